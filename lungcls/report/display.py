@@ -1,0 +1,195 @@
+"""Figures and tables of a notebook that the book numbers and can refer to.
+
+Each function sends one display to the notebook that holds two forms of the same thing:
+HTML, which JupyterLab and Colab show, and a MyST directive, which the book prefers (see
+`nb_mime_priority_overrides` in `_config.yml`). So a figure is numbered, has its caption
+and its alternative text, and any page can point at it with ``{numref}`name` ``.
+"""
+
+import base64
+import html
+from io import BytesIO
+import json
+import re
+import struct
+
+import pandas as pd
+
+DPI = 150  # 1.5 image pixels for each pixel of a plain screen
+CSS_DPI = 96
+
+
+def show_figure(fig, *, name, caption, alt):
+    """Show a figure with its number, caption and alternative text, and close it.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    name : str
+        Label for ``{numref}``: lower-case letters, digits and hyphens, unique in the book.
+    caption : str
+        What to see in the figure. Markdown; may hold numbers that were computed.
+    alt : str
+        What the figure shows, for who cannot see it. Plain text.
+
+    Raises
+    ------
+    ValueError
+        If `name` is not of that form, or `caption` or `alt` is empty.
+    """
+    _check(name, caption=caption, alt=alt)
+    png, width = _png(fig)
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    text = _directive(
+        "figure",
+        source,
+        _line(caption),
+        name=name,
+        alt=_line(alt),
+        width=f"{width}px",
+        align="center",
+        **{"class": "dark-light"},  # the theme must not change grey levels in dark mode
+    )
+    page = (
+        f'<figure style="margin: 1em 0"><img src="{source}" alt="{html.escape(_line(alt))}" '
+        f'style="width: {width}px; max-width: 100%; height: auto; background: white">'
+        f"<figcaption>{_html(caption)}</figcaption></figure>"
+    )
+    _send(f"Figure {name}: {_line(caption)}", text, page)
+
+
+def show_table(table, *, name, caption, decimals=2):
+    """Show a table with its number and caption; numbers stand to the right.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The index becomes the first columns if it is named or not 0, 1, 2, ...
+    name : str
+        Label for ``{numref}``: lower-case letters, digits and hyphens, unique in the book.
+    caption : str
+        What to read in the table. Markdown; may hold numbers that were computed.
+    decimals : int, default 2
+        Decimals of floating-point columns. Missing values show as an en dash.
+
+    Raises
+    ------
+    ValueError
+        If `name` is not of that form, or `caption` or the table is empty.
+    """
+    _check(name, caption=caption)
+    if table.empty:
+        raise ValueError(f"table {name!r}: found no row or no column, expected at least one of each")
+    heads, right, rows = _cells(table, decimals)
+    text = _directive("table", _line(caption), _markdown_table(heads, right, rows), name=name, align="center")
+    _send(f"Table {name}: {_line(caption)}", text, _html_table(heads, right, rows, caption))
+
+
+def show_text(markdown):
+    """Show a piece of Markdown: sentences that hold computed numbers.
+
+    Parameters
+    ----------
+    markdown : str
+        In the book, MyST: roles such as ``{numref}`` work.
+    """
+    from IPython.display import Markdown, display
+
+    display(Markdown(markdown))
+
+
+def _check(name, **texts):
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise ValueError(f"name: found {name!r}, expected lower-case letters, digits and hyphens")
+    for what, text in texts.items():
+        if not text.strip():
+            raise ValueError(f"{what}: {name!r} has none, expected a text")
+
+
+def _png(fig):
+    """Draw a figure; return the file's bytes and its width on the page in pixels."""
+    from matplotlib import pyplot as plt
+
+    buffer = BytesIO()
+    # No software version in the file: the same figure gives the same bytes.
+    options = {"bbox_inches": "tight", "facecolor": "white", "metadata": {"Software": None}}
+    fig.savefig(buffer, format="png", dpi=DPI, **options)
+    plt.close(fig)
+    png = buffer.getvalue()
+    (width,) = struct.unpack(">I", png[16:20])  # a PNG's first chunk begins with its width
+    return png, round(width * CSS_DPI / DPI)
+
+
+def _directive(kind, argument, content, **options):
+    """Write a MyST directive; option values are quoted, so they may hold any sign."""
+    lines = [f":{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items()]
+    return "\n".join([f"````{{{kind}}} {argument}", *lines, "", content, "````"])
+
+
+def _cells(table, decimals):
+    """Return head texts, whether each column is numeric, and rows of cell texts."""
+    plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
+    if not plain_index:
+        names = [name if name is not None else "" for name in table.index.names]
+        index = table.index.to_frame(index=False, name=names)
+        table = pd.concat([index, table.reset_index(drop=True)], axis=1)
+    heads = [_head(column) for column in table.columns]
+    columns = [table.iloc[:, place] for place in range(table.shape[1])]
+    right = [pd.api.types.is_numeric_dtype(column) and column.dtype != bool for column in columns]
+    texts = [[_cell(value, decimals) for value in column] for column in columns]
+    return heads, right, list(zip(*texts))
+
+
+def _head(column):
+    parts = column if isinstance(column, tuple) else (column,)
+    return " ".join(str(part) for part in parts if str(part))
+
+
+def _cell(value, decimals):
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    if pd.api.types.is_float(value):
+        return f"{value:,.{decimals}f}".replace("-", "−")
+    if pd.api.types.is_integer(value):
+        return f"{value:,}".replace("-", "−")
+    return _line(str(value))
+
+
+def _markdown_table(heads, right, rows):
+    bar = ["---:" if numeric else ":---" for numeric in right]
+    lines = [[_escape(head) for head in heads], bar, *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escape(text):
+    """Keep a cell's signs as they are in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>|$~])", r"\\\1", text)
+
+
+def _html_table(heads, right, rows, caption):
+    style = [f'style="text-align: {"right" if numeric else "left"}"' for numeric in right]
+    head = "".join(f"<th {s}>{html.escape(text)}</th>" for s, text in zip(style, heads))
+    body = "".join(
+        "<tr>" + "".join(f"<td {s}>{html.escape(cell)}</td>" for s, cell in zip(style, row)) + "</tr>"
+        for row in rows
+    )
+    caption = f'<caption style="caption-side: top; text-align: left">{_html(caption)}</caption>'
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x: auto">{table}</div>'
+
+
+def _html(text):
+    """Turn the Markdown that captions use (code, emphasis) into HTML."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(_line(text)))
+    text = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
+
+
+def _line(text):
+    return " ".join(text.split())
+
+
+def _send(plain, markdown, page):
+    from IPython.display import display
+
+    display({"text/plain": plain, "text/markdown": markdown, "text/html": page}, raw=True)
