@@ -128,16 +128,23 @@ def _directive(kind, argument, content, **options):
 
 def _cells(table, decimals):
     """Return head texts, whether each column is numeric, and rows of cell texts."""
-    plain_index = isinstance(table.index, pd.RangeIndex) and table.index.name is None
-    if not plain_index:
-        names = [name if name is not None else "" for name in table.index.names]
-        index = table.index.to_frame(index=False, name=names)
-        table = pd.concat([index, table.reset_index(drop=True)], axis=1)
     heads = [_head(column) for column in table.columns]
-    columns = [table.iloc[:, place] for place in range(table.shape[1])]
-    right = [pd.api.types.is_numeric_dtype(column) and column.dtype != bool for column in columns]
+    columns = [list(table.iloc[:, place]) for place in range(table.shape[1])]
+    if not (isinstance(table.index, pd.RangeIndex) and table.index.name is None):
+        levels = range(table.index.nlevels)
+        heads = [str(name or "") for name in table.index.names] + heads
+        columns = [list(table.index.get_level_values(level)) for level in levels] + columns
+    right = [all(_is_number(value) or _is_missing(value) for value in column) for column in columns]
     texts = [[_cell(value, decimals) for value in column] for column in columns]
     return heads, right, list(zip(*texts))
+
+
+def _is_missing(value):
+    return pd.api.types.is_scalar(value) and pd.isna(value)
+
+
+def _is_number(value):
+    return pd.api.types.is_number(value) and not pd.api.types.is_bool(value)
 
 
 def _head(column):
@@ -146,7 +153,7 @@ def _head(column):
 
 
 def _cell(value, decimals):
-    if pd.api.types.is_scalar(value) and pd.isna(value):
+    if _is_missing(value):
         return "–"
     if pd.api.types.is_float(value):
         return f"{value:,.{decimals}f}".replace("-", "−")
