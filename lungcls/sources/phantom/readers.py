@@ -1,0 +1,79 @@
+"""Which characteristics a phantom nodule shows: those of one reader, seen by another.
+
+The label of a nodule comes from all its readers. If its image were rendered from the
+same readings, the image would give the label away. Each nodule is therefore rendered
+from one of its readers, drawn at random, and each of that reader's eight
+characteristics is replaced by what *another* reader might have said of such a nodule.
+"""
+
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from lungcls.sources import lidc
+
+VALUES = 6  # largest value of any characteristic (calcification: 6 is absent)
+
+
+def rendered_characteristics(cases, *, seed):
+    """Draw the characteristics that each nodule shows in its image.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        Rows of :func:`lungcls.sources.lidc.nodules`, with `case_id`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame of int, indexed by case_id
+        The eight characteristics in the scales of LIDC. A row depends on `seed` and its
+        own case only, whatever other cases are asked for.
+
+    References
+    ----------
+    .. [1] armato2011
+    """
+    tables = {name: np.cumsum(between_readers(name), axis=1) for name in lidc.CHARACTERISTICS}
+    panels = [cases[name].str.split().tolist() for name in lidc.CHARACTERISTICS]
+    rows = []
+    for case_id, *readings in zip(cases["case_id"], *panels):
+        rng = np.random.default_rng([seed, crc32(case_id.encode()), crc32(b"readers")])
+        reader = rng.integers(len(readings[0]))
+        drawn = rng.random(len(lidc.CHARACTERISTICS))
+        rows.append([
+            1 + int(np.searchsorted(tables[name][int(reading[reader]) - 1], chance, side="right"))
+            for name, reading, chance in zip(lidc.CHARACTERISTICS, readings, drawn)
+        ])
+    index = pd.Index(cases["case_id"], name="case_id")
+    return pd.DataFrame(rows, columns=list(lidc.CHARACTERISTICS), index=index)
+
+
+@cache
+def between_readers(name):
+    """Estimate what a second reader says when the first has said a value.
+
+    Over all ordered pairs of readers of all nodules of LIDC-IDRI with two or more.
+
+    Parameters
+    ----------
+    name : str
+        One of the eight characteristics.
+
+    Returns
+    -------
+    ndarray of shape (6, 6), float64
+        Row ``i`` is the distribution of the second reader's value (1..6) given that the
+        first says ``i + 1``; for a value that no such reader gives, that of all readers.
+    """
+    table = lidc.nodules(scans_per_patient=None, least_readers=2, aggregation="ceil_mean")
+    counts = np.zeros((VALUES, VALUES))
+    for text in table[name]:
+        values = np.array(text.split(), dtype=int) - 1
+        pairs = ~np.eye(len(values), dtype=bool)
+        first, second = np.broadcast_arrays(values[:, None], values[None, :])
+        np.add.at(counts, (first[pairs], second[pairs]), 1)
+    seen = counts.sum(axis=1, keepdims=True)
+    return np.where(seen > 0, counts / np.maximum(seen, 1), counts.sum(axis=0) / counts.sum())

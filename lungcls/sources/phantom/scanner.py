@@ -1,0 +1,122 @@
+"""The scanner: what it does to a noise-free slice before it is stored.
+
+A patient's scanner has a reconstruction kernel, a dose, a field of view and a value that
+it writes outside of it. Blur and noise are applied together in frequency space: the
+kernel sets both the sharpness of edges and the grain of the noise.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import fft
+
+LOWEST, HIGHEST = -2048, 3071  # HU, the range that the course's files keep
+AIR = -1000.0  # HU
+PADDINGS = (-2000, -1024, -3024, None)  # HU outside the field of view; None: the field fills the slice
+PADDING_SHARES = (0.35, 0.2, 0.1, 0.35)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """How one patient's slices were made.
+
+    Attributes
+    ----------
+    blur_mm : float
+        Standard deviation of the point spread function.
+    boost : float
+        Edge enhancement: how much the kernel lifts middle frequencies; 0 for a soft one.
+    cutoff : float
+        Frequency, in cycles a mm, at which the kernel's window has fallen to zero.
+    noise_hu : float
+        Standard deviation of the noise in soft tissue.
+    padding : int or None
+        Value outside the circular field of view, in HU; None if there is no outside.
+    """
+
+    blur_mm: float
+    boost: float
+    cutoff: float
+    noise_hu: float
+    padding: int | None
+
+
+def draw(*, slice_thickness_mm, rng):
+    """Draw a scanner for a patient.
+
+    Parameters
+    ----------
+    slice_thickness_mm : float
+        Thin slices collect fewer photons: noise grows as thickness to the power -1/2.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Scanner
+    """
+    sharpness = rng.beta(1.6, 1.8)  # 0: soft tissue kernel, 1: bone or lung kernel
+    dose = np.exp(rng.normal(0.0, 0.35))
+    noise = 21.0 * np.exp(1.1 * sharpness) * (slice_thickness_mm * dose / 1.8) ** -0.5
+    return Scanner(
+        blur_mm=0.62 - 0.3 * sharpness,
+        boost=0.9 * max(sharpness - 0.35, 0.0),
+        cutoff=0.75 + 0.55 * sharpness,
+        noise_hu=float(np.clip(noise, 6.0, 120.0)),
+        padding=PADDINGS[rng.choice(len(PADDINGS), p=PADDING_SHARES)],
+    )
+
+
+def scan(hu, scanner, *, pixel_spacing_mm, rng):
+    """Blur a noise-free slice, add noise, pad outside the field of view, round to HU.
+
+    Parameters
+    ----------
+    hu : ndarray of shape (n, n), float32
+        Noise-free slice, in HU.
+    scanner : Scanner
+    pixel_spacing_mm : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n, n), int16
+        HU in -2048..3071.
+
+    References
+    ----------
+    .. [1] riederer1978
+    """
+    transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner.blur_mm, scanner.boost, scanner.cutoff)
+    white = fft.rfft2(rng.standard_normal(hu.shape, dtype=np.float32))
+    noise = fft.irfft2(white * spectrum, s=hu.shape)
+    image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
+    # Noise is weaker where rays cross less tissue: in lung and air.
+    weight = np.clip((image + 1000.0) / 1000.0, 0.0, 1.0) * 0.35 + 0.65
+    image += noise * weight * scanner.noise_hu
+    if scanner.padding is not None:
+        image[_outside(len(hu))] = scanner.padding
+    return np.rint(np.clip(image, LOWEST, HIGHEST)).astype(np.int16)
+
+
+@lru_cache(maxsize=4)
+def _filters(n, pixel_spacing_mm, blur_mm, boost, cutoff):
+    """Transfer function of the kernel, and noise amplitude scaled to standard deviation 1."""
+    row, column = fft.fftfreq(n, pixel_spacing_mm), fft.rfftfreq(n, pixel_spacing_mm)
+    f = np.hypot(row[:, None], column[None, :])
+    window = np.where(f < cutoff, np.cos(np.pi * np.minimum(f / cutoff, 1.0) / 2) ** 2, 0.0)
+    lift = 1.0 + 4.0 * boost * (f / cutoff) ** 2 * window
+    transfer = np.exp(-2.0 * (np.pi * blur_mm * f) ** 2) * lift
+    # Filtered back-projection: noise power is the ramp times the squared window.
+    spectrum = np.sqrt(f) * window * lift
+    both = np.full(f.shape[1], 2.0)
+    both[[0, -1]] = 1.0  # rfft2 keeps one of each pair of conjugate columns
+    spectrum /= np.sqrt((spectrum**2 * both).sum() / n**2)
+    return transfer.astype(np.float32), spectrum.astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _outside(n):
+    middle = (n - 1) / 2
+    across = np.arange(n) - middle
+    return across[:, None] ** 2 + across[None, :] ** 2 > (n / 2) ** 2
