@@ -3,7 +3,7 @@
 Each function sends one display to the notebook that holds two forms of the same thing:
 HTML, which JupyterLab and Colab show, and a MyST directive, which the book prefers (see
 `nb_mime_priority_overrides` in `_config.yml`). So a figure is numbered, has its caption
-and its alternative text, and any page can point at it with ``{numref}`name` ``.
+and its alternative text, and any page can refer to it with the role ``{numref}``.
 """
 
 import base64

@@ -1,0 +1,424 @@
+"""Make the book: execute the notebooks, stage everything, render it with jupyter-book.
+
+All work happens in `_build` of the checkout: `executed/<profile>` holds the executed
+copies, `stage` is the folder that jupyter-book sees (executed copies under the paths of
+their sources, so that links and downloads point at files that are in git), `html` is the
+book, replaced only by a whole one.
+"""
+
+import base64
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+
+from lungcls.errors import InputError
+from lungcls.report.execute import (
+    BookError,
+    check_parameters,
+    execute,
+    key_of,
+    read,
+    stored_key,
+    surroundings,
+    with_prose,
+)
+
+REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
+PARTS = ("_config.yml", "_toc.yml", "notebooks", "book")  # a checkout has all of them
+IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
+OPEN_REFERENCE = re.compile(r"\[(ref|myst\.(xref_missing|iref)|toc)\S*\]|undefined label")
+
+
+def build(
+    *,
+    profile="quick",
+    only=None,
+    force=False,
+    cohort="phantom",
+    seed=0,
+    parameters=None,
+    html_only=False,
+    checkout=None,
+):
+    """Make the book of a checkout; leave it in `_build/html`.
+
+    Parameters
+    ----------
+    profile : {"smoke", "quick", "full"}, default "quick"
+    only : str or sequence of str, optional
+        Numbers or names of the notebooks to execute ("01,02"); of the others, copies
+        executed earlier are shown, or they are left out.
+    force : bool, default False
+        Execute notebooks even if nothing has changed since.
+    cohort : str, default "phantom"
+        A cohort's folder, or "phantom", made on first use.
+    seed : int, default 0
+    parameters : mapping of str to value, optional
+        More parameters for every notebook that is executed.
+    html_only : bool, default False
+        Render what has been executed; execute nothing.
+    checkout : path, optional
+        By default the one that the working directory is in.
+
+    Returns
+    -------
+    Path
+        The book's first page.
+
+    Raises
+    ------
+    InputError
+        For an unknown notebook, profile, cohort or parameter, or outside a checkout.
+    BookError
+        If a cell fails, a number is missing or jupyter-book warns.
+    """
+    from lungcls.profiles import get_profile
+    from lungcls.sources import open_cohort
+
+    checkout = find_checkout(checkout)
+    get_profile(profile)
+    chosen = choose(checkout, only)
+    if Path(cohort).is_dir():
+        cohort = str(Path(cohort).resolve())  # notebooks run in another folder
+    with _alone(checkout / "_build"):
+        opened = open_cohort(cohort, profile=profile, seed=seed)
+        if not html_only:
+            given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
+            _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
+        left_out = stage(checkout, profile=profile, numbers=_numbers(opened))
+        return render(checkout, lenient=bool(left_out))
+
+
+def find_checkout(start=None):
+    """Find the checkout that a folder is in.
+
+    Parameters
+    ----------
+    start : path, optional
+        By default the working directory.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    start = Path(start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if all((folder / part).exists() for part in PARTS):
+            return folder
+    raise InputError(f"{start}: not in a checkout of lungcls, expected a folder with {', '.join(PARTS)}")
+
+
+def choose(checkout, only=None):
+    """List notebooks by number or name.
+
+    Parameters
+    ----------
+    checkout : Path
+    only : str or sequence of str, optional
+        "01,02", or names such as "01_data_inspection"; all by default.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        For a name that fits none; the message lists the names.
+    """
+    every = sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if only is None:
+        return every
+    names = only.split(",") if isinstance(only, str) else list(only)
+    chosen = set()
+    for name in (name.strip() for name in names):
+        found = [path for path in every if name in (path.stem, path.stem[:2])]
+        if not found:
+            listed = ", ".join(path.stem for path in every) or "none"
+            raise InputError(f"only: no notebook {name!r}, expected numbers or names of: {listed}")
+        chosen.update(found)
+    return sorted(chosen)
+
+
+@contextmanager
+def _alone(folder):
+    """Hold the build folder; wait for another build in it to end."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("another build is running: waiting for it to end", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# --- Executing ------------------------------------------------------------------------
+
+
+def _execute_all(checkout, chosen, profile, parameters, around, force):
+    """Execute notebooks one after the other, with a line each."""
+    from lungcls.report.pairs import differing
+
+    for script in differing(checkout / "notebooks"):
+        print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
+    for path in chosen:
+        check_parameters(path, parameters)
+    for path in chosen:
+        out = executed_copy(checkout, profile, path.stem)
+        key = key_of(path, parameters, around)
+        print(f"{path.stem:<28}", end="", flush=True)
+        if not force and stored_key(out) == key:
+            print("reused", flush=True)
+            continue
+        aside = checkout / "_build" / "failed" / path.name
+        try:
+            print(f"{execute(path, out, parameters=parameters, key=key, aside=aside):8.1f} s", flush=True)
+        except BookError:
+            print("failed", flush=True)
+            raise
+
+
+def executed_copy(checkout, profile, name):
+    """Return the path of a notebook's executed copy."""
+    return checkout / "_build" / "executed" / profile / f"{name}.ipynb"
+
+
+def _numbers(cohort):
+    """Collect the numbers that prose pages name."""
+    from lungcls.report import facts
+
+    return facts.collect(cohort)
+
+
+# --- Staging --------------------------------------------------------------------------
+
+
+def stage(checkout, *, profile, numbers):
+    """Put what jupyter-book reads into `_build/stage`, under the paths it has in git.
+
+    Parameters
+    ----------
+    checkout : Path
+    profile : str
+        Whose executed copies are shown.
+    numbers : mapping of str to str
+        What prose pages may name as ``{{ name }}``.
+
+    Returns
+    -------
+    list of str
+        Chapters left out because their notebook has not been executed.
+
+    Raises
+    ------
+    InputError
+        If no notebook has been executed in this profile, or the contents name one
+        that is not there.
+    """
+    folder = checkout / "_build" / "stage"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "notebooks").mkdir(parents=True)
+    shutil.copytree(checkout / "book", folder / "book")
+    left_out = _stage_notebooks(checkout, folder / "notebooks", profile)
+    contents = _read_yaml(checkout / "_toc.yml")
+    _write_yaml(folder / "_toc.yml", without(contents, left_out))
+    _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
+    for chapter in left_out:
+        print(f"left out {chapter}: not executed in profile {profile}", flush=True)
+    return left_out
+
+
+def _stage_notebooks(checkout, folder, profile):
+    """Stage the executed copy of each notebook; return the chapters that have none."""
+    import nbformat
+
+    left_out = []
+    sources = choose(checkout)
+    for path in sources:
+        copy = executed_copy(checkout, profile, path.stem)
+        if not copy.exists():
+            left_out.append(f"notebooks/{path.stem}")
+            continue
+        notebook = with_prose(read(copy), read(path))
+        _extract_images(notebook, folder)
+        nbformat.write(notebook, folder / path.name)
+    if sources and len(left_out) == len(sources):
+        raise InputError(f"no notebook has been executed in profile {profile}, expected `make book` first")
+    return left_out
+
+
+def _extract_images(notebook, folder):
+    """Write the images of figure directives to files, so that pages stay light."""
+    from lungcls.report.execute import digest_of
+
+    def to_file(match):
+        png = base64.b64decode(match[1])
+        name = f"figures/{digest_of(png)[:16]}.png"
+        (folder / "figures").mkdir(exist_ok=True)
+        (folder / name).write_bytes(png)
+        return name
+
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/markdown" in data:
+                data["text/markdown"] = IMAGE.sub(to_file, data["text/markdown"])
+
+
+def without(contents, chapters):
+    """Drop chapters from a table of contents, and parts that are left empty.
+
+    Parameters
+    ----------
+    contents : dict or list
+        The content of `_toc.yml`, or a part of it.
+    chapters : collection of str
+        File names, without suffix.
+
+    Returns
+    -------
+    dict or list
+    """
+    if isinstance(contents, list):
+        kept = [item for item in contents if item.get("file") not in chapters]
+        return [item for item in (without(item, chapters) for item in kept) if item]
+    if not isinstance(contents, dict):
+        return contents
+    kept = {}
+    for name, value in contents.items():
+        value = without(value, chapters) if isinstance(value, list) else value
+        if value == [] and "file" not in contents and "root" not in contents:
+            return {}
+        if value != []:
+            kept[name] = value
+    return kept
+
+
+def configure(config, numbers, repository=None):
+    """Complete the configuration with computed numbers and the repository's address.
+
+    Parameters
+    ----------
+    config : dict
+        The content of `_config.yml`.
+    numbers : mapping of str to str
+    repository : str, optional
+        ``https://host/owner/name``, or with ``@branch`` (default `main`); by default
+        the environment variable LUNGCLS_REPOSITORY. Without it there are no launch
+        buttons, only downloads.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        If the address is not of that form.
+    """
+    parse = config.get("parse", {})
+    config = {**config, "parse": {**parse, "myst_substitutions": dict(numbers)}}
+    repository = os.environ.get(REPOSITORY, "") if repository is None else repository
+    if not repository:
+        return config
+    address = re.fullmatch(r"(https://[^/@\s]+/[^/@\s]+/[^/@\s]+?)(?:\.git)?(?:@([^@\s]+))?", repository)
+    if not address:
+        raise InputError(f"{REPOSITORY}: found {repository!r}, expected https://host/owner/name[@branch]")
+    return config | {
+        "repository": {"url": address[1], "branch": address[2] or "main", "path_to_book": ""},
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "colab_url": "https://colab.research.google.com",
+            "binderhub_url": "https://mybinder.org",
+        },
+        "html": {**config.get("html", {}), "use_repository_button": True},
+    }
+
+
+def _read_yaml(path):
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _write_yaml(path, content):
+    import yaml
+
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+# --- Rendering ------------------------------------------------------------------------
+
+
+def render(checkout, *, lenient=False):
+    """Run jupyter-book on the stage; put the HTML in place when it is whole.
+
+    Parameters
+    ----------
+    checkout : Path
+    lenient : bool, default False
+        Let references stay open: chapters were left out. Every other warning stops.
+
+    Returns
+    -------
+    Path
+        The book's first page.
+
+    Raises
+    ------
+    BookError
+        With jupyter-book's first warning; the last good book stays where it is.
+    """
+    folder = checkout / "_build"
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "stage"]
+    command += ["-n", "--keep-going"] + ([] if lenient else ["-W"])
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    ran = subprocess.run(command, cwd=folder, env=os.environ | {"NO_COLOR": "1"}, **options)
+    log = folder / "jupyter-book.log"
+    log.write_text(ran.stdout, encoding="utf-8")
+    faults = faults_in(ran.stdout, folder / "stage", checkout)
+    faults = [fault for fault in faults if not (lenient and OPEN_REFERENCE.search(fault))]
+    made = folder / "stage" / "_build" / "html"
+    if faults or ran.returncode or not (made / "index.html").exists():
+        for fault in faults[1:]:
+            print(fault, flush=True)
+        first = faults[0] if faults else "jupyter-book failed"
+        raise BookError(f"{first} (all of it: {log})")
+    _replace(made, folder / "html")
+    page = folder / "html" / "index.html"
+    print(f"book: {page}", flush=True)
+    return page
+
+
+def faults_in(log, *folders):
+    """List the warnings and errors of a jupyter-book log, with paths below any of the folders."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    for folder in folders:
+        plain = plain.replace(f"{folder}{os.sep}", "")
+    return [line.strip() for line in plain.splitlines() if FAULT.search(line)]
+
+
+def _replace(made, place):
+    """Put a folder in the place of another."""
+    old = place.with_name(".html-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        os.replace(place, old)
+    os.replace(made, place)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,227 @@
+"""Execute a notebook with papermill, and only when something that shapes it has changed.
+
+An executed copy carries its key: the hash of the notebook's code, its parameters and
+its surroundings (package source, locked versions, Python, cohort). The same key means
+the same result, so the copy is used again. Prose is not part of the key: it is taken
+from the notebook when the book is staged, see :func:`with_prose`.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+import platform
+import time
+
+import lungcls
+from lungcls.errors import InputError
+
+
+class BookError(RuntimeError):
+    """The book could not be made; the message says which part failed and where to look."""
+
+
+def digest_of(*parts):
+    """Hash texts, bytes and JSON values, in order.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (SHA-256).
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        if not isinstance(part, bytes):
+            part = json.dumps(part, sort_keys=True).encode()
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
+
+
+def surroundings(checkout, cohort):
+    """Hash what every notebook depends on.
+
+    Parameters
+    ----------
+    checkout : Path
+        Its `requirements.lock` is read.
+    cohort : Cohort
+        Only its fingerprint is used.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    package = Path(lungcls.__file__).parent
+    files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
+    lock = checkout / "requirements.lock"
+    return {
+        "package": digest_of(*source),
+        "lock": digest_of(lock.read_bytes() if lock.exists() else b""),
+        "python": platform.python_version(),
+        "cohort": cohort.fingerprint(),
+    }
+
+
+def code_of(notebook):
+    """List the sources of a notebook's code cells, without what papermill injected.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+
+    Returns
+    -------
+    list of str
+    """
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not _injected(cell)]
+
+
+def _injected(cell):
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
+def check_parameters(path, parameters):
+    """Check that a notebook declares every parameter it is to be given.
+
+    Parameters
+    ----------
+    path : Path
+        A notebook with a cell tagged `parameters`.
+    parameters : mapping of str to value
+
+    Raises
+    ------
+    InputError
+        Naming the first undeclared parameter and listing the declared ones.
+    """
+    import papermill
+
+    declared = list(papermill.inspect_notebook(str(path)))
+    for name in parameters:
+        if name not in declared:
+            listed = ", ".join(declared) or "none"
+            raise InputError(f"{path.name}: parameter {name!r} is not declared, expected one of: {listed}")
+
+
+def key_of(path, parameters, around):
+    """Return the key of a notebook's result.
+
+    Parameters
+    ----------
+    path : Path
+    parameters : mapping of str to JSON value
+    around : dict
+        From :func:`surroundings`.
+
+    Returns
+    -------
+    str
+    """
+    return digest_of(code_of(read(path)), dict(parameters), around)
+
+
+def stored_key(path):
+    """Return the key an executed copy was made under; None if there is no copy."""
+    return read(path).metadata.get("lungcls", {}).get("key") if path.exists() else None
+
+
+def read(path):
+    """Read a notebook (format 4)."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def execute(path, out, *, parameters, key, aside):
+    """Execute a notebook; write its executed copy whole or not at all.
+
+    Parameters
+    ----------
+    path, out : Path
+        The notebook and its executed copy.
+    parameters : mapping of str to value
+        Every one has to be declared, see :func:`check_parameters`.
+    key : str
+        Stored in the copy, see :func:`key_of`.
+    aside : Path
+        Where the notebook goes, as far as it came, when a cell fails.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    BookError
+        Naming the notebook, the cell (counted from 1) and the exception. `out` is then
+        as it was before.
+    """
+    import nbformat
+    from nbclient.exceptions import DeadKernelError
+    import papermill
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = out.with_name(f".{out.stem}.part.ipynb")
+    start = time.perf_counter()
+    options = {"cwd": str(path.parent), "progress_bar": False, "extra_arguments": ["--log-level=ERROR"]}
+    try:
+        done = papermill.execute_notebook(str(path), str(scratch), dict(parameters), **options)
+        seconds = time.perf_counter() - start
+        done.metadata["lungcls"] = {"key": key, "seconds": round(seconds, 1)}
+        nbformat.write(done, scratch)
+        os.replace(scratch, out)
+        return seconds
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(scratch, aside)
+        raise BookError(f"{path.name}: {_failure(path, error)} (as far as it came: {aside})") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _failure(path, error):
+    """Say in one line which cell failed and how."""
+    if not hasattr(error, "ename"):
+        return "the kernel died (out of memory?)"
+    tags = [cell.metadata.get("tags", []) for cell in read(path).cells]
+    declared = next((i for i, tag in enumerate(tags) if "parameters" in tag), -1)
+    # Papermill adds a cell, after the declared parameters or else on top.
+    number = error.cell_index + 1 if error.cell_index <= declared else error.cell_index
+    first = (error.evalue.strip().splitlines() or [""])[0]
+    return f"cell {number}: {error.ename}: {first}"
+
+
+def with_prose(executed, source):
+    """Take the prose and tags of a notebook as it is now, and the outputs of its executed copy.
+
+    Parameters
+    ----------
+    executed, source : NotebookNode
+
+    Returns
+    -------
+    NotebookNode
+        `executed` unchanged where the code has changed since; in any case without
+        papermill's records, which name the machine it ran on.
+    """
+    cells = executed.cells
+    if code_of(executed) == code_of(source):
+        cells = list(_merged(executed, source))
+    for cell in cells:
+        cell.metadata.pop("papermill", None)
+    metadata = {name: value for name, value in executed.metadata.items() if name != "papermill"}
+    return type(executed)(executed, cells=cells, metadata=type(executed)(metadata))
+
+
+def _merged(executed, source):
+    ran = iter([cell for cell in executed.cells if cell.cell_type == "code" and not _injected(cell)])
+    injected = [cell for cell in executed.cells if _injected(cell)]
+    for cell in source.cells:
+        if cell.cell_type == "code":
+            done = next(ran)
+            cell = type(cell)(cell, outputs=done.outputs, execution_count=done.execution_count)
+        yield cell
+        if "parameters" in cell.metadata.get("tags", []):
+            yield from injected
