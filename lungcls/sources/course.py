@@ -1,0 +1,183 @@
+"""The course layout: `dataset_lung.xlsx` and a folder `Train` of NRRD files.
+
+It is the report's own data set, for who has it: `patN_fullslice.nrrd` (512 x 512) and
+`patN_nodule.nrrd` (45 to 138 pixels a side), int16 Hounsfield units, and a table with
+the columns `Full_slice`, `Nodule` and `TumorClass`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lungcls import cohort
+from lungcls.errors import InputError
+from lungcls.sources import views
+
+TABLE = "dataset_lung.xlsx"
+IMAGES = "Train"
+COLUMNS = ("Full_slice", "Nodule", "TumorClass")
+SLICE_SIZE = 512  # height and width of a full slice, in pixels
+INFO = {
+    "name": "course",
+    "source": "course layout (dataset_lung.xlsx and Train/*.nrrd), LIDC-IDRI images",
+    "licence": "CC BY 3.0",
+    "label_rule": "TumorClass of dataset_lung.xlsx",
+    "patients": "unknown: the layout names no patient, so each case counts as a patient of its own and "
+    "no split can keep the nodules of one patient together",
+    "views": {
+        "full_slice": "512x512 int16, HU",
+        "nodule": "crop at native scale, int16, HU, centred on a 128x128 canvas of the grey halfway "
+        "between the crop's least and greatest value",
+    },
+}
+
+
+def import_course(source, folder, *, progress=True):
+    """Turn a folder in the course layout into a cohort.
+
+    The layout names no patient, and its numbers have gaps, so that it cannot be joined
+    with the LIDC case list by number: `patient_id` repeats `case_id`.
+
+    Parameters
+    ----------
+    source : path
+        Folder with `dataset_lung.xlsx` and `Train`.
+    folder : path
+        A new or empty folder; it appears whole or not at all.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    Cohort
+        Views `full_slice` (n, 512, 512) and `nodule` (n, 128, 128), int16, HU, rows
+        and columns as in every other source.
+
+    Raises
+    ------
+    InputError
+        One line naming the file, the row and what was expected.
+    """
+    from tqdm import tqdm
+
+    source = Path(source)
+    table = read_table(source / TABLE)
+    images = [[source / IMAGES / name for name in table[column]] for column in COLUMNS[:2]]
+    for row, paths in enumerate(zip(*images, strict=True), start=1):
+        for path in paths:
+            if not path.is_file():
+                raise InputError(f"{source / TABLE}: row {row}: {path}: no such file, expected a NRRD file")
+    cases = pd.DataFrame({"case_id": table["case_id"], "patient_id": table["case_id"]})
+    cases["malignancy"] = table["TumorClass"]
+    with cohort.whole_folder(folder) as scratch:
+        slices = _new_array(scratch / "full_slice.npy", len(cases), SLICE_SIZE)
+        nodules = _new_array(scratch / "nodule.npy", len(cases), views.SIZE)
+        pairs = enumerate(zip(*images, strict=True))
+        bar = tqdm(pairs, total=len(cases), desc="course layout", disable=None if progress else True)
+        for row, (full_slice, nodule) in bar:
+            with cohort.at_row(source / TABLE, row + 1):
+                slices[row] = read_nrrd(full_slice, shape=(SLICE_SIZE, SLICE_SIZE))
+                nodules[row] = views.on_canvas(read_nrrd(nodule))
+        slices.flush(), nodules.flush()
+        cohort.write_table(scratch, cases, INFO)
+    return cohort.load(folder)
+
+
+def _new_array(path, n, size):
+    return np.lib.format.open_memmap(path, "w+", np.int16, (n, size, size))
+
+
+def read_table(path):
+    """Read and check `dataset_lung.xlsx`.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    DataFrame
+        `case_id` (``patN``), `Full_slice`, `Nodule` (file names) and `TumorClass`
+        (int, 1..5).
+
+    Raises
+    ------
+    InputError
+        Naming the file, the first wrong row (counted from 1, header not counted) and
+        what was expected.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected a table with {', '.join(COLUMNS)}")
+    try:
+        table = pd.read_excel(path, engine="openpyxl", dtype=object)
+    except Exception as error:  # a broken workbook raises a dozen kinds of error
+        raise InputError(f"{path}: not a readable xlsx workbook ({type(error).__name__})") from error
+    for column in COLUMNS:
+        if column not in table.columns:
+            found = ", ".join(map(str, table.columns))
+            raise InputError(f"{path}: no column {column!r} (found {found}), expected {', '.join(COLUMNS)}")
+    table = table.dropna(how="all").reset_index(drop=True)
+    if not len(table):
+        raise InputError(f"{path}: no case, expected at least one row")
+    for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
+        # A name with a folder in it does not match, so no path leaves Train.
+        named = table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd")
+        cohort.refuse_rows(table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}")
+    table["case_id"] = table["Full_slice"].str.removesuffix("_fullslice.nrrd")
+    cohort.refuse_rows(table, path, table["case_id"].duplicated(), "Full_slice", "each case once")
+    other = table["Nodule"].str.removesuffix("_nodule.nrrd") != table["case_id"]
+    cohort.refuse_rows(table, path, other, "Nodule", "the case of its Full_slice")
+    table["TumorClass"] = cohort.read_scores(table, path, column="TumorClass")
+    return table
+
+
+def read_nrrd(path, *, shape=None):
+    """Read one slice in Hounsfield units.
+
+    Parameters
+    ----------
+    path : path
+        A NRRD file with its pixels in it, two-dimensional, int16.
+    shape : tuple of int, optional
+        The (height, width) it has to have.
+
+    Returns
+    -------
+    ndarray of shape (H, W), int16, HU
+        Rows first. The first axis of the file is the row, as pylidc has it: the
+        transpose of what SimpleITK returns.
+
+    Raises
+    ------
+    InputError
+        If the file is no whole NRRD file, of another type or shape, or constant.
+    """
+    import nrrd
+
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            header = nrrd.read_header(stream)
+            _check_header(path, header, shape)
+            image = nrrd.read_data(header, stream, str(path), index_order="F")
+    except InputError:
+        raise
+    except Exception as error:  # zlib, bz2, NumPy and pynrrd each have their own
+        raise InputError(f"{path}: not a whole NRRD file ({' '.join(str(error).split())})") from error
+    if image.dtype.kind != "i" or image.dtype.itemsize != 2:
+        raise InputError(f"{path}: dtype {image.dtype}, expected int16 (HU)")
+    cohort.check_image(image, path)
+    return image.astype(np.int16)
+
+
+def _check_header(path, header, shape):
+    """Refuse a wrong shape before its pixels take memory, and pixels in another file."""
+    if "data file" in header or "datafile" in header:
+        raise InputError(f"{path}: its pixels lie in another file, expected them in this one")
+    found = tuple(int(side) for side in header["sizes"])
+    if shape is not None and found != tuple(shape):
+        raise InputError(f"{path}: shape {found}, expected {tuple(shape)}")
+    if len(found) != 2 or not all(0 < side <= SLICE_SIZE for side in found):
+        raise InputError(f"{path}: shape {found}, expected two sides of 1 to {SLICE_SIZE} pixels")

@@ -1,0 +1,181 @@
+"""Your own images: PNG, TIFF or NPY files listed in a CSV file.
+
+The CSV file is a case table (`case_id`, `patient_id`, `malignancy`, any covariate) with
+one more column a view, `full_slice`, `nodule` or `context`, and optionally
+`<view>_mask`: paths relative to the folder of the CSV file.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lungcls import cohort
+from lungcls.errors import InputError
+
+KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY"}
+GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # Pillow's modes of one channel
+
+
+def import_images(csv, folder, *, labels=True, progress=True):
+    """Turn image files listed in a CSV file into a cohort.
+
+    Parameters
+    ----------
+    csv : path
+        The case table with a column of paths a view.
+    folder : path
+        A new or empty folder; it appears whole or not at all.
+    labels : bool, default True
+        Whether `malignancy` is required. Without it a cohort can be predicted on.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    Cohort
+        Grey levels as in the files. All images of a view have one shape and one type;
+        masks become 0 and 1.
+
+    Raises
+    ------
+    InputError
+        One line naming the file, the row and what was expected.
+    """
+    from tqdm import tqdm
+
+    csv = Path(csv)
+    table = cohort.read_cases(csv, labels=labels)
+    columns = _path_columns(table, csv)
+    paths = {column: _paths(table, csv, column) for column in columns}
+    info = {
+        "name": csv.stem,
+        "source": f"images listed in {csv.name}",
+        "label_rule": f"malignancy of {csv.name}",
+        "views": {view: "grey levels as in the files" for view in columns if not view.endswith("_mask")},
+    }
+    with cohort.whole_folder(folder) as scratch:
+        for column in columns:
+            bar = tqdm(paths[column], desc=f"reading {column}", disable=None if progress else True)
+            _write_images(scratch / f"{column}.npy", bar, csv, is_mask=column.endswith("_mask"))
+        cohort.write_table(scratch, table.drop(columns=columns), info)
+        cohort.load(scratch, labels=labels)  # masks against views
+    return cohort.load(folder, labels=labels)
+
+
+def _path_columns(table, csv):
+    """Find the columns that hold paths."""
+    views = [view for view in cohort.VIEWS if view in table.columns]
+    masks = [f"{view}_mask" for view in cohort.VIEWS if f"{view}_mask" in table.columns]
+    if not views:
+        raise InputError(f"{csv}: no column of paths, expected at least one of {', '.join(cohort.VIEWS)}")
+    for mask in masks:
+        view = mask.removesuffix("_mask")
+        if view not in views:
+            raise InputError(f"{csv}: column {mask!r} without its view, expected {view!r} too")
+    return views + masks
+
+
+def _paths(table, csv, column):
+    """Turn a column into paths of files inside the folder of the CSV file."""
+    root = csv.parent.resolve()
+    paths = []
+    for row, name in enumerate(table[column].fillna("").astype(str), start=1):
+        path = csv.parent / name
+        if not name:
+            raise InputError(f"{csv}: row {row}: {column} is empty, expected a path")
+        if not path.resolve().is_relative_to(root):
+            raise InputError(f"{csv}: row {row}: {column} is {name!r}, expected a path inside {csv.parent}")
+        if path.suffix.lower() not in KINDS:
+            raise InputError(f"{csv}: row {row}: {column} is {name!r}, expected one of {', '.join(KINDS)}")
+        if not path.is_file():
+            raise InputError(f"{csv}: row {row}: {column} is {name!r}, expected a file: there is none")
+        paths.append(path)
+    return paths
+
+
+def _write_images(out, paths, csv, *, is_mask):
+    """Write all images of a view into one array, one at a time."""
+    array = None
+    for row, path in enumerate(paths):
+        with cohort.at_row(csv, row + 1):
+            image = read_mask(path) if is_mask else read_image(path)
+            if not is_mask:
+                cohort.check_image(image, path)
+            if array is None:
+                array = np.lib.format.open_memmap(out, "w+", image.dtype, (len(paths), *image.shape))
+            if (image.shape, image.dtype) != (array.shape[1:], array.dtype):
+                expected = f"{array.shape[1:]} {array.dtype} as in row 1"
+                raise InputError(f"{path}: {image.shape} {image.dtype}, expected {expected}")
+        array[row] = image
+    array.flush()
+
+
+def read_image(path):
+    """Read one grey image.
+
+    Parameters
+    ----------
+    path : path
+        PNG, TIFF (one page, one channel) or NPY (two-dimensional).
+
+    Returns
+    -------
+    ndarray of shape (H, W), integer or float, in the machine's byte order
+
+    Raises
+    ------
+    InputError
+        If the file is not what its name says, is not whole, has colours or several
+        pages, or is no array of numbers.
+    """
+    path = Path(path)
+    kind = KINDS[path.suffix.lower()]
+    image = cohort.open_npy(path) if kind == "NPY" else _read_picture(path, kind)
+    if image.ndim != 2 or 0 in image.shape:
+        raise InputError(f"{path}: shape {image.shape}, expected one grey image (height, width)")
+    if image.dtype.kind not in "uifb":
+        raise InputError(f"{path}: dtype {image.dtype}, expected integer or float grey levels")
+    return image.astype(image.dtype.newbyteorder("="))
+
+
+def _read_picture(path, kind):
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=[kind]) as picture:
+            if picture.mode not in GREY_MODES:
+                raise InputError(f"{path}: colours or transparency (mode {picture.mode}), expected grey only")
+            if getattr(picture, "n_frames", 1) > 1:
+                raise InputError(f"{path}: {picture.n_frames} pages, expected one image")
+            return np.asarray(picture)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a {kind} file, expected what its name says") from error
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
+        why = " ".join(str(error).split())
+        raise InputError(f"{path}: not a whole {kind} file ({why})") from error
+
+
+def read_mask(path):
+    """Read one mask of 0 and 1, or of 0 and 255.
+
+    Parameters
+    ----------
+    path : path
+        PNG, TIFF or NPY, as in :func:`read_image`.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8, 0 or 1
+
+    Raises
+    ------
+    InputError
+        If it holds any other value.
+    """
+    image = read_image(path)
+    for inside in (1, 255):
+        if ((image == 0) | (image == inside)).all():
+            return (image == inside).astype(np.uint8)
+    raise InputError(f"{path}: not a mask, expected 0 and 1 or 0 and 255")

@@ -1,0 +1,82 @@
+"""Small cohorts and files that several tests share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungcls.cohort import Cohort, save
+
+
+def case_table(n=10):
+    """A table of n cases of n / 2 patients, scores 1..5 in turn."""
+    return pd.DataFrame({
+        "case_id": [f"pat{i}" for i in range(1, n + 1)],
+        "patient_id": [f"LIDC-IDRI-{i // 2:04d}" for i in range(n)],
+        "malignancy": [1 + i % 5 for i in range(n)],
+        "ratings": ["3 4" if i % 2 else "2" for i in range(n)],
+        "diameter_mm": [3.1 + i / 7 for i in range(n)],
+    })
+
+
+def tiny_cohort(n=10, *, size=8, dtype=np.int16, seed=0):
+    """A cohort of noise: views `context` and `nodule`, the nodule with its mask."""
+    rng = np.random.default_rng(seed)
+    images = {view: rng.integers(0, 200, (n, size, size)).astype(dtype) for view in ("context", "nodule")}
+    masks = {"nodule": (images["nodule"] > 150).astype(np.uint8)}
+    return Cohort(case_table(n), images, masks, {"name": "tiny", "licence": "none"})
+
+
+@pytest.fixture
+def tiny():
+    return tiny_cohort()
+
+
+@pytest.fixture
+def saved(tmp_path, tiny):
+    """The folder of a tiny cohort."""
+    return save(tiny, tmp_path / "saved")
+
+
+def write_course(folder, numbers=(1, 2, 5, 2415), *, scores=None, seed=0):
+    """Write a folder in the course layout; return its table and images, as [row, col].
+
+    The first axis of an array is the first axis of the file, as in the report's data.
+    """
+    import nrrd
+
+    rng = np.random.default_rng(seed)
+    (folder / "Train").mkdir(parents=True)
+    table = pd.DataFrame({
+        "Full_slice": [f"pat{i}_fullslice.nrrd" for i in numbers],
+        "Nodule": [f"pat{i}_nodule.nrrd" for i in numbers],
+        "TumorClass": scores or [1 + i % 5 for i in range(len(numbers))],
+    })
+    images = {}
+    sides = [(45, 52), (138, 60), (61, 128), (131, 137)]
+    for i, number in enumerate(numbers):
+        images[f"pat{number}_fullslice.nrrd"] = rng.integers(-2048, 3072, (512, 512)).astype(np.int16)
+        images[f"pat{number}_nodule.nrrd"] = rng.integers(-1000, 400, sides[i % 4]).astype(np.int16)
+    for name, image in images.items():
+        nrrd.write(str(folder / "Train" / name), image)
+    table.to_excel(folder / "dataset_lung.xlsx", index=False)
+    return table, images
+
+
+def write_images(folder, n=4, *, suffix=".png", seed=0):
+    """Write a CSV file of paths with `nodule` images and masks; return its path and the images."""
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    images = rng.integers(0, 256, (n, 6, 7)).astype(np.uint8)
+    table = case_table(n).assign(nodule=[f"nodule{i}{suffix}" for i in range(n)])
+    table["nodule_mask"] = [f"mask{i}{suffix}" for i in range(n)]
+    for i, image in enumerate(images):
+        mask = np.where(image > 99, 255, 0).astype(np.uint8)
+        for name, pixels in ((f"nodule{i}", image), (f"mask{i}", mask)):
+            if suffix == ".npy":
+                np.save(folder / f"{name}.npy", pixels)
+            else:
+                Image.fromarray(pixels).save(folder / f"{name}{suffix}")
+    table.to_csv(folder / "images.csv", index=False)
+    return folder / "images.csv", images
