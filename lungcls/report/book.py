@@ -401,9 +401,7 @@ def render(checkout, *, lenient=False):
         first = faults[0] if faults else "jupyter-book failed"
         raise BookError(f"{first} (all of it: {log})")
     _replace(made, folder / "html")
-    page = folder / "html" / "index.html"
-    print(f"book: {page}", flush=True)
-    return page
+    return folder / "html" / "index.html"
 
 
 def faults_in(log, *folders):

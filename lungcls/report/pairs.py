@@ -61,7 +61,11 @@ def differing(folder):
 
 def _agrees(path):
     made = path.with_suffix(".ipynb")
-    return made.exists() and made.read_text(encoding="utf-8") == notebook_text(path.read_text(encoding="utf-8"))
+    return made.exists() and made.read_text(encoding="utf-8") == _converted(path)
+
+
+def _converted(path):
+    return notebook_text(path.read_text(encoding="utf-8"))
 
 
 def scripts(folder):
@@ -83,8 +87,7 @@ def make(folder):
     """
     changed = differing(folder)
     for path in changed:
-        text = notebook_text(path.read_text(encoding="utf-8"))
-        path.with_suffix(".ipynb").write_text(text, encoding="utf-8")
+        path.with_suffix(".ipynb").write_text(_converted(path), encoding="utf-8")
     return [path.with_suffix(".ipynb") for path in changed]
 
 

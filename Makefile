@@ -1,0 +1,56 @@
+# Needs make and Python 3.11, 3.12 or 3.13; uses uv when it is there. Every target sets itself up.
+PROFILE ?= quick
+ARGS ?=
+PORT ?= 8000
+LUNGCLS_CACHE ?= $(CURDIR)/.cache
+export LUNGCLS_CACHE
+
+BIN := .venv/bin
+STAMP := .venv/.made
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: book html test env notebooks lock serve
+
+book: $(STAMP)  ## Execute the notebooks and render the book: PROFILE=smoke|quick|full, ARGS="--only 01"
+	$(BIN)/lungcls book --profile $(PROFILE) $(ARGS)
+
+html: $(STAMP)  ## Render what has been executed
+	$(BIN)/lungcls book --profile $(PROFILE) --html-only $(ARGS)
+
+test: $(STAMP)  ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+env: $(STAMP)  ## Make .venv with the locked versions
+
+notebooks: $(STAMP)  ## Make every notebooks/NN_topic.ipynb from its percent script
+	$(BIN)/python -m lungcls.report.pairs notebooks
+
+lock: $(STAMP)  ## Resolve requirements.lock again (ARGS=--upgrade for the newest versions)
+	@command -v uv >/dev/null || test -x .cache/uv/bin/uv || \
+	  { $(BIN)/python -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv; }
+	PATH="$$PATH:$(CURDIR)/.cache/uv/bin" uv pip compile pyproject.toml --output-file requirements.lock \
+	  --universal --fork-strategy fewest --python-version 3.11 --all-extras \
+	  --no-emit-index-url --no-header --no-annotate --quiet $(ARGS)
+
+serve: $(STAMP)  ## Show the book at http://localhost:8000
+	@test -f _build/html/index.html || $(MAKE) book
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+$(STAMP): requirements.lock pyproject.toml
+	@python=; for p in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	  if $$p -c '$(SUPPORTED)' >/dev/null 2>&1; then python=$$p; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo 'make: no Python 3.11, 3.12 or 3.13 found: install one, or name it: make PYTHON=/path/to/python3.12 ...' >&2; \
+	  exit 1; fi; \
+	echo "making .venv with $$($$python --version)"; \
+	rm -rf .venv; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --python "$$($$python -c 'import sys; print(sys.executable)')" .venv && \
+	  uv pip install --quiet --python $(BIN)/python -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  $$python -m venv .venv && \
+	  $(BIN)/python -m pip install --quiet -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
