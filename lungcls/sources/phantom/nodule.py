@@ -116,15 +116,20 @@ def _grain(shape, radius, rng):
     return 18.0 * smooth / max(float(smooth.std()), 1e-6)
 
 
-def _strand(places, start, end, width):
-    """A line from `start` to `end`, of half width `width` in pixels: share of tissue, 0..1."""
+def _strand(places, start, end, width, bend=0.0):
+    """A line from `start` to `end`, of half width `width` in pixels, bent by `bend` of its length.
+
+    Returns its share of tissue, 0..1, and how far along the line each pixel lies, 0..1.
+    """
     along = end - start
-    length = float(np.hypot(*along))
-    unit = along / max(length, 1e-6)
+    length = max(float(np.hypot(*along)), 1e-6)
+    unit = along / length
     offset = places - start[:, None, None]
-    t = np.clip(offset[0] * unit[0] + offset[1] * unit[1], 0.0, length)
-    away = np.hypot(offset[0] - t * unit[0], offset[1] - t * unit[1])
-    return np.clip(width - away + 0.5, 0.0, 1.0), t / max(length, 1e-6)
+    ahead = offset[0] * unit[0] + offset[1] * unit[1]
+    t = np.clip(ahead / length, 0.0, 1.0)
+    aside = offset[0] * unit[1] - offset[1] * unit[0] - bend * length * np.sin(np.pi * t)
+    away = np.hypot(ahead - t * length, aside)
+    return np.clip(width - away + 0.5, 0.0, 1.0), t
 
 
 def _spicules(places, depth, radius, spiculation, pixel_spacing_mm, rng):
@@ -135,7 +140,7 @@ def _spicules(places, depth, radius, spiculation, pixel_spacing_mm, rng):
     for angle in rng.uniform(0.0, 2.0 * np.pi, count):
         way = np.array([np.sin(angle), np.cos(angle)])
         length = radius + rng.uniform(1.5, 2.0 + 5.0 * level) / pixel_spacing_mm * min(1.0, 0.4 + radius / 12)
-        strand, t = _strand(places, 0.5 * radius * way, length * way, rng.uniform(0.35, 0.6))
+        strand, t = _strand(places, 0.5 * radius * way, length * way, rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05))
         share = np.maximum(share, strand * (1.0 - t) * 0.9)
     return share
 
@@ -153,22 +158,23 @@ def _pleural(places, radius, depth_mm, lung, pixel_spacing_mm, rng):
     if gap < 1.5:
         return _strand(places, np.zeros(2), wall, radius * width_share)[0]
     if chance < 0.35:
-        return _strand(places, np.zeros(2), wall, rng.uniform(0.4, 0.8) / pixel_spacing_mm)[0] * 0.8
+        return _strand(places, np.zeros(2), wall, rng.uniform(0.3, 0.6) / pixel_spacing_mm)[0] * 0.7
     return np.zeros(lung.shape, dtype=np.float32)
 
 
 def _vessel(places, radius, patch, shape, pixel_spacing_mm, rng):
     """A vessel that leads to the nodule from the side of the hilum, for some."""
-    chance, swing, width = rng.random(), rng.normal(0.0, 0.7), rng.uniform(0.5, 1.1)
-    if chance > 0.4:
+    chance, swing, bend = rng.random(), rng.normal(0.0, 0.7), rng.normal(0.0, 0.1)
+    width, length = rng.uniform(0.3, 0.8), rng.uniform(4.0, 20.0)
+    if chance > 0.35:
         return np.zeros(places.shape[1:], dtype=np.float32)
     middle = np.array([patch[0].start, patch[1].start]) - places[:, 0, 0]
     hilum = np.array([0.52 * shape[0], 0.5 * shape[1]]) - middle
     angle = np.arctan2(hilum[0], hilum[1]) + swing
     way = np.array([np.sin(angle), np.cos(angle)])
-    far = (radius + rng.uniform(8.0, 24.0) / pixel_spacing_mm) * way
-    strand, t = _strand(places, np.zeros(2), far, width / pixel_spacing_mm)
-    return strand * np.clip(3.0 * (1.0 - t), 0.0, 1.0)
+    far = (radius + length / pixel_spacing_mm) * way
+    strand, t = _strand(places, np.zeros(2), far, width / pixel_spacing_mm, bend)
+    return strand * (1.0 - t) ** 0.7  # it leaves the slice
 
 
 def _calcium(places, inner, radius, calcification, rng):

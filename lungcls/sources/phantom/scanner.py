@@ -31,6 +31,9 @@ class Scanner:
         Frequency, in cycles a mm, at which the kernel's window has fallen to zero.
     noise_hu : float
         Standard deviation of the noise in soft tissue.
+    streaks : float
+        How much of the noise lies in streaks from left to right, where rays cross the
+        shoulders; 0 for none.
     padding : int or None
         Value outside the circular field of view, in HU; None if there is no outside.
     """
@@ -39,6 +42,7 @@ class Scanner:
     boost: float
     cutoff: float
     noise_hu: float
+    streaks: float
     padding: int | None
 
 
@@ -61,8 +65,9 @@ def draw(*, slice_thickness_mm, rng):
     return Scanner(
         blur_mm=0.62 - 0.3 * sharpness,
         boost=0.9 * max(sharpness - 0.35, 0.0),
-        cutoff=0.75 + 0.55 * sharpness,
+        cutoff=0.38 + 0.8 * sharpness,
         noise_hu=float(np.clip(noise, 6.0, 120.0)),
+        streaks=float(np.clip(rng.normal(-0.1, 0.5), 0.0, 1.0)),
         padding=PADDINGS[rng.choice(len(PADDINGS), p=PADDING_SHARES)],
     )
 
@@ -87,7 +92,7 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     ----------
     .. [1] riederer1978
     """
-    transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner.blur_mm, scanner.boost, scanner.cutoff)
+    transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner)
     white = fft.rfft2(rng.standard_normal(hu.shape, dtype=np.float32))
     noise = fft.irfft2(white * spectrum, s=hu.shape)
     image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
@@ -99,19 +104,21 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     return np.rint(np.clip(image, LOWEST, HIGHEST)).astype(np.int16)
 
 
-@lru_cache(maxsize=4)
-def _filters(n, pixel_spacing_mm, blur_mm, boost, cutoff):
+@lru_cache(maxsize=2)
+def _filters(n, pixel_spacing_mm, scanner):
     """Transfer function of the kernel, and noise amplitude scaled to standard deviation 1."""
-    row, column = fft.fftfreq(n, pixel_spacing_mm), fft.rfftfreq(n, pixel_spacing_mm)
-    f = np.hypot(row[:, None], column[None, :])
-    window = np.where(f < cutoff, np.cos(np.pi * np.minimum(f / cutoff, 1.0) / 2) ** 2, 0.0)
-    lift = 1.0 + 4.0 * boost * (f / cutoff) ** 2 * window
-    transfer = np.exp(-2.0 * (np.pi * blur_mm * f) ** 2) * lift
+    row = fft.fftfreq(n, pixel_spacing_mm).astype(np.float32)[:, None]
+    column = fft.rfftfreq(n, pixel_spacing_mm).astype(np.float32)[None, :]
+    f = np.hypot(row, column)
+    window = np.cos(np.pi / 2 * np.minimum(f / scanner.cutoff, 1.0)) ** 2
+    lift = 1.0 + 4.0 * scanner.boost * (f / scanner.cutoff) ** 2 * window
+    transfer = np.exp(-2.0 * (np.pi * scanner.blur_mm * f) ** 2) * lift
     # Filtered back-projection: noise power is the ramp times the squared window.
-    spectrum = np.sqrt(f) * window * lift
+    along = 1.0 + 4.0 * scanner.streaks * np.exp(-((column / np.maximum(f, 1e-6) / 0.25) ** 2))
+    spectrum = np.sqrt(f) * window * lift * along
     both = np.full(f.shape[1], 2.0)
     both[[0, -1]] = 1.0  # rfft2 keeps one of each pair of conjugate columns
-    spectrum /= np.sqrt((spectrum**2 * both).sum() / n**2)
+    spectrum /= np.sqrt((spectrum.astype(float) ** 2 * both).sum() / n**2)
     return transfer.astype(np.float32), spectrum.astype(np.float32)
 
 
