@@ -179,3 +179,7 @@ def class_rows(loaded):
     rows = [(name, f"{binary[label]} cases") for label, name in BINARY_NAMES.items()]
     rows += [(f"score {score}", f"{scores[score]} cases, {name}") for score, name in SCORE_NAMES.items()]
     return rows
+
+
+if __name__ == "__main__":
+    main(prog_name="lungcls")

@@ -1,6 +1,7 @@
 """The cohort: its format on disk, its checks, its fingerprint, whole or not at all."""
 
 import os
+from pathlib import Path
 import shutil
 import signal
 import subprocess
@@ -184,3 +185,9 @@ def test_check_cases_reads_a_table_made_in_memory():
         cohort.check_cases(table, "memory")
     checked = cohort.check_cases(case_table(3).assign(age=["61", "", "70"]), "memory")
     assert checked["age"].tolist()[::2] == [61, 70] and np.isnan(checked["age"][1])
+
+
+def test_a_large_cohort_opens_fast_and_small():
+    script = Path(__file__).parents[1] / "benchmarks" / "cohort_open.py"
+    done = subprocess.run([sys.executable, script, "--repeats", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -90,7 +90,7 @@ def test_the_table_takes_whole_floats_and_empty_rows(tmp_path):
         ("Nodule", None, "row 3: Nodule is '', expected patN_nodule.nrrd, a file of Train"),
         ("Nodule", "pat2_nodule.nrrd", "row 3: Nodule is 'pat2_nodule.nrrd', expected the case of its Full"),
         ("Full_slice", "pat2_fullslice.nrrd", "row 3: Full_slice is 'pat2_fullslice.nrrd', expected each"),
-        ("Full_slice", "../pat5_fullslice.nrrd", "row 3: Full_slice is '../pat5_fullslice.nrrd', expected pat"),
+        ("Full_slice", "../pat5_fullslice.nrrd", "row 3: Full_slice is '../pat5_fullslice.nrrd', expected"),
     ],
 )
 def test_the_table_names_the_wrong_row(tmp_path, column, value, message):

@@ -149,7 +149,7 @@ def _read_picture(path, kind):
                 raise InputError(f"{path}: {picture.n_frames} pages, expected one image")
             return np.asarray(picture)
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a {kind} file, expected what its name says") from error
+        raise InputError(f"{path}: not a readable {kind} image, expected what its name says") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
