@@ -170,6 +170,14 @@ def test_a_failing_cell_is_one_error_and_harms_nothing(checkout, capfd):
     assert "so far" in aside.read_text(encoding="utf-8")
 
 
+def test_a_kernel_that_dies_is_one_error(checkout):
+    write_notebook(checkout, "01_a", "import os\nos._exit(1)")
+    path, out = checkout / "notebooks" / "01_a.ipynb", checkout / "out" / "01_a.ipynb"
+    with pytest.raises(book.BookError, match="^01_a.ipynb: the kernel ended, out of memory?"):
+        execute.execute(path, out, parameters={}, key="k", aside=checkout / "aside.ipynb")
+    assert not list(out.parent.iterdir())
+
+
 # --- What is executed -------------------------------------------------------------------
 
 

@@ -159,7 +159,6 @@ def execute(path, out, *, parameters, key, aside):
         as it was before.
     """
     import nbformat
-    from nbclient.exceptions import DeadKernelError
     import papermill
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -173,10 +172,13 @@ def execute(path, out, *, parameters, key, aside):
         nbformat.write(done, scratch)
         os.replace(scratch, out)
         return seconds
-    except (papermill.PapermillExecutionError, DeadKernelError) as error:
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(scratch, aside)
-        raise BookError(f"{path.name}: {_failure(path, error)} (as far as it came: {aside})") from error
+    except (papermill.PapermillExecutionError, RuntimeError) as error:  # nbclient: a dead kernel
+        message = f"{path.name}: {_failure(path, error)}"
+        if scratch.exists():
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(scratch, aside)
+            message += f" (as far as it came: {aside})"
+        raise BookError(message) from error
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -184,7 +186,7 @@ def execute(path, out, *, parameters, key, aside):
 def _failure(path, error):
     """Say in one line which cell failed and how."""
     if not hasattr(error, "ename"):
-        return "the kernel died (out of memory?)"
+        return f"the kernel ended, out of memory? ({error})"
     tags = [cell.metadata.get("tags", []) for cell in read(path).cells]
     declared = next((i for i, tag in enumerate(tags) if "parameters" in tag), -1)
     # Papermill adds a cell, after the declared parameters or else on top.
