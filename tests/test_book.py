@@ -77,7 +77,7 @@ def checkout(tmp_path, monkeypatch):
     write_notebook(tmp_path, "01_a", FIGURE)
     write_notebook(tmp_path, "02_b", "seed + 1", seen="a")
     monkeypatch.setattr("lungcls.sources.open_cohort", lambda *_, **__: Cases())
-    monkeypatch.setattr(book, "_numbers", lambda _: {"cases": "2,363"})
+    monkeypatch.setattr(book, "_numbers", lambda *_: {"cases": "2,363"})
     monkeypatch.delenv(book.REPOSITORY, raising=False)
     return tmp_path
 

@@ -31,7 +31,7 @@ REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
 PARTS = ("_config.yml", "_toc.yml", "notebooks", "book")  # a checkout has all of them
 IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
-OPEN_REFERENCE = re.compile(r"\[(ref|myst\.(xref_missing|iref)|toc)\S*\]|undefined label")
+OPEN_REFERENCE = re.compile(r"undefined label|unknown document|cross-reference target not found")
 
 
 def build(
@@ -90,7 +90,7 @@ def build(
         if not html_only:
             given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
             _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
-        left_out = stage(checkout, profile=profile, numbers=_numbers(opened))
+        left_out = stage(checkout, profile=profile, numbers=_numbers(checkout, opened))
         return render(checkout, lenient=bool(left_out))
 
 
@@ -199,11 +199,11 @@ def executed_copy(checkout, profile, name):
     return checkout / "_build" / "executed" / profile / f"{name}.ipynb"
 
 
-def _numbers(cohort):
+def _numbers(checkout, cohort):
     """Collect the numbers that prose pages name."""
     from lungcls.report import facts
 
-    return facts.collect(cohort)
+    return facts.collect(cohort, results=checkout / "book" / "results")
 
 
 # --- Staging --------------------------------------------------------------------------
