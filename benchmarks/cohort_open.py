@@ -17,7 +17,8 @@ import tempfile
 import numpy as np
 import pandas as pd
 
-from lungcls.cohort import whole_folder, write_table
+from lungcls.cohort import write_table
+from lungcls.files import whole_folder
 
 OPEN = """
 import json, sys, time

@@ -6,21 +6,19 @@ are memory-mapped: opening a cohort reads the table and nothing else.
 """
 
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 import hashlib
 import json
-import os
 from pathlib import Path
-import shutil
-import tempfile
 
 import numpy as np
 import pandas as pd
 
+from lungcls.arrays import Images, as_images, open_npy
+from lungcls.case_table import SCORES, read_cases, table_text
 from lungcls.errors import InputError
+from lungcls.files import whole_folder
 
-SCORES = (1, 2, 3, 4, 5)
 SCORE_NAMES = {
     1: "highly unlikely",
     2: "moderately unlikely",
@@ -31,46 +29,6 @@ SCORE_NAMES = {
 BINARY_NAMES = {0: "benign", 1: "malignant"}
 TASKS = ("binary", "multiclass")
 VIEWS = ("full_slice", "nodule", "context")
-BATCH = 256  # rows that one pass over an array holds in memory
-
-
-class Images:
-    """Some rows of an image array, read when they are asked for.
-
-    Parameters
-    ----------
-    array : ndarray of shape (N, H, W)
-        Usually memory-mapped.
-    rows : ndarray of int, optional
-        Rows of `array`, in order; all by default.
-    """
-
-    def __init__(self, array, rows=None):
-        self.array = array
-        self.rows = np.arange(len(array)) if rows is None else np.asarray(rows)
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, index):
-        return np.asarray(self.array[self.rows[index]])
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self[:], dtype=dtype)
-
-    @property
-    def shape(self):
-        return (len(self), *self.array.shape[1:])
-
-    @property
-    def dtype(self):
-        return self.array.dtype
-
-    def batches(self, size=BATCH):
-        """Yield (slice, ndarray) pairs that cover all rows in order."""
-        for start in range(0, len(self), size):
-            part = slice(start, min(start + size, len(self)))
-            yield part, self[part]
 
 
 @dataclass(frozen=True)
@@ -180,7 +138,7 @@ class Cohort:
         str
             64 hexadecimal digits (SHA-256).
         """
-        digest = hashlib.sha256(_table_text(self.cases).encode())
+        digest = hashlib.sha256(table_text(self.cases).encode())
         for kind, arrays in (("view", self.views), ("mask", self.masks)):
             for view in sorted(arrays):
                 images = arrays[view]
@@ -188,11 +146,6 @@ class Cohort:
                 for _, batch in images.batches():
                     digest.update(np.ascontiguousarray(batch))
         return digest.hexdigest()
-
-
-def as_images(array):
-    """Wrap an array as :class:`Images`; leave Images as they are."""
-    return array if isinstance(array, Images) else Images(array)
 
 
 def to_binary(scores):
@@ -255,151 +208,6 @@ def load(folder, *, labels=True):
     return Cohort(cases, views, masks, _read_info(folder / "cohort.json"), folder)
 
 
-def read_cases(path, *, labels=True):
-    """Read and check a case table.
-
-    Parameters
-    ----------
-    path : path
-        A CSV file with `case_id`, `patient_id` and, unless `labels` is False,
-        `malignancy`.
-    labels : bool, default True
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    InputError
-        Naming the file, the first wrong row (counted from 1, header not counted) and
-        what was expected.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a table with case_id, patient_id, malignancy")
-    try:
-        text = dict.fromkeys(("case_id", "patient_id", "malignancy", "ratings"), str)
-        cases = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({_one_line(error)})") from error
-    if not isinstance(cases.index, pd.RangeIndex):  # pandas takes surplus fields for row names
-        raise InputError(f"{path}: row 1: more fields than the header, expected {len(cases.columns)}")
-    return check_cases(cases, path, labels=labels)
-
-
-def _one_line(error):
-    return " ".join(str(error).split())
-
-
-def check_cases(cases, source, *, labels=True):
-    """Check a case table and give its columns their types.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        As read; missing values as NaN or as empty text.
-    source : path or str
-        What the messages name.
-    labels : bool, default True
-        Whether `malignancy` is required.
-
-    Returns
-    -------
-    DataFrame
-        Ids as text, `malignancy` as int; other columns numeric where all their values
-        are, else text. A missing number is NaN, missing text is empty.
-
-    Raises
-    ------
-    InputError
-        Naming `source`, the first wrong row and what was expected.
-    """
-    required = ["case_id", "patient_id"] + (["malignancy"] if labels else [])
-    for column in required:
-        if column not in cases.columns:
-            found = ", ".join(map(str, cases.columns))
-            needed = ", ".join(required)
-            raise InputError(f"{source}: no column {column!r} (found {found}), expected {needed}")
-    if not len(cases):
-        raise InputError(f"{source}: no case, expected at least one row")
-    cases = cases.copy()
-    for column in ("case_id", "patient_id"):
-        cases[column] = cases[column].fillna("").astype(str).str.strip()
-        refuse_rows(cases, source, cases[column] == "", column, "a name that is not empty")
-    refuse_rows(cases, source, cases["case_id"].duplicated(), "case_id", "each case once")
-    if "malignancy" in cases.columns:
-        unchecked = pd.to_numeric(cases["malignancy"], errors="coerce")
-        cases["malignancy"] = read_scores(cases, source) if labels else unchecked
-    for column in cases.columns.difference(["case_id", "patient_id", "malignancy", "ratings"]):
-        if not pd.api.types.is_numeric_dtype(cases[column]):
-            text = cases[column].fillna("").astype(str)
-            numbers = pd.to_numeric(text, errors="coerce")
-            cases[column] = text if (numbers.isna() & (text != "")).any() else numbers
-    if "ratings" in cases.columns:
-        cases["ratings"] = cases["ratings"].fillna("").astype(str)
-    return cases
-
-
-def read_scores(table, source, *, column="malignancy"):
-    """Read a column of malignancy scores.
-
-    Parameters
-    ----------
-    table : DataFrame
-    source : path or str
-        What the message names.
-    column : str, default "malignancy"
-
-    Returns
-    -------
-    Series of int, 1..5
-
-    Raises
-    ------
-    InputError
-        If a score is missing, not whole or outside 1..5.
-    """
-    numbers = pd.to_numeric(table[column], errors="coerce")
-    refuse_rows(table, source, ~numbers.isin(SCORES), column, "a whole number from 1 to 5")
-    return numbers.astype(int)
-
-
-@contextmanager
-def at_row(source, row):
-    """Put the row of a table, counted from 1, before an InputError raised in the block."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{source}: row {row}: {error}") from error
-
-
-def refuse_rows(table, source, wrong, column, expected):
-    """Raise an InputError for the first row where `wrong`, a boolean Series, holds.
-
-    Rows are counted from 1, the header not counted.
-    """
-    if wrong.any():
-        row = int(np.argmax(wrong.to_numpy()))
-        found = table[column].iloc[row]
-        found = "" if pd.isna(found) else found
-        raise InputError(f"{source}: row {row + 1}: {column} is {str(found)!r}, expected {expected}")
-
-
-def open_npy(path):
-    """Memory-map a `.npy` file for reading; nothing is unpickled.
-
-    Raises
-    ------
-    InputError
-        If it is no `.npy` file, holds objects, or is shorter than its header says.
-    """
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, OverflowError) as error:
-        raise InputError(f"{path}: not a whole NumPy array of numbers ({_why(path, error)})") from error
-
-
 def _open_array(path, n_cases):
     """Memory-map one view or mask and check its shape and dtype."""
     array = open_npy(path)
@@ -412,21 +220,6 @@ def _open_array(path, n_cases):
     if 0 in array.shape:
         raise InputError(f"{path}: shape {array.shape}, expected images of at least one pixel")
     return array
-
-
-def _why(path, error):
-    """Say in words why a file is no array."""
-    if isinstance(error, OSError):
-        return error.strerror
-    with Path(path).open("rb") as stream:
-        magic = stream.read(6)
-    if magic != b"\x93NUMPY":
-        return "it does not start like a .npy file"
-    if "Python objects" in str(error):
-        return "it holds pickled objects"
-    if "mmap length" in str(error):
-        return "it is shorter than its header says"
-    return _one_line(error)
 
 
 def _check_mask(path, mask, view):
@@ -451,25 +244,6 @@ def _read_info(path):
 
 
 # --- Checks that read pixels or need classes ----------------------------------------
-
-
-def check_image(image, source):
-    """Refuse one image that holds NaN or infinity, or a single grey level.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W)
-    source : path or str
-        What the message names.
-
-    Raises
-    ------
-    InputError
-    """
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise InputError(f"{source}: NaN or infinite pixels, expected finite grey levels")
-    if image.min() == image.max():
-        raise InputError(f"{source}: constant ({image.flat[0]}), expected more than one grey level")
 
 
 def check_pixels(cohort, *, progress=False):
@@ -538,53 +312,6 @@ def require_classes(cohort, task):
 # --- Saving ---------------------------------------------------------------------------
 
 
-@contextmanager
-def whole_folder(folder):
-    """Write a folder whole or not at all.
-
-    Parameters
-    ----------
-    folder : path
-        Must not exist, or be empty.
-
-    Yields
-    ------
-    Path
-        A temporary folder beside it, renamed to `folder` when the block ends well and
-        removed when it does not.
-
-    Raises
-    ------
-    InputError
-        If `folder` exists and holds something, or cannot be written.
-    """
-    folder = Path(folder)
-    missing = [parent for parent in folder.parents if not parent.exists()]
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: already there, expected a new or empty folder")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-    try:
-        yield scratch
-        scratch.chmod(0o777 & ~_umask())
-        os.replace(scratch, folder)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for parent in missing:  # innermost first; those that something else uses stay
-            with suppress(OSError):
-                parent.rmdir()
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def save(cohort, folder):
     """Write a cohort to a new folder, whole or not at all.
 
@@ -612,10 +339,6 @@ def save(cohort, folder):
 
 def write_table(folder, cases, info):
     """Write `cases.csv` and `cohort.json` into a folder that already holds the arrays."""
-    (Path(folder) / "cases.csv").write_text(_table_text(cases), encoding="utf-8")
+    (Path(folder) / "cases.csv").write_text(table_text(cases), encoding="utf-8")
     text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
     (Path(folder) / "cohort.json").write_text(text, encoding="utf-8")
-
-
-def _table_text(cases):
-    return cases.to_csv(index=False, lineterminator="\n")

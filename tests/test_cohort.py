@@ -13,7 +13,9 @@ import pytest
 from conftest import case_table, tiny_cohort
 
 from lungcls import cohort
-from lungcls.cohort import Cohort, load, save, to_binary, whole_folder
+from lungcls.case_table import check_cases
+from lungcls.cohort import Cohort, load, save, to_binary
+from lungcls.files import whole_folder
 from lungcls.errors import InputError
 
 
@@ -157,7 +159,7 @@ def test_a_killed_writer_leaves_no_cohort_under_the_final_name(tmp_path):
     target = tmp_path / "cohort"
     code = (
         "import os, signal, sys\n"
-        "from lungcls.cohort import whole_folder\n"
+        "from lungcls.files import whole_folder\n"
         "with whole_folder(sys.argv[1]) as scratch:\n"
         "    (scratch / 'cases.csv').write_text('case_id,patient_id,malignancy\\na,b,1\\n')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -182,8 +184,8 @@ def test_files_that_are_no_views_are_left_alone(saved):
 def test_check_cases_reads_a_table_made_in_memory():
     table = case_table(3).assign(patient_id=["a", None, "c"])
     with pytest.raises(InputError, match="memory: row 2: patient_id is '', expected a name"):
-        cohort.check_cases(table, "memory")
-    checked = cohort.check_cases(case_table(3).assign(age=["61", "", "70"]), "memory")
+        check_cases(table, "memory")
+    checked = check_cases(case_table(3).assign(age=["61", "", "70"]), "memory")
     assert checked["age"].tolist()[::2] == [61, 70] and np.isnan(checked["age"][1])
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls import cohort
+from lungcls import case_table, cohort
+from lungcls.arrays import check_image
 from lungcls.errors import InputError
+from lungcls.files import whole_folder
 from lungcls.sources import views
 
 TABLE = "dataset_lung.xlsx"
@@ -70,13 +72,13 @@ def import_course(source, folder, *, progress=True):
                 raise InputError(f"{source / TABLE}: row {row}: {path}: no such file, expected a NRRD file")
     cases = pd.DataFrame({"case_id": table["case_id"], "patient_id": table["case_id"]})
     cases["malignancy"] = table["TumorClass"]
-    with cohort.whole_folder(folder) as scratch:
+    with whole_folder(folder) as scratch:
         slices = _new_array(scratch / "full_slice.npy", len(cases), SLICE_SIZE)
         nodules = _new_array(scratch / "nodule.npy", len(cases), views.SIZE)
         pairs = enumerate(zip(*images, strict=True))
         bar = tqdm(pairs, total=len(cases), desc="course layout", disable=None if progress else True)
         for row, (full_slice, nodule) in bar:
-            with cohort.at_row(source / TABLE, row + 1):
+            with case_table.at_row(source / TABLE, row + 1):
                 slices[row] = read_nrrd(full_slice, shape=(SLICE_SIZE, SLICE_SIZE))
                 nodules[row] = views.on_canvas(read_nrrd(nodule))
         slices.flush(), nodules.flush()
@@ -124,12 +126,12 @@ def read_table(path):
     for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
         # A name with a folder in it does not match, so no path leaves Train.
         named = table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd")
-        cohort.refuse_rows(table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}")
+        case_table.refuse_rows(table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}")
     table["case_id"] = table["Full_slice"].str.removesuffix("_fullslice.nrrd")
-    cohort.refuse_rows(table, path, table["case_id"].duplicated(), "Full_slice", "each case once")
+    case_table.refuse_rows(table, path, table["case_id"].duplicated(), "Full_slice", "each case once")
     other = table["Nodule"].str.removesuffix("_nodule.nrrd") != table["case_id"]
-    cohort.refuse_rows(table, path, other, "Nodule", "the case of its Full_slice")
-    table["TumorClass"] = cohort.read_scores(table, path, column="TumorClass")
+    case_table.refuse_rows(table, path, other, "Nodule", "the case of its Full_slice")
+    table["TumorClass"] = case_table.read_scores(table, path, column="TumorClass")
     return table
 
 
@@ -168,7 +170,7 @@ def read_nrrd(path, *, shape=None):
         raise InputError(f"{path}: not a whole NRRD file ({' '.join(str(error).split())})") from error
     if image.dtype.kind != "i" or image.dtype.itemsize != 2:
         raise InputError(f"{path}: dtype {image.dtype}, expected int16 (HU)")
-    cohort.check_image(image, path)
+    check_image(image, path)
     return image.astype(np.int16)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcls import cohort
+from lungcls import case_table, cohort
+from lungcls.arrays import check_image, open_npy
 from lungcls.errors import InputError
+from lungcls.files import whole_folder
 
 KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY"}
 GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # Pillow's modes of one channel
@@ -44,7 +46,7 @@ def import_images(csv, folder, *, labels=True, progress=True):
     from tqdm import tqdm
 
     csv = Path(csv)
-    table = cohort.read_cases(csv, labels=labels)
+    table = case_table.read_cases(csv, labels=labels)
     columns = _path_columns(table, csv)
     paths = {column: _paths(table, csv, column) for column in columns}
     info = {
@@ -53,7 +55,7 @@ def import_images(csv, folder, *, labels=True, progress=True):
         "label_rule": f"malignancy of {csv.name}",
         "views": {view: "grey levels as in the files" for view in columns if not view.endswith("_mask")},
     }
-    with cohort.whole_folder(folder) as scratch:
+    with whole_folder(folder) as scratch:
         for column in columns:
             bar = tqdm(paths[column], desc=f"reading {column}", disable=None if progress else True)
             _write_images(scratch / f"{column}.npy", bar, csv, is_mask=column.endswith("_mask"))
@@ -97,10 +99,10 @@ def _write_images(out, paths, csv, *, is_mask):
     """Write all images of a view into one array, one at a time."""
     array = None
     for row, path in enumerate(paths):
-        with cohort.at_row(csv, row + 1):
+        with case_table.at_row(csv, row + 1):
             image = read_mask(path) if is_mask else read_image(path)
             if not is_mask:
-                cohort.check_image(image, path)
+                check_image(image, path)
             if array is None:
                 array = np.lib.format.open_memmap(out, "w+", image.dtype, (len(paths), *image.shape))
             if (image.shape, image.dtype) != (array.shape[1:], array.dtype):
@@ -130,7 +132,7 @@ def read_image(path):
     """
     path = Path(path)
     kind = KINDS[path.suffix.lower()]
-    image = cohort.open_npy(path) if kind == "NPY" else _read_picture(path, kind)
+    image = open_npy(path) if kind == "NPY" else _read_picture(path, kind)
     if image.ndim != 2 or 0 in image.shape:
         raise InputError(f"{path}: shape {image.shape}, expected one grey image (height, width)")
     if image.dtype.kind not in "uifb":

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from lungcls.cohort import whole_folder
+from lungcls.files import whole_folder
 
 CHARACTERISTICS = (
     "subtlety",

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lungcls import cohort as cohorts
 from lungcls.errors import InputError
+from lungcls.files import whole_folder
 from lungcls.sources import lidc, views
 from lungcls.sources.phantom import anatomy, nodule, readers, scanner
 
@@ -60,7 +61,7 @@ def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs
     if unknown or not views:
         raise InputError(f"views: found {', '.join(unknown) or 'none'}, expected some of {', '.join(SIZES)}")
     chosen = choose(cases, seed=seed) if isinstance(cases, int | np.integer) else named(cases)
-    with cohorts.whole_folder(folder) as scratch:
+    with whole_folder(folder) as scratch:
         for view in views:
             shape = (len(chosen), SIZES[view], SIZES[view])
             np.lib.format.open_memmap(scratch / f"{view}.npy", "w+", np.int16, shape)
@@ -202,29 +203,62 @@ def render(cases, *, seed):
     """
     first = cases.iloc[0]
     spacing, thickness = float(first["pixel_spacing_mm"]), float(first["slice_thickness_mm"])
+    patient = _patient(first)
     body = anatomy.draw(
-        _places(first["patient_id"]),
+        _places(patient),
         pixel_spacing_mm=spacing,
         rng=_rng(seed, first, "anatomy"),
-        contrast_used=_contrast_used(first["scan_id"]),
+        contrast_used=_scan(first["scan_id"])["contrast_used"],
     )
     machine = scanner.draw(slice_thickness_mm=thickness, rng=_rng(seed, first, "scanner"))
-    shown = readers.rendered_characteristics(cases, seed=seed)
+    shown = readers.rendered_characteristics(patient, seed=seed)
     for row, case in cases.iterrows():
         plain = anatomy.render(body, float(case["level"]), pixel_spacing_mm=spacing)
-        outline, top, left = lidc.mask(case)
-        hu = nodule.add(
-            plain, outline, top, left,
-            shown=shown.loc[case["case_id"]],
-            pixel_spacing_mm=spacing,
-            slice_thickness_mm=thickness,
-            rng=_rng(seed, case, "nodule", of="case_id"),
-        )
+        hu = plain.hu
+        for nodule_id, size in _on_slice(patient, case).items():
+            one = patient.loc[nodule_id]
+            hu = nodule.add(
+                hu, plain.lung, plain.depth_mm, *lidc.mask(one),
+                shown=shown.loc[one["case_id"]],
+                size=size,
+                pixel_spacing_mm=spacing,
+                slice_thickness_mm=thickness,
+                rng=_rng(seed, one, "nodule", of="case_id"),
+            )
         noise = _rng(seed, case, "noise", of="case_id")
         full = scanner.scan(hu, machine, pixel_spacing_mm=spacing, rng=noise)
+        outline, top, left = lidc.mask(case)
         inside = np.zeros(full.shape, dtype=np.uint8)
         inside[top : top + outline.shape[0], left : left + outline.shape[1]] = outline
         yield row, full, inside
+
+
+def _patient(case):
+    """All nodules of a case's patient in the report's list, whichever of them are asked for."""
+    every = report_cases()
+    mine = _replica(every[every["patient_id"] == case["patient_id"]], int(case["replica"]))
+    return mine.set_index("case_id", drop=False)
+
+
+def _places(patient):
+    """Row, column, level and radius in mm of all nodules of a patient."""
+    rows = (patient["nodule_row_min"] + patient["nodule_row_max"]) / 2
+    columns = (patient["nodule_col_min"] + patient["nodule_col_max"]) / 2
+    return np.column_stack([rows, columns, patient["level"], patient["diameter_mm"] / 2]).astype(float)
+
+
+def _on_slice(patient, case):
+    """Nodules that a case's slice cuts, its own last, and how much of their radius shows, 0..1."""
+    scan = _scan(case["scan_id"])
+    away = (patient["level"] - case["level"]).abs() * (scan["z_max_mm"] - scan["z_min_mm"])
+    sizes = np.sqrt((1 - (2 * away / patient["diameter_mm"]) ** 2).clip(lower=0))
+    own = patient["case_id"] == case["case_id"]
+    return {**sizes[~own & (sizes > 0.4)], case["case_id"]: 1.0}
+
+
+@cache
+def _scan(scan_id):
+    return lidc.scans().set_index("scan_id").loc[scan_id]
 
 
 def box(case):
@@ -238,23 +272,6 @@ def _cut(full, inside, sides, wanted):
     images["nodule"] = views.nodule(full, sides)
     images["nodule_mask"] = views.nodule(inside, sides, fill=0)
     return {name: image for name, image in images.items() if name.removesuffix("_mask") in wanted}
-
-
-def _places(patient_id):
-    """Row, column, level and radius in mm of all nodules of a patient."""
-    every = report_cases()
-    mine = every[every["patient_id"] == patient_id]
-    return np.column_stack([
-        (mine["nodule_row_min"] + mine["nodule_row_max"]) / 2,
-        (mine["nodule_col_min"] + mine["nodule_col_max"]) / 2,
-        mine["level"],
-        mine["diameter_mm"] / 2,
-    ]).astype(float)
-
-
-def _contrast_used(scan_id):
-    scans = lidc.scans()
-    return bool(scans.loc[scans["scan_id"] == scan_id, "contrast_used"].iloc[0])
 
 
 def _rng(seed, case, purpose, *, of="patient_id"):

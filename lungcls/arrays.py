@@ -1,0 +1,101 @@
+"""Images in rows: memory-mapped, read when they are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lungcls.errors import InputError
+
+BATCH = 256  # rows that one pass over an array holds in memory
+
+
+class Images:
+    """Some rows of an image array, read when they are asked for.
+
+    Parameters
+    ----------
+    array : ndarray of shape (N, H, W)
+        Usually memory-mapped.
+    rows : ndarray of int, optional
+        Rows of `array`, in order; all by default.
+    """
+
+    def __init__(self, array, rows=None):
+        self.array = array
+        self.rows = np.arange(len(array)) if rows is None else np.asarray(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return np.asarray(self.array[self.rows[index]])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype=dtype)
+
+    @property
+    def shape(self):
+        return (len(self), *self.array.shape[1:])
+
+    @property
+    def dtype(self):
+        return self.array.dtype
+
+    def batches(self, size=BATCH):
+        """Yield (slice, ndarray) pairs that cover all rows in order."""
+        for start in range(0, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            yield part, self[part]
+
+
+def as_images(array):
+    """Wrap an array as :class:`Images`; leave Images as they are."""
+    return array if isinstance(array, Images) else Images(array)
+
+
+def open_npy(path):
+    """Memory-map a `.npy` file for reading; nothing is unpickled.
+
+    Raises
+    ------
+    InputError
+        If it is no `.npy` file, holds objects, or is shorter than its header says.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, OverflowError) as error:
+        raise InputError(f"{path}: not a whole NumPy array of numbers ({_why(path, error)})") from error
+
+
+def _why(path, error):
+    """Say in words why a file is no array."""
+    if isinstance(error, OSError):
+        return error.strerror
+    with Path(path).open("rb") as stream:
+        magic = stream.read(6)
+    if magic != b"\x93NUMPY":
+        return "it does not start like a .npy file"
+    if "Python objects" in str(error):
+        return "it holds pickled objects"
+    if "mmap length" in str(error):
+        return "it is shorter than its header says"
+    return " ".join(str(error).split())
+
+
+def check_image(image, source):
+    """Refuse one image that holds NaN or infinity, or a single grey level.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W)
+    source : path or str
+        What the message names.
+
+    Raises
+    ------
+    InputError
+    """
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise InputError(f"{source}: NaN or infinite pixels, expected finite grey levels")
+    if image.min() == image.max():
+        raise InputError(f"{source}: constant ({image.flat[0]}), expected more than one grey level")
