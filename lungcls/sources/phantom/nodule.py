@@ -20,13 +20,16 @@ TAG_MM = 12.0  # a pleura nearer than this may be tied to the nodule
 OUTSIDE_PX = 0.6  # readers draw just outside of what they see
 
 
-def add(slice_, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng):
+def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng, size=1.0):
     """Add a nodule to a slice.
 
     Parameters
     ----------
-    slice_ : anatomy.Slice
-        Noise-free `hu`, `lung` and `depth_mm`, each of shape (n, n).
+    hu : ndarray of shape (n, n), float32
+        Noise-free slice, in HU.
+    lung : ndarray of shape (n, n), bool
+    depth_mm : ndarray of shape (n, n), float32
+        Distance to the pleura, in the lung.
     inside : ndarray of shape (h, w), bool
         The real outline on its largest slice, filled.
     row, column : int
@@ -35,6 +38,8 @@ def add(slice_, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness
         The eight characteristics to show.
     pixel_spacing_mm, slice_thickness_mm : float
     rng : numpy.random.Generator
+    size : float in (0, 1], default 1
+        How much of its radius the slice cuts; below 1 off the largest slice.
 
     Returns
     -------
@@ -43,30 +48,30 @@ def add(slice_, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness
     """
     shown = {name: int(value) for name, value in shown.items()}
     reach = int(np.ceil(REACH_MM / pixel_spacing_mm))
-    patch = _patch(inside.shape, row, column, reach, slice_.hu.shape)
-    drawn = np.zeros(slice_.hu.shape, dtype=bool)
+    patch = _patch(inside.shape, row, column, reach, hu.shape)
+    drawn = np.zeros(hu.shape, dtype=bool)
     drawn[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     drawn = drawn[patch]
-    depth = _depth(drawn) + OUTSIDE_PX * (-1)
     places = np.indices(drawn.shape, dtype=np.float32) - _middle(drawn)[:, None, None]
     radius = max(np.sqrt(drawn.sum() / np.pi), 0.8)
-    depth = depth + _lobes(places, radius, shown["lobulation"], rng)
+    depth = _depth(drawn) - OUTSIDE_PX - (1.0 - size) * radius
+    depth += _lobes(places, radius, shown["lobulation"], rng)
 
     cover = _body(depth * pixel_spacing_mm, radius * pixel_spacing_mm, shown, slice_thickness_mm)
     strands = np.maximum.reduce([
         _spicules(places, depth, radius, shown["spiculation"], pixel_spacing_mm, rng),
-        _pleural(places, radius, slice_.depth_mm[patch], slice_.lung[patch], pixel_spacing_mm, rng),
-        _vessel(places, radius, patch, slice_.hu.shape, pixel_spacing_mm, rng),
+        _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng),
+        _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng),
     ])
     share = np.maximum(cover, strands) * CONTRAST[shown["subtlety"]]
     tissue = TISSUE[shown["internal_structure"]] + rng.normal(0.0, 12.0) + _grain(depth.shape, radius, rng)
-    hu = slice_.hu.copy()
-    hu[patch] += share * np.maximum(tissue - hu[patch], 0.0)
+    added = hu.copy()
+    added[patch] += share * np.maximum(tissue - hu[patch], 0.0)
     inner = np.clip(depth / max(depth.max(), 1.0), 0.0, 1.0)  # 0 at the outline, 1 deepest
-    hu[patch] += cover * _calcium(places, inner, radius, shown["calcification"], rng)
+    added[patch] += cover * _calcium(places, inner, radius, shown["calcification"], rng)
     if shown["internal_structure"] == 4:
-        hu[patch] -= np.clip(3.0 * inner - 1.4, 0.0, 1.0) * np.maximum(hu[patch] + 950.0, 0.0)
-    return hu
+        added[patch] -= np.clip(3.0 * inner - 1.4, 0.0, 1.0) * np.maximum(added[patch] + 950.0, 0.0)
+    return added
 
 
 def _patch(shape, row, column, reach, limits):
