@@ -27,7 +27,7 @@ ARROWS = {
     "balancing": "",
     "augmentation": "",
     "models": "",
-    "features": "cohort preprocessing models",
+    "features": "cohort preprocessing augmentation models",
     "training": "features models augmentation balancing",
     "study": "cohort sources preprocessing splitting balancing augmentation models features training",
     "metrics": "",

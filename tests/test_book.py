@@ -1,6 +1,5 @@
 """The book's machinery on a tiny checkout: execution, reuse, staging, rendering, errors."""
 
-import json
 from pathlib import Path
 import re
 import shutil
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from lungcls.errors import InputError
-from lungcls.report import book, execute
+from lungcls.report import book, execute, stage
 from lungcls.report.pairs import make
 
 ROOT = Path(__file__).parent.parent
@@ -78,7 +77,7 @@ def checkout(tmp_path, monkeypatch):
     write_notebook(tmp_path, "02_b", "seed + 1", seen="a")
     monkeypatch.setattr("lungcls.sources.open_cohort", lambda *_, **__: Cases())
     monkeypatch.setattr(book, "_numbers", lambda *_: {"cases": "2,363"})
-    monkeypatch.delenv(book.REPOSITORY, raising=False)
+    monkeypatch.delenv(stage.REPOSITORY, raising=False)
     return tmp_path
 
 
@@ -116,7 +115,7 @@ def fake_execution(monkeypatch):
 
 
 def test_a_book_is_executed_rendered_and_then_reused(checkout, capfd, monkeypatch):
-    monkeypatch.setenv(book.REPOSITORY, "https://github.com/someone/lungcls@trunk")
+    monkeypatch.setenv(stage.REPOSITORY, "https://github.com/someone/lungcls@trunk")
     page = book.build(profile="smoke", seed=3, checkout=checkout)
     html = {path.stem: path.read_text(encoding="utf-8") for path in page.parent.rglob("*.html")}
 
@@ -206,21 +205,6 @@ def test_what_a_result_depends_on_makes_it_run_again(checkout, monkeypatch):
     assert runs(seed=1) == []
 
 
-def test_package_source_is_part_of_the_key(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.setattr("lungcls.__file__", str(tmp_path / "__init__.py"))
-    keys = {execute.surroundings(tmp_path, Cases())["package"]}
-    for name in ("new.py", "data/table.csv"):
-        (tmp_path / name).write_text("1", encoding="utf-8")
-        keys.add(execute.surroundings(tmp_path, Cases())["package"])
-    (tmp_path / "new.py").rename(tmp_path / "renamed.py")
-    keys.add(execute.surroundings(tmp_path, Cases())["package"])
-    assert len(keys) == 4
-    (tmp_path / "new.pyc").write_text("1", encoding="utf-8")
-    assert execute.surroundings(tmp_path, Cases())["package"] in keys
-
-
 def test_an_undeclared_parameter_is_refused_before_anything_runs(checkout, monkeypatch):
     ran = fake_execution(monkeypatch)
     with pytest.raises(InputError, match=r"01_a.ipynb: parameter 'sed' .* one of: profile, cohort, seed$"):
@@ -263,23 +247,6 @@ def test_html_only_renders_what_there_is(checkout, monkeypatch):
     assert "Better prose" in staged.read_text(encoding="utf-8")
 
 
-def test_prose_is_new_and_outputs_are_old():
-    new = nbformat.v4
-    first, last = new.new_code_cell("a = 1", metadata={"tags": ["parameters"]}), new.new_code_cell("a")
-    source = new.new_notebook(cells=[new.new_markdown_cell("new"), first, last])
-    injected = new.new_code_cell("a = 2", metadata={"tags": ["injected-parameters"]})
-    shown = new.new_code_cell("a", metadata={"papermill": {"x": 1}})
-    shown.outputs = [new.new_output("stream", text="2")]
-    ran = new.new_notebook(cells=[new.new_markdown_cell("old"), new.new_code_cell("a = 1"), injected, shown])
-    ran.metadata["papermill"] = {"input_path": "somewhere"}
-    merged = execute.with_prose(ran, source)
-    assert [cell.source for cell in merged.cells] == ["new", "a = 1", "a = 2", "a"]
-    assert merged.cells[3].outputs[0].text == "2"
-    assert "papermill" not in json.dumps(merged)
-    source.cells[2].source = "a + 1"  # executed code is never shown under other code
-    assert [cell.source for cell in execute.with_prose(ran, source).cells] == ["old", "a = 1", "a = 2", "a"]
-
-
 # --- Where it works ---------------------------------------------------------------------
 
 
@@ -315,32 +282,6 @@ def test_two_builds_wait_for_each_other(tmp_path, capfd):
 
 
 # --- Parts ------------------------------------------------------------------------------
-
-
-def test_the_repository_gives_launch_buttons():
-    config = {"title": "T", "parse": {"a": 1}, "html": {"b": 2}}
-    bare = book.configure(config, {"n": "1"}, "")
-    assert bare == {"title": "T", "parse": {"a": 1, "myst_substitutions": {"n": "1"}}, "html": {"b": 2}}
-    full = book.configure(config, {}, "https://github.com/someone/lungcls.git")
-    assert full["repository"]["url"] == "https://github.com/someone/lungcls"
-    assert full["repository"]["branch"] == "main"
-    assert full["html"] == {"b": 2, "use_repository_button": True}
-    with pytest.raises(InputError, match="LUNGCLS_REPOSITORY: found 'someone/lungcls'"):
-        book.configure(config, {}, "someone/lungcls")
-
-
-def test_chapters_without_their_files_leave_the_contents():
-    contents = {
-        "root": "book/a",
-        "parts": [
-            {"caption": "One", "chapters": [{"file": "n/1", "sections": [{"file": "n/2"}]}, {"file": "n/3"}]},
-            {"caption": "Two", "chapters": [{"file": "n/4"}]},
-        ],
-    }
-    left = book.without(contents, ["n/2", "n/4"])
-    chapters = [{"file": "n/1"}, {"file": "n/3"}]
-    assert left == {"root": "book/a", "parts": [{"caption": "One", "chapters": chapters}]}
-    assert book.without(contents, []) == contents
 
 
 def test_faults_are_read_from_the_log():

@@ -6,7 +6,6 @@ their sources, so that links and downloads point at files that are in git), `htm
 book, replaced only by a whole one.
 """
 
-import base64
 from contextlib import contextmanager
 import os
 from pathlib import Path
@@ -21,15 +20,12 @@ from lungcls.report.execute import (
     check_parameters,
     execute,
     key_of,
-    read,
     stored_key,
     surroundings,
-    with_prose,
 )
+from lungcls.report.stage import stage
 
-REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
 PARTS = ("_config.yml", "_toc.yml", "notebooks", "book")  # a checkout has all of them
-IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
 OPEN_REFERENCE = re.compile(r"undefined label|unknown document|cross-reference target not found")
 
@@ -90,7 +86,12 @@ def build(
         if not html_only:
             given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
             _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
-        left_out = stage(checkout, profile=profile, numbers=_numbers(checkout, opened))
+        copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
+        if copies and not any(copy.exists() for copy in copies.values()):
+            raise InputError(f"no notebook has been executed in profile {profile}, expected `make book` first")
+        left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened))
+        for chapter in left_out:
+            print(f"left out {chapter}: not executed in profile {profile}", flush=True)
         return render(checkout, lenient=bool(left_out))
 
 
@@ -204,163 +205,6 @@ def _numbers(checkout, cohort):
     from lungcls.report import facts
 
     return facts.collect(cohort, results=checkout / "book" / "results")
-
-
-# --- Staging --------------------------------------------------------------------------
-
-
-def stage(checkout, *, profile, numbers):
-    """Put what jupyter-book reads into `_build/stage`, under the paths it has in git.
-
-    Parameters
-    ----------
-    checkout : Path
-    profile : str
-        Whose executed copies are shown.
-    numbers : mapping of str to str
-        What prose pages may name as ``{{ name }}``.
-
-    Returns
-    -------
-    list of str
-        Chapters left out because their notebook has not been executed.
-
-    Raises
-    ------
-    InputError
-        If no notebook has been executed in this profile, or the contents name one
-        that is not there.
-    """
-    folder = checkout / "_build" / "stage"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "notebooks").mkdir(parents=True)
-    shutil.copytree(checkout / "book", folder / "book")
-    left_out = _stage_notebooks(checkout, folder / "notebooks", profile)
-    contents = _read_yaml(checkout / "_toc.yml")
-    _write_yaml(folder / "_toc.yml", without(contents, left_out))
-    _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
-    for chapter in left_out:
-        print(f"left out {chapter}: not executed in profile {profile}", flush=True)
-    return left_out
-
-
-def _stage_notebooks(checkout, folder, profile):
-    """Stage the executed copy of each notebook; return the chapters that have none."""
-    import nbformat
-
-    left_out = []
-    sources = choose(checkout)
-    for path in sources:
-        copy = executed_copy(checkout, profile, path.stem)
-        if not copy.exists():
-            left_out.append(f"notebooks/{path.stem}")
-            continue
-        notebook = with_prose(read(copy), read(path))
-        _extract_images(notebook, folder)
-        nbformat.write(notebook, folder / path.name)
-    if sources and len(left_out) == len(sources):
-        raise InputError(f"no notebook has been executed in profile {profile}, expected `make book` first")
-    return left_out
-
-
-def _extract_images(notebook, folder):
-    """Write the images of figure directives to files, so that pages stay light."""
-    from lungcls.report.execute import digest_of
-
-    def to_file(match):
-        png = base64.b64decode(match[1])
-        name = f"figures/{digest_of(png)[:16]}.png"
-        (folder / "figures").mkdir(exist_ok=True)
-        (folder / name).write_bytes(png)
-        return name
-
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "text/markdown" in data:
-                data["text/markdown"] = IMAGE.sub(to_file, data["text/markdown"])
-
-
-def without(contents, chapters):
-    """Drop chapters from a table of contents, and parts that are left empty.
-
-    Parameters
-    ----------
-    contents : dict or list
-        The content of `_toc.yml`, or a part of it.
-    chapters : collection of str
-        File names, without suffix.
-
-    Returns
-    -------
-    dict or list
-    """
-    if isinstance(contents, list):
-        kept = [item for item in contents if item.get("file") not in chapters]
-        return [item for item in (without(item, chapters) for item in kept) if item]
-    if not isinstance(contents, dict):
-        return contents
-    kept = {}
-    for name, value in contents.items():
-        value = without(value, chapters) if isinstance(value, list) else value
-        if value == [] and "file" not in contents and "root" not in contents:
-            return {}
-        if value != []:
-            kept[name] = value
-    return kept
-
-
-def configure(config, numbers, repository=None):
-    """Complete the configuration with computed numbers and the repository's address.
-
-    Parameters
-    ----------
-    config : dict
-        The content of `_config.yml`.
-    numbers : mapping of str to str
-    repository : str, optional
-        ``https://host/owner/name``, or with ``@branch`` (default `main`); by default
-        the environment variable LUNGCLS_REPOSITORY. Without it there are no launch
-        buttons, only downloads.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If the address is not of that form.
-    """
-    parse = config.get("parse", {})
-    config = {**config, "parse": {**parse, "myst_substitutions": dict(numbers)}}
-    repository = os.environ.get(REPOSITORY, "") if repository is None else repository
-    if not repository:
-        return config
-    address = re.fullmatch(r"(https://[^/@\s]+/[^/@\s]+/[^/@\s]+?)(?:\.git)?(?:@([^@\s]+))?", repository)
-    if not address:
-        raise InputError(f"{REPOSITORY}: found {repository!r}, expected https://host/owner/name[@branch]")
-    return config | {
-        "repository": {"url": address[1], "branch": address[2] or "main", "path_to_book": ""},
-        "launch_buttons": {
-            "notebook_interface": "jupyterlab",
-            "colab_url": "https://colab.research.google.com",
-            "binderhub_url": "https://mybinder.org",
-        },
-        "html": {**config.get("html", {}), "use_repository_button": True},
-    }
-
-
-def _read_yaml(path):
-    import yaml
-
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def _write_yaml(path, content):
-    import yaml
-
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 # --- Rendering ------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+"""Staging: contents without what is missing, configuration with what was computed."""
+
+import pytest
+
+from lungcls.errors import InputError
+from lungcls.report import stage
+
+
+def test_the_repository_gives_launch_buttons():
+    config = {"title": "T", "parse": {"a": 1}, "html": {"b": 2}}
+    bare = stage.configure(config, {"n": "1"}, "")
+    assert bare == {"title": "T", "parse": {"a": 1, "myst_substitutions": {"n": "1"}}, "html": {"b": 2}}
+    full = stage.configure(config, {}, "https://github.com/someone/lungcls.git")
+    assert full["repository"]["url"] == "https://github.com/someone/lungcls"
+    assert full["repository"]["branch"] == "main"
+    assert full["html"] == {"b": 2, "use_repository_button": True}
+    with pytest.raises(InputError, match="LUNGCLS_REPOSITORY: found 'someone/lungcls'"):
+        stage.configure(config, {}, "someone/lungcls")
+
+
+def test_chapters_without_their_files_leave_the_contents():
+    contents = {
+        "root": "book/a",
+        "parts": [
+            {"caption": "One", "chapters": [{"file": "n/1", "sections": [{"file": "n/2"}]}, {"file": "n/3"}]},
+            {"caption": "Two", "chapters": [{"file": "n/4"}]},
+        ],
+    }
+    left = stage.without(contents, ["n/2", "n/4"])
+    chapters = [{"file": "n/1"}, {"file": "n/3"}]
+    assert left == {"root": "book/a", "parts": [{"caption": "One", "chapters": chapters}]}
+    assert stage.without(contents, []) == contents
