@@ -164,7 +164,7 @@ def execute(path, out, *, parameters, key, aside):
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(f".{out.stem}.part.ipynb")
     start = time.perf_counter()
-    options = {"cwd": str(path.parent), "progress_bar": False, "extra_arguments": ["--log-level=ERROR"]}
+    options = {"cwd": str(path.parent), "progress_bar": False, "extra_arguments": ["--log-level=CRITICAL"]}
     try:
         done = papermill.execute_notebook(str(path), str(scratch), dict(parameters), **options)
         seconds = time.perf_counter() - start
