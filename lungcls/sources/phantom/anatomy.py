@@ -1,0 +1,308 @@
+"""A simulated patient: one anatomy, drawn to fit the places of its nodules, and its slices.
+
+Slices lie as in LIDC: supine, head first, rows grow to the back, columns to the
+patient's left. Index level 0 is the lowest slice of the scan, 1 the highest.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy import ndimage
+
+from lungcls.sources.phantom import organs, shapes, vessels, wall
+
+CANDIDATES = 48  # anatomies drawn for a patient; the one that fits the nodules best is kept
+MARGIN_MM = 2.5  # least depth of a nodule's middle in the lung
+REACH_MM = 30.0  # how far around a nodule the anatomy is bent
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Parameters of one patient. Lengths in mm."""
+
+    base: float  # level of the lowest recess of the lungs
+    apex: float  # level of their apices
+    height_mm: float
+    shift_x: float  # middle of the thorax, from the middle of the slice
+    shift_y: float
+    width_mm: float  # half width and half depth of the inside of the thorax
+    depth_mm: float
+    power: float
+    egg: float  # how much wider the back of the thorax is than its middle
+    skew: float
+    medial_width: float
+    medial_shift_mm: float
+    heart: float
+    dome_right: float
+    dome_left: float
+    fat_mm: float
+    muscle: float
+    roundness: float
+    female: float
+    breast_mm: float
+    bone: float
+    spine: float
+    rib_phase: float
+    gas: float
+    table_mm: float
+    lung_hu: float
+    gravity_hu: float
+    fissure: float
+    minor: float  # height of the horizontal fissure
+    contrast: bool = False
+    calcified: bool = False
+    seed: int = 0
+    bend_places: np.ndarray | None = None  # (k, 3): x, y, z
+    bend_moves: np.ndarray | None = None  # (k, 2): how far to look aside
+    tree: object = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A noise-free slice.
+
+    Attributes
+    ----------
+    hu : ndarray of shape (512, 512), float32
+        Hounsfield units.
+    lung : ndarray of shape (512, 512), bool
+    depth_mm : ndarray of shape (512, 512), float32
+        Distance from the pleura inside the lung, 0 outside.
+    """
+
+    hu: np.ndarray
+    lung: np.ndarray
+    depth_mm: np.ndarray
+
+
+def draw(places, *, pixel_spacing_mm, rng, contrast_used=False):
+    """Draw a patient in whose lungs all the given nodules lie.
+
+    Parameters
+    ----------
+    places : ndarray of shape (k, 4), float
+        Row and column in the 512 x 512 slice, level (0 lowest slice of the scan,
+        1 highest) and radius in mm of each of the patient's nodules.
+    pixel_spacing_mm : float
+    rng : numpy.random.Generator
+    contrast_used : bool, default False
+        Whether the blood is enhanced.
+
+    Returns
+    -------
+    Anatomy
+    """
+    places = np.asarray(places, dtype=float).reshape(-1, 4)
+    people = _population(rng, CANDIDATES)
+    body = _best(people, places, pixel_spacing_mm)
+    body = _bend(body, places, pixel_spacing_mm)
+    body = replace(body, contrast=bool(contrast_used), calcified=bool(rng.random() < 0.4), seed=int(rng.integers(2**31)))
+    tree = vessels.grow(body, rng=rng)
+    return replace(body, tree=replace(tree, start=_bent(body, tree.start), end=_bent(body, tree.end)))
+
+
+def render(anatomy, level, *, pixel_spacing_mm):
+    """Render a slice of a patient, without its nodule.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    level : float
+        0 the lowest slice of the scan, 1 the highest.
+    pixel_spacing_mm : float
+
+    Returns
+    -------
+    Slice
+    """
+    a, u = anatomy, (level - anatomy.base) / (anatomy.apex - anatomy.base)
+    rng = np.random.default_rng([a.seed, int(round(level * 1e6)) + 10**7])
+    x, y = _grid(a, shapes.NODES, u, pixel_spacing_mm)
+    inner = organs.cage(a, x, y, u)
+    fields = {
+        "inner": inner,
+        "lung": organs.lung(a, x, y, u),
+        "body": wall.outline(a, x, y, u),
+        "muscle": wall.muscle(a, x, y, u, inner),
+        "way": wall.round_the_cage(a, x, y, u),
+    }
+    if u < max(a.dome_right, a.dome_left) + 0.02:
+        fields["right"], fields["left"] = organs.domes(a, x, y, u)
+    shape = (len(shapes.NODES),) * 2
+    full = {name: shapes.enlarge(np.broadcast_to(field, shape)) for name, field in fields.items()}
+    canvas = _canvas(a, u, pixel_spacing_mm)
+    noise = _slow_noise(rng, 20), _slow_noise(rng, 60)
+
+    wall.table(canvas, a, wall.back(a, u))
+    canvas.fill(full["body"], 15.0)
+    canvas.fill(full["body"] + 1.8, -105.0 + 8.0 * noise[1])
+    canvas.fill(np.maximum(full["muscle"], full["body"] + 3.0), 52.0 - 60.0 * np.clip(noise[1] - 0.8, 0.0, 1.0))
+    wall.ribs(canvas, a, u, full["inner"], full["way"])
+    below = (full["right"], full["left"]) if "right" in full else None
+    wall.blades(canvas, a, u, full["inner"], full["way"])
+    organs.paint(canvas, a, u, full["inner"] - 0.4, below, noise[0])
+    wall.bones(canvas, a, u, rng)
+    air = _parenchyma(a, canvas, noise)
+    canvas.fill(full["lung"], air)
+    _fissures(canvas, a, u, full["lung"])
+    organs.airways(canvas, a, u)
+    vessels.add(canvas, a, u, full["lung"])
+    lung = full["lung"] < 0
+    return Slice(canvas.hu, lung, np.maximum(-full["lung"], 0.0))
+
+
+def _population(rng, n):
+    """Draw `n` anatomies at once: every parameter an array of shape (n, 1)."""
+    def normal(mean, sd, low, high):
+        return np.clip(rng.normal(mean, sd, (n, 1)), low, high)
+
+    def uniform(low, high):
+        return rng.uniform(low, high, (n, 1))
+
+    female = (rng.random((n, 1)) < 0.45).astype(float)
+    return Anatomy(
+        base=uniform(0.06, 0.2), apex=uniform(0.91, 0.99), height_mm=normal(235, 18, 195, 280),
+        shift_x=normal(0, 8, -25, 25), shift_y=normal(8, 14, -35, 45),
+        width_mm=normal(128 - 8 * female, 9, 98, 152), depth_mm=normal(90 - 4 * female, 9, 68, 116),
+        power=uniform(2.05, 2.45), egg=uniform(0.0, 0.16), skew=normal(0, 0.025, -0.07, 0.07),
+        medial_width=normal(1.0, 0.08, 0.82, 1.2), medial_shift_mm=normal(0, 3.5, -9, 9),
+        heart=normal(1.0, 0.08, 0.82, 1.2), dome_right=uniform(0.24, 0.36), dome_left=uniform(0.2, 0.31),
+        fat_mm=rng.gamma(2.5, 4.5, (n, 1)) + 3.0, muscle=normal(1.0 - 0.2 * female, 0.15, 0.6, 1.4),
+        roundness=uniform(2.1, 2.6), female=female, breast_mm=uniform(8, 45),
+        bone=normal(0.95, 0.15, 0.6, 1.3), spine=normal(1.0 - 0.08 * female, 0.07, 0.8, 1.2), rib_phase=uniform(0, 1),
+        gas=uniform(0, 1), table_mm=uniform(0, 8), lung_hu=normal(-868, 22, -915, -815),
+        gravity_hu=uniform(15, 60), fissure=uniform(0.3, 1.0),
+        minor=uniform(0.48, 0.58),
+    )
+
+
+def _one(people, i):
+    """The i-th anatomy of a population, its parameters floats."""
+    return Anatomy(**{
+        f.name: float(value[i, 0]) for f in fields(Anatomy) if isinstance(value := getattr(people, f.name), np.ndarray)
+    })
+
+
+def _at(a, places, pixel_spacing_mm):
+    """Where nodules lie in the patient: x, y in mm and the height u."""
+    middle = (shapes.N - 1) / 2
+    x = (places[:, 1] - middle) * pixel_spacing_mm - a.shift_x
+    y = (places[:, 0] - middle) * pixel_spacing_mm - a.shift_y
+    return x, y, (places[:, 2] - a.base) / (a.apex - a.base)
+
+
+def _margins(places):
+    return MARGIN_MM + 0.3 * np.minimum(places[:, 3], 8.0)
+
+
+def _best(people, places, pixel_spacing_mm):
+    """Keep the anatomy whose lungs hold the nodules best; the first of equals."""
+    if len(places) == 0:
+        return _one(people, 0)
+    lack = np.maximum(organs.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
+    return _one(people, int(np.argmin((np.minimum(lack, 60.0) ** 2).sum(axis=1))))
+
+
+def _bend(a, places, pixel_spacing_mm):
+    """Bend the anatomy around nodules that still lie outside of the lungs.
+
+    The anatomy seen at a place is the unbent one at that place plus a smooth move.
+    """
+    if len(places) == 0:
+        return a
+    x, y, u = _at(a, places, pixel_spacing_mm)
+    want, moves = _margins(places), np.zeros((len(places), 2))
+    weights = np.zeros_like(moves)
+    at = np.column_stack([x, y, u * a.height_mm])
+    kernel = _kernel(at, at)
+    for _ in range(12):
+        px, py = x + moves[:, 0], y + moves[:, 1]
+        near = np.stack([px, px + 0.5, px - 0.5, px, px]), np.stack([py, py, py, py + 0.5, py - 0.5])
+        d = organs.lung(a, *near, np.clip(u, 0.02, 0.98))
+        lack = np.maximum(d[0] + want, 0.0)
+        if lack.max() < 0.3:
+            break
+        way = np.stack([d[1] - d[2], d[3] - d[4]], axis=1) + 1e-6
+        way /= np.maximum(np.hypot(*way.T), 0.3)[:, None]
+        goal = moves - np.clip(lack, 0.0, 15.0)[:, None] * way
+        weights = np.linalg.solve(kernel + 0.02 * np.eye(len(at)), goal)
+        moves = kernel @ weights
+    if not weights.any():
+        return a
+    return replace(a, bend_places=at, bend_moves=weights)
+
+
+def _kernel(p, q):
+    """How much a bend at each place `q` moves each place `p`; both (n, 3)."""
+    away = sum((p[:, i, None] - q[None, :, i].astype(p.dtype)) ** 2 for i in range(3))
+    return np.exp(away * p.dtype.type(-0.5 / REACH_MM**2))
+
+
+def _grid(a, pixels, u, pixel_spacing_mm):
+    """Places in the (unbent) anatomy of the pixels of a slice."""
+    middle = (shapes.N - 1) / 2
+    line = (pixels - np.float32(middle)) * np.float32(pixel_spacing_mm)
+    x, y = (line - np.float32(a.shift_x))[None, :], (line - np.float32(a.shift_y))[:, None]
+    if a.bend_places is None:
+        return x, y
+    dx = dy = np.float32(0.0)
+    for (px, py, pz), (wx, wy) in zip(a.bend_places, a.bend_moves, strict=True):
+        height = np.exp(-((u * a.height_mm - pz) ** 2) / (2 * REACH_MM**2))
+        if height < 0.01:
+            continue
+        across = np.exp(-((x - px) ** 2) / (2 * REACH_MM**2)) * np.float32(height)
+        down = np.exp(-((y - py) ** 2) / (2 * REACH_MM**2))
+        dx, dy = dx + (across * np.float32(wx)) * down, dy + (across * np.float32(wy)) * down
+    return (x + dx).astype(np.float32), (y + dy).astype(np.float32)
+
+
+def _canvas(a, u, pixel_spacing_mm):
+    """An empty slice."""
+    corner = -(shapes.N - 1) / 2 * pixel_spacing_mm
+    return shapes.Canvas(
+        np.full((shapes.N, shapes.N), -1000.0, dtype=np.float32),
+        *_grid(a, np.arange(shapes.N, dtype=np.float32), u, pixel_spacing_mm),
+        (corner - a.shift_x, corner - a.shift_y),
+        pixel_spacing_mm,
+    )
+
+
+def _bent(a, places):
+    """Where places of the unbent anatomy are seen; places are x, y, z in mm."""
+    if a.bend_places is None:
+        return places
+    moved = places.copy()
+    moved[:, :2] -= _kernel(places, a.bend_places) @ a.bend_moves
+    return moved
+
+
+def _slow_noise(rng, cells):
+    """Smooth unevenness of standard deviation 1, `cells` bumps across."""
+    n = len(shapes.NODES)
+    white = rng.standard_normal((n, n), dtype=np.float32)
+    smooth = ndimage.gaussian_filter(white, 0.3 * n / cells)
+    return shapes.enlarge(smooth / smooth.std())
+
+
+def _parenchyma(a, canvas, noise):
+    slope = np.float32(a.gravity_hu / (2 * a.depth_mm))
+    return a.lung_hu + slope * canvas.y + 9.0 * noise[0] + 7.0 * noise[1]
+
+
+def _fissures(canvas, a, u, lung):
+    """Paint the oblique fissures of both lungs and the horizontal one of the right lung."""
+    x, y = canvas.x[canvas.x.shape[0] // 2], canvas.y[:, canvas.y.shape[1] // 2]
+    bow = 0.14 * ((np.abs(x) - 0.5 * a.width_mm) / (0.5 * a.width_mm)) ** 2
+    oblique = (2.3 * (u - 0.43) - bow) * a.depth_mm
+    flat = (-0.25 + 12.0 * (u - a.minor) + 2.0 * bow) * a.depth_mm
+    for course, seen, width, strength in (
+        (oblique, np.abs(oblique) < 0.95 * a.depth_mm, 0.6, 150.0),
+        (flat, (x < 0) & (flat < oblique) & (flat > -a.depth_mm), 2.6, 45.0),
+    ):
+        columns = np.flatnonzero(seen)
+        reach = int(np.ceil(2.5 * width / canvas.pixel_spacing_mm))
+        rows = np.searchsorted(y, course[columns]) + np.arange(-reach, reach + 1)[:, None]
+        rows = np.clip(rows, 0, shapes.N - 1)
+        away = (y[rows] - course[columns]) / width
+        inside = np.clip(-lung[rows, columns], 0.0, 1.0)
+        canvas.hu[rows, columns] += a.fissure * strength * inside * np.exp(-away * away).astype(np.float32)

@@ -1,0 +1,156 @@
+"""Shapes with soft edges: signed distances in mm, negative inside, and how they are painted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+N = 512  # height and width of a slice, in pixels
+STEP = 4  # large shapes are measured on every fourth pixel, and interpolated
+NODES = np.arange(-2.5, N + 4, STEP, dtype=np.float32)  # pixel positions of those measurements
+
+# For each pixel of a step: the node before it, and how far it is on the way to the next.
+_PHASES = [(k, int((k + 2.5) // STEP), np.float32((k + 2.5) / STEP % 1.0)) for k in range(STEP)]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A slice being painted, with each pixel's place in the patient.
+
+    Attributes
+    ----------
+    hu : ndarray of shape (512, 512), float32
+        Hounsfield units; painted in place.
+    x, y : ndarray, shape (1, 512) and (512, 1), or both (512, 512), float32
+        mm to the patient's left and to the back, from the middle of the thorax.
+    corner : tuple of two floats
+        x and y of the first pixel where the anatomy is not bent.
+    pixel_spacing_mm : float
+    """
+
+    hu: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    corner: tuple[float, float]
+    pixel_spacing_mm: float
+
+    def near(self, x, y, reach):
+        """Pixels within about `reach` mm of a place, as two slices, with their x and y."""
+        columns = _range(self.x[self.x.shape[0] // 2], x, reach)
+        rows = _range(self.y[:, self.y.shape[1] // 2], y, reach)
+        if self.x.shape[0] == 1:
+            return (rows, columns), self.x[:, columns], self.y[rows]
+        return (rows, columns), self.x[rows, columns], self.y[rows, columns]
+
+    def fill(self, distance, value, box=np.s_[:, :]):
+        """Paint `value` where `distance` is negative, with an edge one pixel wide."""
+        part = self.hu[box]
+        step = value - part
+        step *= cover(distance, self.pixel_spacing_mm)
+        part += step
+
+    def ellipse(self, x, y, rx, ry, value, *, angle=0.0, shell=None):
+        """Paint an ellipse; `shell` is (thickness in mm, value) of a rim inside its edge."""
+        box, px, py = self.near(x, y, max(rx, ry) + 2.0)
+        if self.hu[box].size == 0:
+            return
+        distance = ellipse(px, py, x, y, rx, ry, angle)
+        if shell:
+            self.fill(distance, shell[1], box)
+            distance = distance + shell[0]
+        self.fill(distance, value, box)
+
+    def capsule(self, a, b, radius, value, *, shell=None):
+        """Paint the points within `radius` mm of the line from `a` to `b`, with a rim as in `ellipse`."""
+        middle = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+        reach = max(abs(a[0] - b[0]), abs(a[1] - b[1])) / 2 + radius + 2.0
+        box, px, py = self.near(*middle, reach)
+        if self.hu[box].size == 0:
+            return
+        distance = capsule(px, py, a, b, radius)
+        if shell:
+            self.fill(distance, shell[1], box)
+            distance = distance + shell[0]
+        self.fill(distance, value, box)
+
+
+def _range(line, place, reach):
+    lo, hi = np.searchsorted(line, (place - reach, place + reach))
+    return slice(int(lo), int(hi))
+
+
+def cover(distance, pixel_spacing_mm):
+    """Share of each pixel that lies inside, 0..1."""
+    share = distance * np.float32(-1.0 / pixel_spacing_mm)
+    share += np.float32(0.5)
+    return np.clip(share, 0.0, 1.0, out=share)
+
+
+def ellipse(x, y, cx, cy, rx, ry, angle=0.0):
+    """Signed distance to an ellipse (exact to first order at its edge)."""
+    dx, dy = x - cx, y - cy
+    if np.any(angle):
+        c, s = np.cos(angle), np.sin(angle)
+        dx, dy = c * dx + s * dy, c * dy - s * dx
+    u, v = dx / rx, dy / ry
+    q2 = u * u + v * v + 1e-6
+    slope = np.sqrt((u / rx) ** 2 + (v / ry) ** 2) + 1e-6
+    return (q2 - np.sqrt(q2)) / slope
+
+
+def superellipse(x, y, rx, ry, power):
+    """Signed distance to ``|x/rx|^power + |y/ry|^power = 1``, to first order."""
+    u, v = np.abs(x) / rx + 1e-4, np.abs(y) / ry + 1e-4
+    up, vp = u ** (power - 1.0), v ** (power - 1.0)
+    s = up * u + vp * v
+    q = s ** (1.0 / power)
+    slope = q / s * np.sqrt((up / rx) ** 2 + (vp / ry) ** 2)
+    return (q - 1.0) / slope
+
+
+def capsule(x, y, a, b, radius):
+    """Signed distance to the points within `radius` of the line from `a` to `b`."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    t = np.clip(((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy + 1e-9), 0.0, 1.0)
+    return np.hypot(x - a[0] - t * dx, y - a[1] - t * dy) - radius
+
+
+def join(a, b, width):
+    """Union of two shapes, its corners filled over `width` mm."""
+    h = np.maximum(width - np.abs(a - b), 0.0) / width
+    return np.minimum(a, b) - h * h * (width / 4.0)
+
+
+def meet(a, b, width):
+    """Intersection of two shapes, its corners rounded over `width` mm."""
+    return -join(-a, -b, width)
+
+
+def enlarge(nodes):
+    """Interpolate a field from the places `NODES` to all pixels.
+
+    Parameters
+    ----------
+    nodes : ndarray of shape (len(NODES), len(NODES))
+
+    Returns
+    -------
+    ndarray of shape (512, 512), float32
+    """
+    n, field = N // STEP, np.asarray(nodes, dtype=np.float32)
+    wide = np.empty((len(field), n, STEP), dtype=np.float32)
+    step = field[:, 1:] - field[:, :-1]
+    for k, first, share in _PHASES:
+        wide[:, :, k] = field[:, first : first + n] + share * step[:, first : first + n]
+    wide = wide.reshape(len(field), N)
+    out = np.empty((n, STEP, N), dtype=np.float32)
+    step = wide[1:] - wide[:-1]
+    for k, first, share in _PHASES:
+        np.multiply(step[first : first + n], share, out=out[:, k])
+        out[:, k] += wide[first : first + n]
+    return out.reshape(N, N)
+
+
+def at(table, u):
+    """Interpolate the columns of a table whose first column is `u`; held constant beyond its ends."""
+    table = np.asarray(table, dtype=np.float32)
+    return [np.interp(u, table[:, 0], column).astype(np.float32) for column in table.T[1:]]

@@ -1,0 +1,249 @@
+"""Vessels of the lungs: trees of tapering tubes in three dimensions, cut by a slice.
+
+A tree grows as in Tawhai's models: the places it has to reach are halved again and
+again, and a branch leads towards the middle of each half.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungcls.sources.phantom import organs
+
+HALVINGS = 11  # 2^11 ends in a lung, for arteries and for veins
+STRIDE = 0.42  # a branch covers this share of the way to the middle of its places
+FINEST_MM, ROOT_MM, SHRINK = 0.3, 4.6, 0.735  # radius of a branch: FINEST + ROOT * SHRINK^generation
+LATTICE_MM = 13.0  # of the points where lung is looked for
+SLAB_MM = 0.9  # half of the height over which a slice averages
+BLOOD = {False: 40.0, True: 190.0}  # HU, without and with contrast
+PATCHES = (6, 8, 11, 16, 24, 40, 80, 160)  # sides of the squares that a piece is drawn in
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Straight tapering pieces of vessels and of the airways beside them.
+
+    Attributes
+    ----------
+    start, end : ndarray of shape (n, 3), float32
+        x, y, z in mm, in the patient.
+    radius : ndarray of shape (n, 2), float32
+        At start and end, mm.
+    generation : ndarray of shape (n,), int
+        How many times the tree had branched.
+    artery : ndarray of shape (n,), bool
+    aside : ndarray of shape (n, 3), float32
+        From an artery's middle line to that of its airway, in radii of the artery.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    radius: np.ndarray
+    generation: np.ndarray
+    artery: np.ndarray
+    aside: np.ndarray
+
+
+def grow(a, *, rng):
+    """Grow the arteries and veins of both lungs.
+
+    Parameters
+    ----------
+    a : anatomy.Anatomy
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Tree
+
+    References
+    ----------
+    .. [1] tawhai2004
+    """
+    ends = _ends(a, rng)
+    roots = _roots(a)
+    nodes, whole = roots[:, None], ends  # (4, groups, 3) and (4, groups, places, 3)
+    whole = whole[:, None]
+    before = _inward(roots)[:, None]
+    parts = []
+    for generation in range(HALVINGS + 1):
+        middle = whole.mean(axis=2)
+        length = np.linalg.norm(middle - nodes, axis=-1, keepdims=True)
+        stride = STRIDE if generation else 0.3
+        tip = nodes + stride * (middle - nodes) + 0.07 * length * rng.standard_normal(nodes.shape, dtype=np.float32)
+        if generation == HALVINGS:
+            tip = middle
+        parts.append((before, nodes, tip))
+        before, nodes = nodes, tip
+        if generation < HALVINGS:
+            whole = _halve(whole, rng)
+            nodes, before = np.repeat(nodes, 2, axis=1), np.repeat(before, 2, axis=1)
+    return _tree(parts, rng)
+
+
+def _tree(parts, rng):
+    """Bend each branch off the one before it: two straight pieces, the finest ones."""
+    start, end, radius, generation, artery = [], [], [], [], []
+    for g, (before, node, tip) in enumerate(parts):
+        n = node.shape[0] * node.shape[1]
+        before, node, tip = (np.reshape(v, (n, 3)) for v in (before, node, tip))
+        first = (FINEST_MM + ROOT_MM * SHRINK**g) * np.exp(rng.normal(0.0, 0.18, n)).astype(np.float32)
+        last = 0.84 * first
+        arterial = np.repeat([True, True, False, False], n // 4)
+        onward = node - before
+        onward *= (np.linalg.norm(tip - node, axis=1) / (np.linalg.norm(onward, axis=1) + 1e-3))[:, None]
+        middle = (node + tip) / 2 + 0.14 * (onward - (tip - node))
+        pieces = [(node, middle, first, (first + last) / 2), (middle, tip, (first + last) / 2, last)]
+        if g == HALVINGS:
+            pieces = [(node, tip, first, last)]
+        for p, q, r0, r1 in pieces:
+            start.append(p), end.append(q), radius.append(np.stack([r0, r1], axis=1))
+            generation.append(np.full(n, g)), artery.append(arterial)
+    start, end, radius = (np.concatenate(v).astype(np.float32) for v in (start, end, radius))
+    aside = np.cross(end - start, np.float32([0.3, 0.8, 0.5])) + np.float32(1e-3)
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    return Tree(start, end, radius, np.concatenate(generation), np.concatenate(artery), aside)
+
+
+def _ends(a, rng):
+    """Places that the trees have to reach: (right, left) arteries, then veins."""
+    x, y, u = np.meshgrid(
+        LATTICE_MM * np.arange(-11, 12, dtype=np.float32), LATTICE_MM * np.arange(-8, 9, dtype=np.float32),
+        np.linspace(0.03, 0.99, 18, dtype=np.float32), indexing="ij", sparse=True,
+    )
+    inside = organs.lung(a, x, y, u, tubes=False) < -3.0
+    found = np.argwhere(inside).astype(np.float32)
+    cell = np.array([LATTICE_MM, LATTICE_MM, a.height_mm * 0.96 / 17], dtype=np.float32)
+    places = cell * (found - [11.0, 8.0, 0.0]) + [0.0, 0.0, 0.03 * a.height_mm]
+    sides = places[places[:, 0] < 0], places[places[:, 0] > 0]
+    ends = np.stack([side[rng.integers(len(side), size=2**HALVINGS)] for side in (*sides, *sides)])
+    return (ends + cell * rng.uniform(-0.5, 0.5, ends.shape)).astype(np.float32)
+
+
+def _roots(a):
+    """Where the trees enter: arteries at the hila, veins a little lower and further front."""
+    x, y, u = organs.HILA.T
+    x, y = a.medial_shift_mm + x * a.medial_width, y * a.depth_mm / organs.DEPTH
+    arteries = np.stack([x, y, u * a.height_mm], axis=1)
+    return np.concatenate([arteries, arteries + [0.0, 6.0, -0.08 * a.height_mm]]).astype(np.float32)
+
+
+def _inward(roots):
+    return roots * np.float32([0.6, 1.0, 1.0])
+
+
+def _halve(whole, rng):
+    """Halve every group of places across a direction near that in which it is widest."""
+    trees, groups, n, _ = whole.shape
+    wide = whole.max(axis=2) - whole.min(axis=2)
+    way = wide**2 / (wide**2).sum(axis=-1, keepdims=True) + rng.normal(0.0, 0.45, wide.shape)
+    along = np.einsum("tgnc,tgc->tgn", whole, way.astype(np.float32))
+    order = np.argpartition(along, n // 2 - 1, axis=2) if n > 2 else np.argsort(along, axis=2)
+    return np.take_along_axis(whole, order[..., None], axis=2).reshape(trees, 2 * groups, n // 2, 3)
+
+
+def add(canvas, a, u, lung):
+    """Paint the vessels and small airways that a slice cuts.
+
+    Parameters
+    ----------
+    canvas : shapes.Canvas
+    a : anatomy.Anatomy
+        With its tree.
+    u : float
+        Height of the slice.
+    lung : ndarray of shape (512, 512), float32
+        Signed distance to the lungs, mm.
+    """
+    tree, z = a.tree, np.float32(u * a.height_mm)
+    reach = SLAB_MM + tree.radius[:, 0]
+    low, high = np.minimum(tree.start[:, 2], tree.end[:, 2]), np.maximum(tree.start[:, 2], tree.end[:, 2])
+    cut = np.flatnonzero((low - reach < z) & (high + reach > z))
+    start, end, radius = tree.start[cut], tree.end[cut], tree.radius[cut]
+    _blend(canvas, lung, *cover(canvas, z, start, end, radius), BLOOD[a.contrast])
+    beside = tree.artery[cut] & (radius[:, 1] > 1.1) & (tree.generation[cut] > 0)
+    if beside.any():
+        start, end, radius, aside = start[beside], end[beside], radius[beside], tree.aside[cut][beside]
+        offset = aside * (radius.mean(axis=1) * 1.9 + 0.3)[:, None]
+        start, end, radius = start + offset, end + offset, radius * np.float32(0.95)
+        _blend(canvas, lung, *cover(canvas, z, start, end, radius), -120.0)
+        inside = radius - np.maximum(0.22 * radius, np.float32(0.4))
+        _blend(canvas, lung, *cover(canvas, z, start, end, inside), -960.0)
+
+
+def _blend(canvas, lung, places, share, value):
+    """Mix `value` into some pixels, in and near the lungs; blood never darkens."""
+    hu = canvas.hu.ravel()
+    share = share * np.clip((9.0 - lung.ravel()[places]) / 4.0, 0.0, 1.0)
+    step = value - hu[places]
+    hu[places] += share * (step if value < -500.0 else np.maximum(step, 0.0))
+
+
+def cover(canvas, z, start, end, radius):
+    """Pixels that tapering tubes touch, and the share of each that they fill, 0..1.
+
+    Parameters
+    ----------
+    canvas : shapes.Canvas
+    z : float
+        Height of the slice, mm.
+    start, end : ndarray of shape (n, 3), float32
+    radius : ndarray of shape (n, 2), float32
+
+    Returns
+    -------
+    places : ndarray of int
+        Flat indices of the pixels touched.
+    share : ndarray of float32
+        Share of each.
+    """
+    out = np.zeros(canvas.hu.size, dtype=np.float32)
+    spacing = np.float32(canvas.pixel_spacing_mm)
+    n = canvas.hu.shape[0]
+    way = end - start
+    # The part of each piece that lies in the slice.
+    slab = SLAB_MM + radius[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.stack([(z - slab - start[:, 2]) / way[:, 2], (z + slab - start[:, 2]) / way[:, 2]])
+    t = np.where(np.isfinite(t), t, [[0.0], [1.0]])
+    t = np.clip(np.sort(t, axis=0), 0.0, 1.0).astype(np.float32)
+    first, last = start + t[0][:, None] * way, start + t[1][:, None] * way
+    centre, half = (first + last)[:, :2] / 2, np.abs(last - first)[:, :2].max(axis=1) / 2
+    side = 2.0 * (half + radius[:, 0]) / spacing + 2.0
+    column = (centre[:, 0] - canvas.corner[0]) / spacing
+    row = (centre[:, 1] - canvas.corner[1]) / spacing
+    flat = np.linalg.norm(way[:, :2], axis=1) / (np.linalg.norm(way, axis=1) + 1e-6)
+    thin = np.minimum(radius.mean(axis=1) / SLAB_MM, 1.0)
+    weight = 1.0 - flat**2 * (1.0 - thin)
+    smallest = 0
+    for patch in PATCHES:
+        chosen = np.flatnonzero((side > smallest) & (side <= patch))
+        smallest = patch
+        if chosen.size:
+            _patch(out, n, patch, spacing, z, row[chosen], column[chosen], start[chosen], way[chosen],
+                   radius[chosen], weight[chosen], canvas)
+    places = np.flatnonzero(out)
+    return places, out[places]
+
+
+def _patch(out, n, patch, spacing, z, row, column, start, way, radius, weight, canvas):
+    """Draw pieces in squares of `patch` pixels."""
+    top = np.floor(row - patch / 2 + 0.5).astype(np.int32)
+    left = np.floor(column - patch / 2 + 0.5).astype(np.int32)
+    steps = np.arange(patch, dtype=np.int32)
+    rows, columns = (top[:, None] + steps)[:, :, None], (left[:, None] + steps)[:, None, :]
+    dx = columns * spacing + np.float32(canvas.corner[0]) - start[:, 0, None, None]
+    dy = rows * spacing + np.float32(canvas.corner[1]) - start[:, 1, None, None]
+    dz = (z - start[:, 2])[:, None, None]
+    wx, wy, wz = (way[:, i, None, None] for i in range(3))
+    inverse = 1.0 / ((way**2).sum(axis=1) + 1e-6)[:, None, None]
+    t = np.clip((dx * wx + dy * wy + dz * wz) * inverse, 0.0, 1.0)
+    height = np.maximum(np.abs(dz - t * wz) - np.float32(SLAB_MM), 0.0)
+    away = np.sqrt((dx - t * wx) ** 2 + (dy - t * wy) ** 2 + height * height)
+    r0, taper = radius[:, 0, None, None], (radius[:, 1] - radius[:, 0])[:, None, None]
+    share = np.clip(0.5 - (away - r0 - t * taper) / spacing, 0.0, 1.0)
+    r = np.minimum(radius.mean(axis=1), spacing / 2)
+    share *= (weight * 2.0 * r * spacing / (r + spacing / 2) ** 2)[:, None, None]
+    place = rows * n + columns
+    seen = (share > 0.01) & (rows >= 0) & (rows < n) & (columns >= 0) & (columns < n)
+    np.maximum.at(out, place[seen], share[seen])

@@ -1,0 +1,190 @@
+"""The body around the thorax: skin, fat, muscle, bone, and the table below it."""
+
+import numpy as np
+
+from lungcls.sources.phantom import organs, shapes
+
+RIB_PITCH_MM = 25.0  # from rib to rib, up the body
+RIB_HALF = (5.8, 3.3)  # half height up the body and half thickness, mm
+RIB_DEPTH_MM = 5.2  # middle of a rib, outside the inner face of the cage
+RIB_END = 0.79  # where bone becomes cartilage; 0 at the spine, 1 at the sternum
+# Share of the way round: how far a rib has descended, as a share of RIB_DROP_MM.
+RIB_COURSE = [(0.0, 0.0), (0.1, -0.03), (0.25, 0.14), (0.5, 0.58), (0.72, 0.93), (0.85, 1.0), (1.0, 0.7)]
+RIB_DROP_MM = 90.0
+# u: how far the body reaches beyond the standard cage at each side, front and back, mm
+BODY = [
+    (-0.3, 18, 10, 34), (0.2, 22, 13, 36), (0.45, 28, 17, 37), (0.6, 38, 22, 38), (0.72, 54, 28, 38),
+    (0.82, 76, 36, 40), (0.9, 98, 42, 42), (1.0, 118, 46, 44), (1.2, 112, 50, 46),
+]
+
+
+def outline(a, x, y, u):
+    """Signed distance to the skin."""
+    side, front, back = shapes.at(BODY, u)
+    width, top, bottom = shapes.at(organs.CAGE, min(u, 1.0))
+    half = width * a.width_mm + side + a.fat_mm * 0.9
+    low = min(float(top), -0.35) * a.depth_mm - front - a.fat_mm * (0.5 + 0.4 * a.female)
+    high = float(bottom) * a.depth_mm + back + a.fat_mm * 0.7
+    down = (y - (low + high) / 2) / ((high - low) / 2)
+    egg = 1.0 + 0.6 * a.egg * np.clip(down, -1.0, 1.0)
+    body = shapes.superellipse(x / egg, y - (low + high) / 2, half, (high - low) / 2, a.roundness)
+    if a.female and 0.16 < u < 0.74:
+        grow = float(np.sin(np.pi * (u - 0.16) / 0.58))
+        for side in (-1.0, 1.0):
+            breast = shapes.ellipse(x, y, side * 0.6 * a.width_mm, low * 0.88, 30.0 + 28.0 * grow, 6.0 + (10.0 + a.breast_mm) * grow)
+            body = shapes.join(body, breast, 22.0)
+    return body
+
+
+def muscle(a, x, y, u, inner):
+    """Signed distance to the muscles around the cage."""
+    out = inner - 12.0
+    c = float(shapes.at(organs.CAGE, min(u, 1.0))[0]) * a.width_mm
+    back = float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm
+    front = float(shapes.at(organs.CAGE, min(u, 1.0))[1]) * a.depth_mm
+    m = a.muscle
+    for side in (-1.0, 1.0):
+        parts = [(25.0, back + 10.0, 27.0, 20.0 * m, 0.12)]  # beside the spine
+        parts.append((c + 7.0, 0.22 * a.depth_mm, 14.0 * m, 62.0, -0.12))  # serratus and latissimus
+        if u > 0.45:
+            grow = min((u - 0.45) / 0.25, 1.0)
+            parts.append((0.58 * c, front * 0.8 - 8.0, (38.0 + 26.0 * grow), 13.0 * m * grow + 3.0, -0.42))
+            parts.append((c * 0.86 + 18.0 * grow, 0.62 * a.depth_mm, 44.0 + 16.0 * grow, 20.0 * m * grow + 4.0, -0.75))
+            parts.append((0.45 * c, back + 14.0, 60.0, 9.0 * m, -0.15))  # trapezius
+        if u > 0.72:
+            grow = min((u - 0.72) / 0.22, 1.0)
+            parts.append((c + 60.0 * grow, 8.0, 52.0 * grow + 5.0, 42.0 * grow + 5.0, 0.0))  # shoulder
+        if u > 0.85:
+            parts.append((22.0, 12.0, 30.0, 46.0, 0.0))  # neck
+        for cx, cy, rx, ry, angle in parts:
+            out = shapes.join(out, shapes.ellipse(x, y, side * cx, cy, rx, ry, side * angle), 5.0)
+    return out
+
+
+def round_the_cage(a, x, y, u):
+    """How far round the cage a place lies: 0 at the spine, 1 at the sternum."""
+    width, front, back = shapes.at(organs.CAGE, u)
+    centre, half = (front + back) / 2 * a.depth_mm, (back - front) / 2 * a.depth_mm
+    return np.arctan2(np.abs(x) / (width * a.width_mm), (y - centre) / half) * np.float32(1.0 / np.pi)
+
+
+def ribs(canvas, a, u, inner, way):
+    """Paint the ribs and their cartilages where the slice crosses them."""
+    band = np.flatnonzero((inner > 0.6).ravel() & (inner < 10.0).ravel())
+    if band.size == 0:
+        return
+    d, t = inner.ravel()[band], way.ravel()[band]
+    hu = canvas.hu.ravel()
+    left = (np.broadcast_to(canvas.x, canvas.hu.shape).ravel()[band] > 0).astype(np.float32)
+    course = np.array(RIB_COURSE, dtype=np.float32)
+    drop = np.interp(t, course[:, 0], course[:, 1]).astype(np.float32) * RIB_DROP_MM
+    pitch = RIB_PITCH_MM * a.height_mm / 240.0
+    count = (u * a.height_mm + drop + 3.0 * left) / pitch + a.rib_phase
+    number = np.floor(count)
+    v = (count - number - 0.5) * pitch / RIB_HALF[0]
+    q = np.sqrt(v * v + ((d - RIB_DEPTH_MM) / RIB_HALF[1]) ** 2)
+    exists = ((number + 0.5 - a.rib_phase) * pitch < 1.06 * a.height_mm) & (t > 0.075)
+    edge = (q - 1.0) * RIB_HALF[1] + np.where(exists, 0.0, 9.0).astype(np.float32)
+    bone = np.clip((RIB_END - t) * 60.0, 0.0, 1.0)
+    cortex = 110.0 + bone * (760.0 * a.bone - 110.0)
+    marrow = 105.0 + bone * (130.0 * a.bone - 60.0)
+    part = hu[band]
+    part += shapes.cover(edge, canvas.pixel_spacing_mm) * (cortex - part)
+    part += shapes.cover(edge + 1.3, 1.4 * canvas.pixel_spacing_mm) * (marrow - part)
+    hu[band] = part
+
+
+def blades(canvas, a, u, inner, way):
+    """Paint the shoulder blades: thin plates that follow the cage at a distance."""
+    if u < 0.46:
+        return
+    grow = min((u - 0.46) / 0.4, 1.0)
+    first, last = 0.2 - 0.03 * grow, 0.26 + 0.2 * grow
+    band = np.flatnonzero((np.abs(inner.ravel() - 24.0) < 16.0) & (way.ravel() < last + 0.02))
+    d, t = inner.ravel()[band], way.ravel()[band]
+    along = (t - first) / (last - first)
+    middle = 15.0 + 6.0 * grow + 8.0 * grow * (along - 0.55) ** 2 * 4.0
+    half = 1.5 + 3.2 * np.clip(along - 0.6, 0.0, 1.0) * grow * 2.0 + 1.2 * np.exp(-((along / 0.12) ** 2))
+    edge = np.maximum(np.abs(d - middle) - half, np.maximum(-along, along - 1.0) * 60.0)
+    hu = canvas.hu.ravel()
+    part = hu[band]
+    part += shapes.cover(edge, canvas.pixel_spacing_mm) * (780.0 * a.bone - part)
+    part += shapes.cover(edge + 1.9, canvas.pixel_spacing_mm) * (210.0 * a.bone - part)
+    hu[band] = part
+
+
+def bones(canvas, a, u, rng):
+    """Paint sternum, spine, shoulder blades and collar bones."""
+    _, front, _ = (float(v) for v in shapes.at(organs.CAGE, min(u, 1.0)))
+    hard = 700.0 * a.bone
+    if 0.24 < u < 0.88:
+        top = max((u - 0.7) / 0.18, 0.0)
+        canvas.ellipse(a.medial_shift_mm * 0.5, front * a.depth_mm - 7.5, 16.0 + 12.0 * top, 5.5 + 1.5 * top,
+                       90.0 * a.bone, shell=(1.2, hard * 0.6))
+    _vertebra(canvas, a, u, rng)
+    for side in (-1.0, 1.0):
+        _shoulder(canvas, a, u, side, front * a.depth_mm)
+
+
+def _vertebra(canvas, a, u, rng):
+    phase = (u * a.height_mm / (RIB_PITCH_MM * 0.95) + a.rib_phase) % 1.0  # 0..1 up one vertebra
+    sag, ky = float(shapes.at(organs.SAG, u)[0]), a.depth_mm / organs.DEPTH
+    x, y = a.medial_shift_mm, (organs.SPINE + 2.0) * ky + sag
+    size = (1.08 - 0.25 * min(max(u, 0.0), 1.0)) * a.spine
+    hard = 620.0 * a.bone
+    rim = (1.1, hard)
+    tip = y + (52.0 - 8.0 * phase) * size
+    if phase < 0.75:
+        canvas.capsule((x, y + 34.0 * size), (x, tip), 2.6, 200.0, shell=(1.1, hard))
+    for side in (-1.0, 1.0):
+        if 0.3 < phase < 0.8:
+            canvas.capsule((x + side * 13 * size, y + 22 * size), (x + side * 33 * size, y + 32 * size), 4.6, 180.0, shell=rim)
+        canvas.capsule((x + side * 14 * size, y + 24 * size), (x + side * 2 * size, y + 36 * size), 3.4, 280.0, shell=rim)
+        if phase > 0.35:
+            canvas.capsule((x + side * 11 * size, y + 8 * size), (x + side * 13 * size, y + 24 * size), 3.6, 250.0, shell=rim)
+        if 0.55 < phase or phase < 0.1:
+            canvas.capsule((x + side * 20 * size, y + 7 * size), (x + side * 38 * size, y + 26 * size), 4.0, 160.0, shell=rim)
+    canvas.ellipse(x, y + 22.0 * size, 9.5 * size, 8.5 * size, 25.0)
+    disc = phase < 0.16
+    inside = 85.0 if disc else 165.0 * a.bone
+    canvas.ellipse(x, y, 17.0 * size, 14.0 * size, inside, shell=(1.3, inside + 60.0 if disc else hard * 0.85))
+    if not disc:
+        box, px, py = canvas.near(x, y, 20.0)
+        inner = shapes.ellipse(px, py, x, y, 15.0 * size, 12.0 * size)
+        canvas.hu[box] += shapes.cover(inner, 1.0) * (55.0 * rng.standard_normal(inner.shape, dtype=np.float32))
+
+
+def _shoulder(canvas, a, u, side, front):
+    hard = 760.0 * a.bone
+    width = float(shapes.at(organs.CAGE, min(u, 1.0))[0]) * a.width_mm
+    if u > 0.86:  # spine of the shoulder blade
+        start = (side * (0.75 * width + 20.0), 0.78 * a.depth_mm + 24.0)
+        end = (side * (width + 52.0), 0.3 * a.depth_mm + 20.0)
+        canvas.capsule(start, end, 2.8, 220.0 * a.bone, shell=(1.3, hard))
+    if u > 0.93:
+        canvas.ellipse(side * (width + 62.0), 0.1 * a.depth_mm, 23.0, 22.0, 180.0 * a.bone, shell=(2.0, hard))
+    if 0.82 < u < 1.08:
+        along = (u - 0.84) / 0.24
+        place = 22.0 + 80.0 * along
+        y = front - 16.0 + 10.0 * along
+        canvas.capsule((side * (place - 14.0), y - 3.0), (side * (place + 20.0), y + 6.0), 5.2, 170.0 * a.bone, shell=(1.6, hard))
+
+
+def back(a, u):
+    """Where the skin of the back lies, mm."""
+    return float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm + float(shapes.at(BODY, u)[2]) + a.fat_mm * 0.7
+
+
+def table(canvas, a, back):
+    """Paint the table: a thin curved shell with a foam core, below `back` mm."""
+    radius, half = 420.0, 215.0
+    centre = back + 1.0 + a.table_mm - radius
+    rows = slice(int(np.searchsorted(canvas.y[:, 0], back - 60.0)), shapes.N)
+    if rows.start >= shapes.N:
+        return
+    px = canvas.x if canvas.x.shape[0] == 1 else canvas.x[rows]
+    away = np.hypot(px, canvas.y[rows] - centre) - radius
+    side = np.abs(px) - half
+    for depth, thick, value in ((0.0, 22.0, -930.0), (0.0, 1.1, 10.0), (42.0, 1.0, -10.0)):
+        shell = np.abs(away - depth - thick) - thick
+        canvas.fill(np.maximum(shell, side), value, (rows, slice(None)))
