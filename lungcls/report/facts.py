@@ -1,0 +1,319 @@
+"""The numbers that prose pages name as ``{{ name }}``: each is computed, none is typed.
+
+They come from the annotation index, the cohort that the book shows, the figures quoted
+from the report and the recorded measurements in `book/results`.
+"""
+
+from dataclasses import astuple, fields
+
+import numpy as np
+import pandas as pd
+
+from lungcls import readers
+from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, to_binary
+from lungcls.profiles import PROFILES, Profile
+from lungcls.report import recorded, reported
+from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.sources import lidc
+from lungcls.sources.views import MARGIN
+from lungcls.splitting import split
+
+SLICE_SIZE = 512  # height and width of a full slice, in pixels
+DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
+
+
+def collect(cohort=None, *, results=None):
+    """Compute every number that a prose page may name.
+
+    Parameters
+    ----------
+    cohort : Cohort, optional
+        The cohort that the book shows; without it the names that start with
+        ``cohort_`` are left out.
+    results : path, optional
+        Folder of the recorded measurements; by default `book/results` of the checkout
+        that the working directory is in.
+
+    Returns
+    -------
+    dict of str to str
+        Ready to print; some values are whole tables (MyST).
+
+    Raises
+    ------
+    InputError
+        If a recorded measurement is missing.
+    """
+    if results is None:
+        from lungcls.report.book import find_checkout
+
+        results = find_checkout() / "book" / "results"
+    found = lidc_facts() | label_rules() | reader_facts() | constant_facts()
+    found |= quoted() | profiles()
+    found |= recorded.timings(recorded.read(results, "timings.json"))
+    found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
+    return found | (cohort_facts(cohort) if cohort is not None else {})
+
+
+# --- LIDC-IDRI and the report's case list ---------------------------------------------
+
+
+def lidc_facts():
+    """Count nodules, patients and classes by the report's rule.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    scans, cases = lidc.scans(), lidc.report_cases()
+    every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
+    first = lidc.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
+    a_patient = cases["patient_id"].value_counts()
+    found = {
+        "lidc_scans": count(len(scans)),
+        "lidc_patients": count(scans["patient_id"].nunique()),
+        "lidc_annotations": count(every["ratings"].str.split().str.len().sum()),
+        "lidc_nodules": count(len(every)),
+        "rule_nodules": count(len(first)),
+        "rule_patients": count(first["patient_id"].nunique()),
+        "held_back": count(len(first) - len(cases)),
+        "cases": count(len(cases)),
+        "patients": count(cases["patient_id"].nunique()),
+        "cases_a_patient": f"{len(cases) / cases['patient_id'].nunique():.1f}",
+        "cases_most": count(a_patient.max()),
+        "cases_sharing": percent((a_patient[a_patient > 1].sum()) / len(cases)),
+        "cases_seen": percent(_seen_patients(cases)),
+        "diameter_median": f"{cases['diameter_mm'].median():.1f}",
+        "diameter_low": f"{cases['diameter_mm'].quantile(0.05):.1f}",
+        "diameter_high": f"{cases['diameter_mm'].quantile(0.95):.1f}",
+    }
+    return found | _class_facts(cases["malignancy"]) | _shortcuts(cases)
+
+
+def _seen_patients(cases, *, splits=10):
+    """Share of test cases whose patient is in the training part too, by the report's kind of split."""
+    found = []
+    for seed in range(splits):
+        parts = split(cases, protocol="report", seed=seed)["split"].to_numpy()
+        seen = set(cases.loc[parts == "train", "patient_id"])
+        found.append(cases.loc[parts == "test", "patient_id"].isin(seen).mean())
+    return np.mean(found)
+
+
+def _class_facts(scores):
+    counts, binary = scores.value_counts(), np.bincount(to_binary(scores), minlength=2)
+    found = {f"n_score_{score}": count(counts[score]) for score in SCORE_NAMES}
+    found |= {f"weight_score_{score}": f"{len(scores) / 5 / counts[score]:.2f}" for score in SCORE_NAMES}
+    for label, name in BINARY_NAMES.items():
+        found[f"n_{name}"] = count(binary[label])
+        found[f"share_{name}"] = percent(binary[label] / len(scores))
+        found[f"weight_{name}"] = f"{len(scores) / 2 / binary[label]:.2f}"
+    found["imbalance"] = f"{binary[0] / binary[1]:.1f}"
+    found["imbalance_scores"] = f"{counts.max() / counts.min():.1f}"
+    found["share_score_3"] = percent(counts[3] / len(scores))
+    return found
+
+
+def _shortcuts(cases):
+    """What is no image content and yet goes with malignancy: size, readers, grey bands."""
+    malignant = to_binary(cases["malignancy"])
+    band = pd.cut(cases["diameter_mm"], DIAMETERS_MM)
+    share = pd.Series(malignant).groupby(band.to_numpy(), observed=False).agg(["size", "mean"])
+    sizes = pd.DataFrame({
+        "diameter": [_interval(low, high) for low, high in zip(DIAMETERS_MM, DIAMETERS_MM[1:])],
+        "nodules": [count(n) for n in share["size"]],
+        "malignant": [percent(mean) for mean in share["mean"]],
+    })
+    panel = cases["ratings"].str.split().str.len().to_numpy()
+    crop = reported.load()["preprocessing"]["nodule_crop"]
+    caption = "Share of malignant nodules (scores 4 and 5) by diameter, report's case list."
+    return {
+        "malignant_by_size": table(sizes, name="tab-size", caption=caption),
+        "malignant_one_reader": percent(malignant[panel == 1].mean()),
+        "malignant_four_readers": percent(malignant[panel == 4].mean()),
+        "bands_left": percent(keeps_band(cases, crop=crop).mean(), 1),
+    }
+
+
+def keeps_band(cases, *, crop):
+    """Say which zoomed views still show a grey band after a centre crop.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        With the readers' box, as from :func:`lungcls.sources.lidc.nodules`.
+    crop : int
+        Side of the centre crop, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    sides = []
+    for axis in ("row", "col"):
+        first = (cases[f"nodule_{axis}_min"] - MARGIN).clip(lower=0)
+        last = (cases[f"nodule_{axis}_max"] + MARGIN).clip(upper=SLICE_SIZE)
+        sides.append(last - first)
+    return np.minimum(*sides).to_numpy() < crop
+
+
+def _interval(low, high):
+    if np.isinf(high):
+        return f"above {low} mm"
+    return f"up to {high} mm" if low == 0 else f"above {low}, up to {high} mm"
+
+
+def label_rules():
+    """Compare the rules that make one score of several readers'.
+
+    Returns
+    -------
+    dict of str to str
+        `label_rules`, a table; `rule_moves_median`, `rule_moves_mean`: share of nodules
+        whose score differs from the mean rounded up.
+    """
+    names = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
+    scores = {}
+    for rule in lidc.AGGREGATIONS:
+        every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation=rule)
+        scores[rule] = every["malignancy"].to_numpy()
+    rows = []
+    for rule, values in scores.items():
+        counts = np.bincount(values, minlength=6)[1:]
+        malignant = percent(to_binary(values).mean())
+        rows.append([names[rule], *map(count, counts), malignant])
+    frame = pd.DataFrame(rows, columns=["rule", *map(str, SCORE_NAMES), "malignant"])
+    total = len(scores["ceil_mean"])
+    caption = f"Scores of all {count(total)} nodules under three rules."
+    found = {"label_rules": table(frame, name="tab-rules", caption=caption)}
+    for rule in lidc.AGGREGATIONS[1:]:
+        found[f"rule_moves_{rule}"] = percent((scores[rule] != scores["ceil_mean"]).mean())
+    return found
+
+
+# --- Readers --------------------------------------------------------------------------
+
+
+def reader_facts():
+    """Measure how far the readers of one nodule agree, over all of LIDC-IDRI.
+
+    Returns
+    -------
+    dict of str to str
+
+    References
+    ----------
+    .. [1] armato2011
+    """
+    every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
+    panels = readers.panels(every["ratings"])
+    by_size, pairs = readers.by_panel_size(panels), readers.pair_counts(panels)
+    gap, sides = np.abs(np.subtract.outer(SCORES, SCORES)), to_binary(SCORES)
+    crossed = np.not_equal.outer(sides, sides)
+    return {
+        "one_reader": percent(by_size.loc[1, "nodules"] / len(panels)),
+        "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
+        "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
+        "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),
+        "pairs_kappa": f"{weighted_kappa(pairs):.2f}",
+        "four_nodules": count(by_size.loc[4, "nodules"]),
+        "four_unanimous": percent(by_size.loc[4, "equal"]),
+        "four_straddle": percent(by_size.loc[4, "both sides"]),
+    }
+
+
+def weighted_kappa(counts):
+    """Agreement of pairs of scores beyond chance, with quadratic weights.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (5, 5), int
+        How often the first score (row) meets the second (column).
+
+    Returns
+    -------
+    float
+        1 for perfect agreement, 0 for that of chance.
+
+    References
+    ----------
+    .. [1] cohen1968
+    """
+    counts = np.asarray(counts, dtype=float)
+    weights = np.subtract.outer(SCORES, SCORES) ** 2
+    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    return 1 - (weights * counts).sum() / (weights * by_chance).sum()
+
+
+# --- A classifier that looks at nothing -----------------------------------------------
+
+
+def constant_facts():
+    """Score the answer that is always the largest class, on the report's case list.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    shares = lidc.report_cases()["malignancy"].value_counts(normalize=True)
+    found = {}
+    for task, share in (("binary", shares[[1, 2, 3]].sum()), ("multiclass", shares[3])):
+        # Precision is `share`, recall 1; the other classes score 0.
+        found[f"constant_{task}_accuracy"] = percent(share, 1)
+        found[f"constant_{task}_f1"] = percent(share * 2 * share / (1 + share), 1)
+    return found
+
+
+# --- What is quoted from the report ---------------------------------------------------
+
+
+def quoted():
+    """Return the figures that prose pages quote from the report.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    report = reported.load()
+    found = {f"report_{name}": count(number) for name, number in report["data"].items()}
+    found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
+    for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
+        for task, views in report["f1_percent"][model].items():
+            for view, printed in views.items():
+                found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
+    return found
+
+
+# --- The book's own sizes -------------------------------------------------------------
+
+
+def profiles():
+    """Write the sizes of each profile.
+
+    Returns
+    -------
+    dict of str to str
+        The table `profiles`.
+    """
+    rows = [[f"`{name}`", *(count(size) for size in astuple(sizes)[1:])] for name, sizes in PROFILES.items()]
+    heads = [field.name.replace("_", " ") for field in fields(Profile)]
+    frame = pd.DataFrame(rows, columns=["profile", *heads[1:]])
+    return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
+
+
+# --- The cohort that the book shows ---------------------------------------------------
+
+
+def cohort_facts(cohort):
+    """Describe the cohort that the book shows.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    return {
+        "cohort_name": cohort.name,
+        "cohort_cases": count(len(cohort)),
+        "cohort_patients": count(cohort.cases["patient_id"].nunique()),
+        "cohort_views": ", ".join(f"`{view}`" for view in cohort.views),
+    }

@@ -1,0 +1,41 @@
+"""How computed numbers and tables look in the prose of the book."""
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def count(number):
+    """Write a whole number with a comma between thousands: 2,363."""
+    return f"{int(number):,}"
+
+
+def percent(share, decimals=0):
+    """Write a share of 1 as a percentage: 38 %."""
+    return f"{100 * share:.{decimals}f}{SPACE}%"
+
+
+def duration(seconds):
+    """Write a time in seconds below a minute and a half, else in minutes."""
+    return f"{seconds:.0f}{SPACE}s" if seconds < 90 else f"{seconds / 60:.1f}{SPACE}min"
+
+
+def table(frame, *, name, caption, texts=1):
+    """Write a table of texts as a numbered MyST table.
+
+    Parameters
+    ----------
+    frame : DataFrame of str
+    name : str
+        Label for ``{numref}``.
+    caption : str
+    texts : int, default 1
+        How many columns, from the left, are words; the others stand to the right.
+
+    Returns
+    -------
+    str
+    """
+    bar = [":---"] * texts + ["---:"] * (frame.shape[1] - texts)
+    rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    head = [f"```{{table}} {caption}", f":name: {name}", ":align: center", ""]
+    return "\n".join([*head, *lines, "```"])

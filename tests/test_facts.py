@@ -1,0 +1,331 @@
+"""The numbers of the prose, the pages that name them, and the project's papers."""
+
+import ast
+import json
+from pathlib import Path
+import re
+
+from conftest import tiny_cohort
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from lungcls import cohort as cohorts
+from lungcls.errors import InputError
+from lungcls.report import facts, recorded, wording
+from lungcls.sources import lidc, views
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "book").glob("*.md"))
+RESULTS = ROOT / "book" / "results"
+TIMINGS = {
+    "machine": "2 cores",
+    "commands": {
+        "book": {"command": "make book", "what": "makes it", "seconds": 300.4, "peak_bytes": 2.34e9}
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def collected():
+    return facts.collect(tiny_cohort(), results=RESULTS)
+
+
+def plain(text):
+    return text.replace(wording.SPACE, " ")
+
+
+# --- Known answers --------------------------------------------------------------------
+
+
+def test_the_reports_case_list_in_numbers():
+    found = facts.lidc_facts()
+    known = {
+        "lidc_scans": "1,018", "lidc_annotations": "6,859", "rule_nodules": "2,625", "rule_patients": "875",
+        "cases": "2,363", "patients": "787", "held_back": "262", "n_benign": "1,793", "n_malignant": "570",
+        "n_score_1": "244", "n_score_2": "457", "n_score_3": "1,092", "n_score_4": "418", "n_score_5": "152",
+    }  # fmt: skip
+    assert {name: found[name] for name in known} == known
+
+
+def test_the_reports_own_counts_are_those_of_the_rebuilt_list():
+    quoted, found = facts.quoted(), facts.lidc_facts()
+    assert (quoted["report_benign"], quoted["report_malignant"]) == (found["n_benign"], found["n_malignant"])
+    assert quoted["report_f1_cnn_multiclass_nodule"] == f"34.3{wording.SPACE}%"
+
+
+def test_class_weights_balance_the_classes():
+    scores = pd.Series([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2 + [5] * 4)
+    found = facts._class_facts(scores)
+    weights = [found[f"weight_score_{score}"] for score in range(1, 6)]
+    assert weights == ["0.50", "1.00", "2.00", "2.00", "1.00"]
+    assert (found["imbalance"], found["imbalance_scores"]) == ("2.3", "4.0")
+
+
+def test_label_rules_count_every_nodule_under_each_rule():
+    table = plain(facts.label_rules()["label_rules"])
+    assert "| mean, rounded up | 272 | 512 | 1,222 | 476 | 169 |" in table
+    assert "| median, half up | 324 | 551 | 1,231 | 360 | 185 |" in table
+    assert "| mean, half up | 287 | 608 | 1,254 | 391 | 111 |" in table
+
+
+def test_readers_agree_as_known():
+    found = {name: plain(text) for name, text in facts.reader_facts().items()}
+    assert (found["pairs_same"], found["four_unanimous"], found["four_straddle"]) == ("38 %", "12 %", "58 %")
+    assert found["four_nodules"] == "897"
+
+
+def test_weighted_kappa_is_that_of_scikit_learn():
+    from sklearn.metrics import cohen_kappa_score
+
+    pairs = np.random.default_rng(0).integers(1, 6, (200, 2))
+    pairs[:80, 1] = pairs[:80, 0]
+    counts = np.zeros((5, 5), dtype=int)
+    np.add.at(counts, tuple(pairs.T - 1), 1)
+    expected = cohen_kappa_score(pairs[:, 0], pairs[:, 1], weights="quadratic")
+    assert facts.weighted_kappa(counts) == pytest.approx(expected)
+    assert facts.weighted_kappa(np.diag([3, 1, 4, 1, 5])) == 1
+
+
+@pytest.mark.parametrize("task, constant", [("binary", 0), ("multiclass", 3)])
+def test_the_constant_answer_scores_as_scikit_learn_says(task, constant):
+    from sklearn.metrics import f1_score
+
+    scores = lidc.report_cases()["malignancy"].to_numpy()
+    y_true = cohorts.to_binary(scores) if task == "binary" else scores
+    guess = np.full(len(y_true), constant)
+    expected = f1_score(y_true, guess, average="weighted", zero_division=0)
+    found = facts.constant_facts()
+    assert found[f"constant_{task}_f1"] == wording.percent(expected, 1)
+    assert found[f"constant_{task}_accuracy"] == wording.percent((y_true == guess).mean(), 1)
+
+
+def test_a_band_is_left_where_the_view_shows_one():
+    cases = lidc.report_cases().sample(60, random_state=0)
+    cases = pd.concat([cases, lidc.report_cases().nlargest(20, "diameter_mm")])
+    rim = slice(views.SIZE // 2 - 48, views.SIZE // 2 + 48)
+    shown = []
+    for _, case in cases.iterrows():
+        box = [case[f"nodule_{side}"] for side in views.BOX]
+        view = views.nodule(np.ones((512, 512), np.uint8), box, fill=0)
+        shown.append((view[rim, rim] == 0).any())
+    assert 0 < np.mean(shown) < 1
+    assert facts.keeps_band(cases, crop=96).tolist() == shown
+
+
+def test_most_test_cases_of_a_plain_split_have_their_patient_in_training():
+    assert 80 <= float(plain(facts.lidc_facts()["cases_seen"]).split()[0]) <= 87
+
+
+def test_the_cohort_on_show(tiny):
+    found = facts.cohort_facts(tiny)
+    assert (found["cohort_name"], found["cohort_cases"], found["cohort_patients"]) == ("tiny", "10", "5")
+
+
+# --- Wording --------------------------------------------------------------------------
+
+
+def test_numbers_look_alike_everywhere():
+    assert wording.count(np.int64(2363)) == "2,363"
+    assert plain(wording.percent(0.3849)) == "38 %"
+    assert plain(wording.percent(0.7588, 1)) == "75.9 %"
+    assert plain(wording.duration(89.4)) == "89 s"
+    assert plain(wording.duration(300.4)) == "5.0 min"
+
+
+def test_a_table_is_numbered_and_keeps_its_cells():
+    frame = pd.DataFrame({"rule": ["mean", "median"], "n": ["1", "2"]})
+    lines = wording.table(frame, name="tab-a", caption="Two rules.").splitlines()
+    assert lines[0] == "```{table} Two rules." and ":name: tab-a" in lines
+    assert lines[-4:] == ["| :--- | ---: |", "| mean | 1 |", "| median | 2 |", "```"]
+
+
+def test_timings_become_a_table():
+    found = {name: plain(text) for name, text in recorded.timings(TIMINGS).items()}
+    assert (found["time_book"], found["memory_book"]) == ("5.0 min", "2.3 GB")
+    assert found["timing_machine"] == "2 cores"
+    assert "| `make book` | makes it | 5.0 min | 2.3 GB |" in found["commands"]
+
+
+def test_a_missing_measurement_is_one_error(tmp_path):
+    with pytest.raises(InputError, match=r"timings\.json: no such file, expected a recorded measurement"):
+        facts.collect(results=tmp_path)
+
+
+def test_every_command_of_the_benchmark_is_in_the_table():
+    code = (ROOT / "benchmarks" / "commands.py").read_text(encoding="utf-8")
+    values = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(code).body
+        if isinstance(node, ast.Assign) and node.targets[0].id in ("COMMANDS", "SLOW")
+    }
+    measured = json.loads((RESULTS / "timings.json").read_text(encoding="utf-8"))["commands"]
+    assert set(values["COMMANDS"]) - set(values["SLOW"]) <= set(measured)
+    for name, kept in measured.items():
+        assert (kept["command"], kept["what"]) == values["COMMANDS"][name]
+
+
+def test_the_recorded_calibration_is_a_whole_one():
+    found = json.loads((RESULTS / "phantom_calibration.json").read_text(encoding="utf-8"))
+    assert found["cases"] > 2000 and found["network"]["epochs"] > 5
+
+
+def test_the_calibration_becomes_two_tables():
+    looks = {"phantom": {"grey mean": 0.31}, "real": {"grey mean": 0.296}}
+    auc = {"phantom to real": {"all": {"pooled": 0.8449}}, "real to real": {"all": {"pooled": 0.9}}}
+    network = {"auc": auc, "telling apart": 0.876, "epochs": 14}
+    found = recorded.calibration({"cases": 2363, "appearance": looks, "network": network})
+    assert "| phantom | real | 0.845 |" in found["phantom_auc"]
+    assert "| grey mean | 0.310 | 0.296 |" in found["phantom_looks"]
+    assert (found["phantom_apart"], found["phantom_calibration_cases"]) == ("0.88", "2,363")
+
+
+# --- Pages ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_number_that_a_page_names_is_computed(page, collected):
+    named = re.findall(r"\{\{\s*(\w+)\s*\}\}", page.read_text(encoding="utf-8"))
+    assert [name for name in named if name not in collected] == []
+    assert all(isinstance(collected[name], str) and collected[name] for name in named)
+
+
+def test_pages_do_name_numbers():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert len(set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))) > 40
+
+
+def entries():
+    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    return re.findall(r"^@(\w+)\{([^,\s]+),", text, flags=re.M), text
+
+
+def test_references_have_one_entry_each_with_author_title_and_year():
+    found, text = entries()
+    keys = [key for _, key in found]
+    assert len(keys) == len(set(keys)) > 20
+    for block in re.split(r"\n(?=@)", text):
+        if "@" in block:
+            fields = re.findall(r"^\s*(\w+)\s*=", block, flags=re.M)
+            assert {"author", "title", "year"} <= set(fields)
+
+
+def test_every_citation_has_an_entry():
+    keys = {key for _, key in entries()[0]}
+    cited = set()
+    prose = [*PAGES, *(ROOT / "notebooks").glob("*.py")]
+    for page in prose:
+        for group in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", page.read_text(encoding="utf-8")):
+            cited.update(key.strip() for key in group.split(","))
+    for path in (ROOT / "lungcls").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                listed = re.findall(r"^\s*\.\. \[\d+\] (.+)$", ast.get_docstring(node) or "", flags=re.M)
+                cited.update(key.strip() for entry in listed for key in entry.split(","))
+    assert {"armato2011", "simeone2025", "braun1999"} <= cited
+    assert cited - keys == set()
+
+
+def test_every_module_is_on_the_api_page():
+    page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"automodule:: (\S+)", page)
+    modules = set()
+    for path in (ROOT / "lungcls").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    inside = {name for name in modules if name.startswith("lungcls.sources.phantom.")}
+    assert len(shown) == len(set(shown))
+    assert set(shown) == modules - inside - {"lungcls", "lungcls.cli", "lungcls.report"}
+
+
+# --- What the page on own data promises ------------------------------------------------
+
+
+def promised():
+    """What the page says that the check says, by row of its table."""
+    page = (ROOT / "book" / "bring_your_own_ct.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| ([a-z ]+) \| `(.+)` \|$", page, flags=re.M))
+
+
+def own_cohort(folder, fault):
+    """Write the page's example as a cohort, with one fault."""
+    page = (ROOT / "book" / "bring_your_own_ct.md").read_text(encoding="utf-8")
+    table = re.search(r"^case_id,patient_id,malignancy,ratings.*?(?=^```)", page, flags=re.M | re.S)[0]
+    images = np.arange(3 * 64, dtype=np.int16).reshape(3, 8, 8)
+    if fault == "a column is missing":
+        table = "case_id,malignancy\na-001,4\na-002,2\na-003,3\n"
+    elif fault == "a score out of range":
+        table = table.replace("p-01,2", "p-01,6")
+    elif fault == "a case twice":
+        table = table.replace("a-003", "a-001")
+    elif fault == "too few images":
+        images = images[:2]
+    elif fault == "an empty image":
+        images[0] = 7
+    folder.mkdir()
+    (folder / "cases.csv").write_text(table, encoding="utf-8")
+    np.save(folder / "context.npy", images)
+    if fault == "a broken file":
+        path = folder / "context.npy"
+        path.write_bytes(path.read_bytes()[:-8])
+    return folder
+
+
+@pytest.mark.parametrize("fault", promised())
+def test_the_page_on_own_data_quotes_the_real_messages(tmp_path, fault):
+    folder = own_cohort(tmp_path / "mine", fault)
+    with pytest.raises(InputError) as error:
+        cohorts.check_pixels(cohorts.load(folder))
+    assert str(error.value).replace(f"{folder}/", "") == promised()[fault]
+
+
+def test_the_example_on_the_page_is_a_cohort(tmp_path):
+    loaded = cohorts.load(own_cohort(tmp_path / "mine", None))
+    cohorts.check_pixels(loaded)
+    assert loaded.cases["patient_id"].nunique() == 2 and len(promised()) == 6
+
+
+# --- Papers ---------------------------------------------------------------------------
+
+
+def test_the_citation_file_names_the_book_and_the_report():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "references"} <= set(citation)
+    assert citation["authors"] == [{"name": "lungcls developers"}]
+    report, article, data = citation["references"]
+    assert report["title"] == "Lung Nodule Classification in CT Images Using Deep Learning"
+    names = [author["family-names"] for author in report["authors"]]
+    assert names == ["Simeone", "Serrao", "Pecchiari", "Zecchini"]
+    assert (article["doi"], data["doi"]) == ("10.1118/1.3528204", "10.7937/K9/TCIA.2015.LO9QL9SX")
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+
+
+def test_versions_agree():
+    from lungcls import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_licences_say_what_they_cover():
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    text = (ROOT / "LICENSE-CC-BY-4.0.md").read_text(encoding="utf-8")
+    for needed in ("lidc_nodules.csv", "10.1118/1.3528204", "10.7937/K9/TCIA.2015.LO9QL9SX"):
+        assert needed in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"])
+def test_links_between_the_papers_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+    assert text.startswith("# ")
+
+
+def test_the_readmes_figure_is_small():
+    path = ROOT / "book" / "_static" / "phantom_examples.png"
+    assert path.stat().st_size < 300_000
+    assert path.read_bytes().startswith(b"\x89PNG")
