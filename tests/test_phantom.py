@@ -10,7 +10,7 @@ import pytest
 from lungcls import cohort as cohorts, sources
 from lungcls.errors import InputError
 from lungcls.sources import lidc, phantom, views
-from lungcls.sources.phantom import nodule, readers, scanner
+from lungcls.sources.phantom import nodule, readers, scanner, selection
 
 IDS = ["pat1", "pat40", "pat700", "pat1500", "pat2300"]
 
@@ -34,7 +34,7 @@ def digest(images):
 
 @pytest.mark.parametrize("count", [1, 17, 120, 600, 2363, 2364, 5000])
 def test_classes_have_the_report_s_shares(count, every):
-    chosen = phantom.choose(count, seed=0)
+    chosen = selection.choose(count, seed=0)
     assert len(chosen) == count and chosen["case_id"].is_unique
     found = chosen["malignancy"].value_counts().reindex(range(1, 6), fill_value=0)
     exact = count * every["malignancy"].value_counts().sort_index() / len(every)
@@ -42,28 +42,28 @@ def test_classes_have_the_report_s_shares(count, every):
 
 
 def test_shares_by_largest_remainder():
-    parts = phantom.shares(10, pd.Series({1: 244, 2: 457, 3: 1092, 4: 418, 5: 152}))
+    parts = selection.shares(10, pd.Series({1: 244, 2: 457, 3: 1092, 4: 418, 5: 152}))
     assert parts.to_dict() == {1: 1, 2: 2, 3: 4, 4: 2, 5: 1}
 
 
 def test_patients_are_whole_as_far_as_quotas_allow(every):
-    chosen = phantom.choose(600, seed=1)
+    chosen = selection.choose(600, seed=1)
     size = every["patient_id"].value_counts()
     got = chosen["patient_id"].value_counts()
     assert (got == size[got.index]).mean() > 0.8
-    assert list(chosen["case_id"]) != list(phantom.choose(600, seed=2)["case_id"])
-    pd.testing.assert_frame_equal(chosen, phantom.choose(600, seed=1))
+    assert list(chosen["case_id"]) != list(selection.choose(600, seed=2)["case_id"])
+    pd.testing.assert_frame_equal(chosen, selection.choose(600, seed=1))
 
 
 def test_more_cases_than_nodules_are_replicas_of_the_same_patients(every):
-    chosen = phantom.choose(len(every) + 50, seed=0)
+    chosen = selection.choose(len(every) + 50, seed=0)
     second = chosen[chosen["replica"] == 2]
     assert len(second) == 50 and second["case_id"].str.endswith("-r2").all()
     patient = every.set_index("case_id")["patient_id"]
     assert (second["case_id"].str.removesuffix("-r2").map(patient) == second["patient_id"]).all()
 
 
-@pytest.mark.parametrize("cases", [0, -3, [], ["pat1", "pat99999"], ["pat1-r1"]])
+@pytest.mark.parametrize("cases", [0, -3, [], ["pat1", "pat99999"], ["pat1-r1"], ["pat2", "pat2"]])
 def test_cases_that_do_not_exist_are_refused(cases, tmp_path):
     with pytest.raises(InputError, match="^cases: .* expected"):
         phantom.make(tmp_path / "c", cases=cases, seed=0, progress=False)
@@ -284,7 +284,7 @@ def test_off_its_largest_slice_a_nodule_is_smaller():
 
 def test_a_slice_shows_the_patient_s_other_nodules_that_it_cuts(every):
     same = every[every.duplicated(["patient_id", "slice_index"], keep=False)]
-    case = phantom.named([same["case_id"].iloc[0]]).iloc[0]
+    case = selection.named([same["case_id"].iloc[0]]).iloc[0]
     company = phantom._on_slice(phantom._patient(case), case)
     assert list(company)[-1] == case["case_id"] and company[case["case_id"]] == 1
     twin = same[(same["patient_id"] == case["patient_id"]) & (same["slice_index"] == case["slice_index"])]

@@ -10,13 +10,13 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-import pandas as pd
 
 from lungcls import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
 from lungcls.sources import lidc, views
 from lungcls.sources.phantom import anatomy, nodule, readers, scanner
+from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
 
 N = 512  # height and width of a slice, in pixels
 SIZES = {"full_slice": N, "nodule": views.SIZE, "context": views.SIZE}
@@ -73,102 +73,6 @@ def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs
                 bar.update(done)
         cohorts.write_table(scratch, _table(chosen), _info(chosen, views, seed))
     return cohorts.load(folder)
-
-
-# --- Which cases ------------------------------------------------------------------------
-
-
-@cache
-def report_cases():
-    """The report's case list, read once."""
-    return lidc.report_cases()
-
-
-def choose(count, *, seed):
-    """Choose cases in the report's class shares, whole patients as far as these allow.
-
-    Parameters
-    ----------
-    count : int
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Rows of :func:`lungcls.sources.lidc.report_cases` in its order, with `replica`
-        (1, 2, ...) and replicas' case ids ending in ``-r2``, ``-r3``, ...
-    """
-    if count < 1:
-        raise InputError(f"cases: found {count}, expected at least 1")
-    every = report_cases()
-    whole, rest = divmod(count, len(every))
-    quotas = shares(count, every["malignancy"].value_counts().sort_index())
-    quotas -= whole * every["malignancy"].value_counts().sort_index()
-    parts = [_replica(every, 1 + i) for i in range(whole)]
-    if rest:
-        rng = np.random.default_rng([seed, crc32(b"choose"), whole])
-        parts.append(_replica(every.loc[_fill(every, quotas.to_dict(), rng)], 1 + whole))
-    return pd.concat(parts, ignore_index=True)
-
-
-def shares(count, sizes):
-    """Split `count` in proportion to `sizes` by largest remainder.
-
-    Parameters
-    ----------
-    count : int
-    sizes : Series of int
-
-    Returns
-    -------
-    Series of int
-        Adds up to `count`; index of `sizes`.
-    """
-    parts = count * sizes // sizes.sum()
-    left = (count * sizes % sizes.sum()).sort_values(ascending=False, kind="stable")
-    parts[left.index[: count - parts.sum()]] += 1
-    return parts
-
-
-def _fill(every, quotas, rng):
-    """Rows of whole patients in random order while they fit, then of single nodules."""
-    taken, groups = [], [part for _, part in every.groupby("patient_id", sort=False)]
-    groups = [groups[i] for i in rng.permutation(len(groups))]
-    left = []
-    for part in groups:
-        need = part["malignancy"].value_counts()
-        if all(quotas[score] >= n for score, n in need.items()):
-            taken.extend(part.index)
-            for score, n in need.items():
-                quotas[score] -= n
-        else:
-            left.extend(part.index)
-    for row, score in every.loc[left, "malignancy"].items():
-        if quotas[score] > 0:
-            taken.append(row)
-            quotas[score] -= 1
-    return sorted(taken)
-
-
-def named(case_ids):
-    """Rows of the cases of these ids, in their order; ``pat12-r2`` is a second phantom of pat12."""
-    every = report_cases().set_index("case_id", drop=False)
-    parts = []
-    for case_id in case_ids:
-        base, _, replica = str(case_id).partition("-r")
-        if base not in every.index or (replica and not (replica.isdecimal() and int(replica) > 1)):
-            raise InputError(f"cases: no case {case_id!r}, expected ids of the report's case list such as 'pat1'")
-        parts.append(_replica(every.loc[[base]], int(replica or 1)))
-    if not parts:
-        raise InputError("cases: no case id, expected at least one")
-    return pd.concat(parts, ignore_index=True)
-
-
-def _replica(cases, replica):
-    cases = cases.assign(replica=replica)
-    if replica > 1:
-        cases["case_id"] = cases["case_id"] + f"-r{replica}"
-    return cases
 
 
 # --- Rendering --------------------------------------------------------------------------
@@ -236,7 +140,7 @@ def render(cases, *, seed):
 def _patient(case):
     """All nodules of a case's patient in the report's list, whichever of them are asked for."""
     every = report_cases()
-    mine = _replica(every[every["patient_id"] == case["patient_id"]], int(case["replica"]))
+    mine = replicate(every[every["patient_id"] == case["patient_id"]], int(case["replica"]))
     return mine.set_index("case_id", drop=False)
 
 

@@ -17,7 +17,7 @@ DENSITY = {1: 0.42, 2: 0.58, 3: 0.55, 4: 0.88, 5: 1.0}  # share of tissue in air
 CONTRAST = {1: 0.62, 2: 0.74, 3: 0.86, 4: 0.95, 5: 1.0}  # by subtlety
 SOFTNESS_MM = {1: 1.1, 2: 0.8, 3: 0.55, 4: 0.38, 5: 0.25}  # width of the edge, by margin
 TAG_MM = 12.0  # a pleura nearer than this may be tied to the nodule
-OUTSIDE_PX = 0.6  # readers draw just outside of what they see
+OUTSIDE_PX = 0.3  # readers draw just outside of what they see
 
 
 def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng, size=1.0):

@@ -61,10 +61,10 @@ def draw(*, slice_thickness_mm, rng):
     """
     sharpness = rng.beta(1.6, 1.8)  # 0: soft tissue kernel, 1: bone or lung kernel
     dose = np.exp(rng.normal(0.0, 0.35))
-    noise = 21.0 * np.exp(1.1 * sharpness) * (slice_thickness_mm * dose / 1.8) ** -0.5
+    noise = 23.0 * np.exp(1.1 * sharpness) * (slice_thickness_mm * dose / 1.8) ** -0.5
     return Scanner(
-        blur_mm=0.62 - 0.3 * sharpness,
-        boost=0.9 * max(sharpness - 0.35, 0.0),
+        blur_mm=0.72 - 0.34 * sharpness,
+        boost=1.2 * max(sharpness - 0.35, 0.0),
         cutoff=0.38 + 0.8 * sharpness,
         noise_hu=float(np.clip(noise, 6.0, 120.0)),
         streaks=float(np.clip(rng.normal(-0.1, 0.5), 0.0, 1.0)),

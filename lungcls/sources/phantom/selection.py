@@ -1,0 +1,129 @@
+"""Which cases a phantom cohort has: the report's class shares, whole patients, replicas."""
+
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from lungcls.errors import InputError
+from lungcls.sources import lidc
+
+
+@cache
+def report_cases():
+    """The report's case list, read once."""
+    return lidc.report_cases()
+
+
+def choose(count, *, seed):
+    """Choose cases in the report's class shares, whole patients as far as these allow.
+
+    Parameters
+    ----------
+    count : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Rows of :func:`lungcls.sources.lidc.report_cases` in its order, with `replica`
+        (1, 2, ...) and replicas' case ids ending in ``-r2``, ``-r3``, ...
+
+    Raises
+    ------
+    InputError
+        If `count` is below 1.
+    """
+    if count < 1:
+        raise InputError(f"cases: found {count}, expected at least 1")
+    every = report_cases()
+    whole, rest = divmod(count, len(every))
+    quotas = shares(count, every["malignancy"].value_counts().sort_index())
+    quotas -= whole * every["malignancy"].value_counts().sort_index()
+    parts = [replicate(every, 1 + i) for i in range(whole)]
+    if rest:
+        rng = np.random.default_rng([seed, crc32(b"choose"), whole])
+        parts.append(replicate(every.loc[_fill(every, quotas.to_dict(), rng)], 1 + whole))
+    return pd.concat(parts, ignore_index=True)
+
+
+def shares(count, sizes):
+    """Split `count` in proportion to `sizes` by largest remainder.
+
+    Parameters
+    ----------
+    count : int
+    sizes : Series of int
+
+    Returns
+    -------
+    Series of int
+        Adds up to `count`; index of `sizes`.
+    """
+    parts = count * sizes // sizes.sum()
+    left = (count * sizes % sizes.sum()).sort_values(ascending=False, kind="stable")
+    parts[left.index[: count - parts.sum()]] += 1
+    return parts
+
+
+def _fill(every, quotas, rng):
+    """Rows of whole patients in random order while they fit, then of single nodules."""
+    taken, groups = [], [part for _, part in every.groupby("patient_id", sort=False)]
+    groups = [groups[i] for i in rng.permutation(len(groups))]
+    left = []
+    for part in groups:
+        need = part["malignancy"].value_counts()
+        if all(quotas[score] >= n for score, n in need.items()):
+            taken.extend(part.index)
+            for score, n in need.items():
+                quotas[score] -= n
+        else:
+            left.extend(part.index)
+    for row, score in every.loc[left, "malignancy"].items():
+        if quotas[score] > 0:
+            taken.append(row)
+            quotas[score] -= 1
+    return sorted(taken)
+
+
+def named(case_ids):
+    """Look up cases by id.
+
+    Parameters
+    ----------
+    case_ids : sequence of str
+        Such as ``pat12``, or ``pat12-r2`` for its second phantom; each once.
+
+    Returns
+    -------
+    DataFrame
+        As from :func:`choose`, in the order asked for.
+
+    Raises
+    ------
+    InputError
+        If there is no such case, none is named, or one twice.
+    """
+    every = report_cases().set_index("case_id", drop=False)
+    parts = []
+    for case_id in case_ids:
+        base, _, replica = str(case_id).partition("-r")
+        if base not in every.index or (replica and not (replica.isdecimal() and int(replica) > 1)):
+            raise InputError(f"cases: no case {case_id!r}, expected ids of the report's case list such as 'pat1'")
+        parts.append(replicate(every.loc[[base]], int(replica or 1)))
+    if not parts:
+        raise InputError("cases: no case id, expected at least one")
+    found = pd.concat(parts, ignore_index=True)
+    if found["case_id"].duplicated().any():
+        twice = found["case_id"][found["case_id"].duplicated()].iloc[0]
+        raise InputError(f"cases: {twice!r} twice, expected each case once")
+    return found
+
+
+def replicate(cases, replica):
+    """Name cases as the `replica`-th phantom of their nodules (1 keeps their ids)."""
+    cases = cases.assign(replica=replica)
+    if replica > 1:
+        cases["case_id"] = cases["case_id"] + f"-r{replica}"
+    return cases
