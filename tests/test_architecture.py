@@ -42,7 +42,8 @@ ARROWS = {
     "explain": "",
     "retrieval": "",
     "outliers": "models preprocessing training",
-    "report": "cohort sources preprocessing bands readers splitting metrics baselines ceiling study outliers audit",
+    "report": "cohort sources preprocessing bands readers splitting audit metrics baselines ceiling study"
+    " outliers",
     "cli": "cohort sources preprocessing splitting audit training study report",
 }
 ALONE = ("report/plots.py", "report/display.py")  # these import no sibling at all
