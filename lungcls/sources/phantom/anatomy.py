@@ -11,8 +11,10 @@ from scipy import ndimage
 
 from lungcls.sources.phantom import organs, shapes, vessels, wall
 
-CANDIDATES = 48  # anatomies drawn for a patient; the one that fits the nodules best is kept
+CANDIDATES = 80  # anatomies drawn for a patient; the one that fits the nodules best is kept
+TRIES = 6  # anatomies that are bent, until one holds all nodules
 MARGIN_MM = 2.5  # least depth of a nodule's middle in the lung
+ROUGH_MM = 0.35  # unevenness of the lungs' surface
 REACH_MM = 30.0  # how far around a nodule the anatomy is bent
 
 
@@ -35,6 +37,7 @@ class Anatomy:
     heart: float
     dome_right: float
     dome_left: float
+    lean: float  # of the fat behind the sternum
     fat_mm: float
     muscle: float
     roundness: float
@@ -94,9 +97,12 @@ def draw(places, *, pixel_spacing_mm, rng, contrast_used=False):
     """
     places = np.asarray(places, dtype=float).reshape(-1, 4)
     people = _population(rng, CANDIDATES)
-    body = _best(people, places, pixel_spacing_mm)
-    body = _bend(body, places, pixel_spacing_mm)
-    body = replace(body, contrast=bool(contrast_used), calcified=bool(rng.random() < 0.4), seed=int(rng.integers(2**31)))
+    body = replace(
+        _fit(people, places, pixel_spacing_mm),
+        contrast=bool(contrast_used),
+        calcified=bool(rng.random() < 0.4),
+        seed=int(rng.integers(2**31)),
+    )
     tree = vessels.grow(body, rng=rng)
     return replace(body, tree=replace(tree, start=_bent(body, tree.start), end=_bent(body, tree.end)))
 
@@ -117,42 +123,42 @@ def render(anatomy, level, *, pixel_spacing_mm):
     """
     a, u = anatomy, (level - anatomy.base) / (anatomy.apex - anatomy.base)
     rng = np.random.default_rng([a.seed, int(round(level * 1e6)) + 10**7])
+    field = _fields(a, u, pixel_spacing_mm, rng)
+    canvas = _canvas(a, u, pixel_spacing_mm)
+    wall.table(canvas, a, wall.back(a, u))
+    wall.soft(canvas, a, field)
+    wall.ribs(canvas, a, u, field["inner"], field["way"])
+    wall.blades(canvas, a, u, field["inner"], field["way"])
+    organs.paint(canvas, a, u, field)
+    wall.bones(canvas, a, u, rng)
+    organs.lungs(canvas, a, u, field)
+    organs.airways(canvas, a, u)
+    vessels.add(canvas, a, u, field["lung"])
+    return Slice(canvas.hu, field["lung"] < 0, np.maximum(-field["lung"], 0.0))
+
+
+def _fields(a, u, pixel_spacing_mm, rng):
+    """Signed distances to the large shapes, in mm, and two slow noises, on all pixels."""
     x, y = _grid(a, shapes.NODES, u, pixel_spacing_mm)
-    inner = organs.cage(a, x, y, u)
-    fields = {
+    inner, fine = organs.cage(a, x, y, u), _slow_noise(rng, 60)
+    found = {
         "inner": inner,
-        "lung": organs.lung(a, x, y, u),
+        "lung": organs.lung(a, x, y, u) + ROUGH_MM * fine,
         "body": wall.outline(a, x, y, u),
         "muscle": wall.muscle(a, x, y, u, inner),
         "way": wall.round_the_cage(a, x, y, u),
+        "coarse": _slow_noise(rng, 20),
+        "fine": fine,
     }
     if u < max(a.dome_right, a.dome_left) + 0.02:
-        fields["right"], fields["left"] = organs.domes(a, x, y, u)
-    shape = (len(shapes.NODES),) * 2
-    full = {name: shapes.enlarge(np.broadcast_to(field, shape)) for name, field in fields.items()}
-    canvas = _canvas(a, u, pixel_spacing_mm)
-    noise = _slow_noise(rng, 20), _slow_noise(rng, 60)
-
-    wall.table(canvas, a, wall.back(a, u))
-    canvas.fill(full["body"], 15.0)
-    canvas.fill(full["body"] + 1.8, -105.0 + 8.0 * noise[1])
-    canvas.fill(np.maximum(full["muscle"], full["body"] + 3.0), 52.0 - 60.0 * np.clip(noise[1] - 0.8, 0.0, 1.0))
-    wall.ribs(canvas, a, u, full["inner"], full["way"])
-    below = (full["right"], full["left"]) if "right" in full else None
-    wall.blades(canvas, a, u, full["inner"], full["way"])
-    organs.paint(canvas, a, u, full["inner"] - 0.4, below, noise[0])
-    wall.bones(canvas, a, u, rng)
-    air = _parenchyma(a, canvas, noise)
-    canvas.fill(full["lung"], air)
-    _fissures(canvas, a, u, full["lung"])
-    organs.airways(canvas, a, u)
-    vessels.add(canvas, a, u, full["lung"])
-    lung = full["lung"] < 0
-    return Slice(canvas.hu, lung, np.maximum(-full["lung"], 0.0))
+        found["right"], found["left"] = organs.domes(a, x, y, u)
+    full = shapes.enlarge(np.stack([v.astype(np.float32) for v in np.broadcast_arrays(*found.values())]))
+    return dict(zip(found, full, strict=True))
 
 
 def _population(rng, n):
     """Draw `n` anatomies at once: every parameter an array of shape (n, 1)."""
+
     def normal(mean, sd, low, high):
         return np.clip(rng.normal(mean, sd, (n, 1)), low, high)
 
@@ -161,26 +167,48 @@ def _population(rng, n):
 
     female = (rng.random((n, 1)) < 0.45).astype(float)
     return Anatomy(
-        base=uniform(0.06, 0.2), apex=uniform(0.91, 0.99), height_mm=normal(235, 18, 195, 280),
-        shift_x=normal(0, 8, -25, 25), shift_y=normal(8, 14, -35, 45),
-        width_mm=normal(128 - 8 * female, 9, 98, 152), depth_mm=normal(90 - 4 * female, 9, 68, 116),
-        power=uniform(2.05, 2.45), egg=uniform(0.0, 0.16), skew=normal(0, 0.025, -0.07, 0.07),
-        medial_width=normal(1.0, 0.08, 0.82, 1.2), medial_shift_mm=normal(0, 3.5, -9, 9),
-        heart=normal(1.0, 0.08, 0.82, 1.2), dome_right=uniform(0.24, 0.36), dome_left=uniform(0.2, 0.31),
-        fat_mm=rng.gamma(2.5, 4.5, (n, 1)) + 3.0, muscle=normal(1.0 - 0.2 * female, 0.15, 0.6, 1.4),
-        roundness=uniform(2.1, 2.6), female=female, breast_mm=uniform(8, 45),
-        bone=normal(0.95, 0.15, 0.6, 1.3), spine=normal(1.0 - 0.08 * female, 0.07, 0.8, 1.2), rib_phase=uniform(0, 1),
-        gas=uniform(0, 1), table_mm=uniform(0, 8), lung_hu=normal(-868, 22, -915, -815),
-        gravity_hu=uniform(15, 60), fissure=uniform(0.3, 1.0),
+        base=uniform(0.0, 0.19),
+        apex=uniform(0.91, 0.99),
+        height_mm=normal(235, 18, 195, 280),
+        shift_x=normal(0, 8, -25, 25),
+        shift_y=normal(8, 14, -35, 45),
+        width_mm=normal(128 - 8 * female, 9, 98, 152),
+        depth_mm=normal(90 - 4 * female, 9, 68, 116),
+        power=uniform(2.05, 2.45),
+        egg=uniform(0.0, 0.16),
+        skew=normal(0, 0.025, -0.07, 0.07),
+        medial_width=normal(1.0, 0.08, 0.82, 1.2),
+        medial_shift_mm=normal(0, 3.5, -9, 9),
+        heart=normal(1.0, 0.08, 0.82, 1.2),
+        dome_right=uniform(0.2, 0.36),
+        dome_left=uniform(0.16, 0.31),
+        lean=normal(0, 0.12, -0.3, 0.3),
+        fat_mm=rng.gamma(2.5, 4.5, (n, 1)) + 3.0,
+        muscle=normal(1.0 - 0.2 * female, 0.15, 0.6, 1.4),
+        roundness=uniform(2.1, 2.6),
+        female=female,
+        breast_mm=uniform(8, 45),
+        bone=normal(1.25, 0.28, 0.7, 2.0),
+        spine=normal(1.0 - 0.08 * female, 0.07, 0.8, 1.2),
+        rib_phase=uniform(0, 1),
+        gas=uniform(0, 1),
+        table_mm=uniform(0, 8),
+        lung_hu=normal(-880, 22, -925, -825),
+        gravity_hu=uniform(15, 60),
+        fissure=uniform(0.3, 1.0),
         minor=uniform(0.48, 0.58),
     )
 
 
 def _one(people, i):
     """The i-th anatomy of a population, its parameters floats."""
-    return Anatomy(**{
-        f.name: float(value[i, 0]) for f in fields(Anatomy) if isinstance(value := getattr(people, f.name), np.ndarray)
-    })
+    return Anatomy(
+        **{
+            f.name: float(value[i, 0])
+            for f in fields(Anatomy)
+            if isinstance(value := getattr(people, f.name), np.ndarray)
+        }
+    )
 
 
 def _at(a, places, pixel_spacing_mm):
@@ -195,27 +223,33 @@ def _margins(places):
     return MARGIN_MM + 0.3 * np.minimum(places[:, 3], 8.0)
 
 
-def _best(people, places, pixel_spacing_mm):
-    """Keep the anatomy whose lungs hold the nodules best; the first of equals."""
+def _fit(people, places, pixel_spacing_mm):
+    """Keep the anatomy whose lungs hold the nodules best, and bend it to hold them all."""
     if len(places) == 0:
         return _one(people, 0)
     lack = np.maximum(organs.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
-    return _one(people, int(np.argmin((np.minimum(lack, 60.0) ** 2).sum(axis=1))))
+    order = np.argsort((np.minimum(lack, 60.0) ** 2).sum(axis=1), kind="stable")
+    fitted = []
+    for i in order[:TRIES]:
+        body, outside_mm = _bend(_one(people, int(i)), places, pixel_spacing_mm)
+        fitted.append((outside_mm, body))
+        if outside_mm < -1.0:
+            break
+    return min(fitted, key=lambda pair: pair[0])[1]
 
 
 def _bend(a, places, pixel_spacing_mm):
     """Bend the anatomy around nodules that still lie outside of the lungs.
 
     The anatomy seen at a place is the unbent one at that place plus a smooth move.
+    Also returns how far outside the worst nodule lies then, in mm.
     """
-    if len(places) == 0:
-        return a
     x, y, u = _at(a, places, pixel_spacing_mm)
     want, moves = _margins(places), np.zeros((len(places), 2))
     weights = np.zeros_like(moves)
     at = np.column_stack([x, y, u * a.height_mm])
     kernel = _kernel(at, at)
-    for _ in range(12):
+    for _ in range(20):
         px, py = x + moves[:, 0], y + moves[:, 1]
         near = np.stack([px, px + 0.5, px - 0.5, px, px]), np.stack([py, py, py, py + 0.5, py - 0.5])
         d = organs.lung(a, *near, np.clip(u, 0.02, 0.98))
@@ -227,9 +261,10 @@ def _bend(a, places, pixel_spacing_mm):
         goal = moves - np.clip(lack, 0.0, 15.0)[:, None] * way
         weights = np.linalg.solve(kernel + 0.02 * np.eye(len(at)), goal)
         moves = kernel @ weights
-    if not weights.any():
-        return a
-    return replace(a, bend_places=at, bend_moves=weights)
+    outside_mm = float(organs.lung(a, x + moves[:, 0], y + moves[:, 1], u).max())
+    if weights.any():
+        a = replace(a, bend_places=at, bend_moves=weights)
+    return a, outside_mm
 
 
 def _kernel(p, q):
@@ -272,7 +307,9 @@ def _bent(a, places):
     if a.bend_places is None:
         return places
     moved = places.copy()
-    moved[:, :2] -= _kernel(places, a.bend_places) @ a.bend_moves
+    # einsum, not a matrix product: its result never depends on the number of threads.
+    kernel = _kernel(places, a.bend_places)
+    moved[:, :2] -= np.einsum("nk,kc->nc", kernel, a.bend_moves.astype(kernel.dtype))
     return moved
 
 
@@ -281,28 +318,4 @@ def _slow_noise(rng, cells):
     n = len(shapes.NODES)
     white = rng.standard_normal((n, n), dtype=np.float32)
     smooth = ndimage.gaussian_filter(white, 0.3 * n / cells)
-    return shapes.enlarge(smooth / smooth.std())
-
-
-def _parenchyma(a, canvas, noise):
-    slope = np.float32(a.gravity_hu / (2 * a.depth_mm))
-    return a.lung_hu + slope * canvas.y + 9.0 * noise[0] + 7.0 * noise[1]
-
-
-def _fissures(canvas, a, u, lung):
-    """Paint the oblique fissures of both lungs and the horizontal one of the right lung."""
-    x, y = canvas.x[canvas.x.shape[0] // 2], canvas.y[:, canvas.y.shape[1] // 2]
-    bow = 0.14 * ((np.abs(x) - 0.5 * a.width_mm) / (0.5 * a.width_mm)) ** 2
-    oblique = (2.3 * (u - 0.43) - bow) * a.depth_mm
-    flat = (-0.25 + 12.0 * (u - a.minor) + 2.0 * bow) * a.depth_mm
-    for course, seen, width, strength in (
-        (oblique, np.abs(oblique) < 0.95 * a.depth_mm, 0.6, 150.0),
-        (flat, (x < 0) & (flat < oblique) & (flat > -a.depth_mm), 2.6, 45.0),
-    ):
-        columns = np.flatnonzero(seen)
-        reach = int(np.ceil(2.5 * width / canvas.pixel_spacing_mm))
-        rows = np.searchsorted(y, course[columns]) + np.arange(-reach, reach + 1)[:, None]
-        rows = np.clip(rows, 0, shapes.N - 1)
-        away = (y[rows] - course[columns]) / width
-        inside = np.clip(-lung[rows, columns], 0.0, 1.0)
-        canvas.hu[rows, columns] += a.fissure * strength * inside * np.exp(-away * away).astype(np.float32)
+    return smooth / smooth.std()

@@ -6,6 +6,7 @@ import numpy as np
 
 N = 512  # height and width of a slice, in pixels
 STEP = 4  # large shapes are measured on every fourth pixel, and interpolated
+STRIP = 64  # rows painted at a time
 NODES = np.arange(-2.5, N + 4, STEP, dtype=np.float32)  # pixel positions of those measurements
 
 # For each pixel of a step: the node before it, and how far it is on the way to the next.
@@ -44,9 +45,12 @@ class Canvas:
     def fill(self, distance, value, box=np.s_[:, :]):
         """Paint `value` where `distance` is negative, with an edge one pixel wide."""
         part = self.hu[box]
-        step = value - part
-        step *= cover(distance, self.pixel_spacing_mm)
-        part += step
+        value = np.broadcast_to(np.float32(value), part.shape)
+        for top in range(0, len(part), STRIP):  # small pieces stay in the processor's cache
+            rows = slice(top, top + STRIP)
+            step = value[rows] - part[rows]
+            step *= cover(distance[rows], self.pixel_spacing_mm)
+            part[rows] += step
 
     def ellipse(self, x, y, rx, ry, value, *, angle=0.0, shell=None):
         """Paint an ellipse; `shell` is (thickness in mm, value) of a rim inside its edge."""
@@ -126,28 +130,32 @@ def meet(a, b, width):
 
 
 def enlarge(nodes):
-    """Interpolate a field from the places `NODES` to all pixels.
+    """Interpolate fields from the places `NODES` to all pixels.
 
     Parameters
     ----------
-    nodes : ndarray of shape (len(NODES), len(NODES))
+    nodes : ndarray of shape (k, len(NODES), len(NODES)), float32
 
     Returns
     -------
-    ndarray of shape (512, 512), float32
+    ndarray of shape (k, 512, 512), float32
     """
-    n, field = N // STEP, np.asarray(nodes, dtype=np.float32)
-    wide = np.empty((len(field), n, STEP), dtype=np.float32)
-    step = field[:, 1:] - field[:, :-1]
-    for k, first, share in _PHASES:
-        wide[:, :, k] = field[:, first : first + n] + share * step[:, first : first + n]
-    wide = wide.reshape(len(field), N)
-    out = np.empty((n, STEP, N), dtype=np.float32)
-    step = wide[1:] - wide[:-1]
+    # All fields in one array: one large piece of memory costs less than many.
+    out = np.empty((len(nodes), N // STEP, STEP, N), dtype=np.float32)
+    for field, full in zip(nodes, out, strict=True):
+        _stretch(_stretch(field.T).T, out=full)
+    return out.reshape(-1, N, N)
+
+
+def _stretch(field, out=None):
+    """Interpolate along the first axis."""
+    n = N // STEP
+    out = np.empty((n, STEP, field.shape[1]), dtype=np.float32) if out is None else out
+    step = field[1:] - field[:-1]
     for k, first, share in _PHASES:
         np.multiply(step[first : first + n], share, out=out[:, k])
-        out[:, k] += wide[first : first + n]
-    return out.reshape(N, N)
+        out[:, k] += field[first : first + n]
+    return out.reshape(N, -1)
 
 
 def at(table, u):

@@ -60,24 +60,20 @@ def grow(a, *, rng):
     ----------
     .. [1] tawhai2004
     """
-    ends = _ends(a, rng)
     roots = _roots(a)
-    nodes, whole = roots[:, None], ends  # (4, groups, 3) and (4, groups, places, 3)
-    whole = whole[:, None]
-    before = _inward(roots)[:, None]
+    before, nodes = _inward(roots)[:, None], roots[:, None]  # of shape (4, groups, 3)
+    places = _ends(a, rng)[:, None]  # of shape (4, groups, 3, places)
     parts = []
     for generation in range(HALVINGS + 1):
-        middle = whole.mean(axis=2)
-        length = np.linalg.norm(middle - nodes, axis=-1, keepdims=True)
-        stride = STRIDE if generation else 0.3
-        tip = nodes + stride * (middle - nodes) + 0.07 * length * rng.standard_normal(nodes.shape, dtype=np.float32)
+        way = places.mean(axis=3) - nodes
+        astray = 0.07 * np.linalg.norm(way, axis=-1, keepdims=True)
+        tips = nodes + STRIDE * way + astray * rng.standard_normal(nodes.shape, dtype=np.float32)
         if generation == HALVINGS:
-            tip = middle
-        parts.append((before, nodes, tip))
-        before, nodes = nodes, tip
+            tips = nodes + way
+        parts.append((before, nodes, tips))
         if generation < HALVINGS:
-            whole = _halve(whole, rng)
-            nodes, before = np.repeat(nodes, 2, axis=1), np.repeat(before, 2, axis=1)
+            places = _halve(places, rng)
+            before, nodes = np.repeat(nodes, 2, axis=1), np.repeat(tips, 2, axis=1)
     return _tree(parts, rng)
 
 
@@ -106,18 +102,22 @@ def _tree(parts, rng):
 
 
 def _ends(a, rng):
-    """Places that the trees have to reach: (right, left) arteries, then veins."""
+    """Places that the trees (right and left arteries, then veins) have to reach, (4, 3, n)."""
     x, y, u = np.meshgrid(
-        LATTICE_MM * np.arange(-11, 12, dtype=np.float32), LATTICE_MM * np.arange(-8, 9, dtype=np.float32),
-        np.linspace(0.03, 0.99, 18, dtype=np.float32), indexing="ij", sparse=True,
+        LATTICE_MM * np.arange(-11, 12, dtype=np.float32),
+        LATTICE_MM * np.arange(-8, 9, dtype=np.float32),
+        np.linspace(0.02, 0.99, 20, dtype=np.float32),
+        indexing="ij",
+        sparse=True,
     )
-    inside = organs.lung(a, x, y, u, tubes=False) < -3.0
+    inside = organs.lung(a, x, y, u, tubes=False) < -1.5
     found = np.argwhere(inside).astype(np.float32)
-    cell = np.array([LATTICE_MM, LATTICE_MM, a.height_mm * 0.96 / 17], dtype=np.float32)
-    places = cell * (found - [11.0, 8.0, 0.0]) + [0.0, 0.0, 0.03 * a.height_mm]
-    sides = places[places[:, 0] < 0], places[places[:, 0] > 0]
+    cell = np.array([LATTICE_MM, LATTICE_MM, a.height_mm * 0.97 / 19], dtype=np.float32)
+    found = cell * (found - [11.0, 8.0, 0.0]) + [0.0, 0.0, 0.02 * a.height_mm]
+    sides = found[found[:, 0] < 0], found[found[:, 0] > 0]
     ends = np.stack([side[rng.integers(len(side), size=2**HALVINGS)] for side in (*sides, *sides)])
-    return (ends + cell * rng.uniform(-0.5, 0.5, ends.shape)).astype(np.float32)
+    ends += cell * rng.random(ends.shape, dtype=np.float32) - cell / 2
+    return np.ascontiguousarray(ends.swapaxes(1, 2), dtype=np.float32)
 
 
 def _roots(a):
@@ -132,14 +132,16 @@ def _inward(roots):
     return roots * np.float32([0.6, 1.0, 1.0])
 
 
-def _halve(whole, rng):
+def _halve(places, rng):
     """Halve every group of places across a direction near that in which it is widest."""
-    trees, groups, n, _ = whole.shape
-    wide = whole.max(axis=2) - whole.min(axis=2)
+    trees, groups, _, n = places.shape
+    wide = places.max(axis=3) - places.min(axis=3)
     way = wide**2 / (wide**2).sum(axis=-1, keepdims=True) + rng.normal(0.0, 0.45, wide.shape)
-    along = np.einsum("tgnc,tgc->tgn", whole, way.astype(np.float32))
+    along = np.einsum("tgcn,tgc->tgn", places, way.astype(np.float32))
     order = np.argpartition(along, n // 2 - 1, axis=2) if n > 2 else np.argsort(along, axis=2)
-    return np.take_along_axis(whole, order[..., None], axis=2).reshape(trees, 2 * groups, n // 2, 3)
+    sorted_ = np.take_along_axis(places, order[:, :, None], axis=3)
+    halves = sorted_.reshape(trees, groups, 3, 2, n // 2).swapaxes(2, 3)
+    return np.ascontiguousarray(halves).reshape(trees, 2 * groups, 3, n // 2)
 
 
 def add(canvas, a, u, lung):
@@ -220,8 +222,20 @@ def cover(canvas, z, start, end, radius):
         chosen = np.flatnonzero((side > smallest) & (side <= patch))
         smallest = patch
         if chosen.size:
-            _patch(out, n, patch, spacing, z, row[chosen], column[chosen], start[chosen], way[chosen],
-                   radius[chosen], weight[chosen], canvas)
+            _patch(
+                out,
+                n,
+                patch,
+                spacing,
+                z,
+                row[chosen],
+                column[chosen],
+                start[chosen],
+                way[chosen],
+                radius[chosen],
+                weight[chosen],
+                canvas,
+            )
     places = np.flatnonzero(out)
     return places, out[places]
 

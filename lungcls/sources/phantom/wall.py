@@ -13,8 +13,15 @@ RIB_COURSE = [(0.0, 0.0), (0.1, -0.03), (0.25, 0.14), (0.5, 0.58), (0.72, 0.93),
 RIB_DROP_MM = 90.0
 # u: how far the body reaches beyond the standard cage at each side, front and back, mm
 BODY = [
-    (-0.3, 18, 10, 34), (0.2, 22, 13, 36), (0.45, 28, 17, 37), (0.6, 38, 22, 38), (0.72, 54, 28, 38),
-    (0.82, 76, 36, 40), (0.9, 98, 42, 42), (1.0, 118, 46, 44), (1.2, 112, 50, 46),
+    (-0.3, 18, 10, 34),
+    (0.2, 22, 13, 36),
+    (0.45, 28, 17, 37),
+    (0.6, 38, 22, 38),
+    (0.72, 54, 28, 38),
+    (0.82, 76, 36, 40),
+    (0.9, 98, 42, 42),
+    (1.0, 118, 46, 44),
+    (1.2, 112, 50, 46),
 ]
 
 
@@ -31,7 +38,14 @@ def outline(a, x, y, u):
     if a.female and 0.16 < u < 0.74:
         grow = float(np.sin(np.pi * (u - 0.16) / 0.58))
         for side in (-1.0, 1.0):
-            breast = shapes.ellipse(x, y, side * 0.6 * a.width_mm, low * 0.88, 30.0 + 28.0 * grow, 6.0 + (10.0 + a.breast_mm) * grow)
+            breast = shapes.ellipse(
+                x,
+                y,
+                side * 0.6 * a.width_mm,
+                low * 0.88,
+                30.0 + 28.0 * grow,
+                6.0 + (10.0 + a.breast_mm) * grow,
+            )
             body = shapes.join(body, breast, 22.0)
     return body
 
@@ -49,7 +63,9 @@ def muscle(a, x, y, u, inner):
         if u > 0.45:
             grow = min((u - 0.45) / 0.25, 1.0)
             parts.append((0.58 * c, front * 0.8 - 8.0, (38.0 + 26.0 * grow), 13.0 * m * grow + 3.0, -0.42))
-            parts.append((c * 0.86 + 18.0 * grow, 0.62 * a.depth_mm, 44.0 + 16.0 * grow, 20.0 * m * grow + 4.0, -0.75))
+            parts.append(
+                (c * 0.86 + 18.0 * grow, 0.62 * a.depth_mm, 44.0 + 16.0 * grow, 20.0 * m * grow + 4.0, -0.75)
+            )
             parts.append((0.45 * c, back + 14.0, 60.0, 9.0 * m, -0.15))  # trapezius
         if u > 0.72:
             grow = min((u - 0.72) / 0.22, 1.0)
@@ -66,6 +82,14 @@ def round_the_cage(a, x, y, u):
     width, front, back = shapes.at(organs.CAGE, u)
     centre, half = (front + back) / 2 * a.depth_mm, (back - front) / 2 * a.depth_mm
     return np.arctan2(np.abs(x) / (width * a.width_mm), (y - centre) / half) * np.float32(1.0 / np.pi)
+
+
+def soft(canvas, a, field):
+    """Paint skin, fat and muscle."""
+    canvas.fill(field["body"], 15.0)
+    canvas.fill(field["body"] + 1.8, 8.0 * field["fine"] - 105.0)
+    muscle = np.maximum(field["muscle"], field["body"] + 3.0)
+    canvas.fill(muscle, 52.0 - 60.0 * np.clip(field["fine"] - 0.8, 0.0, 1.0))
 
 
 def ribs(canvas, a, u, inner, way):
@@ -104,12 +128,12 @@ def blades(canvas, a, u, inner, way):
     d, t = inner.ravel()[band], way.ravel()[band]
     along = (t - first) / (last - first)
     middle = 15.0 + 6.0 * grow + 8.0 * grow * (along - 0.55) ** 2 * 4.0
-    half = 1.5 + 3.2 * np.clip(along - 0.6, 0.0, 1.0) * grow * 2.0 + 1.2 * np.exp(-((along / 0.12) ** 2))
+    half = 1.3 + 7.0 * grow * np.clip(along - 0.62, 0.0, 0.5)
     edge = np.maximum(np.abs(d - middle) - half, np.maximum(-along, along - 1.0) * 60.0)
     hu = canvas.hu.ravel()
     part = hu[band]
     part += shapes.cover(edge, canvas.pixel_spacing_mm) * (780.0 * a.bone - part)
-    part += shapes.cover(edge + 1.9, canvas.pixel_spacing_mm) * (210.0 * a.bone - part)
+    part += shapes.cover(edge + 1.7, canvas.pixel_spacing_mm) * (210.0 * a.bone - part)
     hu[band] = part
 
 
@@ -119,8 +143,14 @@ def bones(canvas, a, u, rng):
     hard = 700.0 * a.bone
     if 0.24 < u < 0.88:
         top = max((u - 0.7) / 0.18, 0.0)
-        canvas.ellipse(a.medial_shift_mm * 0.5, front * a.depth_mm - 7.5, 16.0 + 12.0 * top, 5.5 + 1.5 * top,
-                       90.0 * a.bone, shell=(1.2, hard * 0.6))
+        canvas.ellipse(
+            a.medial_shift_mm * 0.5,
+            front * a.depth_mm - 7.5,
+            16.0 + 12.0 * top,
+            5.5 + 1.5 * top,
+            90.0 * a.bone,
+            shell=(1.2, hard * 0.6),
+        )
     _vertebra(canvas, a, u, rng)
     for side in (-1.0, 1.0):
         _shoulder(canvas, a, u, side, front * a.depth_mm)
@@ -138,20 +168,44 @@ def _vertebra(canvas, a, u, rng):
         canvas.capsule((x, y + 34.0 * size), (x, tip), 2.6, 200.0, shell=(1.1, hard))
     for side in (-1.0, 1.0):
         if 0.3 < phase < 0.8:
-            canvas.capsule((x + side * 13 * size, y + 22 * size), (x + side * 33 * size, y + 32 * size), 4.6, 180.0, shell=rim)
-        canvas.capsule((x + side * 14 * size, y + 24 * size), (x + side * 2 * size, y + 36 * size), 3.4, 280.0, shell=rim)
+            canvas.capsule(
+                (x + side * 13 * size, y + 22 * size),
+                (x + side * 33 * size, y + 32 * size),
+                4.6,
+                180.0,
+                shell=rim,
+            )
+        canvas.capsule(
+            (x + side * 14 * size, y + 24 * size), (x + side * 2 * size, y + 36 * size), 3.4, 280.0, shell=rim
+        )
         if phase > 0.35:
-            canvas.capsule((x + side * 11 * size, y + 8 * size), (x + side * 13 * size, y + 24 * size), 3.6, 250.0, shell=rim)
+            canvas.capsule(
+                (x + side * 11 * size, y + 8 * size),
+                (x + side * 13 * size, y + 24 * size),
+                3.6,
+                250.0,
+                shell=rim,
+            )
         if 0.55 < phase or phase < 0.1:
-            canvas.capsule((x + side * 20 * size, y + 7 * size), (x + side * 38 * size, y + 26 * size), 4.0, 160.0, shell=rim)
+            canvas.capsule(
+                (x + side * 20 * size, y + 7 * size),
+                (x + side * 38 * size, y + 26 * size),
+                4.0,
+                160.0,
+                shell=rim,
+            )
     canvas.ellipse(x, y + 22.0 * size, 9.5 * size, 8.5 * size, 25.0)
     disc = phase < 0.16
     inside = 85.0 if disc else 165.0 * a.bone
-    canvas.ellipse(x, y, 17.0 * size, 14.0 * size, inside, shell=(1.3, inside + 60.0 if disc else hard * 0.85))
+    canvas.ellipse(
+        x, y, 17.0 * size, 14.0 * size, inside, shell=(1.3, inside + 60.0 if disc else hard * 0.85)
+    )
     if not disc:
         box, px, py = canvas.near(x, y, 20.0)
         inner = shapes.ellipse(px, py, x, y, 15.0 * size, 12.0 * size)
-        canvas.hu[box] += shapes.cover(inner, 1.0) * (55.0 * rng.standard_normal(inner.shape, dtype=np.float32))
+        canvas.hu[box] += shapes.cover(inner, 1.0) * (
+            55.0 * rng.standard_normal(inner.shape, dtype=np.float32)
+        )
 
 
 def _shoulder(canvas, a, u, side, front):
@@ -167,12 +221,22 @@ def _shoulder(canvas, a, u, side, front):
         along = (u - 0.84) / 0.24
         place = 22.0 + 80.0 * along
         y = front - 16.0 + 10.0 * along
-        canvas.capsule((side * (place - 14.0), y - 3.0), (side * (place + 20.0), y + 6.0), 5.2, 170.0 * a.bone, shell=(1.6, hard))
+        canvas.capsule(
+            (side * (place - 14.0), y - 3.0),
+            (side * (place + 20.0), y + 6.0),
+            5.2,
+            170.0 * a.bone,
+            shell=(1.6, hard),
+        )
 
 
 def back(a, u):
     """Where the skin of the back lies, mm."""
-    return float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm + float(shapes.at(BODY, u)[2]) + a.fat_mm * 0.7
+    return (
+        float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm
+        + float(shapes.at(BODY, u)[2])
+        + a.fat_mm * 0.7
+    )
 
 
 def table(canvas, a, back):
