@@ -8,7 +8,9 @@ from conftest import write_course
 
 from lungcls import cohort
 from lungcls.errors import InputError
-from lungcls.sources.course import import_course, read_nrrd, read_table
+from lungcls.sources import lidc
+from lungcls.sources.course import import_course, read_nrrd, read_table, with_patients
+from lungcls.sources.views import nodule_shapes
 
 
 def test_the_layout_becomes_a_cohort(tmp_path):
@@ -42,6 +44,41 @@ def test_no_patient_is_known_and_the_cohort_says_so(tmp_path):
     assert made.cases["patient_id"].tolist() == made.cases["case_id"].tolist()
     assert made.info["patients"].startswith("unknown: the layout names no patient")
     assert cohort.load(tmp_path / "cohort").info == made.info
+
+
+def the_reports_files(n=40):
+    """Case table and crop shapes as in the report's files, from the annotations."""
+    known = lidc.report_cases().head(n)
+    cases = known[["case_id", "malignancy"]].assign(patient_id=known["case_id"])
+    return cases, nodule_shapes(known), known
+
+
+def test_patients_come_from_the_annotations_if_the_nodules_are_the_same():
+    cases, shapes, known = the_reports_files()
+    shapes[0] += 30  # readers' boxes differ in a few cases
+    joined, patients = with_patients(cases, shapes)
+    assert joined["patient_id"].tolist() == known["patient_id"].tolist()
+    assert joined["ratings"].tolist() == known["ratings"].tolist()
+    assert "97.5% of the crop sizes" in patients
+
+
+@pytest.mark.parametrize("what", ["number", "score", "size"])
+def test_patients_stay_unknown_if_anything_differs(what):
+    cases, shapes, _ = the_reports_files()
+    if what == "number":
+        cases.loc[3, "case_id"] = "pat9999"
+    elif what == "score":
+        cases.loc[3, "malignancy"] = cases.loc[3, "malignancy"] % 5 + 1
+    else:
+        shapes[:5] += 3
+    same, patients = with_patients(cases, shapes)
+    assert same is cases
+    assert patients.startswith("unknown")
+
+
+def test_crops_are_as_large_as_those_of_the_reports_files():
+    heights = nodule_shapes(lidc.report_cases())[:, 0]
+    assert (heights.min(), heights.max()) == (45, 138)
 
 
 def test_the_first_axis_of_the_file_is_the_row(tmp_path):

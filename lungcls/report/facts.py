@@ -15,7 +15,7 @@ from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
 from lungcls.report.wording import SPACE, count, percent, table
 from lungcls.sources import lidc
-from lungcls.sources.views import MARGIN
+from lungcls.sources.views import nodule_shapes
 from lungcls.splitting import split
 
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
@@ -149,12 +149,7 @@ def keeps_band(cases, *, crop):
     -------
     ndarray of shape (n,), bool
     """
-    sides = []
-    for axis in ("row", "col"):
-        first = (cases[f"nodule_{axis}_min"] - MARGIN).clip(lower=0)
-        last = (cases[f"nodule_{axis}_max"] + MARGIN).clip(upper=SLICE_SIZE)
-        sides.append(last - first)
-    return np.minimum(*sides).to_numpy() < crop
+    return nodule_shapes(cases, side=SLICE_SIZE).min(axis=1) < crop
 
 
 def _interval(low, high):

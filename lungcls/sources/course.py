@@ -14,19 +14,37 @@ from lungcls import case_table, cohort
 from lungcls.arrays import check_image
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.sources import views
+from lungcls.sources import lidc, views
 
 TABLE = "dataset_lung.xlsx"
 IMAGES = "Train"
 COLUMNS = ("Full_slice", "Nodule", "TumorClass")
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
+CLOSE = 2  # pixels that a crop's side may differ from the one the annotations give
+SAME = 0.9  # share of crops that have to be that close before patients are taken from LIDC
+UNKNOWN = (
+    "unknown: the layout names no patient and its numbers, scores and crop sizes are not those of the LIDC "
+    "annotations, so each case counts as a patient of its own and no split can keep the nodules of one "
+    "patient together"
+)
+FOUND = (
+    "from the LIDC annotations, by number: every score and {share:.1%} of the crop sizes (to within "
+    "{close} pixels) are those of the annotated nodule of that number"
+)
+JOINED = [
+    "case_id",
+    "patient_id",
+    "malignancy",
+    "ratings",
+    "diameter_mm",
+    "pixel_spacing_mm",
+    "slice_thickness_mm",
+]
 INFO = {
     "name": "course",
     "source": "course layout (dataset_lung.xlsx and Train/*.nrrd), LIDC-IDRI images",
     "licence": "CC BY 3.0",
     "label_rule": "TumorClass of dataset_lung.xlsx",
-    "patients": "unknown: the layout names no patient, so each case counts as a patient of its own and "
-    "no split can keep the nodules of one patient together",
     "views": {
         "full_slice": "512x512 int16, HU",
         "nodule": "crop at native scale, int16, HU, centred on a 128x128 canvas of the grey halfway "
@@ -38,8 +56,9 @@ INFO = {
 def import_course(source, folder, *, progress=True):
     """Turn a folder in the course layout into a cohort.
 
-    The layout names no patient, and its numbers have gaps, so that it cannot be joined
-    with the LIDC case list by number: `patient_id` repeats `case_id`.
+    The layout names no patient. Where its numbers, scores and crop sizes are those of the
+    LIDC annotations, `patient_id`, `ratings`, `diameter_mm` and the spacings come from
+    there; else `patient_id` repeats `case_id`, and `cohort.json` says so.
 
     Parameters
     ----------
@@ -72,6 +91,7 @@ def import_course(source, folder, *, progress=True):
                 raise InputError(f"{source / TABLE}: row {row}: {path}: no such file, expected a NRRD file")
     cases = pd.DataFrame({"case_id": table["case_id"], "patient_id": table["case_id"]})
     cases["malignancy"] = table["TumorClass"]
+    shapes = []
     with whole_folder(folder) as scratch:
         slices = _new_array(scratch / "full_slice.npy", len(cases), SLICE_SIZE)
         nodules = _new_array(scratch / "nodule.npy", len(cases), views.SIZE)
@@ -80,10 +100,43 @@ def import_course(source, folder, *, progress=True):
         for row, (full_slice, nodule) in bar:
             with case_table.at_row(source / TABLE, row + 1):
                 slices[row] = read_nrrd(full_slice, shape=(SLICE_SIZE, SLICE_SIZE))
-                nodules[row] = views.on_canvas(read_nrrd(nodule))
+                crop = read_nrrd(nodule)
+                nodules[row] = views.on_canvas(crop)
+                shapes.append(crop.shape)
         slices.flush(), nodules.flush()
-        cohort.write_table(scratch, cases, INFO)
+        cases, patients = with_patients(cases, shapes)
+        cohort.write_table(scratch, cases, INFO | {"patients": patients})
     return cohort.load(folder)
+
+
+def with_patients(cases, shapes):
+    """Take patients and readers from the LIDC annotations, if these are the same nodules.
+
+    A number alone proves nothing, so a join needs every number to be known, every score
+    to be equal and nearly every crop to have the size that the annotations give.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        `case_id` (``patN``), `patient_id` and `malignancy`.
+    shapes : sequence of (int, int)
+        Height and width of each case's nodule crop, in pixels.
+
+    Returns
+    -------
+    cases : DataFrame
+        With LIDC's `patient_id` and covariates if they are the same nodules, else as given.
+    patients : str
+        Which of the two, in words.
+    """
+    known = lidc.report_cases().set_index("case_id")
+    if not cases["case_id"].isin(known.index).all():
+        return cases, UNKNOWN
+    known = known.loc[cases["case_id"]].reset_index()
+    close = (np.abs(views.nodule_shapes(known, side=SLICE_SIZE) - shapes) <= CLOSE).all(axis=1)
+    if (known["malignancy"] != cases["malignancy"]).any() or close.mean() < SAME:
+        return cases, UNKNOWN
+    return known[JOINED], FOUND.format(share=close.mean(), close=CLOSE)
 
 
 def _new_array(path, n, size):

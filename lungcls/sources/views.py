@@ -81,6 +81,27 @@ def nodule(image, box, *, margin=MARGIN, size=SIZE, fill=None):
     return on_canvas(image[rows, columns], size=size, fill=fill)
 
 
+def nodule_shapes(cases, *, side=512, margin=MARGIN):
+    """Return the height and width of each case's zoomed crop, before it meets its canvas.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        With the readers' box, `nodule_row_min` .. `nodule_col_max`, in the slice.
+    side : int, default 512
+        Height and width of the slice, in pixels.
+    margin : int, default 20
+        Pixels around the box on each side.
+
+    Returns
+    -------
+    ndarray of shape (n, 2), int
+    """
+    low = (cases[["nodule_row_min", "nodule_col_min"]] - margin).clip(lower=0).to_numpy()
+    high = (cases[["nodule_row_max", "nodule_col_max"]] + margin).clip(upper=side).to_numpy()
+    return high - low
+
+
 def on_canvas(crop, *, size=SIZE, fill=None):
     """Centre a crop of any size on a square canvas, without scaling it.
 
