@@ -6,7 +6,6 @@ from pathlib import Path
 import pickle
 import subprocess
 import sys
-import time
 import types
 
 from click.testing import CliRunner
@@ -550,13 +549,7 @@ def test_the_version_is_the_distributions():
     assert version("lungcls") == __version__
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy():
+def test_the_command_line_imports_nothing_heavy():
     code = "import sys, json, lungcls.cli; json.dump(sorted(sys.modules), sys.stdout)"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert not {"numpy", "pandas", "tensorflow", "keras", "matplotlib", "sklearn"} & set(loaded)
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "lungcls.cli", "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
