@@ -165,7 +165,7 @@ def test_a_failing_cell_is_one_error_and_harms_nothing(checkout, capfd):
     assert str(caught.value).startswith("01_a.ipynb: cell 3: KeyError: 'no column' (as far as it came: ")
     assert "\n" not in str(caught.value)
     assert good.read_text(encoding="utf-8") == "the last good copy"
-    assert [file.name for file in good.parent.iterdir()] == ["01_a.ipynb"]
+    assert [file.name for file in good.parent.glob("[!.]*")] == ["01_a.ipynb"]
     assert "so far" in aside.read_text(encoding="utf-8")
 
 
@@ -174,7 +174,7 @@ def test_a_kernel_that_dies_is_one_error(checkout):
     path, out = checkout / "notebooks" / "01_a.ipynb", checkout / "out" / "01_a.ipynb"
     with pytest.raises(book.BookError, match="^01_a.ipynb: the kernel ended, out of memory?"):
         execute.execute(path, out, parameters={}, key="k", aside=checkout / "aside.ipynb")
-    assert not list(out.parent.iterdir())
+    assert not list(out.parent.glob("*.ipynb"))
 
 
 # --- What is executed -------------------------------------------------------------------

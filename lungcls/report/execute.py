@@ -164,7 +164,8 @@ def execute(path, out, *, parameters, key, aside):
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(f".{out.stem}.part.ipynb")
     start = time.perf_counter()
-    options = {"cwd": str(path.parent), "progress_bar": False, "extra_arguments": ["--log-level=CRITICAL"]}
+    options = {"cwd": str(path.parent), "progress_bar": False}
+    options["kernel_manager_class"] = _kernels(out.with_name(f".{out.stem}.log"))
     try:
         done = papermill.execute_notebook(str(path), str(scratch), dict(parameters), **options)
         seconds = time.perf_counter() - start
@@ -181,6 +182,18 @@ def execute(path, out, *, parameters, key, aside):
         raise BookError(message) from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _kernels(log):
+    """Make kernels whose own messages (libraries, not cells) go to a file, not to the terminal."""
+    from jupyter_client import AsyncKernelManager
+
+    class Kernels(AsyncKernelManager):
+        async def start_kernel(self, **options):
+            with log.open("wb") as stream:
+                await super().start_kernel(stdout=stream, stderr=stream, **options)
+
+    return Kernels
 
 
 def _failure(path, error):
