@@ -45,8 +45,8 @@ def chunk(kind, data):
 png = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
 png += chunk(b"IDAT", zlib.compress(b"\\0\\xff")) + chunk(b"IEND", b"")
 import base64
-text = "````{figure} data:image/png;base64," + base64.b64encode(png).decode()
-text += '\\n:name: "fig-a"\\n:alt: "A dot"\\n\\nA dot of seed ' + str(seed) + ".\\n````"
+text = "::::{figure} data:image/png;base64," + base64.b64encode(png).decode()
+text += '\\n:name: "fig-a"\\n:alt: "A dot"\\n\\nA dot of seed ' + str(seed) + ".\\n::::"
 display({"text/markdown": text, "text/html": "<p>plain</p>"}, raw=True)'''
 
 

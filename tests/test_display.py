@@ -34,7 +34,7 @@ def test_a_figure_is_one_display_with_both_forms(shown):
     (bundle,) = shown
     assert set(bundle) == {"text/plain", "text/markdown", "text/html"}
     directive = bundle["text/markdown"].splitlines()
-    assert directive[0].startswith("````{figure} data:image/png;base64,")
+    assert directive[0].startswith("::::{figure} data:image/png;base64,")
     assert ':name: "fig-a"' in directive
     assert r':alt: "Line: \"up\" # 1"' in directive
     assert directive[-2] == "A **line** of 2 points & more."
@@ -60,9 +60,9 @@ def test_a_figure_is_crisp_closed_and_the_same_each_time(shown):
 
 def test_a_table_aligns_numbers_and_keeps_signs(shown):
     table = pd.DataFrame({"na_me": ["a*b", "c|d"], "cases": [1793, -2], "share": [0.756, np.nan]})
-    display.show_table(table, name="tab-a", caption="Counts.")
+    display.show_table(table, name="tab-a", caption="Counts of `cases`.")
     lines = shown[0]["text/markdown"].splitlines()
-    assert lines[0] == "````{table} Counts."
+    assert lines[0] == "::::{table} Counts of `cases`."
     assert "| na\\_me | cases | share |" in lines
     assert "| :--- | ---: | ---: |" in lines
     assert "| a\\*b | 1,793 | 0.76 |" in lines
@@ -70,6 +70,12 @@ def test_a_table_aligns_numbers_and_keeps_signs(shown):
     page = shown[0]["text/html"]
     assert '<td style="text-align: right">1,793</td>' in page
     assert '<td style="text-align: left">c|d</td>' in page
+
+
+def test_formatted_numbers_are_numbers_too(shown):
+    table = pd.DataFrame({"share": ["46 %", "–"], "case": ["pat1", "pat2"], "scores": ["3", "2 1"]})
+    display.show_table(table, name="tab-a", caption="Shares.")
+    assert "| ---: | :--- | :--- |" in shown[0]["text/markdown"].splitlines()
 
 
 def test_an_index_with_a_meaning_is_shown(shown):

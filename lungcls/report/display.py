@@ -121,9 +121,12 @@ def _png(fig):
 
 
 def _directive(kind, argument, content, **options):
-    """Write a MyST directive; option values are quoted, so they may hold any sign."""
+    """Write a MyST directive; option values are quoted, so they may hold any sign.
+
+    The fence is of colons: a line that opens with backticks may hold no `code`.
+    """
     lines = [f":{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items()]
-    return "\n".join([f"````{{{kind}}} {argument}", *lines, "", content, "````"])
+    return "\n".join([f"::::{{{kind}}} {argument}", *lines, "", content, "::::"])
 
 
 def _cells(table, decimals):
@@ -144,6 +147,8 @@ def _is_missing(value):
 
 
 def _is_number(value):
+    if isinstance(value, str):  # already formatted: "1,793", "46 %"
+        return re.fullmatch(r"[−-]?\d[\d.,]*(\s?%)?|–", value) is not None
     return pd.api.types.is_number(value) and not pd.api.types.is_bool(value)
 
 
