@@ -78,6 +78,8 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setattr("lungcls.sources.open_cohort", lambda *_, **__: Cases())
     monkeypatch.setattr(book, "_numbers", lambda *_: {"cases": "2,363"})
     monkeypatch.delenv(stage.REPOSITORY, raising=False)
+    (tmp_path / "package").mkdir()
+    monkeypatch.setattr("lungcls.__file__", str(tmp_path / "package" / "__init__.py"))
     return tmp_path
 
 
