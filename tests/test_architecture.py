@@ -17,6 +17,7 @@ ARROWS = {
     "errors": "",
     "profiles": "",
     "files": "",
+    "backend": "",
     "arrays": "",
     "case_table": "",
     "cohort": "arrays case_table files",
@@ -41,7 +42,7 @@ ARROWS = {
     "confidence": "",
     "explain": "",
     "retrieval": "",
-    "outliers": "models preprocessing training",
+    "outliers": "backend models preprocessing",
     "report": "cohort sources preprocessing bands readers splitting audit metrics baselines ceiling study"
     " outliers",
     "cli": "cohort sources preprocessing splitting audit training study report",
