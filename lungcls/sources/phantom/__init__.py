@@ -95,7 +95,7 @@ def render(cases, *, seed):
     Parameters
     ----------
     cases : DataFrame
-        Rows of :func:`choose` or :func:`named`, all of one patient and replica.
+        Rows of `selection.choose` or `selection.named`, all of one patient and replica.
     seed : int
 
     Yields
@@ -139,9 +139,13 @@ def render(cases, *, seed):
 
 def _patient(case):
     """All nodules of a case's patient in the report's list, whichever of them are asked for."""
-    every = report_cases()
-    mine = replicate(every[every["patient_id"] == case["patient_id"]], int(case["replica"]))
+    mine = replicate(_patients()[case["patient_id"]], int(case["replica"]))
     return mine.set_index("case_id", drop=False)
+
+
+@cache
+def _patients():
+    return dict(tuple(report_cases().groupby("patient_id", sort=False)))
 
 
 def _places(patient):
@@ -154,10 +158,11 @@ def _places(patient):
 def _on_slice(patient, case):
     """Nodules that a case's slice cuts, its own last, and how much of their radius shows, 0..1."""
     scan = _scan(case["scan_id"])
-    away = (patient["level"] - case["level"]).abs() * (scan["z_max_mm"] - scan["z_min_mm"])
-    sizes = np.sqrt((1 - (2 * away / patient["diameter_mm"]) ** 2).clip(lower=0))
-    own = patient["case_id"] == case["case_id"]
-    return {**sizes[~own & (sizes > 0.4)], case["case_id"]: 1.0}
+    away = np.abs(patient["level"].to_numpy() - case["level"]) * (scan["z_max_mm"] - scan["z_min_mm"])
+    sizes = np.sqrt(np.maximum(1 - (2 * away / patient["diameter_mm"].to_numpy()) ** 2, 0))
+    others = {one: float(size) for one, size in zip(patient.index, sizes) if size > 0.4}
+    others.pop(case["case_id"])
+    return {**others, case["case_id"]: 1.0}
 
 
 @cache

@@ -14,7 +14,7 @@ from scipy import ndimage
 REACH_MM = 28.0  # how far from its outline a nodule changes the slice
 TISSUE = {1: 35.0, 2: 8.0, 3: -80.0, 4: 35.0}  # HU by internal structure
 DENSITY = {1: 0.42, 2: 0.58, 3: 0.55, 4: 0.88, 5: 1.0}  # share of tissue in air, by texture
-CONTRAST = {1: 0.62, 2: 0.74, 3: 0.86, 4: 0.95, 5: 1.0}  # by subtlety
+CONTRAST = {1: 0.7, 2: 0.8, 3: 0.9, 4: 0.96, 5: 1.0}  # by subtlety
 SOFTNESS_MM = {1: 1.1, 2: 0.8, 3: 0.55, 4: 0.38, 5: 0.25}  # width of the edge, by margin
 TAG_MM = 12.0  # a pleura nearer than this may be tied to the nodule
 OUTSIDE_PX = 0.3  # readers draw just outside of what they see
@@ -89,20 +89,20 @@ def _depth(drawn):
     inner = ndimage.distance_transform_edt(drawn)
     outer = ndimage.distance_transform_edt(~drawn)
     signed = np.where(drawn, inner - 0.5, 0.5 - outer).astype(np.float32)
-    return ndimage.gaussian_filter(signed, 0.7)
+    return ndimage.gaussian_filter(signed, 0.5)
 
 
 def _lobes(places, radius, lobulation, rng):
-    """Move the outline in and out around the nodule, by up to a ninth of its radius."""
+    """Move the outline in and out around the nodule, by up to a sixteenth of its radius."""
     angle = np.arctan2(places[0], places[1])
     phase = rng.uniform(0.0, 2.0 * np.pi, 3)
     waves = sum(np.sin(k * angle + phase[k - 3]) for k in (3, 4, 5)) / 3.0
-    return 0.11 * (lobulation - 1) / 4 * radius * waves
+    return 0.0625 * (lobulation - 1) / 4 * radius * waves
 
 
 def _body(depth_mm, radius_mm, shown, slice_thickness_mm):
     """Share of tissue in each pixel, 0..1: edge, partial volume of the slice, texture."""
-    softness = SOFTNESS_MM[shown["margin"]]
+    softness = SOFTNESS_MM[shown["margin"]] * np.clip(radius_mm / 6.0, 0.7, 1.6)  # large ones fade over more
     edge = 1.0 / (1.0 + np.exp(np.clip(-depth_mm / softness, -30.0, 30.0)))
     # A ball of that radius: how much of the slice's thickness lies in it.
     deepest = max(radius_mm, float(depth_mm.max()))
@@ -141,10 +141,10 @@ def _spicules(places, depth, radius, spiculation, pixel_spacing_mm, rng):
     """Fine strands that leave the outline and taper off."""
     share = np.zeros(depth.shape, dtype=np.float32)
     level = (spiculation - 1) / 4
-    count = int(rng.poisson(14 * level))
+    count = int(rng.poisson(16 * level * np.clip(radius / 8, 0.6, 1.5)))
     for angle in rng.uniform(0.0, 2.0 * np.pi, count):
         way = np.array([np.sin(angle), np.cos(angle)])
-        length = radius + rng.uniform(1.5, 2.0 + 5.0 * level) / pixel_spacing_mm * min(1.0, 0.4 + radius / 12)
+        length = radius + rng.uniform(1.5, 2.0 + 7.0 * level) / pixel_spacing_mm * min(1.0, 0.4 + radius / 12)
         strand, t = _strand(places, 0.5 * radius * way, length * way, rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05))
         share = np.maximum(share, strand * (1.0 - t) * 0.9)
     return share
@@ -171,7 +171,7 @@ def _vessel(places, radius, patch, shape, pixel_spacing_mm, rng):
     """A vessel that leads to the nodule from the side of the hilum, for some."""
     chance, swing, bend = rng.random(), rng.normal(0.0, 0.7), rng.normal(0.0, 0.1)
     width, length = rng.uniform(0.3, 0.8), rng.uniform(4.0, 20.0)
-    if chance > 0.35:
+    if chance > 0.25:
         return np.zeros(places.shape[1:], dtype=np.float32)
     middle = np.array([patch[0].start, patch[1].start]) - places[:, 0, 0]
     hilum = np.array([0.52 * shape[0], 0.5 * shape[1]]) - middle

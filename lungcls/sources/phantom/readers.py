@@ -36,19 +36,24 @@ def rendered_characteristics(cases, *, seed):
     ----------
     .. [1] armato2011
     """
-    tables = {name: np.cumsum(between_readers(name), axis=1) for name in lidc.CHARACTERISTICS}
-    panels = [cases[name].str.split().tolist() for name in lidc.CHARACTERISTICS]
+    panels = [[text.split() for text in cases[name]] for name in lidc.CHARACTERISTICS]
     rows = []
     for case_id, *readings in zip(cases["case_id"], *panels):
         rng = np.random.default_rng([seed, crc32(case_id.encode()), crc32(b"readers")])
         reader = rng.integers(len(readings[0]))
         drawn = rng.random(len(lidc.CHARACTERISTICS))
         rows.append([
-            1 + int(np.searchsorted(tables[name][int(reading[reader]) - 1], chance, side="right"))
+            1 + int(np.searchsorted(_up_to(name)[int(reading[reader]) - 1], chance, side="right"))
             for name, reading, chance in zip(lidc.CHARACTERISTICS, readings, drawn)
         ])
     index = pd.Index(cases["case_id"], name="case_id")
     return pd.DataFrame(rows, columns=list(lidc.CHARACTERISTICS), index=index)
+
+
+@cache
+def _up_to(name):
+    shares = np.cumsum(between_readers(name), axis=1)
+    return shares / shares[:, -1:]  # exactly 1 at the end: no draw falls beyond
 
 
 @cache

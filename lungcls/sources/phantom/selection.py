@@ -1,5 +1,6 @@
 """Which cases a phantom cohort has: the report's class shares, whole patients, replicas."""
 
+from collections import Counter
 from functools import cache
 from zlib import crc32
 
@@ -69,21 +70,21 @@ def shares(count, sizes):
 
 def _fill(every, quotas, rng):
     """Rows of whole patients in random order while they fit, then of single nodules."""
-    taken, groups = [], [part for _, part in every.groupby("patient_id", sort=False)]
-    groups = [groups[i] for i in rng.permutation(len(groups))]
-    left = []
-    for part in groups:
-        need = part["malignancy"].value_counts()
+    scores, patients = every["malignancy"].to_numpy(), every["patient_id"].to_numpy()
+    groups = np.split(np.arange(len(every)), np.flatnonzero(patients[1:] != patients[:-1]) + 1)
+    taken, left = [], []
+    for i in rng.permutation(len(groups)):
+        need = Counter(scores[groups[i]].tolist())
         if all(quotas[score] >= n for score, n in need.items()):
-            taken.extend(part.index)
+            taken.extend(groups[i].tolist())
             for score, n in need.items():
                 quotas[score] -= n
         else:
-            left.extend(part.index)
-    for row, score in every.loc[left, "malignancy"].items():
-        if quotas[score] > 0:
+            left.extend(groups[i].tolist())
+    for row in left:
+        if quotas[scores[row]] > 0:
             taken.append(row)
-            quotas[score] -= 1
+            quotas[scores[row]] -= 1
     return sorted(taken)
 
 
