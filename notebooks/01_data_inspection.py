@@ -452,20 +452,30 @@ show_figure(
 
 
 # %% tags=["hide-input"]
-def along(view):
-    rank = spearmanr(maps[view][0][known, 0], diameters[known]).statistic
-    return f"{abs(rank):.2f} in the view *{VIEW_NAMES[view]}*"
+def meaning(view, axis):
+    place, grey = maps[view][0][:, axis], images[view].mean(axis=(1, 2, 3))
+    columns = {"score": scores, "diameter": diameters, "mean grey of the image": grey}
+    rank = {name: spearmanr(place, values, nan_policy="omit") for name, values in columns.items()}
+    return {name: abs(found.statistic) for name, found in rank.items()}
 
 
-if known.any():
-    show_text(
-        "The scores overlap: no colour has a corner of its own. What does the first component stand for? "
-        "Its rank correlation with the "
-        f"readers' diameter, apart from the sign, is {' and '.join(along(view) for view in shown)}. Near "
-        "1 means that the map's main axis is little more "
-        "than the size of the nodule. In the zoomed nodule size shows twice: in the nodule, and in the "
-        "width of the grey canvas around it."
-    )
+rows = {(VIEW_NAMES[view], axis + 1): meaning(view, axis) for view in shown for axis in (0, 1)}
+show_table(
+    pd.DataFrame.from_dict(rows, orient="index").rename_axis(["view", "component"]).dropna(axis=1),
+    name="tab-components",
+    caption="What the two components of the map stand for: their rank correlation, without its sign, with "
+    "the score, with the "
+    "readers' diameter and with the mean grey of the image. Near 1 means that the component is little "
+    "more than that; near 0, "
+    "that it has nothing to do with it.",
+)
+
+# %% [markdown]
+# Read the table with care. In zoomed nodules size shows twice, in the nodule and in the width of the grey
+# canvas around it, so a map of these images is in part a map of size. In whole slices the nodule is a few
+# pixels among thousands: what moves a point there is the patient's shape and the scanner, such as the round
+# field of view that some images have. An autoencoder keeps what fills the image, and not what matters to a
+# physician.
 
 # %% [markdown]
 # ### The most unusual images
@@ -521,19 +531,20 @@ show_table(
 
 # %% tags=["hide-input"]
 def in_words(view):
-    medians = comparison.loc[VIEW_NAMES[view], "diameter (mm), median"]
-    ratio = medians["unusual"] / medians["others"]
-    return f"{ratio:.1f} times that of the others in the view *{VIEW_NAMES[view]}*"
+    shares = comparison.loc[VIEW_NAMES[view], "malignant (%)"]
+    return f"{shares['unusual']:.0f} % against {shares['others']:.0f} % (*{VIEW_NAMES[view]}*)"
 
 
-if known.any():
-    show_text(
-        f"The median diameter of the unusual images is {' and '.join(in_words(view) for view in shown)}. "
-        "Where this is far from 1, the unusual images do "
-        "differ from the rest, in a way that is neither an error nor a surprise: very large nodules are "
-        "rare. They are also those "
-        "with the highest scores, so removing them would take away just the cases that matter most."
-    )
+words = reported.claim("outliers")
+show_text(
+    "The share of malignant labels among the unusual images and among the others is "
+    f"{' and '.join(in_words(view) for view in shown)}. "
+    "Where the two numbers are far apart, the unusual images do differ from the rest, against what the "
+    "report found "
+    f"(section {words['section']}), in a way that is neither an error nor a surprise: large nodules are "
+    "rare, and rare is what an "
+    "Isolation Forest looks for. To remove them would be to remove cases that matter most."
+)
 
 # %% [markdown]
 # ### How stable is "unusual"?
@@ -587,9 +598,9 @@ def in_common(view):
 
 
 show_text(
-    f"Two runs name the same images in {' and '.join(in_common(view) for view in shown)}. What they do "
-    "not share depends on the random start. "
-    "An image should not be called an outlier, let alone be removed, because one run said so."
+    f"Of their unusual images, two runs share {' and '.join(in_common(view) for view in shown)}. The others "
+    "depend on the random start. An image should not be called an outlier, let alone be removed, because "
+    "one run said so."
 )
 
 # %% [markdown]

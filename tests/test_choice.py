@@ -1,0 +1,36 @@
+"""Which views and cases a notebook shows."""
+
+import numpy as np
+import pytest
+
+from lungcls.errors import InputError
+from lungcls.report.choice import choose_views, median_cases, nearest
+
+
+@pytest.mark.parametrize("wanted", [["full_slice", "nodule", "context"], '["full_slice", "nodule", "context"]',
+                                    "full_slice,nodule,context"])  # fmt: skip
+def test_views_that_are_there_and_views_that_are_not(tiny, wanted):
+    assert choose_views(tiny, wanted) == (["nodule", "context"], ["full_slice"])
+
+
+def test_unknown_views_are_refused(tiny):
+    with pytest.raises(InputError, match="views: found slice, expected some of full_slice, nodule, context"):
+        choose_views(tiny, ["slice", "nodule"])
+    with pytest.raises(InputError, match="views: found none"):
+        choose_views(tiny, [])
+
+
+def test_a_cohort_without_any_of_them_is_refused(tiny):
+    with pytest.raises(InputError, match="tiny has none of full_slice, expected some of context, nodule"):
+        choose_views(tiny, "full_slice")
+
+
+def test_nearest_skips_what_is_not_known():
+    assert nearest([np.nan, 3, 9, 5], 4) == 1
+    assert nearest([np.nan, np.nan], 4) == 0
+
+
+def test_the_median_case_of_each_score():
+    values = [9, 1, 5, 2, np.nan, 7]
+    assert median_cases(values, [1, 1, 1, 3, 3, 5]) == {1: 2, 3: 3, 5: 5}
+    assert median_cases([np.nan, np.nan], [2, 2]) == {2: 0}
