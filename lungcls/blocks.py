@@ -1,0 +1,133 @@
+"""Cut a network in two at a block boundary: the frozen part, and the part that trains."""
+
+import re
+
+import keras
+
+# Block names as keras.applications (EfficientNet, ResNet; MobileNet's are counted) and the CNN have them.
+_BLOCK = re.compile(r"(block\d+[a-z]?|conv\d_block\d+)_|conv_(?:pad|dw|pw)_(\d+)|(top)_")
+
+
+def boundaries(model):
+    """List where a network can be cut in two: where one tensor carries everything.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A flat classifier of this module, built or loaded.
+
+    Returns
+    -------
+    dict of str to str
+        Block name to the layer whose output enters it, from the input on. The first is
+        "image" (nothing is frozen), the last "head" (everything up to the pooled features is).
+    """
+    found, seen, waiting = {"image": model.layers[0].name}, {""}, {}
+    consumers = _consumers(model)
+    for layer, following in zip(model.layers, model.layers[1:]):
+        for source in _sources(layer):
+            waiting[source].discard(layer.name)
+        waiting[layer.name] = set(consumers[layer.name])
+        block = _block_of(following.name)
+        if block not in seen and [name for name in waiting if waiting[name]] == [layer.name]:
+            seen.add(block)
+            found[block] = layer.name
+    found["head"] = "pool"
+    return found
+
+
+def boundary(model, name):
+    """Return the layer whose output enters a block.
+
+    Parameters
+    ----------
+    model : keras.Model
+    name : str
+        A key of :func:`boundaries`; "block6" stands for "block6a", "conv5" for "conv5_block1".
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists the names.
+    """
+    allowed = boundaries(model)
+    for candidate in (name, f"{name}a", f"{name}_block1"):
+        if candidate in allowed:
+            return model.get_layer(allowed[candidate])
+    raise ValueError(f"unfreeze_from: found {name!r}, expected one of {', '.join(allowed)}")
+
+
+def split(model, name):
+    """Cut a network at a block boundary; both halves share its layers.
+
+    The upper half's layers become trainable, the others not. Batch normalisation of a
+    backbone stays frozen, and so in inference mode; a network that trains from "image" on
+    keeps its own in training mode.
+
+    Parameters
+    ----------
+    model : keras.Model
+    name : str
+        As for :func:`boundary`.
+
+    Returns
+    -------
+    trunk : keras.Model or None
+        From images to the boundary; None where nothing is frozen.
+    top : keras.Model
+        From the boundary to the logits.
+    """
+    cut = boundary(model, name)
+    logits = model.get_layer("logits").output
+    whole = isinstance(cut, keras.layers.InputLayer)
+    trunk = None if whole else keras.Model(model.input, cut.output)
+    frozen = set() if whole else {layer.name for layer in trunk.layers}
+    for layer in model.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = whole or not (norm or layer.name in frozen)
+    return trunk, keras.Model(cut.output, logits)
+
+
+def settle(model, images):
+    """Give batch normalisation the statistics of some images.
+
+    In a network with random weights they are 0 and 1, and an untrained MobileNet or
+    EfficientNet then gives the same output for every image: signals fade from layer to
+    layer. After this, its frozen part is a set of random features that do differ.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place.
+    images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
+        Training images, and no others; a hundred are enough.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    before = [(layer.momentum, layer.trainable) for layer in norms]
+    for layer in norms:
+        layer.momentum, layer.trainable = 0.0, True
+    model(images, training=True)
+    for layer, (momentum, trainable) in zip(norms, before):
+        layer.momentum, layer.trainable = momentum, trainable
+
+
+def _sources(layer):
+    tensors = layer.input if isinstance(layer.input, list) else [layer.input]
+    own = isinstance(layer, keras.layers.InputLayer)
+    return [] if own else [tensor._keras_history.operation.name for tensor in tensors]
+
+
+def _consumers(model):
+    consumers = {layer.name: [] for layer in model.layers}
+    for layer in model.layers:
+        for source in _sources(layer):
+            consumers[source].append(layer.name)
+    return consumers
+
+
+def _block_of(name):
+    match = _BLOCK.match(name)
+    if not match:
+        return ""
+    block, number, top = match.groups()
+    return block or top or f"block{number}"
