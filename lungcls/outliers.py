@@ -92,7 +92,8 @@ def _encode(keras, model, images):
     """Latent vectors and copies of images, batch by batch: no graph is built for one pass."""
     both = keras.Model(model.input, [model.get_layer("latent").output, model.output])
     parts = [both(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-    return tuple(np.concatenate([keras.ops.convert_to_numpy(part) for part in found]) for found in zip(*parts))
+    vectors, copies = ([keras.ops.convert_to_numpy(part) for part in found] for found in zip(*parts))
+    return np.concatenate(vectors), np.concatenate(copies)
 
 
 def _progress_bar(keras, epochs):
@@ -132,7 +133,8 @@ def project(vectors, *, components=2):
 
     vectors = np.asarray(vectors, dtype=float)
     if min(vectors.shape) < components:
-        raise ValueError(f"vectors: found shape {vectors.shape}, expected at least {components} by {components}")
+        expected = f"at least {components} by {components}"
+        raise ValueError(f"vectors: found shape {vectors.shape}, expected {expected}")
     pca = PCA(components, svd_solver="full").fit(vectors)
     return pca.transform(vectors), pca.explained_variance_ratio_
 

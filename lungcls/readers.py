@@ -33,7 +33,8 @@ def panels(ratings):
     for row, text in enumerate(ratings, start=1):
         words = text.split()
         if not all(word in ("1", "2", "3", "4", "5") for word in words):
-            raise InputError(f"ratings: row {row}: found {text!r}, expected scores 1 to 5, separated by spaces")
+            expected = "scores 1 to 5, separated by spaces"
+            raise InputError(f"ratings: row {row}: found {text!r}, expected {expected}")
         found.append(np.array(words, dtype=int))
     return found
 

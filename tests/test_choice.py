@@ -7,8 +7,10 @@ from lungcls.errors import InputError
 from lungcls.report.choice import choose_views, median_cases, nearest
 
 
-@pytest.mark.parametrize("wanted", [["full_slice", "nodule", "context"], '["full_slice", "nodule", "context"]',
-                                    "full_slice,nodule,context"])  # fmt: skip
+LISTED = ["full_slice", "nodule", "context"]
+
+
+@pytest.mark.parametrize("wanted", [LISTED, str(LISTED), "full_slice,nodule,context"])
 def test_views_that_are_there_and_views_that_are_not(tiny, wanted):
     assert choose_views(tiny, wanted) == (["nodule", "context"], ["full_slice"])
 

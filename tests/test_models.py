@@ -13,13 +13,15 @@ def test_it_squeezes_an_image_and_gives_one_of_the_same_shape():
     model = autoencoder(16, 5, filters=(2, 3))
     assert model.input_shape == model.output_shape == (None, 16, 16, 1)
     assert model.get_layer("latent").output.shape == (None, 5)
-    copies = keras.ops.convert_to_numpy(model(np.random.default_rng(0).random((3, 16, 16, 1), dtype=np.float32)))
+    images = np.random.default_rng(0).random((3, 16, 16, 1), dtype=np.float32)
+    copies = keras.ops.convert_to_numpy(model(images))
     assert copies.dtype == np.float32 and 0 <= copies.min() and copies.max() <= 1
 
 
 def test_each_block_halves_and_the_decoder_mirrors_it():
     model = autoencoder(32, 4, filters=(2, 3, 4))
-    sides = {layer.name: layer.output.shape[1:3] for layer in model.layers if layer.name[:6] in ("encode", "decode")}
+    blocks = [layer for layer in model.layers if layer.name[:6] in ("encode", "decode")]
+    sides = {layer.name: layer.output.shape[1:3] for layer in blocks}
     assert sides == {
         "encode1": (16, 16), "encode2": (8, 8), "encode3": (4, 4),
         "decode3": (8, 8), "decode2": (16, 16), "decode1": (32, 32),

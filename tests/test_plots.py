@@ -54,9 +54,10 @@ def test_image_grid_shows_a_common_range_if_asked():
 
 
 def test_histograms_below_images_hold_every_pixel():
-    figure = plots.images_and_histograms([IMAGES[0], 3 * IMAGES[1]], titles=["a", "b"], grey_range=[(0, 1), (0, 3)])
+    images, ranges = [IMAGES[0], 3 * IMAGES[1]], [(0, 1), (0, 3)]
+    figure = plots.images_and_histograms(images, titles=["a", "b"], grey_range=ranges)
     axes = drawn(figure)
-    for ax, limits in zip(axes[2:], ((0, 1), (0, 3))):
+    for ax, limits in zip(axes[2:], ranges):
         assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
         assert ax.get_xlim() == limits
     assert axes[2].get_ylim() == axes[3].get_ylim()
@@ -102,7 +103,8 @@ def test_by_score_takes_a_score_without_cases():
 
 
 def test_histograms_with_a_mark():
-    figure = plots.histograms([np.arange(5), np.arange(3)], labels=["a", "b"], xlabel="x", marks={"here": 2}, bins=5)
+    values = [np.arange(5), np.arange(3)]
+    figure = plots.histograms(values, labels=["a", "b"], xlabel="x", marks={"here": 2}, bins=5)
     axes = drawn(figure)
     assert [sum(bar.get_height() for bar in ax.patches) for ax in axes] == [5, 3]
     assert [ax.lines[0].get_xdata()[0] for ax in axes] == [2, 2]
@@ -110,14 +112,16 @@ def test_histograms_with_a_mark():
 
 def test_curves_are_drawn_as_given():
     x = np.linspace(0, 1, 5)
-    (left, right) = drawn(plots.curves(x, [{"a": x, "b": x**2}, {"c": 1 - x}], xlabel="x", ylabel="y", titles=["l", "r"]))
+    families = [{"a": x, "b": x**2}, {"c": 1 - x}]
+    left, right = drawn(plots.curves(x, families, xlabel="x", ylabel="y", titles=["l", "r"]))
     assert (left.lines[1].get_ydata() == x**2).all() and len(right.lines) == 1
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_score_clouds_colour_points_by_score_and_ring_the_marked():
     points = RNG.random((30, 2))
-    figure = plots.score_clouds([points], SCORES, titles=["t"], marked=[np.array([4, 7])], shares=[(0.5, 0.25)])
+    marked = [np.array([4, 7])]
+    figure = plots.score_clouds([points], SCORES, titles=["t"], marked=marked, shares=[(0.5, 0.25)])
     cloud, rings, *_ = drawn(figure)[0].collections
     places, colours = np.asarray(cloud.get_offsets()), cloud.get_facecolors()
     for place, colour in zip(places, colours):

@@ -32,7 +32,8 @@ def choose_views(cohort, wanted):
     wanted = re.findall(r"\w+", wanted) if isinstance(wanted, str) else list(wanted)
     unknown = [view for view in wanted if view not in VIEWS]
     if unknown or not wanted:
-        raise InputError(f"views: found {', '.join(map(str, unknown)) or 'none'}, expected some of {', '.join(VIEWS)}")
+        found = ", ".join(map(str, unknown)) or "none"
+        raise InputError(f"views: found {found}, expected some of {', '.join(VIEWS)}")
     shown = [view for view in wanted if view in cohort.views]
     if not shown:
         has = ", ".join(cohort.views)
