@@ -93,7 +93,8 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     .. [1] riederer1978
     """
     transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner)
-    white = fft.rfft2(rng.standard_normal(hu.shape, dtype=np.float32))
+    # White noise is drawn in frequency space, where it is white too: one transform less.
+    white = rng.standard_normal((*spectrum.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     noise = fft.irfft2(white * spectrum, s=hu.shape)
     image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
     # Noise is weaker where rays cross less tissue: in lung and air.
@@ -119,6 +120,8 @@ def _filters(n, pixel_spacing_mm, scanner):
     both = np.full(f.shape[1], 2.0)
     both[[0, -1]] = 1.0  # rfft2 keeps one of each pair of conjugate columns
     spectrum /= np.sqrt((spectrum.astype(float) ** 2 * both).sum() / n**2)
+    spectrum *= n / np.sqrt(2.0)  # white noise of standard deviation 1 has n * n in each frequency
+    spectrum[:, [0, -1]] *= np.sqrt(2.0)  # the inverse keeps the real part of these two columns only
     return transfer.astype(np.float32), spectrum.astype(np.float32)
 
 
