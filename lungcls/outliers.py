@@ -6,6 +6,7 @@ removed from a cohort here.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -76,16 +77,40 @@ def fit_latent(images, *, latent_size=32, epochs=20, batch_size=32, seed=0, prog
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"found epochs {epochs} and batch_size {batch_size}, expected 1 or more of each")
     keras = import_keras()
-    from lungcls.models import autoencoder
-
-    keras.utils.set_random_seed(seed)
-    model = autoencoder(images.shape[1], latent_size)
-    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="mse")
+    model = _untrained(images.shape[1], latent_size, seed)
     shown = [_progress_bar(keras, epochs)] if progress else []
     fitted = model.fit(images, images, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=shown)
     vectors, copies = _encode(keras, model, images)
     error = np.square(copies - images).mean(axis=(1, 2, 3))
     return Latent(vectors, error, np.array(fitted.history["loss"]), copies)
+
+
+@cache
+def _compiled(image_size, latent_size):
+    """A network whose graph is built once, and the state of its optimizer before the first step."""
+    from keras.ops import convert_to_numpy
+    from keras.optimizers import Adam
+
+    from lungcls.models import autoencoder
+
+    model = autoencoder(image_size, latent_size)
+    model.compile(optimizer=Adam(LEARNING_RATE), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    return model, [convert_to_numpy(variable) for variable in model.optimizer.variables]
+
+
+def _untrained(image_size, latent_size, seed):
+    """That network as the seed would have made it: building its graph takes longer than a short training."""
+    from keras.utils import set_random_seed
+
+    from lungcls.models import autoencoder
+
+    model, start = _compiled(image_size, latent_size)
+    set_random_seed(seed)
+    model.set_weights(autoencoder(image_size, latent_size).get_weights())
+    for variable, value in zip(model.optimizer.variables, start):
+        variable.assign(value)
+    return model
 
 
 def _encode(keras, model, images):

@@ -39,6 +39,13 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(fitted):
     assert (other.vectors != fitted.vectors).any()
 
 
+def test_a_run_does_not_depend_on_the_runs_before_it(fitted):
+    outliers.fit_latent(ramps(seed=9), seed=5, **OPTIONS)
+    outliers._compiled.cache_clear()  # a network whose graph is built anew
+    again = outliers.fit_latent(ramps(), seed=3, **OPTIONS)
+    assert (again.vectors == fitted.vectors).all() and (again.loss == fitted.loss).all()
+
+
 def test_what_is_unlike_the_rest_is_hard_to_copy(fitted):
     assert fitted.error.argmax() == 23
 
