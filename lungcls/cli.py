@@ -111,6 +111,182 @@ def check(folder, task, no_labels):
     show_summary(loaded)
 
 
+# --- Runs -----------------------------------------------------------------------------
+
+STORE = click.option("--runs", "store", type=FOLDER, help="Where runs live; by default in the user's cache.")
+COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
+WEIGHTS = click.option("--weights", default="imagenet", show_default=True,
+                       help="imagenet, none, a file, or a folder of files named by backbone.")
+PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
+
+
+@main.command()
+@COHORT
+@click.option("--task", required=True, help="binary or multiclass.")
+@click.option("--view", required=True, help="full_slice, nodule or context.")
+@click.option("--model", required=True, help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
+@click.option("--stage", required=True, help="scratch, transfer_learning or fine_tuning.")
+@WEIGHTS
+@PROFILE
+@SEED
+@click.option("--fold", type=click.IntRange(min=0), help="Test on this fold instead of the split.")
+@SET
+@STORE
+def train(folder, store, pairs, **wanted):
+    """Train one run, or say that it is there; an interrupted one goes on."""
+    from lungcls import jobs, recipe, runs, settings
+
+    plain_warnings()
+    job = jobs.prepare(folder, store=store, overrides=settings.parse(pairs), **wanted)
+    if job.folder.exists():
+        click.echo("already trained")
+    else:
+        for name, why in runs.earlier(job.store, job.config).items():
+            click.echo(f"{name} is another run: {'; '.join(why)}")
+    show_run(recipe.train(job, progress=True))
+
+
+@main.command()
+@COHORT
+@WEIGHTS
+@PROFILE
+@SEED
+@click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
+@SET
+@STORE
+def study(folder, weights, profile, seed, backbone, jobs, pairs, store):
+    """Train the whole grid: Table 1, the other candidates and the ablations."""
+    from lungcls import cohort as cohorts
+    from lungcls import settings
+    from lungcls import study as maker
+
+    plain_warnings()
+    overrides = settings.parse(pairs)
+    cells = maker.grid(cohorts.load(folder).views, profile=profile, backbone=backbone)
+    wanted = maker.plan(folder, cells, profile=profile, weights=weights, seed=seed, overrides=overrides,
+                        store=store)
+    failed = maker.train_all(wanted, jobs=jobs)
+    for cell, job in zip(cells, wanted):
+        state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
+        click.echo(f"{cell.name:<22} {job.id:<58} {state}")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@main.group("runs")
+def runs_group():
+    """List, show and remove runs."""
+
+
+@runs_group.command("list")
+@STORE
+def list_runs(store):
+    """List the runs with their weights, test scores and state."""
+    from lungcls import jobs, runs
+
+    store = store or jobs.default_store()
+    found = runs.list_runs(store)
+    for run in found:
+        scores, why = runs.scores(run), runs.stale_because(run)
+        state = f"stale: {'; '.join(why)}" if why else "up to date"
+        click.echo(f"{run.id:<58} {run.weights:<14} accuracy {scores['accuracy']:.3f}  "
+                   f"F1 (macro) {scores['F1 (macro)']:.3f}  {state}")
+    click.echo(f"{len(found)} runs in {store}")
+
+
+@runs_group.command()
+@click.argument("run")
+@STORE
+def show(run, store):
+    """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
+    from lungcls import jobs, runs
+
+    show_run(runs.find(store or jobs.default_store(), run), everything=True)
+
+
+@runs_group.command()
+@click.argument("run", required=False)
+@click.option("--stale", is_flag=True, help="All runs of other versions of the package.")
+@STORE
+def remove(run, stale, store):
+    """Remove a RUN, or all stale ones."""
+    from lungcls import jobs, runs
+
+    if (run is None) != stale:
+        raise InputError("runs remove: expected the name of a run, or --stale")
+    store = store or jobs.default_store()
+    chosen = [found for found in runs.list_runs(store) if runs.stale_because(found)] if stale else [
+        runs.find(store, run)]
+    for found in chosen:
+        runs.remove(found)
+        click.echo(f"removed {found.id}")
+
+
+@main.command()
+@click.argument("run")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
+@STORE
+def predict(run, folder, out, store):
+    """Predict with a RUN on the cohort in FOLDER; labels are not needed."""
+    from lungcls import jobs, predicting, runs
+
+    found = runs.find(store or jobs.default_store(), run)
+    table = predicting.write_predictions(found, folder, out)
+    click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
+
+
+@main.group("weights")
+def weights_group():
+    """Pretrained weights."""
+
+
+@weights_group.command("check")
+@click.argument("backbones", nargs=-1)
+def check_weights(backbones):
+    """Say whether ImageNet weights can be had; exit code 1 if some cannot."""
+    from lungcls import settings, weights
+
+    unknown = [name for name in backbones if name not in settings.BACKBONES]
+    if unknown:
+        raise InputError(f"backbone: found {unknown[0]!r}, expected one of {', '.join(settings.BACKBONES)}")
+    found = weights.check(backbones or settings.BACKBONES)
+    for name, state in found.items():
+        click.echo(f"{name:<15} {state}")
+    if not set(found.values()) <= {"in Keras's cache", "can be downloaded"}:
+        raise click.exceptions.Exit(1)
+
+
+def plain_warnings():
+    """Print warnings as one line, as errors are."""
+    import warnings
+
+    warnings.showwarning = lambda message, *_: click.echo(f"lungcls: warning: {message}", err=True)
+
+
+def show_run(run, *, everything=False):
+    """Print a run's weights, scores and state; everything adds settings and versions."""
+    from lungcls import runs
+
+    why = runs.stale_because(run)
+    rows = [("weights", run.weights), ("parent", run.config["parent"] or "none")]
+    rows += [("state", f"stale: {'; '.join(why)}" if why else "up to date")]
+    for part in ("validation", "test"):
+        scores = runs.scores(run, part)
+        texts = [f"{name} {value:.3f}" for name, value in scores.items() if name != "n"]
+        rows.append((part, f"n {scores['n']}, " + ", ".join(texts)))
+    if everything:
+        rows += [(name, run.config[name]) for name in ("cohort", "split")]
+        rows += list(run.config["settings"].items()) + list(run.environment.items())
+    click.echo(run.id)
+    for name, value in rows:
+        click.echo(f"  {name.replace('_', ' '):<16} {value}")
+    click.echo(f"  {'folder':<16} {run.folder}")
+
+
 # --- The book -------------------------------------------------------------------------
 
 

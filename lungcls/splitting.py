@@ -5,6 +5,7 @@ keeps all cases of a patient in one part; `protocol="report"` does not, as in th
 and exists to measure what that costs.
 """
 
+from contextlib import suppress
 import os
 from pathlib import Path
 
@@ -198,7 +199,8 @@ def save_split(table, path):
         scratch.write_text(text, encoding="utf-8")
         os.replace(scratch, path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
 

@@ -1,10 +1,15 @@
 """Small cohorts and files that several tests share."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lungcls.cohort import Cohort, save
+
+# Networks are tiny here: one thread, as in a run's settings, set before anything imports Keras.
+os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 def case_table(n=10):
@@ -80,3 +85,24 @@ def write_images(folder, n=4, *, suffix=".png", seed=0):
                 Image.fromarray(pixels).save(folder / f"{name}{suffix}")
     table.to_csv(folder / "images.csv", index=False)
     return folder / "images.csv", images
+
+
+def seen_cohort(n=40, *, size=40):
+    """A cohort whose malignant cases are brighter in the middle: a tiny network can learn it."""
+    noise = tiny_cohort(n, size=size)
+    images = {view: np.array(array[:]) for view, array in noise.views.items()}
+    for array in images.values():
+        array[noise.labels("binary") == 1, 10:30, 10:30] += 150
+    return Cohort(noise.cases, images, {}, noise.info)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A cohort's folder, a run store, and the job and the run of a tiny network in it."""
+    from lungcls import jobs, recipe
+
+    folder = tmp_path_factory.mktemp("study")
+    save(seen_cohort(), folder / "cohort")
+    job = jobs.prepare(folder / "cohort", task="binary", view="nodule", model="cnn", stage="scratch",
+                       profile="smoke", overrides={"crop": 32}, store=folder / "runs")
+    return folder / "cohort", folder / "runs", job, recipe.train(job)

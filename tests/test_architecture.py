@@ -35,7 +35,15 @@ ARROWS = {
     "blocks": "",
     "fitting": "features",
     "training": "augmentation balancing blocks features fitting models weights",
-    "study": "cohort sources preprocessing splitting balancing augmentation models features training",
+    "settings": "",
+    "keys": "case_table",
+    "jobs": "cohort keys settings sources splitting weights",
+    "runs": "keys",
+    "images": "cohort keys preprocessing",
+    "recipe": "backend balancing cohort files images keys models runs splitting training",
+    "predicting": "augmentation backend cohort images keys preprocessing recipe training",
+    "board": "",
+    "study": "board cohort jobs recipe runs",
     "metrics": "",
     "baselines": "cohort metrics",
     "ceiling": "metrics",
@@ -45,7 +53,8 @@ ARROWS = {
     "outliers": "backend models preprocessing",
     "report": "cohort sources preprocessing bands readers splitting audit metrics baselines ceiling study"
     " outliers",
-    "cli": "cohort sources preprocessing splitting audit training study report",
+    "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
+    " report",
 }
 ALONE = ("report/plots.py", "report/display.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")

@@ -1,0 +1,159 @@
+"""What a run's key hashes, and in what two keys differ."""
+
+import ast
+from contextlib import suppress
+from functools import cache
+import hashlib
+from importlib.metadata import version
+from importlib.resources import files
+import json
+import os
+from pathlib import Path
+import sys
+
+import numpy as np
+
+from lungcls.case_table import table_text
+from lungcls.errors import InputError
+
+# The modules that a trained network and its predictions depend on.
+MODULES = ("augmentation", "balancing", "blocks", "features", "fitting", "images", "models", "preprocessing",
+           "recipe", "training")
+
+
+def sha(content):
+    """SHA-256 of anything that JSON can write, as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code_digests(modules=MODULES):
+    """Digest the syntax trees of modules without their docstrings.
+
+    A comment, a docstring or another layout changes nothing; code does.
+
+    Returns
+    -------
+    dict of str to str
+        16 hexadecimal digits by module.
+    """
+    package = files("lungcls")
+    return {name: code_digest((package / f"{name}.py").read_text(encoding="utf-8")) for name in modules}
+
+
+def code_digest(source):
+    """Digest the syntax tree of a source text without its docstrings.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+def engine():
+    """Name what computes: backend and Keras with their versions; neither is imported.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    name = backend_name()
+    return {"backend": f"{name} {version(name)}", "keras": version("keras")}
+
+
+def backend_name():
+    """The Keras backend of this process: "tensorflow", "jax" or "torch"."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    path = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("backend", "tensorflow")
+    except (OSError, ValueError):
+        return "tensorflow"
+
+
+def cohort_fingerprint(cohort, folder):
+    """Return a cohort's fingerprint; its arrays are read once, then remembered.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : path
+        Where fingerprints are remembered, by the table's content and by path, size and
+        time of each array.
+
+    Returns
+    -------
+    str
+        As ``cohort.fingerprint()``.
+    """
+    seen = [table_text(cohort.cases)]
+    for arrays in (cohort.views, cohort.masks):
+        for name, images in sorted(arrays.items()):
+            file = getattr(images.array, "filename", None)
+            if file is None:
+                return cohort.fingerprint()
+            stat = os.stat(file)
+            rows = hashlib.sha256(np.ascontiguousarray(images.rows)).hexdigest()
+            seen.append([name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, rows])
+    path = Path(folder) / sha(seen)[:32]
+    if not path.exists():
+        write_whole(path, cohort.fingerprint())
+    return path.read_text(encoding="utf-8")
+
+
+def write_whole(path, text):
+    """Write a text file whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def differences(old, new):
+    """Say in words how the parts of one key differ from those of another.
+
+    Parameters
+    ----------
+    old, new : dict
+        The `parts` of two configurations; what only one of them has is left out.
+
+    Returns
+    -------
+    list of str
+        "learning_rate 0.001, now 0.0003", "code of features, training", "another cohort".
+    """
+    said = []
+    for name in [name for name in old if name in new and old[name] != new[name]]:
+        if name == "code":
+            both = {**old[name], **new[name]}
+            said.append("code of " + ", ".join(m for m in both if old[name].get(m) != new[name].get(m)))
+        elif name == "settings":
+            both = {**old[name], **new[name]}
+            said += [f"{key} {old[name].get(key)}, now {new[name].get(key)}" for key in both
+                     if old[name].get(key) != new[name].get(key)]
+        elif name in ("cohort", "split", "weights", "parent"):
+            said.append(f"another {name}")
+        else:
+            said.append(f"{name} {old[name]}, now {new[name]}")
+    return said

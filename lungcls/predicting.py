@@ -1,0 +1,161 @@
+"""Predict with a stored run on any cohort, batch by batch."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lungcls import cohort as cohorts
+from lungcls import images as pixels
+from lungcls import keys, preprocessing, recipe
+from lungcls.backend import import_keras
+from lungcls.errors import InputError
+
+
+class Preprocessed:
+    """The images of a cohort as a run wants them, made when they are asked for.
+
+    Parameters
+    ----------
+    images : Images or ndarray of shape (n, H, W)
+    view : str
+    options : dict
+        Of :func:`lungcls.preprocessing.preprocess`.
+    """
+
+    def __init__(self, images, view, options):
+        self.images, self.view, self.options = images, view, options
+        self.shape = (len(images), options["size"], options["size"], 1)
+        self.dtype = np.dtype(np.float32)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        return preprocessing.preprocess(self.images[rows], self.view, **self.options)
+
+
+def open_model(run):
+    """Open the network of a run.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+
+    Returns
+    -------
+    keras.Model
+        From float32 images (n, H, W, 1) in [0, 1] to probabilities.
+
+    Raises
+    ------
+    InputError
+        If its file cannot be read.
+    """
+    keras = import_keras()
+    path = run.folder / "model.keras"
+    try:
+        return keras.models.load_model(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a saved network ({' '.join(str(error).split())})") from error
+
+
+def images_of(run, cohort):
+    """Give a cohort's images as a run was trained on: same view, same preprocessing.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+
+    Returns
+    -------
+    Preprocessed
+        Of shape (n, size, size, 1), float32 in [0, 1].
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks the view, or an image cannot be used; the message names the row.
+    """
+    view, options = run.config["view"], pixels.pixel_options(run.config)
+    if view not in cohort.views:
+        raise InputError(f"{cohort.folder or cohort.name}: no view {view!r}, that of {run.id}; "
+                         f"expected a cohort with {view}.npy (has {', '.join(cohort.views)})")
+    pixels.check_view(cohort, view, options)
+    return Preprocessed(cohort.views[view], view, options)
+
+
+def predict(run, cohort, *, test_time=None):
+    """Predict on a cohort; labels are not needed, and memory does not grow with it.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+        Loaded with ``labels=False`` if it has none.
+    test_time : {"mode", "mean"}, optional
+        Predict on five transformed versions of each image, and combine them so.
+
+    Returns
+    -------
+    DataFrame
+        `case_id`, one probability a class, `y_pred` and `confidence`.
+
+    Raises
+    ------
+    InputError
+        As :func:`images_of` and :func:`open_model`.
+    """
+    images, model = images_of(run, cohort), open_model(run)
+    from lungcls import training
+
+    if test_time is None:
+        y_prob = training.predict(model, images)
+    else:
+        from lungcls import augmentation
+
+        versions = [training.predict(model, _Version(images, i)) for i in range(len(augmentation.TRANSFORMS))]
+        y_prob = augmentation.combine(np.stack(versions), test_time)
+    return recipe.prediction_table(cohort.cases["case_id"], y_prob, run.config["task"])
+
+
+class _Version(Preprocessed):
+    """One of the versions of each image that test-time augmentation predicts on."""
+
+    def __init__(self, images, number):
+        super().__init__(images.images, images.view, images.options)
+        self.number = number
+
+    def __getitem__(self, rows):
+        from lungcls import augmentation
+
+        return augmentation.test_time(super().__getitem__(rows))[self.number]
+
+
+def write_predictions(run, cohort, path):
+    """Predict on a cohort folder and write the table, whole or not at all.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : path
+        A cohort folder; `malignancy` may be missing.
+    path : path
+        A CSV file; one that is there is replaced.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`predict`.
+
+    Raises
+    ------
+    InputError
+        If the cohort or an image cannot be used, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, expected a file to write")
+    table = predict(run, cohorts.load(cohort, labels=False))
+    keys.write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+    return table

@@ -1,0 +1,118 @@
+"""The commands about runs: what they print, their exit codes, and bad input."""
+
+import shutil
+
+from click.testing import CliRunner
+import pandas as pd
+import pytest
+
+from lungcls import recipe, study
+from lungcls.cli import main
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def train(cohort, store, *more, **changed):
+    options = {"task": "binary", "view": "nodule", "model": "cnn", "stage": "scratch", "profile": "smoke"}
+    named = [text for name, value in (options | changed).items() for text in (f"--{name}", value)]
+    return call("train", "--cohort", cohort, "--runs", store, *named, *more)
+
+
+def test_train_finds_a_run_that_is_there(trained):
+    cohort, store, _, run = trained
+    answer = train(cohort, store, "--set", "crop=32")
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.startswith(f"already trained\n{run.id}\n")
+    assert "random init" in answer.output and "F1 (macro)" in answer.output
+
+
+def test_train_says_how_another_run_differs(trained, tmp_path):
+    cohort, _, _, run = trained
+    shutil.copytree(run.folder, tmp_path / run.id)
+    answer = train(cohort, tmp_path, "--set", "crop=30")
+    assert answer.exit_code == 0, answer.output
+    assert f"{run.id} is another run: crop 32, now 30" in answer.output
+
+
+@pytest.mark.parametrize("changed, more, expected", [
+    ({"task": "other"}, (), "task: found 'other', expected one of binary, multiclass"),
+    ({"model": "vgg"}, (), "model: found 'vgg', expected one of cnn, mobilenet"),
+    ({"stage": "fine_tuning"}, (), "expected scratch for cnn"),
+    ({"view": "full_slice"}, (), "expected one of context, nodule"),
+    ({}, ("--set", "epoch=2"), "expected one of augmentation, balancing"),
+    ({}, ("--set", "epochs=two"), "expected a whole number"),
+    ({}, ("--fold", "7"), "fold: found 7, expected 0 to 4"),
+    ({"model": "mobilenet", "stage": "transfer_learning", "weights": "none.h5"}, (), "cannot be read"),
+])
+def test_bad_requests_end_in_one_line(trained, tmp_path, changed, more, expected):
+    answer = train(trained[0], tmp_path / "runs", *more, **changed)
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("lungcls: error: ") and answer.stderr.count("\n") == 1
+    assert expected in answer.stderr
+
+
+def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
+    cells = [study.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
+             study.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41})]
+    monkeypatch.setattr(study, "grid", lambda *_, **__: cells)
+    answer = call("study", "--cohort", trained[0], "--runs", tmp_path, "--profile", "smoke", "--jobs", 1,
+                  "--set", "crop=32")
+    assert answer.exit_code == 1
+    done, failed = answer.stdout.splitlines()
+    assert done.startswith("CNN ") and done.endswith("random init")
+    assert failed.startswith("too large") and "failed: crop: found 41" in failed
+
+
+def test_runs_lists_and_shows(trained):
+    _, store, _, run = trained
+    listed = call("runs", "list", "--runs", store)
+    assert run.id in listed.output and "up to date" in listed.output and "1 runs in" in listed.output
+    shown = call("runs", "show", run.id[:8], "--runs", store)
+    assert shown.exit_code == 0 and "learning rate" in shown.output and "packages" in shown.output
+
+
+def test_an_empty_store_lists_nothing(tmp_path):
+    assert call("runs", "list", "--runs", tmp_path / "none").output == f"0 runs in {tmp_path / 'none'}\n"
+
+
+def test_runs_removes_what_is_stale(trained, tmp_path):
+    run = trained[-1]
+    shutil.copytree(run.folder, tmp_path / run.id)
+    shutil.copytree(run.folder, tmp_path / "old")
+    config = tmp_path / "old" / "config.json"
+    config.write_text(config.read_text().replace('"keras": "3', '"keras": "2'))
+    assert call("runs", "remove", "--stale", "--runs", tmp_path).output == "removed old\n"
+    assert call("runs", "remove", run.id, "--runs", tmp_path).output == f"removed {run.id}\n"
+    assert list(tmp_path.iterdir()) == []
+    assert call("runs", "remove", "--runs", tmp_path).exit_code == 2
+
+
+def test_predict_writes_the_table(trained, tmp_path):
+    cohort, store, _, run = trained
+    answer = call("predict", run.id, cohort, "--out", tmp_path / "predictions.csv", "--runs", store)
+    assert answer.exit_code == 0, answer.output
+    assert answer.output == f"{run.id} (random init): 40 cases in {tmp_path / 'predictions.csv'}\n"
+    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 40
+
+
+def test_predict_refuses_an_unknown_run(trained, tmp_path):
+    answer = call("predict", "none", trained[0], "--out", tmp_path / "out.csv", "--runs", trained[1])
+    assert answer.exit_code == 2 and "none: no such run" in answer.stderr
+
+
+def test_weights_check_says_what_can_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5").write_text("")
+    answer = call("weights", "check", "mobilenet")
+    assert answer.exit_code == 0 and "in Keras's cache" in answer.output
+    assert call("weights", "check", "vgg").exit_code == 2
+
+
+def test_a_broken_library_call_is_no_input_error(trained, tmp_path, monkeypatch):
+    """A defect of the package keeps its traceback."""
+    monkeypatch.setattr(recipe, "_train", lambda *_: 1 / 0)
+    answer = train(trained[0], tmp_path, "--set", "crop=32")
+    assert isinstance(answer.exception, ZeroDivisionError)

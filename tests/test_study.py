@@ -1,0 +1,104 @@
+"""The grid, its jobs, and training them side by side."""
+
+import pytest
+
+from lungcls import board, recipe, runs, study
+from lungcls.errors import InputError
+from lungcls.settings import read
+
+SMALL = {"crop": 32, "epochs": 2}
+
+
+def test_table_1_has_twelve_cells():
+    cells = [cell for cell in study.grid(["full_slice", "nodule", "context"]) if cell.group == "table 1"]
+    assert len(cells) == 12 == len({(c.task, c.view, c.model, c.stage) for c in cells})
+    assert {cell.view for cell in cells} == {"full_slice", "nodule"}
+    assert {cell.name for cell in cells} == {"CNN", "EfficientNetB2 TL", "EfficientNetB2 FT"}
+
+
+def test_context_stands_in_for_a_missing_full_slice():
+    assert {cell.view for cell in study.grid(["context", "nodule"])} == {"context", "nodule"}
+    assert {cell.view for cell in study.grid(["context"])} == {"context"}
+
+
+def test_quick_trains_at_most_twenty():
+    quick, full = study.grid(["nodule", "context"]), study.grid(["nodule", "context"], profile="full")
+    assert len(quick) == 20 < len(full)
+
+
+def test_parents_come_before_their_children():
+    stages = [cell.stage for cell in study.grid(["nodule"]) if cell.group == "table 1"]
+    assert stages.index("transfer_learning") < stages.index("fine_tuning")
+
+
+def test_ablations_are_settings():
+    for overrides in study.ABLATIONS.values():
+        assert read(overrides) == overrides and len(overrides) == 1
+
+
+@pytest.mark.parametrize("model, stage, expected", [
+    ("cnn", "scratch", "CNN"), ("efficientnetb4", "fine_tuning", "EfficientNetB4 FT"),
+    ("mobilenet", "transfer_learning", "MobileNet TL"),
+])
+def test_titles(model, stage, expected):
+    assert study.title(model, stage) == expected
+
+
+# --- Training ---------------------------------------------------------------------------
+
+
+def test_the_grid_is_trained_once_and_a_failure_stops_no_other(trained, tmp_path, capfd, monkeypatch):
+    cells = [study.Cell("table 1", "CNN", task, "nodule", "cnn", "scratch")
+             for task in ("binary", "multiclass")]
+    cells.append(study.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}))
+    wanted = study.plan(trained[0], cells, profile="smoke", overrides=SMALL, store=tmp_path)
+    failed = study.train_all(wanted, jobs=1)
+    assert list(failed) == [wanted[2].id] and "crop: found 41" in failed[wanted[2].id]
+    assert board.states(wanted)["state"].tolist() == ["done", "done", "left"]
+    shown = capfd.readouterr().err
+    assert f"{wanted[0].id}: done in" in shown and "left 1" in shown
+    assert study.find(wanted[2]) is None
+    assert list(study.find(wanted[1]).predictions)[3:8] == list(runs.CLASS_COLUMNS["multiclass"])
+    assert study.find(wanted[1]).predictions["y_pred"].isin(range(1, 6)).all()
+    monkeypatch.setattr(recipe, "_train", lambda *_: pytest.fail("trained again"))
+    assert study.train_all(wanted[:2], jobs=1) == {}
+
+
+def test_fine_tuning_trains_its_parent_first(trained, tmp_path):
+    cell = study.Cell("table 1", "MobileNet FT", "binary", "nodule", "mobilenet", "fine_tuning")
+    job, = study.plan(trained[0], [cell], profile="smoke", weights="none", store=tmp_path,
+                      overrides=SMALL | {"learning_rate": 0.01})  # random layers have tiny gradients
+    assert study.train_all([job], jobs=1, progress=False) == {}
+    child, parent = study.find(job), study.find(job.parent)
+    assert child.config["parent"] == parent.id and child.weights == parent.weights == "random init"
+    assert not child.predictions["p_malignant"].equals(parent.predictions["p_malignant"])
+    before, after = (predicted_by(run, "conv1") for run in (parent, child))
+    assert (before == after).all(), "frozen layers stay as they are"
+    before, after = (predicted_by(run, "conv_pw_13") for run in (parent, child))
+    assert (before != after).any(), "unfrozen layers train"
+
+
+def predicted_by(run, layer):
+    from lungcls.predicting import open_model
+
+    return open_model(run).get_layer(layer).get_weights()[0]
+
+
+def test_weights_that_do_not_fit_are_one_line(trained, tmp_path):
+    import h5py
+
+    path = tmp_path / "mobilenet.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"conv1"]
+        file.create_group("conv1").attrs["weight_names"] = []
+    cell = study.Cell("table 1", "MobileNet TL", "binary", "nodule", "mobilenet", "transfer_learning")
+    job, = study.plan(trained[0], [cell], profile="smoke", weights=str(path), overrides=SMALL, store=tmp_path)
+    with pytest.raises(InputError, match="mobilenet.h5: mobilenet"):
+        recipe.train(job)
+
+
+def test_threads_cannot_change_under_way(trained, tmp_path):
+    cell = study.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch", {"threads": 7})
+    job, = study.plan(trained[0], [cell], profile="smoke", overrides=SMALL, store=tmp_path)
+    with pytest.raises(InputError, match="threads: Keras already runs"):
+        recipe.train(job)
