@@ -48,7 +48,7 @@ def examples():
 
 def draw(made, table):
     """Draw slices above and windows below."""
-    fig, axes = plt.subplots(2, len(made), figsize=(10, 4.5), layout="constrained")
+    fig, axes = plt.subplots(2, len(made), figsize=(10, 4.9), layout="constrained")
     for place, (_, case) in enumerate(table.iterrows()):
         full, window = made.views["full_slice"][place], made.views["context"][place]
         box = phantom.box(case)
@@ -56,7 +56,7 @@ def draw(made, table):
         axes[0, place].imshow(full, cmap="gray", **WINDOW_HU)
         axes[0, place].add_patch(Rectangle((left, top), 128, 128, fill=False, ec=BOX, lw=1.2))
         axes[1, place].imshow(window, cmap="gray", **WINDOW_HU)
-        axes[0, place].set_title(f"{case['malignancy']}: {SCORE_NAMES[case['malignancy']]}", fontsize=9)
+        axes[0, place].set_title(f"{case['malignancy']}\n{SCORE_NAMES[case['malignancy']]}", fontsize=13)
     for axis in axes.flat:
         axis.set_axis_off()
     return fig

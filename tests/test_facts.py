@@ -173,10 +173,17 @@ def test_the_recorded_calibration_is_a_whole_one():
 
 def test_the_calibration_becomes_two_tables():
     looks = {"phantom": {"grey mean": 0.31}, "real": {"grey mean": 0.296}}
-    auc = {"phantom to real": {"all": {"pooled": 0.8449}}, "real to real": {"all": {"pooled": 0.9}}}
+    pairs = {"phantom to phantom": (0.85, 0.83), "phantom to real": (0.84, 0.8449), "real to real": (0.9, 0.89)}
+    auc = {
+        pair: {"all": {"mean of folds": mean, "pooled": pooled, "cases": 2340, "malignant": 562}}
+        for pair, (mean, pooled) in pairs.items()
+    }
     network = {"auc": auc, "telling apart": 0.876, "epochs": 14}
     found = recorded.calibration({"cases": 2363, "appearance": looks, "network": network})
-    assert "| phantom | real | 0.845 |" in found["phantom_auc"]
+    assert "| phantom | real | 0.840 (0.845) |" in found["phantom_auc"]
+    assert "| phantom less real |  | −0.050 (−0.060) |" in found["phantom_auc"]
+    assert "| malignant of all |  | 562 of 2,340 |" in found["phantom_auc"]
+    assert (found["phantom_gap_all"], found["phantom_gap_largest_pooled"]) == ("0.05", "0.06")
     assert "| grey mean | 0.310 | 0.296 |" in found["phantom_looks"]
     assert (found["phantom_apart"], found["phantom_calibration_cases"]) == ("0.88", "2,363")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.report.wording import SPACE, count, duration, table
+from lungcls.report.wording import MINUS, SPACE, count, duration, table
 
 
 def read(folder, name):
@@ -68,26 +68,44 @@ def calibration(found):
     Returns
     -------
     dict of str to str
-        The tables `phantom_auc` and `phantom_looks`, and `phantom_apart`,
+        The tables `phantom_auc` and `phantom_looks`, the differences between phantom and
+        real in them (`phantom_gap_all`, `phantom_gap_largest`), `phantom_apart`,
         `phantom_calibration_cases` and `phantom_calibration_epochs`.
     """
     network, looks = found["network"], found["appearance"]
     bands = list(network["auc"]["real to real"])
     rows = []
     for pair, measured in network["auc"].items():
-        trained, tested = pair.split(" to ")
-        rows.append([trained, tested, *(f"{measured[band]['pooled']:.3f}" for band in bands)])
+        means = [f"{measured[band]['mean of folds']:.3f} ({measured[band]['pooled']:.3f})" for band in bands]
+        rows.append([*pair.split(" to "), *means])
+    less = [_less_real(network["auc"], band, "mean of folds") for band in bands]
+    pooled = [_less_real(network["auc"], band, "pooled") for band in bands]
+    apart = [f"{a:+.3f} ({b:+.3f})".replace("-", MINUS) for a, b in zip(less, pooled)]
+    rows.append(["phantom less real", "", *apart])
+    rows.append(["malignant of all", "", *(_cases(network["auc"]["real to real"][band]) for band in bands)])
     auc = pd.DataFrame(rows, columns=["trained on", "tested on", *bands])
     rows = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
     appearance = pd.DataFrame(rows, columns=["measured on the window", "phantom", "real"])
     texts = {
-        "auc": "Binary AUC of one small network by where it was trained and tested, by diameter.",
+        "auc": "Binary AUC of one small network by where it was trained and tested, by diameter: mean of the "
+        "folds, and in brackets all folds pooled.",
         "looks": "Appearance of phantom and real windows, each stretched to 0..1.",
     }
     return {
         "phantom_auc": table(auc, name="tab-phantom-auc", caption=texts["auc"], texts=2),
         "phantom_looks": table(appearance, name="tab-phantom-looks", caption=texts["looks"]),
+        "phantom_gap_all": f"{abs(less[0]):.2f}",
+        "phantom_gap_largest": f"{abs(less[-1]):.2f}",
+        "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.2f}",
         "phantom_apart": f"{network['telling apart']:.2f}",
         "phantom_calibration_cases": count(found["cases"]),
         "phantom_calibration_epochs": count(network["epochs"]),
     }
+
+
+def _less_real(auc, band, kind):
+    return auc["phantom to phantom"][band][kind] - auc["real to real"][band][kind]
+
+
+def _cases(measured):
+    return f"{count(measured['malignant'])} of {count(measured['cases'])}"

@@ -1,6 +1,7 @@
 """How computed numbers and tables look in the prose of the book."""
 
 SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def count(number):
