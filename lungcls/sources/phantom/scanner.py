@@ -98,11 +98,15 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     noise = fft.irfft2(white * spectrum, s=hu.shape)
     image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
     # Noise is weaker where rays cross less tissue: in lung and air.
-    weight = np.clip((image + 1000.0) / 1000.0, 0.0, 1.0) * 0.35 + 0.65
-    image += noise * weight * scanner.noise_hu
+    weight = image * np.float32(0.00035)
+    weight += np.float32(1.0)
+    noise *= np.clip(weight, 0.65, 1.0, out=weight)
+    noise *= np.float32(scanner.noise_hu)
+    image += noise
     if scanner.padding is not None:
         image[_outside(len(hu))] = scanner.padding
-    return np.rint(np.clip(image, LOWEST, HIGHEST)).astype(np.int16)
+    np.clip(image, LOWEST, HIGHEST, out=image)
+    return np.rint(image, out=image).astype(np.int16)
 
 
 @lru_cache(maxsize=2)

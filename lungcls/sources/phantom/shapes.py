@@ -115,7 +115,8 @@ def capsule(x, y, a, b, radius):
     """Signed distance to the points within `radius` of the line from `a` to `b`."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     t = np.clip(((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy + 1e-9), 0.0, 1.0)
-    return np.hypot(x - a[0] - t * dx, y - a[1] - t * dy) - radius
+    px, py = x - a[0] - t * dx, y - a[1] - t * dy
+    return np.sqrt(px * px + py * py) - radius
 
 
 def join(a, b, width):
@@ -143,7 +144,9 @@ def enlarge(nodes):
     # All fields in one array: one large piece of memory costs less than many.
     out = np.empty((len(nodes), N // STEP, STEP, N), dtype=np.float32)
     for field, full in zip(nodes, out, strict=True):
-        _stretch(_stretch(field.T).T, out=full)
+        # Contiguous at each turn: reading across rows would cost more than the copy.
+        wide = _stretch(np.ascontiguousarray(field.T))
+        _stretch(np.ascontiguousarray(wide.T), out=full)
     return out.reshape(-1, N, N)
 
 

@@ -236,7 +236,7 @@ def cover(canvas, z, start, end, radius):
                 weight[chosen],
                 canvas,
             )
-    places = np.flatnonzero(out)
+    places = np.flatnonzero(out > 0.0)
     return places, out[places]
 
 
