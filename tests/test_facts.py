@@ -184,7 +184,7 @@ def test_the_calibration_becomes_two_tables():
     assert "| phantom | real | 0.840 (0.845) |" in found["phantom_auc"]
     assert "| phantom less real |  | −0.050 (−0.060) |" in found["phantom_auc"]
     assert "| malignant of all |  | 562 of 2,340 |" in found["phantom_auc"]
-    assert (found["phantom_gap_all"], found["phantom_gap_largest_pooled"]) == ("0.05", "0.06")
+    assert (found["phantom_gap_all"], found["phantom_gap_largest_pooled"]) == ("0.050", "0.060")
     assert "| grey mean | 0.310 | 0.296 |" in found["phantom_looks"]
     assert (found["phantom_apart"], found["phantom_calibration_cases"]) == ("0.88", "2,363")
 

@@ -94,9 +94,9 @@ def calibration(found):
     return {
         "phantom_auc": table(auc, name="tab-phantom-auc", caption=texts["auc"], texts=2),
         "phantom_looks": table(appearance, name="tab-phantom-looks", caption=texts["looks"]),
-        "phantom_gap_all": f"{abs(less[0]):.2f}",
-        "phantom_gap_largest": f"{abs(less[-1]):.2f}",
-        "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.2f}",
+        "phantom_gap_all": f"{abs(less[0]):.3f}",
+        "phantom_gap_largest": f"{abs(less[-1]):.3f}",
+        "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.3f}",
         "phantom_apart": f"{network['telling apart']:.2f}",
         "phantom_calibration_cases": count(found["cases"]),
         "phantom_calibration_epochs": count(network["epochs"]),
