@@ -1,7 +1,6 @@
 """What a run's key hashes, and in what two keys differ."""
 
 import ast
-from contextlib import suppress
 from functools import cache
 import hashlib
 from importlib.metadata import version
@@ -14,7 +13,7 @@ import sys
 import numpy as np
 
 from lungcls.case_table import table_text
-from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 # The modules that a trained network and its predictions depend on.
 MODULES = ("augmentation", "balancing", "blocks", "features", "fitting", "images", "models", "preprocessing",
@@ -107,27 +106,8 @@ def cohort_fingerprint(cohort, folder):
             seen.append([name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, rows])
     path = Path(folder) / sha(seen)[:32]
     if not path.exists():
-        write_whole(path, cohort.fingerprint())
+        whole_text(path, cohort.fingerprint())
     return path.read_text(encoding="utf-8")
-
-
-def write_whole(path, text):
-    """Write a text file whole or not at all.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def differences(old, new):

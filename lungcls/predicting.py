@@ -6,9 +6,10 @@ import numpy as np
 
 from lungcls import cohort as cohorts
 from lungcls import images as pixels
-from lungcls import keys, preprocessing, recipe
+from lungcls import preprocessing, recipe
 from lungcls.backend import import_keras
 from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 
 class Preprocessed:
@@ -157,5 +158,5 @@ def write_predictions(run, cohort, path):
     if path.is_dir():
         raise InputError(f"{path}: a folder, expected a file to write")
     table = predict(run, cohorts.load(cohort, labels=False))
-    keys.write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+    whole_text(path, table.to_csv(index=False, lineterminator="\n"))
     return table

@@ -5,8 +5,6 @@ keeps all cases of a patient in one part; `protocol="report"` does not, as in th
 and exists to measure what that costs.
 """
 
-from contextlib import suppress
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import pandas as pd
 from lungcls.case_table import SCORES, check_cases, refuse_rows
 from lungcls.cohort import Cohort, require_classes
 from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.70, 0.15, 0.15)  # the report's
@@ -193,15 +192,7 @@ def save_split(table, path):
     path = Path(path)
     _check_split(table, path)
     text = table[["case_id", "split"]].to_csv(index=False, lineterminator="\n")
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, path)
-    except OSError as error:
-        with suppress(OSError):
-            scratch.unlink()
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    whole_text(path, text)
     return path
 
 

@@ -11,6 +11,7 @@ import lungcls
 from lungcls import keys
 from lungcls.cohort import load
 from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 PACKAGE = Path(lungcls.__file__).parent
 SOURCE = '"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
@@ -74,6 +75,6 @@ def test_differences_are_said_in_words():
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        keys.write_whole(tmp_path / "file" / "below", "text")
-    keys.write_whole(tmp_path / "new" / "a.csv", "text")
+        whole_text(tmp_path / "file" / "below", "text")
+    whole_text(tmp_path / "new" / "a.csv", "text")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["file", "a.csv"]
