@@ -103,12 +103,17 @@ def settle(model, images):
         Training images, and no others; a hundred are enough.
     """
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    before = [(layer.momentum, layer.trainable) for layer in norms]
+    drops = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    before = [(layer.momentum, layer.trainable) for layer in norms], [layer.rate for layer in drops]
     for layer in norms:
         layer.momentum, layer.trainable = 0.0, True
+    for layer in drops:
+        layer.rate = 0.0
     model(images, training=True)
-    for layer, (momentum, trainable) in zip(norms, before):
+    for layer, (momentum, trainable) in zip(norms, before[0]):
         layer.momentum, layer.trainable = momentum, trainable
+    for layer, rate in zip(drops, before[1]):
+        layer.rate = rate
 
 
 def _sources(layer):

@@ -21,6 +21,7 @@ from lungcls.files import whole_folder
 from lungcls.splitting import PARTS
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+SETTLED_ON = 128  # training images whose statistics batch normalisation gets in a random backbone
 _SETTINGS = ("patience", "epochs", "batch_size", "learning_rate", "schedule", "weight_decay", "optimizer",
              "unfreeze_from", "augmentation", "copies")
 
@@ -100,13 +101,15 @@ def _train(job, progress):
 def _fit(job, pixels, digest, cohort, split, progress):
     """Build or open the network and train it."""
     import_keras()
-    from lungcls import training
+    from lungcls import blocks, training
 
     config = job.config
     settings, task, seed = config["settings"], config["task"], config["seed"]
     labels = cohort.labels(task)
     rows, validation_rows = (np.flatnonzero(split == part) for part in PARTS[:2])
     model = build(job)
+    if settings["unfreeze_from"] != "image" and job.parent is None and job.weights is None:
+        blocks.settle(model, pixels[rows[:SETTLED_ON]])  # random and frozen: signals would fade
     plan = balancing.plan(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
     options = {name: settings[name] for name in _SETTINGS}
     options["patience"] = options["patience"] or None

@@ -40,7 +40,7 @@ ARROWS = {
     "jobs": "cohort keys settings sources splitting weights",
     "runs": "keys",
     "images": "cohort keys preprocessing",
-    "recipe": "backend balancing cohort files images keys models runs splitting training",
+    "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
     "predicting": "augmentation backend cohort files images preprocessing recipe training",
     "board": "",
     "study": "board cohort jobs recipe runs",

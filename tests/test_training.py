@@ -1,6 +1,5 @@
 """Stages of training: the cache changes nothing, and the result is one ordinary network."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -139,7 +138,6 @@ def one_epoch(folder):
     return row["loss"], row["val_loss"]
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")
 def test_tensorflow_and_jax_agree(tmp_path):
     start = models.cnn(image_size=32, task="multiclass", filters=(4, 8), seed=5)
     start.save_weights(tmp_path / "start.weights.h5")
