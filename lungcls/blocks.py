@@ -88,6 +88,41 @@ def split(model, name):
     return trunk, keras.Model(cut.output, logits)
 
 
+def outline(model):
+    """Say how large the maps are that each stage of a network passes on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A flat classifier, built or loaded.
+
+    Returns
+    -------
+    list of (str, int, int)
+        Stage, side of its map in pixels, channels: "image" or, where layers come before the
+        first block, "stem"; the blocks, those of one number ("block2a", "block2b") as one
+        stage; "head", the logits.
+    """
+    cuts = list(boundaries(model).items())
+    stages = {}
+    for (block, _), (_, layer) in zip(cuts[:-1], cuts[1:]):
+        stages[stage_of(block)] = _map_of(model.get_layer(layer))
+    if not isinstance(model.get_layer(cuts[1][1]), keras.layers.InputLayer):
+        stages = {"stem" if name == "image" else name: shape for name, shape in stages.items()}
+    return [(name, *shape) for name, shape in stages.items()] + [("head", 1, model.output.shape[-1])]
+
+
+def stage_of(block):
+    """Name the stage of a block: "block2b" belongs to "block2", "conv5_block1" to "conv5"."""
+    return re.match(r"block\d+|conv\d+|\w+", block)[0]
+
+
+def _map_of(layer):
+    """Side and channels of what a layer passes on; of the pooled features, those before pooling."""
+    output = layer.input if isinstance(layer, keras.layers.GlobalAveragePooling2D) else layer.output
+    return output.shape[1], output.shape[-1]
+
+
 def settle(model, images):
     """Give batch normalisation the statistics of some images.
 

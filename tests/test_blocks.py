@@ -69,3 +69,11 @@ def test_random_layers_pass_on_what_they_see_once_settled():
 def test_an_unknown_block_lists_the_known(mobilenet):
     with pytest.raises(ValueError, match="unfreeze_from: found 'block14', expected one of image, block1, "):
         blocks.split(mobilenet, "block14")
+
+
+def test_the_outline_has_the_maps_of_each_stage():
+    network = models.cnn(image_size=32, task="multiclass", filters=(4, 8))
+    assert blocks.outline(network) == [("image", 32, 1), ("block1", 16, 4), ("block2", 8, 8), ("head", 1, 5)]
+    stages = blocks.outline(models.transfer("efficientnetb0", image_size=64, task="binary"))
+    assert [name for name, _, _ in stages] == ["stem", *(f"block{i}" for i in range(1, 8)), "top", "head"]
+    assert stages[0][1:] == (32, 32) and stages[-2][1:] == (2, 1280) and stages[-1][1:] == (1, 1)
