@@ -154,10 +154,12 @@ def train(folder, store, pairs, **wanted):
 @PROFILE
 @SEED
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
+@click.option("--group", "groups", multiple=True, type=click.Choice(["table 1", "candidates", "ablations"]),
+              help="Only this part of the grid; can be repeated.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
 @SET
 @STORE
-def study(folder, weights, profile, seed, backbone, jobs, pairs, store):
+def study(folder, weights, profile, seed, backbone, groups, jobs, pairs, store):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls import cohort as cohorts
     from lungcls import settings
@@ -166,6 +168,7 @@ def study(folder, weights, profile, seed, backbone, jobs, pairs, store):
     plain_warnings()
     overrides = settings.parse(pairs)
     cells = maker.grid(cohorts.load(folder).views, profile=profile, backbone=backbone)
+    cells = [cell for cell in cells if not groups or cell.group in groups]
     wanted = maker.plan(folder, cells, profile=profile, weights=weights, seed=seed, overrides=overrides,
                         store=store)
     failed = maker.train_all(wanted, jobs=jobs)

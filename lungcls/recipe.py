@@ -75,7 +75,7 @@ def _alone(job):
 
 
 def _train(job, progress):
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     fix_threads(job.config["settings"]["threads"])
     cohort, split = cohorts.load(job.cohort), pd.read_csv(job.split, dtype=str, keep_default_na=False)
     cohort = cohort.select(split["case_id"].to_numpy())
@@ -93,7 +93,8 @@ def _train(job, progress):
         predictions.to_csv(scratch / "predictions.csv", index=False, lineterminator="\n")
         write_model(model, scratch / "model.keras")
         write_json(scratch / "environment.json", environment() | {
-            "seconds": round(time.monotonic() - started, 1), "resumed_after": history.resumed_after,
+            "seconds": round(time.monotonic() - started, 1),
+            "processor_seconds": round(time.process_time() - worked, 1), "resumed_after": history.resumed_after,
             "parameters": model.count_params(),
         })
 
