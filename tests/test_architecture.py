@@ -45,14 +45,16 @@ ARROWS = {
     "board": "",
     "study": "board cohort jobs recipe runs",
     "metrics": "",
+    "intervals": "metrics",
+    "comparing": "",
     "baselines": "cohort metrics",
     "ceiling": "metrics",
     "confidence": "",
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
-    "report": "cohort sources preprocessing bands readers splitting audit metrics baselines ceiling study"
-    " outliers",
+    "report": "cohort sources preprocessing bands readers splitting audit metrics intervals comparing"
+    " baselines ceiling study outliers",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
