@@ -29,6 +29,7 @@ ARROWS = {
     "audit": "cohort splitting",
     "balancing": "",
     "augmentation": "",
+    "distortion": "",
     "weights": "",
     "models": "weights",
     "features": "cohort preprocessing augmentation models",

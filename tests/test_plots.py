@@ -83,6 +83,21 @@ def test_count_bars_leave_empty_places_unlabelled():
     assert [text.get_text() for text in ax.texts] == ["3", "", "1"]
 
 
+def test_stacked_bars_stand_on_one_another_and_carry_their_sum():
+    before = pd.DataFrame({"a": [5, 2], "b": [0, 0]}, index=["benign", "malignant"])
+    after = pd.DataFrame({"a": [5, 2], "b": [1, 4]}, index=["benign", "malignant"])
+    figure = plots.stacked_bars([before, after], titles=["l", "r"], parts=["a", "b"],
+                                colours=plots.BINARY_COLOURS, ylabel="y")
+    left, right = drawn(figure)
+    assert [bar.get_height() for bar in right.patches] == [5, 2, 1, 4]
+    assert [bar.get_y() for bar in right.patches] == [0, 0, 5, 2]
+    assert [text.get_text() for text in left.texts] == ["5", "2"]
+    assert [text.get_text() for text in right.texts] == ["6", "6"]
+    assert right.patches[3].get_facecolor()[:3] == to_rgb(plots.BINARY_COLOURS["malignant"])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    assert left.get_ylim() == right.get_ylim()
+
+
 def test_heat_map_writes_each_share():
     shares = np.array([[0.75, 0.25], [np.nan, 1.0]])
     ax, _ = drawn(plots.heat_map(shares, labels=["a", "b"], xlabel="x", ylabel="y"))

@@ -162,6 +162,44 @@ def count_bars(counts, *, xlabel, ylabel):
     return figure
 
 
+def stacked_bars(counts, *, titles, parts, colours, ylabel):
+    """Show counts that are made of parts, one panel a way of counting, on one axis.
+
+    Parameters
+    ----------
+    counts : list of DataFrame of int
+        One a panel: a row a class, a column a part, stacked in their order; the sum is
+        written above.
+    titles : list of str
+    parts : list of str
+        Names of the columns; all but the first are hatched, and lighter.
+    colours : mapping of class to colour
+    ylabel : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(2.6, 1, len(counts), sharey=True)
+    for ax, table, title in zip(axes[0], counts, titles):
+        labels, base = [str(label) for label in table.index], np.zeros(len(table))
+        for i, column in enumerate(table):
+            style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
+            shades = [colours[label] for label in table.index]
+            bars = ax.bar(labels, table[column], bottom=base, color=shades, linewidth=0, **style)
+            base += table[column].to_numpy()
+        ax.bar_label(bars, [f"{total:,.0f}" for total in base], padding=2, fontsize=8)
+        ax.set_title(title, fontsize=10)
+        ax.margins(y=0.12)
+    axes[0, 0].set_ylabel(ylabel)
+    for i, name in enumerate(parts):
+        style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
+        axes[0, 0].bar([labels[0]], [0], color=NEUTRAL, label=name, **style)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(parts),
+                  frameon=False, fontsize=9)
+    return figure
+
+
 def heat_map(shares, *, labels, xlabel, ylabel):
     """Show a matrix of shares with each value written in its cell, in percent.
 
