@@ -48,14 +48,17 @@ ARROWS = {
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
-    "baselines": "cohort metrics",
+    "by_size": "intervals metrics",
+    "radiomics": "",
+    "second_reader": "cohort readers sources",
+    "baselines": "bands radiomics recipe second_reader",
     "ceiling": "metrics",
     "confidence": "",
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
     "report": "cohort sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " baselines ceiling study outliers",
+    " by_size radiomics second_reader baselines ceiling study outliers",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
