@@ -44,7 +44,7 @@ ARROWS = {
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
     "predicting": "augmentation backend cohort files images preprocessing recipe training",
     "board": "",
-    "study": "board cohort jobs recipe runs",
+    "study": "board cohort jobs recipe runs settings",
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
@@ -57,7 +57,7 @@ ARROWS = {
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
-    "report": "cohort sources preprocessing bands readers splitting audit metrics intervals comparing"
+    "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling study outliers",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
