@@ -421,7 +421,7 @@ if constant:
     show_text(
         f"Networks that give every test case the same answer: {', '.join(constant)}. They have not found a "
         f"line between the classes. Training is short in the profile `{profile}`: without copies, an epoch "
-        f"has {batches} steps. Early stopping counts epochs, and the running averages that batch "
+        f"has {batches} step{'s' * (batches > 1)}. Early stopping counts epochs, and the running averages that batch "
         "normalisation uses outside training lag behind. Accuracy and F1 say nothing about such a network; "
         "the AUC still tells whether it ranks the cases."
     )
