@@ -12,9 +12,8 @@ FIVE = (24, 46, 110, 42, 15)
 @pytest.mark.parametrize("average", ["weighted", "macro"])
 @pytest.mark.parametrize("supports", [(3, 5), (2, 4, 3), (6, 1, 2)])
 def test_bounds_are_those_of_all_matrices(supports, average):
-    every = matrices({"accuracy": "50"}, supports, average=average)
-    every = np.concatenate([every, *(matrices({"accuracy": str(a)}, supports, average=average) for a in range(101)
-                                     if a != 50)])
+    printed = ({"accuracy": str(percent)} for percent in range(101))
+    every = np.concatenate([matrices(accuracy, supports, average=average) for accuracy in printed])
     right = np.trace(every, axis1=1, axis2=2)
     for hits in range(sum(supports) + 1):
         f1 = scores(every[right == hits], average=average)["f1"]

@@ -32,16 +32,6 @@ def test_no_size_fits_all():
     assert not ax.texts
 
 
-def test_matrices_show_counts_with_true_classes_as_rows():
-    matrix = np.array([[167, 13], [29, 28]])
-    left, right = drawn(table_plots.confusion_matrices([matrix, 0 * matrix], labels=["b", "m"], titles=["x", "y"]))
-    assert {text.get_position(): text.get_text() for text in left.texts} == {
-        (0, 0): "167", (1, 0): "13", (0, 1): "29", (1, 1): "28"}
-    assert left.get_ylabel() == "true" and left.get_title() == "x"
-    assert left.images[0].get_array()[0, 0] == 167 / 180
-    assert (right.images[0].get_array() == 0).all()
-
-
 def test_entries_stand_beside_their_mark():
     entries = pd.DataFrame({"binary": [50.5, 60.0], "scores": [20.0, 30.0]}, index=["small", "large"])
     figure = table_plots.entries_and_marks(entries, [65, 29], ylabel="F1 (%)", mark_label="constant")

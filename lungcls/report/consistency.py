@@ -100,7 +100,8 @@ def _check_average(average, k):
 def _check_printed(printed):
     unknown = [name for name in printed if name not in SCORES]
     if unknown or not printed:
-        raise ValueError(f"printed: found {', '.join(unknown) or 'none'}, expected some of {', '.join(SCORES)}")
+        found = ", ".join(unknown) or "none"
+        raise ValueError(f"printed: found {found}, expected some of {', '.join(SCORES)}")
 
 
 # --- Matrices that fit ----------------------------------------------------------------

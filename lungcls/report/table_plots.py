@@ -27,43 +27,11 @@ def size_strips(sizes, fits, *, labels, together):
         ax.vlines(sizes[fit], place - 0.36, place + 0.36, color=colour, linewidth=2.2)
     for size in sizes[together]:
         ax.axvline(size, color=MARK, linewidth=0.8, zorder=0)
-        ax.annotate(f"{size:,}", (size, len(labels)), (5, 0), textcoords="offset points", va="center", color=MARK)
+        options = {"textcoords": "offset points", "va": "center", "color": MARK}
+        ax.annotate(f"{size:,}", (size, len(labels)), (5, 0), **options)
     ax.set(xlabel="test cases", xlim=(sizes.min() - 2, sizes.max() + 2), ylim=(len(labels) + 0.6, -0.6))
     ax.set_yticks(range(len(labels) + 1), [*labels, "all at once"])
     ax.tick_params(axis="y", length=0)
-    return figure
-
-
-def confusion_matrices(matrices, *, labels, titles):
-    """Show confusion matrices side by side, with counts; a cell is the darker, the more of its row it holds.
-
-    Parameters
-    ----------
-    matrices : list of ndarray of shape (k, k), int
-        True classes as rows.
-    labels : sequence of str
-        Of the classes.
-    titles : list of str
-
-    Returns
-    -------
-    Figure
-    """
-    figure, axes = _axes(0.8 + 5.4 / max(len(matrices), 2), 1, len(matrices))
-    for ax, counts, title in zip(axes[0], matrices, titles):
-        counts = np.asarray(counts)
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (i, j), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.6 else "black"
-            weight = "bold" if i == j else "normal"
-            ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color=colour, weight=weight)
-        ax.set_xticks(range(len(labels)), labels)
-        ax.set_yticks(range(len(labels)), labels)
-        ax.set(xlabel="predicted", ylabel="true")
-        ax.set_title(title, fontsize=10)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
     return figure
 
 
@@ -89,7 +57,8 @@ def entries_and_marks(entries, marks, *, ylabel, mark_label):
     for (model, row), offset, shape in zip(entries.iterrows(), offsets, shapes):
         ax.plot(places + offset, row.to_numpy(), shape, color=NEUTRAL, markersize=7, label=model)
         for place, value in zip(places + offset, row):
-            ax.annotate(f"{value:g}", (place, value), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+            options = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+            ax.annotate(f"{value:g}", (place, value), (0, 7), **options)
     ax.hlines(marks, places - 0.4, places + 0.4, color=MARK, linewidth=2, label=mark_label)
     ax.set_xticks(places, [str(column) for column in entries.columns])
     ax.set(ylabel=ylabel, xlim=(-0.6, len(places) - 0.4))
