@@ -99,10 +99,10 @@ first = {
     for model, by_task in f1_texts.items()
 }
 show_table(
-    pd.DataFrame(first).T.rename_axis("model"),
+    pd.DataFrame(first).rename_axis("task and view"),
     name="tab-reported-f1",
-    caption=f"The report's {reported.where('f1_percent')}: F1 on the test set. TL is transfer learning, FT "
-    "fine-tuning.",
+    caption=f"The report's {reported.where('f1_percent')}, with rows and columns swapped: F1 on the test "
+    "set. TL is transfer learning, FT fine-tuning.",
 )
 second = pd.DataFrame(rows).T.map("{} %".format).rename(columns=score_names).rename_axis("row")
 show_table(
@@ -126,8 +126,8 @@ show_table(
 #
 # $$ \left| \frac{100 \, k}{n} - \text{printed} \right| \le 0.005 . $$
 #
-# The report tests four models on the same number of cases. Each accuracy allows some sizes and forbids the
-# rest. The true size has to be allowed by all four.
+# The report speaks of one test set, so its four models were tested on the same number of cases. Each accuracy
+# allows some sizes and forbids the rest. The true size has to be allowed by all four.
 
 # %% tags=["hide-input"]
 accuracies = [row["accuracy"] for row in rows.values()]
@@ -262,12 +262,17 @@ show_text(
 # %% tags=["hide-input"]
 (tn, fp), (fn, tp) = unique
 show_figure(
-    confusion_matrices({"Binary_Nodule": unique}, labels=["benign", "malignant"], columns=2),
+    confusion_matrices(
+        {"fits scores and class counts": unique, "mirror image": unique[::-1, ::-1]},
+        labels=["benign", "malignant"],
+    ),
     name="fig-unique-matrix",
-    caption="The only confusion matrix that fits the report's row `Binary_Nodule` and its class counts: "
-    f"{tn} benign cases called benign, {fp} called malignant; {fn} malignant cases called benign, {tp} "
-    "called malignant.",
-    alt=f"A two by two matrix of counts: {tn} and {fp} in the upper row, {fn} and {tp} in the lower row.",
+    caption="Left: the only confusion matrix that fits the report's row `Binary_Nodule` and its class "
+    f"counts, with {tn} benign cases called benign, {fp} called malignant, {fn} malignant cases called "
+    f"benign and {tp} called malignant. Right: its mirror image has the same weighted scores, but mostly "
+    "malignant cases.",
+    alt=f"Two matrices of counts. Left: {tn} and {fp} in the upper row, {fn} and {tp} in the lower row. "
+    "Right: the same with both orders reversed.",
 )
 table = pd.DataFrame(
     {average: scores(unique, average=average) for average in ("weighted", "macro", "binary")}
@@ -448,7 +453,8 @@ text = (
 )
 if len(alike) == 1:
     text += (
-        f" And the fine-tuned network on full slices, {tuned} %, leaves a single matrix: it found "
+        f" The fine-tuned network on full slices, {tuned} %, leaves a single matrix: if this F1 is the "
+        "weighted one, as in the row above, and the test cases are the same, it found "
         f"{alike[0][1, 1]} of {alike[0][1].sum()} malignant cases and called {alike[0][0, 1]} of "
         f"{alike[0][0].sum()} benign ones malignant, so it nearly always gave the same answer."
     )
@@ -545,7 +551,8 @@ show_text(
     f"The report ({reported.where('confidence')}) gives a mean confidence of about {confidence}, and its "
     f"table 2 an accuracy of {accuracy} %. The calibration error of that model is therefore at least "
     f"{face:.3f} if the numbers are taken as printed, and at least {least:.3f} whatever was rounded away: "
-    f"about {face:.2f}. On average the model claims to be right {100 * face:.0f} percentage points more often than it is. This "
+    f"about {face:.2f}. On average the model claims to be right {100 * face:.0f} percentage points more "
+    "often than it is. This "
     "assumes that both numbers are of the same model and the same test cases, as the text suggests."
 )
 
@@ -583,7 +590,7 @@ show_text(
 # - One row mixes two models, and some entries are no better than a constant answer.
 # - For five classes three numbers leave nearly everything open. Only the matrix helps.
 # - None of this says that the report's models are bad or good. It says what its tables can tell us. The
-#   results of this book print what the list above asks for, so that you can do the same with us.
+#   tables of this book aim at the list above, so that you can check them in turn.
 
 # %% [markdown]
 # ## Exercise
