@@ -62,7 +62,7 @@ ARROWS = {
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
-ALONE = ("report/plots.py", "report/display.py")  # these import no sibling at all
+ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")
 
 
