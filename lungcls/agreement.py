@@ -105,7 +105,8 @@ def bootstrap_tables(tables, patients, *, seed, resamples):
     names, owner = np.unique(patients, return_inverse=True)
     by_patient = np.zeros((len(names), *tables.shape[1:]))
     np.add.at(by_patient, owner, tables)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    alike = np.full(len(names), 1 / len(names))
+    drawn = np.random.default_rng(seed).multinomial(len(names), alike, resamples)
     times = np.vstack([np.ones(len(names)), drawn])
     return np.tensordot(times, by_patient, axes=1)
 

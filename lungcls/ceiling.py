@@ -115,7 +115,7 @@ def best_decision(joint, score):
     joint : ndarray of shape (K, L), float
         Share of nodules of each class and label.
     score : str
-        A name of :func:`table_scores`.
+        A name of :func:`lungcls.agreement.table_scores`.
 
     Returns
     -------

@@ -143,7 +143,7 @@ def log_likelihood(counts, mixture):
     return _posterior(counts, mixture.weights[None], mixture.scores[None])[1][0]
 
 
-def held_out(counts, patients, *, classes, seed, folds=10, starts=5):
+def held_out(counts, patients, *, classes, seed, folds=10, starts=5, iterations=300):
     """Compare numbers of classes by how well they foresee the panels of other patients.
 
     Parameters
@@ -157,6 +157,8 @@ def held_out(counts, patients, *, classes, seed, folds=10, starts=5):
     folds : int, default 10
     starts : int, default 5
         Of each fit; the most likely one is judged.
+    iterations : int, default 300
+        Steps of each fit at most.
 
     Returns
     -------
@@ -180,7 +182,8 @@ def held_out(counts, patients, *, classes, seed, folds=10, starts=5):
     for number in classes:
         each = np.empty(len(counts))
         for part in range(folds):
-            best, *_ = fit(counts[fold != part], classes=number, seed=seed + part, starts=starts)
+            train = counts[fold != part]
+            best, *_ = fit(train, classes=number, seed=seed + part, starts=starts, iterations=iterations)
             each[fold == part] = log_likelihood(counts[fold == part], best)
         found[number] = np.bincount(owner, weights=each)
     table = pd.DataFrame(found)  # one row a patient

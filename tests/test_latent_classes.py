@@ -89,7 +89,12 @@ def test_a_patient_is_never_on_both_sides(counts, monkeypatch):
     few = counts[:80]
     seen = []
     whole = latent_classes.fit
-    monkeypatch.setattr(latent_classes, "fit", lambda part, **options: seen.append(len(part)) or whole(part, **options))
+
+    def watched(part, **options):
+        seen.append(len(part))
+        return whole(part, **options)
+
+    monkeypatch.setattr(latent_classes, "fit", watched)
     patients = np.repeat(["a", "b", "c", "d"], [40, 20, 15, 5])
     latent_classes.held_out(few, patients, classes=[2], seed=0, folds=4, starts=1)
     assert sorted(seen) == [40, 60, 65, 75]

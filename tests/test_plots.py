@@ -151,8 +151,8 @@ def test_values_stand_in_their_bands():
     for ax, score in ((left, "accuracy"), (right, "AUC")):
         (band,) = ax.patches
         assert [band.get_x(), band.get_x() + band.get_width()] == pytest.approx(bands.loc[score].tolist())
-        dots = ax.collections[-1]
-        assert np.asarray(dots.get_offsets())[:, 0].tolist() == pytest.approx(values[score].tolist(), nan_ok=True)
+        x = np.asarray(ax.collections[-1].get_offsets())[:, 0]
+        assert x == pytest.approx(values[score].to_numpy(), nan_ok=True)
         assert ax.get_xlim()[0] < bands.loc[score, "low"] and ax.get_xlim()[1] > bands.loc[score, "high"]
     assert tuple(left.collections[-1].get_facecolors()[1][:3]) == to_rgb(plots.MARK)
 
