@@ -15,7 +15,6 @@ import pandas as pd
 from lungcls.agreement import TASK_SCORES, both_tasks, table_scores, to_binary
 
 N_SCORES = 5
-PLACES = ("below the second panel", "below the band", "inside the band", "above the band")
 
 
 def label_table(mixture, sizes):
@@ -205,33 +204,34 @@ def band(table, who="known class"):
     return pd.DataFrame({"low": mine.min(), "high": mine.max()})
 
 
-def place(value, *, second, low, high):
+def place(value, *, low, high, second=None):
     """Say where a score stands among the references.
 
     Parameters
     ----------
     value : float
-    second : float
-        What a second panel of readers reaches.
     low, high : float
         Ends of the band.
+    second : float, optional
+        What a second panel of readers reaches, where there is such a thing.
 
     Returns
     -------
     str
-        "below the second panel", "below the band", "inside the band" or "above the
-        band". Who stands above it should look for a leak first; a leak can also hide
-        below.
+        "below the second panel", "between second panel and band", "inside the band" or
+        "above the band"; "below the band" if `second` is not given. Who stands above the band should look
+        for a leak first; a leak can also hide below.
 
     Raises
     ------
     ValueError
         If the ends are in the wrong order or a number is missing.
     """
-    if not (low <= high and np.isfinite([value, second]).all()):
-        raise ValueError(f"place: found {value}, {second}, {low}, {high}, expected numbers with low <= high")
-    if value > high:
-        return PLACES[3]
+    given = [value, low, high] if second is None else [value, low, high, second]
+    if not (np.isfinite(given).all() and low <= high):
+        raise ValueError(f"place: found {', '.join(map(str, given))}, expected numbers with low <= high")
     if value >= low:
-        return PLACES[2]
-    return PLACES[0] if value < second else PLACES[1]
+        return "above the band" if value > high else "inside the band"
+    if second is None:
+        return "below the band"
+    return "below the second panel" if value < second else "between second panel and band"

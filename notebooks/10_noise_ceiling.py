@@ -150,15 +150,15 @@ show_text(
 
 # %% tags=["hide-input"]
 SPLITS = {
-    "one reader, the rest": {"first": 1},
-    "one reader, the other three": {"first": 1, "size": 4},
-    "two readers, the other two": {"first": 2, "size": 4},
+    "one, the rest": {"first": 1},
+    "one, the other three": {"first": 1, "size": 4},
+    "two, the other two": {"first": 2, "size": 4},
 }
 options = {"seed": seed, "resamples": resamples}
 
 
 def written(row):
-    return f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
 
 
 split = {
@@ -176,13 +176,16 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-single = by_size.loc[1, "nodules"]
+alone = sizes == 1
+malignant, diameters = to_binary(nodules["malignancy"]), nodules["diameter_mm"]
 show_text(
     "This is observed and needs no model, but it answers a slightly different question. Splitting makes "
     "panels smaller, so both labels are noisier than the real ones. And it leaves out the "
-    f"{count(single)} nodules ({percent(single / len(nodules))}) that a single reader marked: nobody knows "
-    "what a second one would have said. They are the easy ones, small and mostly called benign. To say "
-    "something about *all* labels, with as many readers as they really have, we need a model."
+    f"{count(alone.sum())} nodules ({percent(alone.mean())}) that a single reader marked: nobody knows what "
+    "a second one would have said. These are not like the others. Their median diameter is "
+    f"{diameters[alone].median():.1f} mm, and {percent(malignant[alone].mean())} of them are called "
+    f"malignant; for the others it is {diameters[~alone].median():.1f} mm and "
+    f"{percent(malignant[~alone].mean())}. To say something about *all* labels, with as many readers as they really have, we need a model."
 )
 
 # %% [markdown]
@@ -198,8 +201,9 @@ show_text(
 #
 # The shares are found by *expectation-maximisation* {cite}`dempster1977`: guess them, work out how probable
 # each class is for each nodule, average the scores with these probabilities as weights, and repeat. Each
-# round makes the readings more probable, never less. Where it ends depends on where it starts, so there are
-# many random starts.
+# round makes the readings more probable, never less. So that no score is impossible in any class, a tenth of
+# a reading of each score is imagined besides the real ones. Where the rounds end depends on where they start,
+# so there are many random starts.
 #
 # ```{admonition} What the model assumes
 # :class: important
@@ -226,7 +230,8 @@ show_text(
 numbers = range(1, most_classes + 1)
 judged = latent_classes.held_out(counts, nodules["patient_id"], classes=numbers, seed=seed, folds=folds)
 kept = judged.index[judged["kept"]].tolist()
-shown = judged.assign(kept=np.where(judged["kept"], "yes", "no"))
+a_nodule = [f"−{-value:.4f}" for value in judged["log_likelihood"]]
+shown = judged.assign(log_likelihood=a_nodule, kept=np.where(judged["kept"], "yes", "no"))
 shown = shown.rename(columns={"log_likelihood": "log-likelihood a nodule", "error": "standard error"})
 show_table(
     shown,
@@ -234,6 +239,7 @@ show_table(
     caption=f"Log-likelihood of held-out patients by number of latent classes ({folds} folds). *Behind* is "
     "what all nodules together lack to the best number, with its standard error over patients. Kept is what "
     "is behind by two standard errors at most.",
+    decimals=1,
 )
 chosen = judged["behind"].idxmin()
 others = ", ".join(str(number) for number in kept if number != chosen) or "none"
@@ -250,14 +256,13 @@ fits = {
 mixtures = [mixture for fitted in fits.values() for mixture in fitted]
 best = fits[chosen][0]
 letters = [chr(ord("A") + place) for place in range(len(best.scores))]
-heads = [f"score {score} (%)" for score in readers.SCORES]
+heads = [f"score {score}" for score in readers.SCORES]
 table = pd.DataFrame(100 * best.scores, index=letters, columns=heads)
-of_one, of_four = 100 * best.weights[0], 100 * best.weights[-1]
-table = table.assign(**{"of one reader (%)": of_one, "of four (%)": of_four}).rename_axis("class")
+table = table.assign(**{"one reader": 100 * best.weights[0], "four": 100 * best.weights[-1]})
 show_table(
-    table,
+    table.rename_axis("class"),
     name="tab-mixture",
-    caption=f"The most likely model with {len(best.scores)} classes. Left: how the readings of each class "
+    caption=f"The most likely model with {len(best.scores)} classes, in percent. Left: how the readings of each class "
     "spread over the scores. Right: how many of the nodules with one reader and with four readers belong to "
     "it.",
     decimals=0,
@@ -300,7 +305,7 @@ within = (check["real"] >= check["model, from"]) & (check["real"] <= check["mode
 missed = ", ".join(f"*{name}*" for name in check.index[~within])
 show_text(
     f"Of {len(check)} measures, {within.sum()} lie in the range that the model gives."
-    + (f" Outside are: {missed}. So large is the error that the model's simplicity makes." if missed else "")
+    + (f" Outside are: {missed}. There the model is off, by as much as the table shows." if missed else "")
 )
 
 # %% [markdown]
@@ -310,7 +315,7 @@ show_text(
 # up.
 #
 # - **A second panel.** Other readers, as many as the first had, look at the same nodule. Their label predicts
-#   the first panel's. This is what replacing the model by a meeting of radiologists would give.
+#   the first panel's. This is what one gets who asks other radiologists instead of a network.
 # - **The modelled ceiling.** A predictor that knows the class of every nodule, which no reader and no image
 #   can tell for certain, but nothing of what the readers said. It makes the best of it: for each score the
 #   decision is chosen that makes this very score largest. For the accuracy that is the most probable label;
@@ -323,29 +328,32 @@ plain = ceiling.band(modelled, "most probable label")
 
 
 def from_to(ends):
-    return [f"{low:.3f} to {high:.3f}" for low, high in ends.reindex(list(NAMES)).to_numpy()]
+    return [f"{low:.3f}–{high:.3f}" for low, high in ends.reindex(list(NAMES)).to_numpy()]
 
 
 table = pd.DataFrame({
     "score": list(NAMES.values()),
     "second panel": from_to(second),
-    "ceiling (decision for the score)": from_to(band),
-    "same, most probable label": from_to(plain),
-}).replace("nan to nan", "–")
+    "ceiling": from_to(band),
+    "by most probable label": from_to(plain),
+}).replace("nan–nan", "–")
 show_table(
     table,
     name="tab-band",
     caption=f"What the model gives, from the least to the greatest of {len(mixtures)} fits ({kept[0]} to "
-    f"{kept[-1]} classes, and all starts that explain the readings about equally well). The AUC needs an "
+    f"{kept[-1]} classes, and all starts that explain the readings about equally well). Last column: the same "
+    "predictor when it always decides for the most probable label, as most networks do. The AUC needs an "
     "order and not a decision, so a second panel has none.",
 )
 wide = modelled["known class", "multiclass", "F1 (weighted)"]
+of_single = ceiling.band(ceiling.reference(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
 show_text(
-    "Why a band and not a number? The fits explain the readings equally well and still disagree about the "
-    f"ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. Mostly the "
-    "nodules with a single reader are to blame. One score says little about the class behind it, so "
-    "different mixtures of classes give the same readings {cite}`goodman1974`. Whoever prints a single "
-    "number for this ceiling has chosen one of them."
+    "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
+    f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "
+    "readings say little about the class behind them, so different mixtures of classes give nearly the same "
+    "readings {cite}`goodman1974`. It is worst where there is a single reader: for these nodules alone the AUC ranges "
+    f"from {of_single['low']:.2f} to {of_single['high']:.2f}. Whoever prints a single number for this "
+    "ceiling has chosen one of the fits."
 )
 
 # %% [markdown]
@@ -419,8 +427,8 @@ results.index = pd.MultiIndex.from_tuples(results.index, names=["who", "task", "
 ORDER = ["largest class", "report (its own split)", "diameter, logistic", "diameter, boosted trees"]
 ORDER += ["second panel", "same readers' descriptions (leak)"]
 values = results["value"].unstack(["task", "score"]).reindex(index=ORDER, columns=list(NAMES))
-values.columns = [NAMES[column] for column in values.columns]
-named = band.set_axis([NAMES[key] for key in band.index])
+values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
+named = band.reindex(list(NAMES)).set_axis(values.columns)
 show_figure(
     plots.values_in_bands(values, named, marked=[ORDER[1]]),
     name="fig-ceiling",
@@ -436,8 +444,8 @@ show_figure(
 rows = []
 for (who, task, score), row in results.loc[ORDER[1:4] + ORDER[5:]].iterrows():
     low, high = band.loc[(task, score)]
-    reader = second.mean(axis=1).get((task, score), low)  # the AUC has no second panel
-    interval = "–" if np.isnan(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
+    reader = second["low"].get((task, score))  # the AUC has no second panel
+    interval = "–" if np.isnan(row["low"]) else f"{row['low']:.3f}–{row['high']:.3f}"
     stands = ceiling.place(row["value"], second=reader, low=low, high=high)
     rows.append([who, NAMES[task, score], f"{row['value']:.3f}", interval, stands])
 places = pd.DataFrame(rows, columns=["who", "score", "value", "95 % interval", "where it stands"])
@@ -446,7 +454,7 @@ show_table(
     name="tab-places",
     caption="Value, interval and place of each score. Intervals are over the patients of the "
     f"{count(len(cases))} cases ({count(baseline_resamples)} resamples); for the report's values none can be "
-    "made, since its predictions are not known.",
+    "made in this way, since its predictions are not known.",
 )
 
 # %% tags=["hide-input"]
@@ -461,16 +469,28 @@ def range_of(ends, decimals=2):
 two, auc, five = ("binary", "accuracy"), ("binary", "AUC"), ("multiclass", "accuracy")
 show_text(
     f"**Two classes.** The report's best accuracy is {at[(ORDER[1], *two)]:.3f} "
-    f"({stands[ORDER[1], NAMES[two]]}). A second panel of readers would reach {range_of(second.loc[two])}, and the diameter alone "
+    f"({stands[ORDER[1], NAMES[two]]}). A second panel of readers would reach "
+    f"{range_of(second.loc[two], 3)}, and the diameter alone "
     f"{range_of(by_diameter[:, 'binary', 'accuracy'], 3)} (with trees: {stands[ORDER[3], NAMES[two]]}, which "
     f"goes from {range_of(band.loc[two], 3)}). So in accuracy there is little room left for what an image "
     f"might add. In the order of the nodules there is more: the AUC of the diameter is "
     f"{range_of(by_diameter[:, 'binary', 'AUC'])}, the band goes from {range_of(band.loc[auc])}."
 )
+accuracy = at[(ORDER[1], *two)]
+test_share = reported.load()["split_percent"]["test"] / 100
+tested = round(test_share * reported.class_counts().sum())
+reach = 1.96 * np.sqrt(accuracy * (1 - accuracy) / tested)
+show_text(
+    f"How sure is that? A test part of {percent(test_share)} of the report's cases, as its text has it, is "
+    f"{count(tested)} cases. The luck of the draw alone moves an accuracy of {accuracy:.3f} by "
+    f"{100 * reach:.1f} percentage points either way (95 %). The lower end of the band is "
+    f"{100 * (band.loc[two, 'low'] - accuracy):.1f} points away."
+)
 missing = (1 - band.loc[five, "high"]) / (1 - at[(ORDER[1], *five)])
 show_text(
     f"**Five scores.** The report's best accuracy is {at[(ORDER[1], *five)]:.3f} "
-    f"({stands[ORDER[1], NAMES[five]]}). Beside 1 that looks poor, but the band goes from {range_of(band.loc[five])}: of what is missing to 1, "
+    f"({stands[ORDER[1], NAMES[five]]}). Beside 1 that looks poor, but the band goes from "
+    f"{range_of(band.loc[five])}: of what is missing to 1, "
     f"{percent(missing)} or more could not be had by any means in this model. The rest could: a second panel "
     f"of readers reaches {range_of(second.loc[five])}, and the diameter alone "
     f"{range_of(by_diameter[:, 'multiclass', 'accuracy'])}."
@@ -480,8 +500,8 @@ show_text(
 # ```{admonition} How to use the band
 # :class: tip
 # - *Below the second panel*: other readers would do better, so there is something left to learn.
-# - *Between the second panel and the band*: as good as a panel, which no score against the readers' own
-#   labels tells from being as good as they are.
+# - *Between the second panel and the band*: better than asking other readers, at foreseeing this kind of
+#   label.
 # - *Inside the band*: about as much as this kind of label can show. Further gains need better labels, not
 #   better networks.
 # - *Above the band*: look for a leak before looking for a reason to be glad. A leak can hide below the band,
@@ -494,8 +514,7 @@ show_text(
 # - The labels are not accurate in the sense of the report's assumption. Two readers differ more often than
 #   they agree on the score.
 # - A score has to be read against what can be reached, and that differs from score to score.
-# - The ceiling is known only as a band, because most of what would fix it, more readers of the same nodule,
-#   was never collected.
+# - The ceiling is known only as a band, because one to four readings say little about a nodule.
 # - Networks in this book are shown with their place in this band when they were trained on real images.
 
 # %% [markdown]

@@ -156,19 +156,26 @@ def test_a_band_spans_numbers_of_classes_and_starts(lidc_reference):
 
 
 @pytest.mark.parametrize("value, expected", [
-    (0.4, "below the second panel"), (0.5, "below the band"), (0.55, "below the band"),
-    (0.6, "inside the band"), (0.7, "inside the band"), (0.71, "above the band"),
+    (0.4, "below the second panel"), (0.5, "between second panel and band"), (0.6, "inside the band"),
+    (0.7, "inside the band"), (0.71, "above the band"),
 ])  # fmt: skip
 def test_places(value, expected):
     assert ceiling.place(value, second=0.5, low=0.6, high=0.7) == expected
-    assert expected in ceiling.PLACES
 
 
-def test_what_cannot_be_placed():
-    with pytest.raises(ValueError, match="place: found nan, 0.5, 0.6, 0.7, expected numbers"):
-        ceiling.place(np.nan, second=0.5, low=0.6, high=0.7)
-    with pytest.raises(ValueError, match="expected numbers with low <= high"):
-        ceiling.place(0.5, second=0.5, low=0.8, high=0.7)
+def test_without_a_second_panel_there_is_the_band_alone():
+    assert ceiling.place(0.4, low=0.6, high=0.7) == "below the band"
+    assert ceiling.place(0.8, low=0.6, high=0.7) == "above the band"
+
+
+@pytest.mark.parametrize("value, ends, second, found", [
+    (np.nan, (0.6, 0.7), 0.5, "nan, 0.6, 0.7, 0.5"),
+    (0.5, (0.8, 0.7), None, "0.5, 0.8, 0.7"),
+    (0.5, (0.6, np.nan), None, "0.5, 0.6, nan"),
+])
+def test_what_cannot_be_placed(value, ends, second, found):
+    with pytest.raises(ValueError, match=f"place: found {found}, expected numbers with low <= high"):
+        ceiling.place(value, low=ends[0], high=ends[1], second=second)
 
 
 def test_the_decision_is_named():

@@ -161,4 +161,4 @@ def test_panels_that_are_left_over_stay_empty():
     values = pd.DataFrame({("binary", "AUC"): [0.5]}, index=["constant"])
     bands = pd.DataFrame({"low": [0.7], "high": [0.75]}, index=pd.MultiIndex.from_tuples([("binary", "AUC")]))
     first, second = drawn(plots.values_in_bands(values, bands, columns=2))
-    assert first.get_title() == "binary: AUC" and not second.axison
+    assert first.get_title() == "binary\nAUC" and not second.axison

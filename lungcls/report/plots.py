@@ -397,8 +397,8 @@ def values_in_bands(values, bands, *, marked=(), columns=3):
         margin = 0.08 * (max(shown) - min(shown))
         ax.set(yticks=places, xlim=(min(shown) - margin, max(shown) + margin), ylim=(len(values) - 0.5, -0.5))
         ax.set_yticklabels(values.index, fontsize=9)
-        ax.set_title(score if isinstance(score, str) else ": ".join(score), fontsize=10)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
     for ax in axes.flat[values.shape[1] :]:
         ax.set_axis_off()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
