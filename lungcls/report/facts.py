@@ -210,34 +210,11 @@ def reader_facts():
         "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
         "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
         "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),
-        "pairs_kappa": f"{weighted_kappa(pairs):.2f}",
+        "pairs_kappa": f"{readers.weighted_kappa(pairs):.2f}",
         "four_nodules": count(by_size.loc[4, "nodules"]),
         "four_unanimous": percent(by_size.loc[4, "equal"]),
         "four_straddle": percent(by_size.loc[4, "both sides"]),
     }
-
-
-def weighted_kappa(counts):
-    """Agreement of pairs of scores beyond chance, with quadratic weights.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (5, 5), int
-        How often the first score (row) meets the second (column).
-
-    Returns
-    -------
-    float
-        1 for perfect agreement, 0 for that of chance.
-
-    References
-    ----------
-    .. [1] cohen1968
-    """
-    counts = np.asarray(counts, dtype=float)
-    weights = np.subtract.outer(SCORES, SCORES) ** 2
-    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    return 1 - (weights * counts).sum() / (weights * by_chance).sum()
 
 
 # --- A classifier that looks at nothing -----------------------------------------------
