@@ -86,6 +86,33 @@ def images_of(run, cohort):
     return Preprocessed(cohort.views[view], view, options)
 
 
+def masks_of(run, cohort):
+    """Give a cohort's nodule masks as a run's images are: the same crop and size.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, 1), bool
+        True where at least half of a pixel is nodule.
+
+    Raises
+    ------
+    InputError
+        If the cohort has no mask of the run's view.
+    """
+    view, options = run.config["view"], pixels.pixel_options(run.config)
+    if view not in cohort.masks:
+        raise InputError(f"{cohort.folder or cohort.name}: no mask of the view {view!r}, that of {run.id}; "
+                         f"expected a cohort with {view}_mask.npy")
+    masks = np.asarray(cohort.masks[view][np.arange(len(cohort))] > 0, dtype=np.float32)
+    masks = preprocessing.center_crop(masks, options["crop"]) if view == "nodule" else masks
+    return preprocessing.resize(masks, options["size"])[..., None] >= 0.5
+
+
 def predict(run, cohort, *, test_time=None):
     """Predict on a cohort; labels are not needed, and memory does not grow with it.
 
@@ -107,17 +134,43 @@ def predict(run, cohort, *, test_time=None):
     InputError
         As :func:`images_of` and :func:`open_model`.
     """
-    images, model = images_of(run, cohort), open_model(run)
-    from lungcls import training
-
     if test_time is None:
+        images, model = images_of(run, cohort), open_model(run)
+        from lungcls import training
+
         y_prob = training.predict(model, images)
     else:
+        y_prob = versions(run, cohort)
         from lungcls import augmentation
 
-        versions = [training.predict(model, _Version(images, i)) for i in range(len(augmentation.TRANSFORMS))]
-        y_prob = augmentation.combine(np.stack(versions), test_time)
+        y_prob = augmentation.combine(y_prob, test_time)
     return recipe.prediction_table(cohort.cases["case_id"], y_prob, run.config["task"])
+
+
+def versions(run, cohort):
+    """Predict on the five versions of each image that test-time augmentation makes.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+        Loaded with ``labels=False`` if it has none.
+
+    Returns
+    -------
+    ndarray of shape (5, n, n_classes), float32 in [0, 1]
+        In the order of ``lungcls.augmentation.TRANSFORMS``; the first is the image itself.
+
+    Raises
+    ------
+    InputError
+        As :func:`images_of` and :func:`open_model`.
+    """
+    images, model = images_of(run, cohort), open_model(run)
+    from lungcls import augmentation, training
+
+    numbers = range(len(augmentation.TRANSFORMS))
+    return np.stack([training.predict(model, _Version(images, number)) for number in numbers])
 
 
 class _Version(Preprocessed):
