@@ -167,23 +167,31 @@ def versions(run, cohort):
         As :func:`images_of` and :func:`open_model`.
     """
     images, model = images_of(run, cohort), open_model(run)
-    from lungcls import augmentation, training
+    from lungcls import training
 
-    numbers = range(len(augmentation.TRANSFORMS))
-    return np.stack([training.predict(model, _Version(images, number)) for number in numbers])
+    made = _Versions(images)
+    return training.predict(model, made).reshape(made.number, len(images), -1)
 
 
-class _Version(Preprocessed):
-    """One of the versions of each image that test-time augmentation predicts on."""
+class _Versions(Preprocessed):
+    """All versions that test-time augmentation predicts on, one after the other, as one array.
 
-    def __init__(self, images, number):
-        super().__init__(images.images, images.view, images.options)
-        self.number = number
+    One array is one prediction: a network is traced once, and not for each version.
+    """
 
-    def __getitem__(self, rows):
+    def __init__(self, images):
         from lungcls import augmentation
 
-        return augmentation.test_time(super().__getitem__(rows))[self.number]
+        super().__init__(images.images, images.view, images.options)
+        self.number, self.make = len(augmentation.TRANSFORMS), augmentation.test_time
+        self.shape = (self.number * len(images), *images.shape[1:])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        version, row = np.divmod(rows, len(self.images))
+        return self.make(super().__getitem__(row))[version, np.arange(len(row))]
 
 
 def write_predictions(run, cohort, path):
