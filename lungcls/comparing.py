@@ -2,7 +2,7 @@
 
 Both count patients, not cases, as independent. With one case a patient they are the plain
 tests. They stand beside the bootstrap of :mod:`lungcls.intervals`, which says the same in
-another way.
+another way. What is made of several p values, and of an interval, stands here too.
 """
 
 import numpy as np
@@ -125,6 +125,80 @@ def compare_accuracy(y_true, first, second, *, patients, level=0.95):
     return {"first": float(right[0].mean()), "second": float(right[1].mean()), **found,
             **_test(difference, np.sqrt(spread * (apart**2).sum())),
             "n": n, "patients": n_patients}  # fmt: skip
+
+
+# --- From p values and intervals to what can be said --------------------------------------
+
+
+def holm(p):
+    """Adjust p values of several comparisons: Holm's step-down method [1]_.
+
+    If those below 0.05 are taken for real, the chance that one or more of them is not is at
+    most 5 %, however the comparisons depend on each other.
+
+    Parameters
+    ----------
+    p : sequence of shape (m,), float in [0, 1]
+        NaN for a comparison that is not defined; it is not counted.
+
+    Returns
+    -------
+    ndarray of shape (m,), float in [0, 1]
+        Never below `p`, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If a value leaves [0, 1].
+
+    References
+    ----------
+    .. [1] holm1979
+    """
+    p = np.array(p, dtype=float)
+    known = ~np.isnan(p)
+    if p.ndim != 1 or ((p[known] < 0) | (p[known] > 1)).any():
+        raise ValueError(f"p: found {p.tolist()}, expected one list of values from 0 to 1")
+    rows = np.flatnonzero(known)
+    rows = rows[np.argsort(p[rows], kind="stable")]
+    p[rows] = np.minimum(1, np.maximum.accumulate(p[rows] * np.arange(len(rows), 0, -1)))
+    return p
+
+
+def verdict(low, high, *, margin):
+    """Say what the interval of a difference allows to say [1]_.
+
+    Parameters
+    ----------
+    low, high : float
+        Interval of first less second, of a score of which more is better.
+    margin : float above 0
+        Differences up to here do not matter.
+
+    Returns
+    -------
+    str
+        "within the margin" if the whole interval is, also where it leaves out 0; else
+        "better" or "worse" if it lies on one side of 0; else "cannot be told".
+
+    Raises
+    ------
+    ValueError
+        If `margin` is not above 0, or `low` above `high`.
+
+    References
+    ----------
+    .. [1] piaggio2012
+    """
+    if not margin > 0 or low > high:
+        raise ValueError(f"margin, interval: found {margin}, [{low}, {high}], "
+                         "expected a margin above 0 and low <= high")
+    if -margin <= low and high <= margin:
+        return "within the margin"
+    return "better" if low > 0 else "worse" if high < 0 else "cannot be told"
+
+
+# --- What the tests share -----------------------------------------------------------------
 
 
 def _auc_covariance(y_true, y_scores, owner):
