@@ -53,8 +53,6 @@ ARROWS = {
     "radiomics": "",
     "second_reader": "cohort readers sources",
     "baselines": "bands radiomics recipe second_reader",
-    "ceiling": "metrics",
-    "baselines": "cohort metrics",
     "agreement": "readers",
     "latent_classes": "",
     "ceiling": "agreement metrics",
