@@ -14,6 +14,7 @@ from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, to_binary
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
 from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.settings import resolve
 from lungcls.sources import lidc
 from lungcls.sources.views import nodule_shapes
 from lungcls.splitting import split
@@ -267,9 +268,15 @@ def profiles():
     dict of str to str
         The table `profiles`.
     """
-    rows = [[f"`{name}`", *(count(size) for size in astuple(sizes)[1:])] for name, sizes in PROFILES.items()]
+    rows = []
+    for name, sizes in PROFILES.items():
+        cnn = resolve(name, model="cnn", stage="scratch")
+        copies = resolve(name, model="mobilenet", stage="transfer_learning").copies
+        filters = ", ".join(map(count, cnn.filters))
+        rows.append([f"`{name}`", *map(count, astuple(sizes)[1:]), count(cnn.epochs), count(copies), filters])
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
-    frame = pd.DataFrame(rows, columns=["profile", *heads[1:]])
+    extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
+    frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
     return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
 
 
