@@ -185,7 +185,8 @@ show_text(
     "a second one would have said. These are not like the others. Their median diameter is "
     f"{diameters[alone].median():.1f} mm, and {percent(malignant[alone].mean())} of them are called "
     f"malignant; for the others it is {diameters[~alone].median():.1f} mm and "
-    f"{percent(malignant[~alone].mean())}. To say something about *all* labels, with as many readers as they really have, we need a model."
+    f"{percent(malignant[~alone].mean())}. To say something about *all* labels, with as many readers as they "
+    "really have, we need a model."
 )
 
 # %% [markdown]
@@ -262,9 +263,9 @@ table = table.assign(**{"one reader": 100 * best.weights[0], "four": 100 * best.
 show_table(
     table.rename_axis("class"),
     name="tab-mixture",
-    caption=f"The most likely model with {len(best.scores)} classes, in percent. Left: how the readings of each class "
-    "spread over the scores. Right: how many of the nodules with one reader and with four readers belong to "
-    "it.",
+    caption=f"The most likely model with {len(best.scores)} classes, in percent. Left: how the readings of "
+    "each class spread over the scores. Right: how many of the nodules with one reader and with four readers "
+    "belong to it.",
     decimals=0,
 )
 
@@ -341,9 +342,9 @@ show_table(
     table,
     name="tab-band",
     caption=f"What the model gives, from the least to the greatest of {len(mixtures)} fits ({kept[0]} to "
-    f"{kept[-1]} classes, and all starts that explain the readings about equally well). Last column: the same "
-    "predictor when it always decides for the most probable label, as most networks do. The AUC needs an "
-    "order and not a decision, so a second panel has none.",
+    f"{kept[-1]} classes, and all starts that explain the readings about equally well). Last column: the "
+    "same predictor when it always decides for the most probable label, as most networks do. The AUC needs "
+    "an order and not a decision, so a second panel has none.",
 )
 wide = modelled["known class", "multiclass", "F1 (weighted)"]
 of_single = ceiling.band(ceiling.reference(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
@@ -351,9 +352,9 @@ show_text(
     "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
     f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "
     "readings say little about the class behind them, so different mixtures of classes give nearly the same "
-    "readings {cite}`goodman1974`. It is worst where there is a single reader: for these nodules alone the AUC ranges "
-    f"from {of_single['low']:.2f} to {of_single['high']:.2f}. Whoever prints a single number for this "
-    "ceiling has chosen one of the fits."
+    "readings {cite}`goodman1974`. It is worst where there is a single reader: for these nodules alone the "
+    f"AUC ranges from {of_single['low']:.2f} to {of_single['high']:.2f}. Whoever prints a single number for "
+    "this ceiling has chosen one of the fits."
 )
 
 # %% [markdown]
@@ -489,7 +490,8 @@ show_text(
 missing = (1 - band.loc[five, "high"]) / (1 - at[(ORDER[1], *five)])
 show_text(
     f"**Five scores.** The report's best accuracy is {at[(ORDER[1], *five)]:.3f} "
-    f"({stands[ORDER[1], NAMES[five]]}). Beside 1 that looks poor, but the band goes from "
+    f"({stands[ORDER[1], NAMES[five]]}; the largest class alone gives "
+    f"{at[(ORDER[0], *five)]:.3f}). Beside 1 that looks poor, but the band goes from "
     f"{range_of(band.loc[five])}: of what is missing to 1, "
     f"{percent(missing)} or more could not be had by any means in this model. The rest could: a second panel "
     f"of readers reaches {range_of(second.loc[five])}, and the diameter alone "
