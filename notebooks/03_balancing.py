@@ -577,10 +577,10 @@ show_figure(
 #   two histograms). The whole scale from black to white is 1.
 # - *Correlation* with the original, pixel by pixel (median). It falls when the picture moves and when it
 #   turns into its negative.
-# - *Nodule left* (median): we paint over the nodule with the grey of its surroundings and let the same draw
+# - *Left* of the nodule (median): we paint over the nodule with the grey of its surroundings and let the same draw
 #   of the augmentation change both images, with and without the nodule. Where the two results still differ,
 #   the nodule still shows. 100 % means as visible as before, 0 % gone: out of the frame, or drowned in white.
-# - *Half lost*: how often less than half of the nodule is left in the image; and *half lost, middle*: in the
+# - *Half lost*: how often less than half of the nodule is left in the image; and *middle lost*: in the
 #   square in the middle, half as wide as the image, where the nodule was.
 # - *Sharpness*: how well the sharpness of an image alone tells whether it was augmented (AUC, 0.5 is
 #   chance). Interpolation blurs; this is one of the traces that the report feared in copies.
@@ -629,10 +629,10 @@ def summarise(name, options):
 mixing = f"AugMix {default('augmix', 'strength'):g}"
 attempts = {"dynamic": ("geometric", {}), mixing: ("augmix", {})}
 attempts |= {f"RandAugment {s:g}": ("randaugment", {"strength": s}) for s in (0.1, 0.25, strength)}
-names = ["grey shift", "correlation", "nodule left", "half lost", "half lost, middle", "sharpness"]
+names = ["grey shift", "correlation", "left", "half lost", "middle lost", "sharpness"]
 table = pd.DataFrame({label: summarise(*how) for label, how in attempts.items()}, index=names)
 if view == "full_slice":  # the nodule was not in the middle
-    table = table.drop(index="half lost, middle")
+    table = table.drop(index="middle lost")
 show_table(
     table.dropna().T.rename_axis("augmentation"),
     name="tab-distortion",
@@ -645,11 +645,11 @@ show_table(
 words = reported.claim("aggressive")
 strong = f"RandAugment {strength:g}"
 shifts = table.loc["grey shift"]
-half = table.dropna().index[table.dropna().index.str.startswith("half")]
+half = [name for name in table.dropna().index if name.endswith("lost")]
 gone = ""
-if len(half):
+if half:
     often = table.loc[half[-1]]
-    where = " in the middle of the image" if half[-1].endswith("middle") else ""
+    where = " in the middle of the image" if half[-1] == "middle lost" else ""
     gone = (
         f" Less than half of the nodule is left{where} in {often[strong]} "
         f"of its versions, in {often[mixing]} of those of AugMix and in {often['dynamic']} of those of the "
@@ -667,8 +667,8 @@ show_text(
 # %% [markdown]
 # ## What follows
 #
-# - All models of this book share one patient-grouped split; the report's kind of split tests mostly on
-#   patients that the model knows.
+# - All models of this book share one patient-grouped split; with its own kind of split, the report tested
+#   mostly on patients that the model knew, if its cases are the rebuilt list.
 # - On unequal classes, accuracy and weighted F1 say little; sensitivity, specificity and the F1 of each class
 #   stand beside them from here on.
 # - Weights and copies give each class the same say. The extra copies of `upsample_plus` weaken the clue that
