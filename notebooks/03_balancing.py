@@ -577,9 +577,10 @@ show_figure(
 #   two histograms). The whole scale from black to white is 1.
 # - *Correlation* with the original, pixel by pixel (median). It falls when the picture moves and when it
 #   turns into its negative.
-# - *Left* of the nodule (median): we paint over the nodule with the grey of its surroundings and let the same draw
-#   of the augmentation change both images, with and without the nodule. Where the two results still differ,
-#   the nodule still shows. 100 % means as visible as before, 0 % gone: out of the frame, or drowned in white.
+# - *Left* of the nodule (median): we paint over the nodule with the grey of its surroundings and let the
+#   same draw of the augmentation change both images, with and without the nodule. Where the two results
+#   still differ, the nodule still shows. 100 % means as visible as before, 0 % gone: out of the frame, or
+#   drowned in white.
 # - *Half lost*: how often less than half of the nodule is left in the image; and *middle lost*: in the
 #   square in the middle, half as wide as the image, where the nodule was.
 # - *Sharpness*: how well the sharpness of an image alone tells whether it was augmented (AUC, 0.5 is
