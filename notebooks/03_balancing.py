@@ -319,7 +319,7 @@ scores = report_cases["malignancy"].to_numpy()[report_train]
 extra = reported.load()["preprocessing"]["extra_copies"]
 sources = {
     "this cohort": (labels, settings["plus"]),
-    "rebuilt list of the report": ({"multiclass": scores, "binary": (scores > 3).astype(int)}, extra),
+    "report's list": ({"multiclass": scores, "binary": (scores > 3).astype(int)}, extra),
 }
 rows = {
     (source, TASKS[task], how): clue(known[task], how, plus)
@@ -327,20 +327,21 @@ rows = {
     for task in CLASSES
     for how in ("upsample", "upsample_plus")
 }
-columns = ["copies, largest (%)", "copies, smallest (%)", "guess (%)", "blind (%)"]
+columns = ["largest (%)", "smallest (%)", "guess (%)", "blind (%)"]
 clues = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-clues.index = pd.MultiIndex.from_tuples(clues.index, names=["training part of", "task", "strategy"])
+clues.index = pd.MultiIndex.from_tuples(clues.index, names=["cases", "task", "strategy"])
 show_table(
     clues,
     name="tab-clue",
-    caption="Share of copies among the examples of the largest and of the smallest class; how often a model "
-    "that knows nothing but whether an image is a copy *guesses* the class right; and how often a *blind* "
-    "guess does. The closer the last two columns, the weaker the clue.",
+    caption="Share of copies among the training examples of the *largest* and of the *smallest* class, for "
+    "this cohort and for the report's case list as rebuilt; how often a model that knows nothing but whether "
+    "an image is a copy *guesses* the class right; and how often a *blind* guess does. The closer the last "
+    "two columns, the weaker the clue.",
     decimals=1,
 )
 
 # %% tags=["hide-input"]
-binary = clues.loc[("rebuilt list of the report", "binary")]
+binary = clues.loc[("report's list", "binary")]
 plain, cured = binary.loc["upsample"], binary.loc["upsample_plus"]
 show_text(
     f"On the report's binary task the clue alone gives {plain.iloc[2]:.0f} % right answers with plain "
@@ -421,9 +422,9 @@ if constant:
     show_text(
         f"Networks that give every test case the same answer: {', '.join(constant)}. They have not found a "
         f"line between the classes. Training is short in the profile `{profile}`: without copies, an epoch "
-        f"has {batches} step{'s' * (batches > 1)}. Early stopping counts epochs, and the running averages that batch "
-        "normalisation uses outside training lag behind. Accuracy and F1 say nothing about such a network; "
-        "the AUC still tells whether it ranks the cases."
+        f"has {batches} step{'s' * (batches > 1)}. Early stopping counts epochs, and the running averages "
+        "that batch normalisation uses outside training lag behind. Accuracy and F1 say nothing about such a "
+        "network; the AUC still tells whether it ranks the cases."
     )
 words, weighted = reported.claim("balancing"), results.loc["F1 weighted"]
 always_right = results.loc["accuracy", "majority class"]
@@ -574,14 +575,15 @@ show_figure(
 #
 # - *Grey shift*: how far a pixel's grey moves on average, once position is ignored (the distance between the
 #   two histograms). The whole scale from black to white is 1.
-# - *Correlation* with the original, pixel by pixel. It falls when the picture moves and when it turns into
-#   its negative.
-# - *Nodule left*: we paint over the nodule with the grey of its surroundings and let the same draw of the
-#   augmentation change both images, with and without the nodule. Where the two results still differ, the
-#   nodule still shows. 100 % means as visible as before, 0 % gone: out of the frame, or drowned in white. We
-#   give the median, and how often less than half is left: anywhere in the image, and in its middle, the
-#   square of half its side where the nodule was.
-# - *Told by sharpness*: how well the sharpness of an image alone tells whether it was augmented (AUC, 0.5 is
+# - *Correlation* with the original, pixel by pixel (median). It falls when the picture moves and when it
+#   turns into its negative.
+# - *Left* of the nodule (median): we paint over the nodule with the grey of its surroundings and let the
+#   same draw of the augmentation change both images, with and without the nodule. Where the two results
+#   still differ, the nodule still shows. 100 % means as visible as before, 0 % gone: out of the frame, or
+#   drowned in white.
+# - *Half lost*: how often less than half of the nodule is left in the image; and *middle lost*: in the
+#   square in the middle, half as wide as the image, where the nodule was.
+# - *Sharpness*: how well the sharpness of an image alone tells whether it was augmented (AUC, 0.5 is
 #   chance). Interpolation blurs; this is one of the traces that the report feared in copies.
 
 # %% tags=["hide-input"]
@@ -628,13 +630,12 @@ def summarise(name, options):
 mixing = f"AugMix {default('augmix', 'strength'):g}"
 attempts = {"dynamic": ("geometric", {}), mixing: ("augmix", {})}
 attempts |= {f"RandAugment {s:g}": ("randaugment", {"strength": s}) for s in (0.1, 0.25, strength)}
-names = ["grey shift, mean", "correlation, median", "nodule left, median", "less than half left"]
-names += ["less than half left in the middle", "told by sharpness (AUC)"]
+names = ["grey shift", "correlation", "left", "half lost", "middle lost", "sharpness"]
 table = pd.DataFrame({label: summarise(*how) for label, how in attempts.items()}, index=names)
 if view == "full_slice":  # the nodule was not in the middle
-    table = table.drop(index="less than half left in the middle")
+    table = table.drop(index="middle lost")
 show_table(
-    table.dropna().rename_axis("measure"),
+    table.dropna().T.rename_axis("augmentation"),
     name="tab-distortion",
     caption=f"How far each augmentation moves an image from its original, over {versions} versions of "
     f"{count(len(drawn))} training cases (view *{VIEW_NAMES[view]}*). The number behind a name is the "
@@ -644,12 +645,12 @@ show_table(
 # %% tags=["hide-input"]
 words = reported.claim("aggressive")
 strong = f"RandAugment {strength:g}"
-shifts = table.loc["grey shift, mean"]
-half = table.dropna().index[table.dropna().index.str.startswith("less")]
+shifts = table.loc["grey shift"]
+half = [name for name in table.dropna().index if name.endswith("lost")]
 gone = ""
-if len(half):
+if half:
     often = table.loc[half[-1]]
-    where = " in the middle of the image" if half[-1].endswith("middle") else ""
+    where = " in the middle of the image" if half[-1] == "middle lost" else ""
     gone = (
         f" Less than half of the nodule is left{where} in {often[strong]} "
         f"of its versions, in {often[mixing]} of those of AugMix and in {often['dynamic']} of those of the "
@@ -667,8 +668,8 @@ show_text(
 # %% [markdown]
 # ## What follows
 #
-# - All models of this book share one patient-grouped split; the report's kind of split tests mostly on
-#   patients that the model knows.
+# - All models of this book share one patient-grouped split; with its own kind of split, the report tested
+#   mostly on patients that the model knew, if its cases are the rebuilt list.
 # - On unequal classes, accuracy and weighted F1 say little; sensitivity, specificity and the F1 of each class
 #   stand beside them from here on.
 # - Weights and copies give each class the same say. The extra copies of `upsample_plus` weaken the clue that
