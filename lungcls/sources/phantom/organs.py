@@ -14,7 +14,7 @@ from lungcls.sources.phantom import shapes
 WIDTH, DEPTH = 128.0, 88.0  # half width and half depth of the standard thorax, mm
 
 # u: share of the half width; front and back as shares of the half depth
-CAGE = [
+CAGE = (
     (-0.3, 0.97, -0.97, 0.97),
     (0.0, 1.0, -0.99, 0.99),
     (0.25, 1.0, -1.0, 1.0),
@@ -26,10 +26,10 @@ CAGE = [
     (0.96, 0.56, -0.26, 0.78),
     (1.0, 0.47, -0.08, 0.70),
     (1.1, 0.40, 0.05, 0.62),
-]
-SAG = [(0.0, -6.0), (0.15, 0.0), (0.55, 0.0), (0.8, -8.0), (1.0, -22.0), (1.15, -32.0)]  # u: y of the spine
+)
+SAG = ((0.0, -6.0), (0.15, 0.0), (0.55, 0.0), (0.8, -8.0), (1.0, -22.0), (1.15, -32.0))  # u: y of the spine
 # u: x, y, half axes of the heart; and its turn
-HEART = [
+HEART = (
     (0.03, 30, -40, 8, 5),
     (0.08, 30, -38, 48, 26),
     (0.18, 23, -28, 64, 42),
@@ -38,12 +38,12 @@ HEART = [
     (0.52, 4, -20, 38, 36),
     (0.6, 0, -22, 26, 28),
     (0.64, -2, -22, 10, 12),
-]
+)
 HEART_TURN = -0.5
 # Chambers: along and across the heart, size (shares of its half axes), HU with contrast.
 CHAMBERS = ((-0.05, 0.35, 0.5, 190.0), (-0.5, -0.2, 0.4, 230.0), (0.1, -0.35, 0.42, 250.0))
 # u: x, y, half axes of fat and small structures between the lungs
-CORE = [
+CORE = (
     (0.0, 4, 5, 26, 30),
     (0.4, 2, 12, 15, 34),
     (0.6, 0, 4, 20, 34),
@@ -51,14 +51,14 @@ CORE = [
     (0.85, 2, 0, 27, 40),
     (0.95, 0, 12, 28, 38),
     (1.1, 0, 16, 32, 40),
-]
-FRONT = [
+)
+FRONT = (
     (0.0, 3, -68, 14, 22),
     (0.25, 3, -70, 7, 22),
     (0.55, 2, -68, 3, 24),
     (0.7, 2, -62, 6, 24),
     (0.9, 0, -40, 16, 26),
-]
+)
 SPINE = 51.0  # y of the vertebral bodies
 SPINE_RADII = (25.0, 23.0)
 
@@ -249,8 +249,11 @@ def lung(a, x, y, u, *, tubes=True):
     u : float or ndarray
         Height.
     """
-    inner = cage(a, x, y, u)
-    right, left = domes(a, x, y, u)
+    return carved(a, x, y, u, cage(a, x, y, u), *domes(a, x, y, u), tubes=tubes)
+
+
+def carved(a, x, y, u, inner, right, left, *, tubes=True):
+    """As :func:`lung`, of distances to the cage and to what lies under the domes."""
     below = shapes.join(right, left, 20.0)
     between = mediastinum(a, x, y, u, tubes=tubes)
     # Above the apices nothing is left, below the recess neither.
@@ -308,7 +311,7 @@ def _parenchyma(a, canvas, field):
 
 def _fissures(canvas, a, u, lung):
     """Paint the oblique fissures of both lungs and the horizontal one of the right lung."""
-    x, y = canvas.x[canvas.x.shape[0] // 2], canvas.y[:, canvas.y.shape[1] // 2]
+    x, y = canvas.lines()
     bow = 0.14 * ((np.abs(x) - 0.5 * a.width_mm) / (0.5 * a.width_mm)) ** 2
     oblique = (2.3 * (u - 0.43) - bow) * a.depth_mm
     flat = (-0.25 + 12.0 * (u - a.minor) + 2.0 * bow) * a.depth_mm
@@ -319,7 +322,7 @@ def _fissures(canvas, a, u, lung):
         columns = np.flatnonzero(seen)
         reach = int(np.ceil(2.5 * width / canvas.pixel_spacing_mm))
         rows = np.searchsorted(y, course[columns]) + np.arange(-reach, reach + 1)[:, None]
-        rows = np.clip(rows, 0, shapes.N - 1)
+        rows = np.clip(rows, 0, len(y) - 1)
         away = (y[rows] - course[columns]) / width
         inside = np.clip(-lung[rows, columns], 0.0, 1.0)
         canvas.hu[rows, columns] += a.fissure * strength * inside * np.exp(-away * away).astype(np.float32)

@@ -201,7 +201,6 @@ def cover(canvas, z, start, end, radius):
     """
     out = np.zeros(canvas.hu.size, dtype=np.float32)
     spacing = np.float32(canvas.pixel_spacing_mm)
-    n = canvas.hu.shape[0]
     way = end - start
     # The part of each piece that lies in the slice.
     slab = SLAB_MM + radius[:, 0]
@@ -224,9 +223,7 @@ def cover(canvas, z, start, end, radius):
         if chosen.size:
             _patch(
                 out,
-                n,
                 patch,
-                spacing,
                 z,
                 row[chosen],
                 column[chosen],
@@ -240,8 +237,10 @@ def cover(canvas, z, start, end, radius):
     return places, out[places]
 
 
-def _patch(out, n, patch, spacing, z, row, column, start, way, radius, weight, canvas):
+def _patch(out, patch, z, row, column, start, way, radius, weight, canvas):
     """Draw pieces in squares of `patch` pixels."""
+    height, width = canvas.hu.shape
+    spacing = np.float32(canvas.pixel_spacing_mm)
     top = np.floor(row - patch / 2 + 0.5).astype(np.int32)
     left = np.floor(column - patch / 2 + 0.5).astype(np.int32)
     steps = np.arange(patch, dtype=np.int32)
@@ -251,13 +250,34 @@ def _patch(out, n, patch, spacing, z, row, column, start, way, radius, weight, c
     dz = (z - start[:, 2])[:, None, None]
     wx, wy, wz = (way[:, i, None, None] for i in range(3))
     inverse = 1.0 / ((way**2).sum(axis=1) + 1e-6)[:, None, None]
-    t = np.clip((dx * wx + dy * wy + dz * wz) * inverse, 0.0, 1.0)
-    height = np.maximum(np.abs(dz - t * wz) - np.float32(SLAB_MM), 0.0)
-    away = np.sqrt((dx - t * wx) ** 2 + (dy - t * wy) ** 2 + height * height)
-    r0, taper = radius[:, 0, None, None], (radius[:, 1] - radius[:, 0])[:, None, None]
-    share = np.clip(0.5 - (away - r0 - t * taper) / spacing, 0.0, 1.0)
+    # In place from here on: these are the largest arrays of a slice.
+    t = dx * wx + dy * wy
+    t += dz * wz
+    t *= inverse
+    np.clip(t, 0.0, 1.0, out=t)
+    step = t * wx
+    away = np.subtract(dx, step, out=step)
+    away *= away
+    step = t * wy
+    np.subtract(dy, step, out=step)
+    step *= step
+    away += step
+    np.multiply(t, wz, out=step)
+    np.abs(np.subtract(dz, step, out=step), out=step)
+    step -= np.float32(SLAB_MM)
+    np.maximum(step, 0.0, out=step)
+    step *= step
+    away += step
+    share = np.sqrt(away, out=away)
+    share -= radius[:, 0, None, None]
+    t *= (radius[:, 1] - radius[:, 0])[:, None, None]
+    share -= t
+    share /= spacing
+    np.clip(np.subtract(0.5, share, out=share), 0.0, 1.0, out=share)
     r = np.minimum(radius.mean(axis=1), spacing / 2)
     share *= (weight * 2.0 * r * spacing / (r + spacing / 2) ** 2)[:, None, None]
-    place = rows * n + columns
-    seen = (share > 0.01) & (rows >= 0) & (rows < n) & (columns >= 0) & (columns < n)
-    np.maximum.at(out, place[seen], share[seen])
+    rows = rows - canvas.top
+    seen = share > 0.01
+    seen &= (rows >= 0) & (rows < height)
+    seen &= (columns >= 0) & (columns < width)
+    np.maximum.at(out, (rows * width + columns)[seen], share[seen])
