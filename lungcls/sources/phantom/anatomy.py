@@ -295,15 +295,16 @@ def _grid(a, pixels, u, pixel_spacing_mm):
     x, y = (line - np.float32(a.shift_x))[None, :], (line - np.float32(a.shift_y))[:, None]
     if a.bend_places is None:
         return x, y
-    dx = dy = np.float32(0.0)
+    dx, dy, step = np.zeros((3, y.size, x.size))
     for (px, py, pz), (wx, wy) in zip(a.bend_places, a.bend_moves, strict=True):
         height = np.exp(-((u * a.height_mm - pz) ** 2) / (2 * REACH_MM**2))
         if height < 0.01:
             continue
         across = np.exp(-((x - px) ** 2) / (2 * REACH_MM**2)) * np.float32(height)
         down = np.exp(-((y - py) ** 2) / (2 * REACH_MM**2))
-        dx, dy = dx + (across * np.float32(wx)) * down, dy + (across * np.float32(wy)) * down
-    return (x + dx).astype(np.float32), (y + dy).astype(np.float32)
+        dx += np.multiply(across * np.float32(wx), down, out=step)
+        dy += np.multiply(across * np.float32(wy), down, out=step)
+    return np.add(x, dx, out=dx).astype(np.float32), np.add(y, dy, out=dy).astype(np.float32)
 
 
 def _canvas(a, u, pixel_spacing_mm):

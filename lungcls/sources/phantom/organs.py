@@ -213,10 +213,21 @@ def mediastinum(a, x, y, u, *, tubes=True):
 def tube(x, y, z, a, b, ra, rb):
     """Signed distance to a tapering tube from `a` to `b` in three dimensions."""
     d = [q - p for p, q in zip(a, b, strict=True)]
-    t = ((x - a[0]) * d[0] + (y - a[1]) * d[1] + (z - a[2]) * d[2]) / (d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
-    t = np.clip(t, 0.0, 1.0)
-    away = (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 + (z - a[2] - t * d[2]) ** 2
-    return np.sqrt(away) - (ra + t * (rb - ra))
+    x, y, z = x - a[0], y - a[1], z - a[2]
+    t = x * d[0] + y * d[1] + z * d[2]
+    t /= d[0] ** 2 + d[1] ** 2 + d[2] ** 2
+    np.minimum(np.maximum(t, 0.0, out=t), 1.0, out=t)
+    away = (x - t * d[0]) ** 2
+    for offset, way in ((y, d[1]), (z, d[2])):
+        step = t * way
+        np.subtract(offset, step, out=step)
+        step *= step
+        away += step
+    np.sqrt(away, out=away)
+    t *= rb - ra
+    t += ra
+    away -= t
+    return away
 
 
 def domes(a, x, y, u):

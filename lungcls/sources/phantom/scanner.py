@@ -95,8 +95,11 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner)
     # White noise is drawn in frequency space, where it is white too: one transform less.
     white = rng.standard_normal((*spectrum.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    noise = fft.irfft2(white * spectrum, s=hu.shape)
-    image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
+    white *= spectrum
+    noise = fft.irfft2(white, s=hu.shape)
+    wave = fft.rfft2(hu)
+    wave *= transfer
+    image = fft.irfft2(wave, s=hu.shape)
     # Noise is weaker where rays cross less tissue: in lung and air.
     weight = image * np.float32(0.00035)
     weight += np.float32(1.0)

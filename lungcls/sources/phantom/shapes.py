@@ -1,7 +1,7 @@
 """Shapes with soft edges: signed distances in mm, negative inside, and how they are painted."""
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -57,11 +57,10 @@ class Canvas:
 
     def fill(self, distance, value, box=np.s_[:, :]):
         """Paint `value` where `distance` is negative, with an edge one pixel wide."""
-        part = self.hu[box]
-        value = np.broadcast_to(np.float32(value), part.shape)
+        part, value = self.hu[box], np.float32(value)
         for top in range(0, len(part), STRIP):  # small pieces stay in the processor's cache
             rows = slice(top, top + STRIP)
-            step = value[rows] - part[rows]
+            step = (value[rows] if value.ndim else value) - part[rows]
             step *= cover(distance[rows], self.pixel_spacing_mm)
             part[rows] += step
 
@@ -190,8 +189,15 @@ def _stretch(field, out=None):
 
 def at(table, u):
     """Interpolate the columns of a table whose first column is `u`; held constant beyond its ends."""
+    return _at_one(table, u) if isinstance(u, float) else _interpolated(table, u)
+
+
+def _interpolated(table, u):
     first, *others = _columns(table)
     return [np.interp(u, first, column).astype(np.float32) for column in others]
+
+
+_at_one = lru_cache(maxsize=256)(_interpolated)  # a slice asks for its one height again and again
 
 
 @cache

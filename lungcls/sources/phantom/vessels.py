@@ -65,7 +65,7 @@ def grow(a, *, rng):
     places = _ends(a, rng)[:, None]  # of shape (4, groups, 3, places)
     parts = []
     for generation in range(HALVINGS + 1):
-        way = places.mean(axis=3) - nodes
+        way = _mean(places) - nodes
         astray = 0.07 * np.linalg.norm(way, axis=-1, keepdims=True)
         tips = nodes + STRIDE * way + astray * rng.standard_normal(nodes.shape, dtype=np.float32)
         if generation == HALVINGS:
@@ -135,13 +135,27 @@ def _inward(roots):
 def _halve(places, rng):
     """Halve every group of places across a direction near that in which it is widest."""
     trees, groups, _, n = places.shape
-    wide = places.max(axis=3) - places.min(axis=3)
+    wide = _folded(np.maximum, places) - _folded(np.minimum, places)
     way = wide**2 / (wide**2).sum(axis=-1, keepdims=True) + rng.normal(0.0, 0.45, wide.shape)
     along = np.einsum("tgcn,tgc->tgn", places, way.astype(np.float32))
     order = np.argpartition(along, n // 2 - 1, axis=2) if n > 2 else np.argsort(along, axis=2)
-    sorted_ = np.take_along_axis(places, order[:, :, None], axis=3)
-    halves = sorted_.reshape(trees, groups, 3, 2, n // 2).swapaxes(2, 3)
-    return np.ascontiguousarray(halves).reshape(trees, 2 * groups, 3, n // 2)
+    first = np.arange(0, places.size, n).reshape(trees, groups, 1, 3, 1)  # of each row of coordinates
+    halves = places.ravel()[first + order.reshape(trees, groups, 2, 1, n // 2)]
+    return halves.reshape(trees, 2 * groups, 3, n // 2)
+
+
+def _folded(ufunc, places):
+    """Reduce the last axis, whose length is a power of 2: fast however short it is."""
+    while (n := places.shape[-1]) > 1:
+        places = ufunc(places[..., : n // 2], places[..., n // 2 :])
+    return places[..., 0]
+
+
+def _mean(places):
+    n = places.shape[-1]
+    if n > 4:
+        return places.mean(axis=-1)
+    return sum((places[..., i] for i in range(1, n)), places[..., 0]) / n  # in the order of `mean`
 
 
 def add(canvas, a, u, lung):
@@ -273,7 +287,8 @@ def _patch(out, patch, z, row, column, start, way, radius, weight, canvas):
     t *= (radius[:, 1] - radius[:, 0])[:, None, None]
     share -= t
     share /= spacing
-    np.clip(np.subtract(0.5, share, out=share), 0.0, 1.0, out=share)
+    np.subtract(0.5, share, out=share)
+    np.clip(share, 0.0, 1.0, out=share)
     r = np.minimum(radius.mean(axis=1), spacing / 2)
     share *= (weight * 2.0 * r * spacing / (r + spacing / 2) ** 2)[:, None, None]
     rows = rows - canvas.top
