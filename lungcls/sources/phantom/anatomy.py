@@ -16,7 +16,8 @@ TRIES = 6  # anatomies that are bent, until one holds all nodules
 MARGIN_MM = 2.5  # least depth of a nodule's middle in the lung
 ROUGH_MM = 0.35  # unevenness of the lungs' surface
 REACH_MM = 30.0  # how far around a nodule the anatomy is bent
-NEAR_MM = 25.0  # farther outside of a shape it paints nothing, not even on pixels between nodes
+# Farther outside of the cage or the skin no shape is measured: no pixel there is painted.
+CAGE_MM, SKIN_MM = 20.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -153,18 +154,18 @@ def _fields(a, u, pixel_spacing_mm, rng):
     body = wall.outline(a, x, y, u)
     x, y = np.broadcast_to(x, inner.shape), np.broadcast_to(y, inner.shape)
     found = {"inner": inner, "body": body, "way": wall.round_the_cage(a, x, y, u)}
-    near = inner < NEAR_MM
+    near = inner < CAGE_MM
     lung, right, left = np.broadcast_to(inner, (3, *inner.shape)).astype(float)
     right[near], left[near] = organs.domes(a, x[near], y[near], u)
     lung[near] = organs.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
     found["lung"] = lung + ROUGH_MM * fine
     if u < max(a.dome_right, a.dome_left) + 0.02:
         found["right"], found["left"] = right, left
-    shell = (inner > 0.0) & (body < NEAR_MM)
+    shell = (inner > 0.0) & (body < SKIN_MM)
     found["muscle"] = inner - 12.0
     found["muscle"][shell] = wall.muscle(a, x[shell], y[shell], u, inner[shell])
     found["coarse"], found["fine"] = _slow_noise(rng, 20), fine
-    first, last = np.flatnonzero((body < NEAR_MM).any(axis=1))[[0, -1]]
+    first, last = np.flatnonzero((body < SKIN_MM).any(axis=1))[[0, -1]]
     first, last = max(first - 2, 0), min(last + 3, len(shapes.NODES))
     part = np.stack([v[first:last].astype(np.float32) for v in found.values()])
     rows = slice(int(first) * shapes.STEP, int(last - 2) * shapes.STEP)
@@ -295,16 +296,20 @@ def _grid(a, pixels, u, pixel_spacing_mm):
     x, y = (line - np.float32(a.shift_x))[None, :], (line - np.float32(a.shift_y))[:, None]
     if a.bend_places is None:
         return x, y
-    dx, dy, step = np.zeros((3, y.size, x.size))
+    bends = []
     for (px, py, pz), (wx, wy) in zip(a.bend_places, a.bend_moves, strict=True):
         height = np.exp(-((u * a.height_mm - pz) ** 2) / (2 * REACH_MM**2))
         if height < 0.01:
             continue
         across = np.exp(-((x - px) ** 2) / (2 * REACH_MM**2)) * np.float32(height)
         down = np.exp(-((y - py) ** 2) / (2 * REACH_MM**2))
-        dx += np.multiply(across * np.float32(wx), down, out=step)
-        dy += np.multiply(across * np.float32(wy), down, out=step)
-    return np.add(x, dx, out=dx).astype(np.float32), np.add(y, dy, out=dy).astype(np.float32)
+        bends.append((across * np.float32(wx), across * np.float32(wy), down))
+    bent = np.empty((2, y.size, x.size), dtype=np.float32)
+    for top in range(0, y.size, shapes.STRIP):  # small pieces stay in the processor's cache
+        rows = slice(top, top + shapes.STRIP)
+        dx, dy = sum((wx * down[rows] for wx, _, down in bends), 0.0), sum((wy * down[rows] for _, wy, down in bends), 0.0)
+        bent[0, rows], bent[1, rows] = x + dx, y[rows] + dy
+    return bent[0], bent[1]
 
 
 def _canvas(a, u, pixel_spacing_mm):

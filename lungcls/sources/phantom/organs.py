@@ -285,9 +285,11 @@ def paint(canvas, a, u, field):
         under the `right` and `left` dome of the diaphragm; a `coarse` noise.
     """
     neck = float(np.clip((u - 0.97) / 0.06, 0.0, 1.0))  # above the apices lies muscle
-    canvas.fill(field["inner"] - 0.4, 12.0 * field["coarse"] + (140.0 * neck - 95.0))
+    part, near = _within(canvas, field)
+    part.fill(near["inner"] - 0.4, 12.0 * near["coarse"] + (140.0 * neck - 95.0))
     if "right" in field:
-        _abdomen(canvas, a, u, field)
+        _under_domes(part, a, near)
+        _abdomen(canvas, a, u)
     if HEART[0][0] < u < HEART[-1][0]:
         _heart(canvas, a, u)
     for _, plain, bright, line in TUBES:
@@ -308,8 +310,16 @@ def lungs(canvas, a, u, field):
     field : dict of str to ndarray of shape (512, 512), float32
         Signed distance to the `lung`; `coarse` and `fine` noises.
     """
-    canvas.fill(field["lung"], _parenchyma(a, canvas, field))
+    part, near = _within(canvas, field)
+    part.fill(near["lung"], _parenchyma(a, part, near))
     _fissures(canvas, a, u, field["lung"])
+
+
+def _within(canvas, field):
+    """The rows that the rib cage reaches: of the canvas, and of the fields."""
+    found = np.flatnonzero((field["inner"] < 2.0).any(axis=1))
+    rows = slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
+    return canvas.only(rows), {name: values[rows] for name, values in field.items()}
 
 
 def _parenchyma(a, canvas, field):
@@ -374,11 +384,16 @@ def _heart(canvas, a, u):
         )
 
 
-def _abdomen(canvas, a, u, field):
-    """Liver, spleen and stomach under the diaphragm."""
+def _under_domes(canvas, a, field):
+    """Fat under the left dome of the diaphragm, liver under the right one."""
     lift = 30.0 if a.contrast else 0.0
     canvas.fill(np.maximum(field["left"], field["inner"]) + 2.0, 14.0 * field["coarse"] - 95.0)
     canvas.fill(np.maximum(field["right"], field["inner"]) + 1.5, 3.0 * field["coarse"] + (55.0 + lift))
+
+
+def _abdomen(canvas, a, u):
+    """Left lobe of the liver, spleen and stomach."""
+    lift = 30.0 if a.contrast else 0.0
     size = float(np.sqrt(max((a.dome_left - u) / a.dome_left, 0.0)))
     if size < 0.05:
         return

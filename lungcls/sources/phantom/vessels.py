@@ -66,7 +66,7 @@ def grow(a, *, rng):
     parts = []
     for generation in range(HALVINGS + 1):
         way = _mean(places) - nodes
-        astray = 0.07 * np.linalg.norm(way, axis=-1, keepdims=True)
+        astray = 0.07 * _length(way)[..., None]
         tips = nodes + STRIDE * way + astray * rng.standard_normal(nodes.shape, dtype=np.float32)
         if generation == HALVINGS:
             tips = nodes + way
@@ -87,7 +87,7 @@ def _tree(parts, rng):
         last = 0.84 * first
         arterial = np.repeat([True, True, False, False], n // 4)
         onward = node - before
-        onward *= (np.linalg.norm(tip - node, axis=1) / (np.linalg.norm(onward, axis=1) + 1e-3))[:, None]
+        onward *= (_length(tip - node) / (_length(onward) + 1e-3))[:, None]
         middle = (node + tip) / 2 + 0.14 * (onward - (tip - node))
         pieces = [(node, middle, first, (first + last) / 2), (middle, tip, (first + last) / 2, last)]
         if g == HALVINGS:
@@ -97,7 +97,7 @@ def _tree(parts, rng):
             generation.append(np.full(n, g)), artery.append(arterial)
     start, end, radius = (np.concatenate(v).astype(np.float32) for v in (start, end, radius))
     aside = np.cross(end - start, np.float32([0.3, 0.8, 0.5])) + np.float32(1e-3)
-    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    aside /= _length(aside)[:, None]
     return Tree(start, end, radius, np.concatenate(generation), np.concatenate(artery), aside)
 
 
@@ -149,6 +149,11 @@ def _folded(ufunc, places):
     while (n := places.shape[-1]) > 1:
         places = ufunc(places[..., : n // 2], places[..., n // 2 :])
     return places[..., 0]
+
+
+def _length(vectors):
+    x, *others = (vectors[..., i] for i in range(vectors.shape[-1]))
+    return np.sqrt(sum((v * v for v in others), x * x))
 
 
 def _mean(places):
@@ -227,7 +232,7 @@ def cover(canvas, z, start, end, radius):
     side = 2.0 * (half + radius[:, 0]) / spacing + 2.0
     column = (centre[:, 0] - canvas.corner[0]) / spacing
     row = (centre[:, 1] - canvas.corner[1]) / spacing
-    flat = np.linalg.norm(way[:, :2], axis=1) / (np.linalg.norm(way, axis=1) + 1e-6)
+    flat = _length(way[:, :2]) / (_length(way) + 1e-6)
     thin = np.minimum(radius.mean(axis=1) / SLAB_MM, 1.0)
     weight = 1.0 - flat**2 * (1.0 - thin)
     smallest = 0
@@ -295,4 +300,5 @@ def _patch(out, patch, z, row, column, start, way, radius, weight, canvas):
     seen = share > 0.01
     seen &= (rows >= 0) & (rows < height)
     seen &= (columns >= 0) & (columns < width)
-    np.maximum.at(out, (rows * width + columns)[seen], share[seen])
+    # Types that need no casting: several times faster.
+    np.maximum.at(out, (rows * width + columns)[seen].astype(np.intp), share[seen].astype(np.float32))

@@ -247,9 +247,14 @@ def table(canvas, a, back):
     rows = slice(int(np.searchsorted(canvas.y[:, 0], back - 60.0)), shapes.N)
     if rows.start >= shapes.N:
         return
-    below = canvas.only(rows)
-    away = np.hypot(below.x, below.y - centre) - radius
-    side = np.abs(below.x) - half
+    px = canvas.x if canvas.x.shape[0] == 1 else canvas.x[rows]
+    away = np.hypot(px, canvas.y[rows] - centre) - radius
+    side = np.broadcast_to(np.abs(px) - half, away.shape)
+    band = np.flatnonzero((away > -1.0) & (away < 46.0) & (side < 1.0))
+    away, side = away.ravel()[band], side.ravel()[band]
+    hu = canvas.hu[rows].ravel()
+    part = hu[band]
     for depth, thick, value in ((0.0, 22.0, -930.0), (0.0, 1.1, 10.0), (42.0, 1.0, -10.0)):
         shell = np.abs(away - depth - thick) - thick
-        below.fill(np.maximum(shell, side), value)
+        part += shapes.cover(np.maximum(shell, side), canvas.pixel_spacing_mm) * (value - part)
+    hu[band] = part
