@@ -139,7 +139,9 @@ def _strand(places, start, end, width, bend=0.0):
     offset = places - start[:, None, None]
     ahead = offset[0] * unit[0] + offset[1] * unit[1]
     t = np.clip(ahead / length, 0.0, 1.0)
-    aside = offset[0] * unit[1] - offset[1] * unit[0] - bend * length * np.sin(np.pi * t)
+    aside = offset[0] * unit[1] - offset[1] * unit[0]
+    if bend:
+        aside -= bend * length * np.sin(np.pi * t)
     away = np.hypot(ahead - t * length, aside)
     return np.clip(width - away + 0.5, 0.0, 1.0), t
 
