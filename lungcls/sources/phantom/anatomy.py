@@ -307,8 +307,8 @@ def _grid(a, pixels, u, pixel_spacing_mm):
     bent = np.empty((2, y.size, x.size), dtype=np.float32)
     for top in range(0, y.size, shapes.STRIP):  # small pieces stay in the processor's cache
         rows = slice(top, top + shapes.STRIP)
-        dx, dy = sum((wx * down[rows] for wx, _, down in bends), 0.0), sum((wy * down[rows] for _, wy, down in bends), 0.0)
-        bent[0, rows], bent[1, rows] = x + dx, y[rows] + dy
+        bent[0, rows] = x + sum((wx * down[rows] for wx, _, down in bends), 0.0)
+        bent[1, rows] = y[rows] + sum((wy * down[rows] for _, wy, down in bends), 0.0)
     return bent[0], bent[1]
 
 
