@@ -282,7 +282,9 @@ if not lacking:
 #   difference that matters;
 # - **cannot be told**: the interval holds 0, and values beyond the margin too. That is not "no difference".
 #
-# Where neither network ever changes its answer, *same answer to all* stands in place of a verdict on the F1.
+# Where neither network ever changes its answer, *same answer to all* stands in place of a verdict on the F1. Where two
+# networks differ in no case at all, the bootstrap has nothing to resample. That nothing happened in $m$ patients still allows
+# it to happen in up to about $3/m$ of them, the *rule of three* {cite}`hanley1983`, and the interval is set to that.
 #
 # Eight attempts are eight chances to be fooled by luck. The column *p (Holm)* is adjusted for that
 # {cite}`holm1979`: if only values below 0.05 in it are believed, the chance of one false belief or more among
@@ -291,11 +293,13 @@ if not lacking:
 # %% tags=["hide-input"]
 def compare(given, score):
     table = tables.differences(given, BASE, task="binary", score=score, seed=seed)
+    never = (table["low"] == 0) & (table["high"] == 0)  # nothing to resample: the rule of three instead
+    table.loc[never, ["low", "high"]] = [0.05 ** (1 / n_patients) - 1, 1 - 0.05 ** (1 / n_patients)]
     table["verdict"] = [comparing.verdict(row["low"], row["high"], margin=margin) for _, row in table.iterrows()]
     if score != "AUC":  # two constant answers have nothing to differ in: no finding
         varied = {name for name, result in given.items() if result["y_pred"].nunique() > 1}
         idle = [name for name in table.index if not {name, BASE} & varied]
-        table.loc[idle, ["verdict", "p"]] = ["same answer to all", np.nan]
+        table.loc[idle, ["verdict", "p", "low", "high"]] = ["same answer to all", np.nan, np.nan, np.nan]
     return table.assign(**{"p (Holm)": comparing.holm(table["p"])})
 
 
@@ -312,8 +316,8 @@ def meets(expected, verdict):
 
 
 def verdict_table(table):
-    shown = pd.DataFrame({"difference (points)": [tables.with_interval(row, percent=True, sign=True)
-                                                  for _, row in table.iterrows()]}, table.index)  # fmt: skip
+    written = [tables.with_interval(row, percent=True, sign=True).split(" [+nan")[0] for _, row in table.iterrows()]
+    shown = pd.DataFrame({"difference (points)": written}, table.index)
     shown[["p", "p (Holm)", "verdict"]] = table[["p", "p (Holm)", "verdict"]]
     shown["report"] = [PLACES[name][2] for name in table.index]
     shown["report met"] = [meets(PLACES[name][2], verdict) for name, verdict in table["verdict"].items()]
@@ -446,7 +450,7 @@ def paired(first, second):
 def confusion_row(name):
     wrong, sure, loss = case_values(name)
     row = {"errors": int(wrong.sum()), "confidence": sure.mean()}
-    row["confidence when wrong"] = sure[wrong].mean() if wrong.any() else np.nan
+    row["when wrong"] = sure[wrong].mean() if wrong.any() else np.nan
     row["cross-entropy"] = loss.mean()
     for what, mine, other in zip(("confidence", "cross-entropy"), (sure, loss), known[1:]):
         row[f"{what}, less base"] = tables.with_interval(paired(mine, other), sign=True)
@@ -456,7 +460,7 @@ def confusion_row(name):
 known = case_values(BASE)
 table = pd.DataFrame({name: confusion_row(name) for name in trained}).T.astype({"errors": int})
 table.loc[BASE, ["confidence, less base", "cross-entropy, less base"]] = "–"
-numbers = ["confidence", "confidence when wrong", "cross-entropy"]
+numbers = ["confidence", "when wrong", "cross-entropy"]
 show_table(
     table.astype(dict.fromkeys(numbers, float)).rename_axis("network"),
     name="tab-confused",
@@ -655,7 +659,7 @@ show_text(
     " ".join(f"*{name}* {reading(name)}." for name in ("RandAugment", "AugMix"))
     + " Whether the images are damaged and whether the model suffers are two questions. The first is answered by "
     "the table of distortion, whatever network is trained. The second is answered for one training of each, and "
-    "only as far as the intervals reach. A single strength was tried, as in the report, so even a clear loss "
+    "only as far as the intervals reach. A single strength was tried here, so even a clear loss "
     "would speak against this strength and not against the method."
 )
 
@@ -690,7 +694,7 @@ def answer_row(answer, untouched):
     return row | {"of the moved, now right": int((answer == truth)[change != 0].sum())}
 
 
-answers = {"0.5": answers_at(0.5), f"own, {line:.2f}": answers_at(line)}
+answers = {"0.5": answers_at(0.5), f"own, {line:.3f}": answers_at(line)}
 rows = {(where, name): answer_row(answer, said["untouched"])
         for where, said in answers.items() for name, answer in said.items()}  # fmt: skip
 moves = pd.DataFrame.from_dict(rows, orient="index")
@@ -827,7 +831,7 @@ show_text(
     f"At the right end, single versions call {one:.0f} % malignant and the mode {mode:.0f} %; the untouched images "
     f"{curves['untouched image'][0]:.0f} %. Measured against a *disturbed* version, a vote does "
     f"{'lower' if mode < one else 'raise'} the share of malignant answers, and it does so by undoing the disturbance. "
-    "Random disturbance alone, however strong, does not lead to class 0 only."
+    f"Over the whole range of disturbances the mode calls at least {curves['mode of five'].min():.0f} % malignant."
 )
 
 # %% [markdown]
@@ -973,14 +977,14 @@ sizes = pd.DataFrame({
     score: len(test) * ((table["high"] - table["low"]).astype(float) / 2 / margin) ** 2
     for score, table in compared.items()
 })  # fmt: skip
-sizes = sizes.round().astype(int)
+sizes = sizes.astype(float).round().astype("Int64")
 there = len(lidc.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean"))
 sizes[f"{count(there)} are enough"] = ["yes" if most <= there else "no" for most in sizes.max(axis=1)]
 show_table(
     sizes.rename_axis("attempt"),
     name="tab-cases-needed",
     caption=f"Test cases needed for an interval that reaches {100 * margin:g} points to either side, if the networks differ as "
-    f"often as on the {len(test)} cases here. 0 means that the two never differ.",
+    f"often as on the {len(test)} cases here. An en dash stands where both networks give one answer to all.",
 )
 show_text(
     "The count takes the difference to be exactly 0 in the end and the patients to be like these. It speaks of the test "
