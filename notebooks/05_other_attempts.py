@@ -453,20 +453,20 @@ def confusion_row(name):
     row["when wrong"] = sure[wrong].mean() if wrong.any() else np.nan
     row["cross-entropy"] = loss.mean()
     for what, mine, other in zip(("confidence", "cross-entropy"), (sure, loss), known[1:]):
-        row[f"{what}, less base"] = tables.with_interval(paired(mine, other), sign=True)
+        row[f"Δ {what}"] = tables.with_interval(paired(mine, other), sign=True)
     return row
 
 
 known = case_values(BASE)
 table = pd.DataFrame({name: confusion_row(name) for name in trained}).T.astype({"errors": int})
-table.loc[BASE, ["confidence, less base", "cross-entropy, less base"]] = "–"
+table.loc[BASE, ["Δ confidence", "Δ cross-entropy"]] = "–"
 numbers = ["confidence", "when wrong", "cross-entropy"]
 show_table(
     table.astype(dict.fromkeys(numbers, float)).rename_axis("network"),
     name="tab-confused",
     caption=f"Errors and certainty on the {len(test)} test cases: wrong answers, mean confidence, mean confidence in "
-    "wrong answers, mean cross-entropy (what training minimises; lower is better), and the paired differences from "
-    "the base network with 95 % intervals over patients.",
+    "wrong answers, mean cross-entropy (what training minimises; lower is better), and the paired differences (Δ) "
+    "from the base network with 95 % intervals over patients.",
 )
 
 # %% tags=["hide-input"]
@@ -597,14 +597,14 @@ def nodules_left(name, draws):
     pairs = [[augmentation.augment(x, name, seed=draw) for x in (pixels, erased)] for draw in draws]
     left = np.concatenate([distortion.nodule_left(pixels, erased, *pair) for pair in pairs])
     left = left[np.isfinite(left)]
-    return {"nodule left, median (%)": 100 * np.median(left), "less than half left (%)": 100 * np.mean(left < 0.5)}
+    return {"nodule left (%)": 100 * np.median(left), "below half (%)": 100 * np.mean(left < 0.5)}
 
 
 def damage(name):
     draws = [[seed, version] for version in range(versions)]
     changed = [augmentation.augment(pixels, name, seed=draw) for draw in draws]
     row = nodules_left(name, draws) if outlined else {}
-    row["correlation, median"] = np.nanmedian([distortion.correlation(pixels, after) for after in changed])
+    row["correlation"] = np.nanmedian([distortion.correlation(pixels, after) for after in changed])
     return row | {"AUC of the rule": rule_auc(np.concatenate(changed))}
 
 
@@ -614,7 +614,7 @@ show_table(
     damaged.rename_axis("augmentation"),
     name="tab-damage",
     caption=f"What {versions} augmented versions of {len(drawn)} training cases keep of the nodule: how visible it "
-    "still is, correlation with the original, and AUC of the rule without training on the augmented images "
+    "still is (median, and share of the images with less than half left), median correlation with the original, and AUC of the rule without training on the augmented images "
     "(95 % interval over patients).",
 )
 
@@ -687,11 +687,11 @@ def answers_at(line):
 
 def answer_row(answer, untouched):
     change = answer - untouched
-    row = {"called malignant": int(answer.sum()), "share of class 0 (%)": 100 * np.mean(answer == 0)}
+    row = {"class 1": int(answer.sum()), "class 0 (%)": 100 * np.mean(answer == 0)}
     gap = paired(answer.astype(float), untouched.astype(float))
-    row["class 1, less untouched (points)"] = tables.with_interval(gap, percent=True, sign=True)
+    row["less untouched (points)"] = tables.with_interval(gap, percent=True, sign=True)
     row |= {"moved to 0": int((change < 0).sum()), "moved to 1": int((change > 0).sum())}
-    return row | {"of the moved, now right": int((answer == truth)[change != 0].sum())}
+    return row | {"of these right": int((answer == truth)[change != 0].sum())}
 
 
 answers = {"0.5": answers_at(0.5), f"own, {line:.3f}": answers_at(line)}
@@ -699,13 +699,14 @@ rows = {(where, name): answer_row(answer, said["untouched"])
         for where, said in answers.items() for name, answer in said.items()}  # fmt: skip
 moves = pd.DataFrame.from_dict(rows, orient="index")
 moves.index = pd.MultiIndex.from_tuples(moves.index, names=["line", "answer from"])
-moves.loc[(slice(None), "untouched"), "class 1, less untouched (points)"] = "–"
+moves.loc[(slice(None), "untouched"), "less untouched (points)"] = "–"
 show_table(
     moves,
     name="tab-tta",
     caption=f"Answers of the base network on {len(test)} test cases ({truth.sum()} malignant): from each version "
     "alone, from the most frequent answer of the five and from their mean probability, with the line for *malignant* "
-    "at 0.5 and at the network's own. The difference is in percentage points, with a 95 % interval over patients.",
+    "at 0.5 and at the network's own. The difference is that of the share of class 1 from untouched images, with a 95 % "
+    "interval over patients; then how many answers moved, and how many of the moved are right.",
     decimals=1,
 )
 
@@ -857,10 +858,10 @@ def foreign_row(p, line):
     said = p[..., 1] >= line
     mode = said.sum(axis=0) >= 3
     gap = paired(mode.astype(float), answers_at(line)["untouched"].astype(float))
-    row = {"single versions, class 0 (%)": 100 * np.mean(~said)}
-    row["versions disagree (% of cases)"] = 100 * (said.any(axis=0) & ~said.all(axis=0)).mean()
-    row["mode, class 0 (%)"] = 100 * np.mean(~mode)
-    return row | {"class 1 by mode, less untouched (points)": tables.with_interval(gap, percent=True, sign=True)}
+    row = {"one version (%)": 100 * np.mean(~said)}
+    row["disagree (%)"] = 100 * (said.any(axis=0) & ~said.all(axis=0)).mean()
+    row["mode (%)"] = 100 * np.mean(~mode)
+    return row | {"less untouched (points)": tables.with_interval(gap, percent=True, sign=True)}
 
 
 rows = {(where, name): foreign_row(p, at)
@@ -871,10 +872,12 @@ show_table(
     strange,
     name="tab-foreign",
     caption=f"Answers to versions that the base network knows from its training and to two kinds that it does not, on "
-    f"{len(test)} test cases ({percent(np.mean(truth == 0))} of them class 0), with 95 % intervals over patients.",
+    f"{len(test)} test cases ({percent(np.mean(truth == 0))} of them class 0): share of class 0 from one version and by mode, "
+    "share of the cases where versions disagree, and share of class 1 by mode less that from untouched images, with its 95 % "
+    "interval over patients.",
     decimals=1,
 )
-now = strange["mode, class 0 (%)"].iloc[-3:]
+now = strange["mode (%)"].iloc[-3:]
 untouched = 100 * np.mean(answers_at(line)["untouched"] == 0)
 far = (now - untouched).abs()
 show_text(
