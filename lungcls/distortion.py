@@ -175,4 +175,5 @@ def _flat(images, **others):
     for name, other in others.items():
         if np.shape(other) != np.shape(images):
             raise ValueError(f"{name}: found shape {np.shape(other)}, expected {np.shape(images)}")
-    return [np.asarray(array, dtype=np.float64).reshape(len(array), -1) for array in (images, *others.values())]
+    every = (images, *others.values())
+    return [np.asarray(array, dtype=np.float64).reshape(len(array), -1) for array in every]

@@ -82,8 +82,7 @@ def images_of(run, cohort):
     if view not in cohort.views:
         raise InputError(f"{cohort.folder or cohort.name}: no view {view!r}, that of {run.id}; "
                          f"expected a cohort with {view}.npy (has {', '.join(cohort.views)})")
-    pixels.check_view(cohort, view, options)
-    return Preprocessed(cohort.views[view], view, options)
+    return Preprocessed(*pixels.source(cohort, run.config), options)
 
 
 def masks_of(run, cohort):
