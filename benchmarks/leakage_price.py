@@ -3,14 +3,18 @@
     python benchmarks/leakage_price.py /data/lidc --weights mobilenet.h5 --out book/results/leakage_price.json
 
 Two experiments on real windows (the cohort is an argument, else the environment variable
-LUNGCLS_LIDC). *Price*: each draw takes a tenth of the cases for testing and trains twice,
-with and without the other nodules of the tested patients, at equal numbers of training
-cases in each score; both are tested on the same cases. *Protocol*: the report's split, a
-random tenth of the cases for testing whatever the patient, drawn many times, and where the
-values that the report prints fall among the scores.
+LUNGCLS_LIDC). *Price*: each draw trains twice, with and without other nodules of the tested
+patients, at equal numbers of training cases in each score; both are tested on the same
+cases. In the matched design other patients with as many nodules take the place of the tested
+ones. The plain design takes a random tenth of the cases for testing and leaves their patients
+out; patients with many nodules are then rare in training, which is a difference of its own.
+*Protocol*: the report's split, a random tenth of the cases for testing whatever the patient,
+drawn many times, and where the values that the report prints fall among the scores.
 
-The predictors are the diameter alone and frozen features of an ImageNet network, each with
-a logistic regression, and on request a small network. No image is written.
+Predictors: the diameter alone and frozen features of an ImageNet network, each with a
+logistic regression; the nearest windows by these features; the patient's other labels, which
+is all that knowing the patient could tell; and on request a small network. No image is
+written.
 """
 
 import argparse
@@ -43,17 +47,22 @@ def main():
     inputs = {"diameter alone": np.log(cohort.cases[["diameter_mm"]].to_numpy())}
     for view in ("context", "nodule"):
         inputs[f"frozen features, {view}"] = frozen_features(cohort, view, options)
+    logistic = {name: (x, fit_logistic) for name, x in inputs.items()}
+    patients = np.unique(cohort.cases["patient_id"], return_inverse=True)[1][:, None]
+    chosen = {name: logistic[name] for name in ("diameter alone", "frozen features, context")}
+    chosen["nearest windows, context"] = (inputs["frozen features, context"], fit_nearest)
+    chosen["patient's other labels"] = (patients, fit_patient)
     found = {"cohort": cohort.name, "cases": len(cohort),
              "patients": int(cohort.cases["patient_id"].nunique()), "penalty": PENALTY}  # fmt: skip
     out = Path(options.out)
     if options.cnn:  # slow: kept apart, and added to what is there
         found = json.loads(out.read_text(encoding="utf-8"))
-        windows = {"small network, context": centre(cohort.views["context"][:])}
-        found["price of a small network"] = price(cohort, windows, draws=options.cnn, fit=fit_network)
+        network = {"small network, context": (centre(cohort.views["context"][:]), fit_network)}
+        found["price"]["network"] = price(cohort, network, matched, draws=options.cnn)
     else:
-        chosen = {name: inputs[name] for name in inputs if not name.endswith("nodule")}
-        found["price"] = price(cohort, chosen, draws=options.draws, fit=fit_logistic)
-        found["protocol"] = protocol(cohort, inputs, draws=2 * options.draws)
+        found["price"] = {design.__name__: price(cohort, chosen, design, draws=options.draws)
+                          for design in (matched, plain)}  # fmt: skip
+        found["protocol"] = protocol(cohort, logistic, draws=2 * options.draws)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
@@ -94,20 +103,51 @@ def centre(images):
 # --- Draws --------------------------------------------------------------------------------
 
 
-def draw(cases, seed):
-    """Draw test cases, and training cases with and without their patients.
+def matched(cases, seed):
+    """Draw pairs of patients with as many nodules; test some of the nodules of one of each pair.
 
-    Without: all cases of other patients. With: the other cases of the tested patients, each
-    in place of a random one of the same score.
+    With: the other nodules of the tested patient. Without: as many of its partner's. Both with
+    all cases of the patients that are in no pair, and with the same number of each score.
 
     Returns
     -------
     test, with_patients, without : ndarray of int
-        Row numbers; the two training parts hold the same number of cases of each score.
+        Row numbers.
+    """
+    rng = np.random.default_rng(seed)
+    scores = cases["malignancy"].to_numpy()
+    of = {name: rng.permutation(rows) for name, rows in cases.groupby("patient_id").indices.items()}
+    by_size = {}
+    for name in rng.permutation(sorted(of)):
+        by_size.setdefault(len(of[name]), []).append(name)
+    pairs = [pair for size, names in by_size.items() if size > 1 for pair in zip(names[::2], names[1::2])]
+    test, own, partners, paired = [], [], [], []
+    for place in rng.permutation(len(pairs)):
+        tested, partner = (of[name] for name in pairs[place])
+        half = len(tested) // 2
+        test += [*tested[:half]]
+        own += [*tested[half:]]
+        partners += [*partner[half:]]
+        paired += [*tested, *partner]
+        if len(test) >= TEST_SHARE * len(cases):
+            break
+    trains = [[*np.setdiff1d(np.arange(len(cases)), paired)] for _ in range(2)]
+    for score in cohorts.SCORES:
+        some = [[row for row in rows if scores[row] == score] for rows in (own, partners)]
+        least = min(map(len, some))
+        for train, rows in zip(trains, some):
+            train += rows[:least]
+    return np.sort(test), *map(np.sort, trains)
+
+
+def plain(cases, seed):
+    """Draw a random tenth of the cases for testing, as in the report.
+
+    Without: all cases of other patients. With: the other cases of the tested patients, each
+    in place of a random one of the same score. Returns as :func:`matched`.
     """
     rng = np.random.default_rng(seed)
     scores, patients = cases["malignancy"].to_numpy(), cases["patient_id"].to_numpy()
-    # As in the report: at random within a score, whatever the patient.
     own = [rng.permutation(np.flatnonzero(scores == score)) for score in cohorts.SCORES]
     test = np.concatenate([rows[: round(TEST_SHARE * len(rows))] for rows in own])
     tested = np.isin(patients, patients[test])
@@ -120,22 +160,22 @@ def draw(cases, seed):
     return np.sort(test), np.sort(np.concatenate([others, *kept])), without
 
 
-def price(cohort, inputs, *, draws, fit):
+def price(cohort, predictors, design, *, draws):
     """Score every predictor with and without the tested patients' other nodules."""
     cases, start = cohort.cases, time.perf_counter()
     values, sizes = {}, []
     for seed in range(draws):
-        test, *trains = draw(cases, seed)
+        test, *trains = design(cases, seed)
         shared = cases["patient_id"].iloc[test].isin(cases["patient_id"].iloc[trains[0]]).mean()
         sizes.append((len(trains[0]), len(test), shared))
-        for name, x in inputs.items():
+        for name, (x, fit) in predictors.items():
             for task in PRICE_SCORES:
                 pair = [scored(x, cohort.labels(task), train, test, task, fit, seed) for train in trains]
                 for score in PRICE_SCORES[task]:
                     values.setdefault((name, task, score), []).append([one[score] for one in pair])
-        print(f"draw {seed + 1} of {draws}: {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"{design.__name__}, draw {seed + 1} of {draws}: {time.perf_counter() - start:.0f} s", flush=True)
     n_train, n_test, shared = np.mean(sizes, axis=0)
-    found = {"draws": draws, "train": n_train, "test": n_test, "shared": round(shared, 4), "scores": []}
+    found = {"draws": draws, "train": round(n_train), "test": round(n_test), "shared": round(shared, 4), "scores": []}
     for (name, task, score), pairs in values.items():
         first, second = np.array(pairs).T
         interval = comparing.corrected_interval(first - second, n_train=n_train, n_test=n_test)
@@ -147,7 +187,7 @@ def price(cohort, inputs, *, draws, fit):
     return found
 
 
-def protocol(cohort, inputs, *, draws):
+def protocol(cohort, predictors, *, draws):
     """Score predictors under the report's split, and place the printed values among the draws."""
     cases, values, shared = cohort.cases, {}, []
     for seed in range(draws):
@@ -155,9 +195,9 @@ def protocol(cohort, inputs, *, draws):
                                 shares=(1 - 2 * TEST_SHARE, TEST_SHARE, TEST_SHARE))  # fmt: skip
         train, test = (np.flatnonzero(table["split"] == part) for part in ("train", "test"))
         shared.append(splitting.shared_patients(cases, table).loc["test", "share"])
-        for name, x in inputs.items():
+        for name, (x, fit) in predictors.items():
             for task in PRINTED:
-                scores = scored(x, cohort.labels(task), train, test, task, fit_logistic, seed)
+                scores = scored(x, cohort.labels(task), train, test, task, fit, seed)
                 for score in PRINTED_SCORES:
                     values.setdefault((name, task, score), []).append(scores[score])
     printed = reported.main_results()
@@ -198,6 +238,21 @@ def fit_logistic(x, y, x_test, task, seed):
     penalty = PENALTY if x.shape[1] > 1 else 1.0
     model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=1000))
     return model.fit(x, y).predict_proba(x_test)
+
+
+def fit_nearest(x, y, x_test, task, seed, *, k=5):
+    """Shares of the classes among the k training cases nearest by cosine."""
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, x_test)]
+    near = np.argsort(-unit[1] @ unit[0].T, axis=1)[:, :k]
+    return (y[near][:, :, None] == metrics.LABELS[task]).mean(axis=1)
+
+
+def fit_patient(x, y, x_test, task, seed):
+    """Shares of the classes among the patient's training cases, and two cases' worth of all."""
+    of_all = (y[:, None] == metrics.LABELS[task]).mean(axis=0)
+    counts = np.array([(y[x[:, 0] == patient][:, None] == metrics.LABELS[task]).sum(axis=0)
+                       for patient in x_test[:, 0]])  # fmt: skip
+    return (counts + 2 * of_all) / (counts.sum(axis=1, keepdims=True) + 2)
 
 
 def fit_network(x, y, x_test, task, seed):
