@@ -186,8 +186,9 @@ def train(folder, store, pairs, **wanted):
 @PROFILE
 @SEED
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
-@click.option("--group", "groups", multiple=True, type=click.Choice(["table 1", "candidates", "ablations"]),
-              help="Only this part of the grid; can be repeated.")
+@click.option("--group", "groups", multiple=True,
+              type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
+              help="Only this part of the grid; can be repeated. The last is in the profile full only.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
 @SET
 @STORE

@@ -6,7 +6,7 @@ from filelock import FileLock
 import numpy as np
 
 from lungcls import cohort as cohorts
-from lungcls import keys, preprocessing
+from lungcls import keys, preprocessing, zoomed
 from lungcls.errors import InputError
 
 
@@ -32,26 +32,27 @@ def prepared(job, cohort, progress=False):
         Naming the file and the row if an image cannot be used.
     """
     config, view = job.config, job.config["view"]
-    options = pixel_options(config)
     parts, case_ids = config["parts"], cohort.cases["case_id"].tolist()  # all folds have the same cases
-    digest = keys.sha([parts["cohort"], case_ids, view, options, parts["code"]["preprocessing"]])
+    code = [parts["code"][name] for name in ("preprocessing", "images", "zoomed", "bands")]
+    digest = keys.sha([parts["cohort"], case_ids, view, pixel_options(config), zoom_options(config), code])
     path = job.cache / "images" / f"{digest[:32]}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _preprocess(path, cohort, view, options, progress)
+                _preprocess(path, cohort, config, progress)
     return np.load(path, mmap_mode="r"), digest
 
 
-def _preprocess(path, cohort, view, options, progress):
-    check_view(cohort, view, options, progress=progress)
+def _preprocess(path, cohort, config, progress):
+    options = pixel_options(config)
+    images, pipeline = source(cohort, config, progress=progress)
     part = path.with_suffix(".part")
     shape = (len(cohort), options["size"], options["size"], 1)
     try:
         out = np.lib.format.open_memmap(part, "w+", np.float32, shape)
         _reserve(part)
-        preprocessing.preprocess(cohort.views[view], view, **options, out=out, progress=progress)
+        preprocessing.preprocess(images, pipeline, **options, out=out, progress=progress)
         out.flush()
         os.replace(part, path)
     except OSError:
@@ -70,6 +71,103 @@ def pixel_options(config):
     """The preprocessing of a run, as options of :func:`lungcls.preprocessing.preprocess`."""
     settings = config["settings"]
     return {"size": settings["image_size"], **{name: settings[name] for name in ("crop", "contrast", "gain")}}
+
+
+def zoom_options(config):
+    """What a run makes of the zoomed view before it is preprocessed, as a dict: its form and field."""
+    settings = config["settings"]
+    form = settings.get("bands", "kept")  # a run of an earlier version has none
+    return {"form": form, "field": settings["field_mm"]} if form == "fixed" else {"form": form}
+
+
+def source(cohort, config, *, progress=False):
+    """Open the images that a run preprocesses, and say by which pipeline; both are checked.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    config : dict
+        Of a job or a run.
+    progress : bool, default False
+
+    Returns
+    -------
+    images : Images or Zoomed
+        Of shape (n, H, W).
+    pipeline : str
+        The view whose pipeline they take: a field of fixed size is cropped no more.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks what `bands` needs, or an image cannot be used.
+    """
+    view, options, zoom = config["view"], pixel_options(config), zoom_options(config)
+    check_view(cohort, view, options, progress=progress)
+    if zoom["form"] == "kept":
+        return cohort.views[view], view
+    images = Zoomed(cohort, options["size"], **zoom)
+    if images.wide is not None:
+        check_view(cohort, images.wider, options, progress=progress)
+    return images, "context" if zoom["form"] == "fixed" else view
+
+
+class Zoomed:
+    """The zoomed view of a cohort in another form, made when it is asked for.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    size : int
+        Side of a field of fixed size, in pixels.
+    form : {"filled", "only", "fixed"}
+    field : float, optional
+        Side of that field, in mm.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks a wider view, or "fixed" the size of a pixel.
+    """
+
+    def __init__(self, cohort, size, form, field=None):
+        self.cohort, self.size, self.form, self.field = cohort, size, form, field
+        self.images = cohort.views["nodule"]
+        self.wider = next((view for view in zoomed.WIDER if view in cohort.views), None)
+        self.wide = None if form == "only" else cohort.views.get(self.wider)
+        where = cohort.folder or cohort.name
+        if form != "only" and self.wide is None:
+            raise InputError(f"bands: found {form!r} for {where}, which has no wider view, expected "
+                             f"{' or '.join(f'{view}.npy' for view in zoomed.WIDER)}")
+        if form == "fixed":
+            self.spacing = cohort.cases.get("pixel_spacing_mm", np.full(len(cohort), np.nan))
+            self.spacing = np.asarray(self.spacing, dtype=float)
+            if not (self.spacing > 0).all():
+                row = int(np.argmin(self.spacing > 0))
+                raise InputError(f"{where}: cases.csv, row {row + 1}: no pixel_spacing_mm above 0, "
+                                 f"expected one for bands={form}")
+        side = (size, size) if form == "fixed" else self.images.shape[1:]
+        self.shape = (len(cohort), *side)
+
+    @property
+    def array(self):
+        """The larger file behind them: :func:`lungcls.preprocessing.preprocess` lets its pages go."""
+        return (self.images if self.wide is None else self.wide).array
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        images = self.images[rows]
+        if self.form == "only":
+            return zoomed.bands_only(images)
+        try:
+            if self.form == "filled":
+                return zoomed.fill_bands(images, self.wide[rows])
+            return zoomed.fixed_field(images, self.wide[rows], spacing=self.spacing[rows], field=self.field,
+                                      size=self.size)
+        except ValueError as error:
+            raise InputError(f"{self.cohort.folder or self.cohort.name}: {self.wider}.npy: {error}") from error
 
 
 def check_view(cohort, view, options, *, progress=False):

@@ -28,6 +28,8 @@ class Settings:
     contrast: str = "sigmoid"  # the report's choice
     gain: float = 10.0  # slope of the sigmoid; the report gives none, scikit-image's default
     crop: int = 96  # pixels of the zoomed nodule; the report's, against the grey bands
+    bands: str = "kept"  # around the zoomed nodule, as the report has them; the others show what they tell
+    field_mm: float = 60.0  # side of the square of bands=fixed; 128 pixels hold it in nearly every scan
     # Split
     protocol: str = "patient"  # no patient in two parts; "report" measures what its split costs
     split_seed: int = 0  # apart from the run's seed: all seeds see one split
@@ -64,6 +66,7 @@ _UPPER = {"mobilenet": "block12", "resnet50": "conv5", **dict.fromkeys(BACKBONES
 
 CHOICES = {
     "contrast": ("sigmoid", "none", "clahe_morphology"),
+    "bands": ("kept", "filled", "only", "fixed"),
     "protocol": ("patient", "report"),
     "balancing": ("none", "weights", "upsample", "upsample_plus"),
     "augmentation": ("none", "geometric", "randaugment", "augmix"),
@@ -75,7 +78,7 @@ CHOICES = {
 _RANGE = {
     "image_size": (8, 1024), "crop": (1, 4096), "folds": (2, 100), "dense": (1, 10**5), "dropout": (0, 0.99),
     "batch_size": (1, 10**5), "epochs": (1, 10**5), "learning_rate": (1e-12, 100), "threads": (1, 1024),
-    "gain": (-1000, 1000),
+    "gain": (-1000, 1000), "field_mm": (1, 1000),
 }
 
 NOT_INHERITED = ("learning_rate", "unfreeze_from")  # set for fine-tuning, they do not reach its parent

@@ -9,6 +9,7 @@ from lungcls import jobs as job_maker
 from lungcls import recipe, runs
 from lungcls.board import Board
 from lungcls.errors import InputError
+from lungcls.settings import resolve
 
 BACKBONE = "efficientnetb2"  # the report's choice
 CANDIDATES = ("mobilenet", "resnet50")  # what it tried before
@@ -23,6 +24,14 @@ ABLATIONS = {
     "no balancing": {"balancing": "none"},
 }
 
+# The zoomed view as the report has it, and what is left of a comparison without the readers' box.
+ZOOMS = {
+    "bands kept": {"bands": "kept"},
+    "bands filled": {"bands": "filled"},
+    "square of fixed size": {"bands": "fixed"},
+    "bands alone": {"bands": "only"},
+}
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -30,7 +39,7 @@ class Cell:
 
     Attributes
     ----------
-    group : {"table 1", "candidates", "ablations"}
+    group : {"table 1", "candidates", "ablations", "zoomed view"}
     name : str
         What a table calls it, "CNN" or "RandAugment".
     task, view, model, stage : str
@@ -56,7 +65,8 @@ def grid(views, *, profile="quick", backbone=BACKBONE):
         Views of the cohort; the full slice, or the context window where there is none, and
         the nodule are compared.
     profile : {"smoke", "quick", "full"}, default "quick"
-        Only "full" fine-tunes the candidates and trains them for both tasks.
+        Only "full" fine-tunes the candidates, trains them for both tasks, and adds
+        :func:`zooms`.
     backbone : str, default "efficientnetb2"
 
     Returns
@@ -80,7 +90,27 @@ def grid(views, *, profile="quick", backbone=BACKBONE):
                 cells.append(Cell("candidates", title(model, stage), task, last, model, stage))
     for name, overrides in ABLATIONS.items():
         cells.append(Cell("ablations", name, "binary", last, "cnn", "scratch", overrides))
-    return cells
+    return cells + (zooms(views) if profile == "full" else [])
+
+
+def zooms(views):
+    """List the runs that show what the grey bands of the zoomed view are worth: CNNs, both tasks.
+
+    Parameters
+    ----------
+    views : sequence of str
+        Views of the cohort.
+
+    Returns
+    -------
+    list of Cell
+        One a form of ``ZOOMS`` and task; the first form is the CNN of Table 1. None
+        without the zoomed view; without a wider one only the forms that need none.
+    """
+    wider = any(view in views for view in ("full_slice", "context"))
+    forms = {name: change for name, change in ZOOMS.items() if wider or change["bands"] in ("kept", "only")}
+    return [Cell("zoomed view", name, task, "nodule", "cnn", "scratch", change)
+            for task in cohorts.TASKS for name, change in forms.items() if "nodule" in views]
 
 
 def title(model, stage):
@@ -97,6 +127,21 @@ def title(model, stage):
     spelled = {"cnn": "CNN", "mobilenet": "MobileNet", "resnet50": "ResNet50"}
     name = spelled.get(model) or f"EfficientNet{model.removeprefix('efficientnet').upper()}"
     return f"{name}{ {'scratch': '', 'transfer_learning': ' TL', 'fine_tuning': ' FT'}[stage]}"
+
+
+def settings_of(model, profile):
+    """Settings of a model's last stage: fine-tuning, or scratch for the CNN.
+
+    Parameters
+    ----------
+    model : str
+    profile : {"smoke", "quick", "full"}
+
+    Returns
+    -------
+    lungcls.settings.Settings
+    """
+    return resolve(profile, model=model, stage="scratch" if model == "cnn" else "fine_tuning")
 
 
 def plan(cohort, cells, *, profile="quick", weights="imagenet", seed=0, fold=None, overrides=None,

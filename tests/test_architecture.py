@@ -24,6 +24,7 @@ ARROWS = {
     "sources": "arrays case_table cohort files",
     "preprocessing": "",
     "bands": "",
+    "zoomed": "bands preprocessing",
     "readers": "",
     "splitting": "case_table cohort files",
     "copies": "preprocessing",
@@ -41,26 +42,31 @@ ARROWS = {
     "keys": "case_table files",
     "jobs": "cohort keys settings sources splitting weights",
     "runs": "keys",
-    "images": "cohort keys preprocessing",
+    "images": "cohort keys preprocessing zoomed",
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
     "predicting": "augmentation backend cohort files images preprocessing recipe training",
     "board": "",
-    "study": "board cohort jobs recipe runs",
+    "study": "board cohort jobs recipe runs settings",
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
-    "baselines": "cohort metrics",
-    "ceiling": "metrics",
+    "by_size": "intervals metrics",
+    "radiomics": "",
+    "second_reader": "cohort readers sources",
+    "baselines": "bands radiomics recipe second_reader",
+    "agreement": "readers",
+    "latent_classes": "",
+    "ceiling": "agreement metrics",
     "confidence": "",
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
-    "report": "cohort sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " baselines ceiling study outliers",
+    "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
+    " by_size radiomics second_reader baselines ceiling settings study outliers",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
-ALONE = ("report/plots.py", "report/display.py")  # these import no sibling at all
+ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")
 
 

@@ -1,5 +1,7 @@
 """DeLong and McNemar with patients as clusters: against the plain tests and the bootstrap."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, chi2, norm, t as student, ttest_1samp
@@ -172,6 +174,54 @@ def test_errors_of_level_and_of_one_patient():
         comparing.auc([0, 1, 0, 1], [1, 2, 3, 4], patients=[1, 2, 3, 4], level=2)
     with pytest.raises(ValueError, match="patients: found 1, expected at least two"):
         comparing.compare_accuracy([0, 1], [0, 1], [0, 1], patients=[1, 1])
+
+
+def closed_test(p):
+    """Holm's method from its reason: a hypothesis falls only with every set that it is in.
+
+    Each set is tested by Bonferroni; the adjusted p is the largest of the sets' p values.
+    """
+    rows = range(len(p))
+    sets = [s for size in range(1, len(p) + 1) for s in combinations(rows, size)]
+    return [max(min(1, len(s) * min(p[i] for i in s)) for s in sets if row in s) for row in rows]
+
+
+def test_holm_is_the_closed_test_of_bonferroni():
+    rng = np.random.default_rng(0)
+    for m in (1, 2, 5, 8):
+        p = np.round(rng.random(m) ** 3, 2)  # with ties
+        assert comparing.holm(p) == pytest.approx(closed_test(p))
+
+
+def test_holm_by_hand_and_without_what_is_undefined():
+    assert comparing.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert comparing.holm([0.04, np.nan, 0.01]) == pytest.approx([0.04, np.nan, 0.02], nan_ok=True)
+    assert comparing.holm([]).shape == (0,)
+    with pytest.raises(ValueError, match=r"p: found \[0.1, 1.2\]"):
+        comparing.holm([0.1, 1.2])
+
+
+def test_holm_keeps_the_chance_of_a_false_finding():
+    p = np.random.default_rng(0).random((4000, 8))
+    false = [np.mean([adjust(row).min() < 0.05 for row in p]) for adjust in (np.asarray, comparing.holm)]
+    assert false[0] > 0.3 and 0.04 < false[1] < 0.06
+
+
+@pytest.mark.parametrize("low, high, expected", [
+    (0.01, 0.09, "better"), (-0.09, -0.01, "worse"), (-0.03, 0.01, "cannot be told"),
+    (-0.05, 0.05, "cannot be told"), (-0.01, 0.015, "within the margin"), (0.005, 0.015, "within the margin"),
+    (0, 0, "within the margin"), (0, 0.03, "cannot be told"), (np.nan, np.nan, "cannot be told"),
+])
+def test_verdicts(low, high, expected):
+    assert comparing.verdict(low, high, margin=0.02) == expected
+    mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
+    assert comparing.verdict(-high, -low, margin=0.02) == mirrored
+
+
+def test_a_verdict_needs_a_margin():
+    for low, high, margin in ((0, 1, 0), (0, 1, np.nan), (1, 0, 0.02)):
+        with pytest.raises(ValueError, match="expected a margin above 0 and low <= high"):
+            comparing.verdict(low, high, margin=margin)
 
 
 # --- Repeated draws ---------------------------------------------------------------------

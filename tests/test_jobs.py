@@ -31,6 +31,7 @@ def test_same_request_same_key(prepare):
 @pytest.mark.parametrize("change", [
     {"task": "multiclass"}, {"view": "context"}, {"seed": 1}, {"fold": 0}, {"overrides": {"dropout": 0.1}},
     {"overrides": {"split_seed": 1}}, {"overrides": {"threads": 2}}, {"overrides": {"gain": 5}},
+    {"overrides": {"bands": "only"}},
 ])
 def test_each_change_gives_another_key(prepare, change):
     assert prepare(**change).config["key"] != prepare().config["key"]
@@ -74,6 +75,7 @@ def test_a_folder_of_weights_is_searched_by_backbone(prepare, tmp_path):
     ({"task": "ternary"}, "task: found 'ternary', expected one of binary, multiclass"),
     ({"view": "full_slice"}, "no 'full_slice', expected one of context, nodule"),
     ({"seed": -1}, "seed: found -1"), ({"fold": 5}, "fold: found 5, expected 0 to 4"),
+    ({"view": "context", "overrides": {"bands": "only"}}, "bands: found 'only' with the view 'context'"),
     ({"fold": 0, "overrides": {"folds": 2}}, "expected 3 or more"),
     ({"profile": "huge"}, "profile: found 'huge'"), ({"overrides": {"epoch": 2}}, "setting: found 'epoch'"),
 ])

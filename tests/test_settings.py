@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from lungcls import augmentation, balancing, fitting, models, preprocessing, splitting
+from lungcls import augmentation, balancing, fitting, models, preprocessing, splitting, zoomed
 from lungcls.errors import InputError
 from lungcls.settings import BACKBONES, CHOICES, Settings, check_model, parse, read, resolve
 
@@ -90,6 +90,7 @@ def test_a_model_has_its_stages(model, stage):
 def test_the_lists_are_those_of_the_modules():
     assert set(BACKBONES) == set(models.BACKBONES)
     assert CHOICES["contrast"] == preprocessing.CONTRASTS
+    assert CHOICES["bands"] == zoomed.FORMS and Settings().field_mm == zoomed.FIELD_MM
     assert CHOICES["protocol"] == splitting.PROTOCOLS
     assert CHOICES["balancing"] == balancing.STRATEGIES
     assert set(CHOICES["augmentation"]) == set(augmentation.NAMES)

@@ -36,6 +36,21 @@ def test_ablations_are_settings():
         assert read(overrides) == overrides and len(overrides) == 1
 
 
+def test_the_zoomed_view_comes_in_four_forms_and_the_first_is_table_1():
+    cells = study.zooms(["nodule", "context"])
+    assert [cell.overrides["bands"] for cell in cells] == 2 * ["kept", "filled", "fixed", "only"]
+    assert {cell.task for cell in cells} == {"binary", "multiclass"} and cells[0].model == "cnn"
+    assert cells == [c for c in study.grid(["nodule", "context"], profile="full") if c.group == "zoomed view"]
+    assert [cell.overrides["bands"] for cell in study.zooms(["nodule"])] == 2 * ["kept", "only"]
+    assert study.zooms(["context", "full_slice"]) == []
+
+
+def test_keeping_the_bands_is_no_other_run(trained, tmp_path):
+    cells = [study.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"), study.zooms(["nodule"])[0]]
+    first, second = study.plan(trained[0], cells, profile="smoke", overrides=SMALL, store=tmp_path)
+    assert first.id == second.id
+
+
 @pytest.mark.parametrize("model, stage, expected", [
     ("cnn", "scratch", "CNN"), ("efficientnetb4", "fine_tuning", "EfficientNetB4 FT"),
     ("mobilenet", "transfer_learning", "MobileNet TL"),
@@ -102,3 +117,8 @@ def test_threads_cannot_change_under_way(trained, tmp_path):
     job, = study.plan(trained[0], [cell], profile="smoke", overrides=SMALL, store=tmp_path)
     with pytest.raises(InputError, match="threads: Keras already runs"):
         recipe.train(job)
+
+
+def test_the_last_stage_has_its_settings():
+    assert study.settings_of("cnn", "full").unfreeze_from == "image"
+    assert study.settings_of("mobilenet", "full").unfreeze_from == "block12"

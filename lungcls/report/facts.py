@@ -14,6 +14,7 @@ from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, to_binary
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
 from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.settings import resolve
 from lungcls.sources import lidc
 from lungcls.sources.views import nodule_shapes
 from lungcls.splitting import split
@@ -210,34 +211,11 @@ def reader_facts():
         "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
         "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
         "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),
-        "pairs_kappa": f"{weighted_kappa(pairs):.2f}",
+        "pairs_kappa": f"{readers.weighted_kappa(pairs):.2f}",
         "four_nodules": count(by_size.loc[4, "nodules"]),
         "four_unanimous": percent(by_size.loc[4, "equal"]),
         "four_straddle": percent(by_size.loc[4, "both sides"]),
     }
-
-
-def weighted_kappa(counts):
-    """Agreement of pairs of scores beyond chance, with quadratic weights.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (5, 5), int
-        How often the first score (row) meets the second (column).
-
-    Returns
-    -------
-    float
-        1 for perfect agreement, 0 for that of chance.
-
-    References
-    ----------
-    .. [1] cohen1968
-    """
-    counts = np.asarray(counts, dtype=float)
-    weights = np.subtract.outer(SCORES, SCORES) ** 2
-    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    return 1 - (weights * counts).sum() / (weights * by_chance).sum()
 
 
 # --- A classifier that looks at nothing -----------------------------------------------
@@ -290,9 +268,15 @@ def profiles():
     dict of str to str
         The table `profiles`.
     """
-    rows = [[f"`{name}`", *(count(size) for size in astuple(sizes)[1:])] for name, sizes in PROFILES.items()]
+    rows = []
+    for name, sizes in PROFILES.items():
+        cnn = resolve(name, model="cnn", stage="scratch")
+        copies = resolve(name, model="mobilenet", stage="transfer_learning").copies
+        filters = ", ".join(map(count, cnn.filters))
+        rows.append([f"`{name}`", *map(count, astuple(sizes)[1:]), count(cnn.epochs), count(copies), filters])
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
-    frame = pd.DataFrame(rows, columns=["profile", *heads[1:]])
+    extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
+    frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
     return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
 
 
