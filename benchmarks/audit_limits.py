@@ -1,6 +1,6 @@
 """Where the limits of `lungcls.copies` come from, and how long an audit takes.
 
-    python benchmarks/audit_limits.py real=/data/lidc phantom=/data/phantom --out book/results/audit_limits.json
+    python benchmarks/audit_limits.py real=/data/lidc phantom=/data/phantom --out audit_limits.json
 
 For each view of each cohort: how much the images of different patients correlate at most
 (flips and turns included), the share of changed copies that the audit would still see, and
@@ -28,8 +28,8 @@ table = splitting.split(loaded.cases, seed=0)
 start = time.perf_counter(), time.process_time()
 findings = audit.audit(loaded, table)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps({"seconds": time.perf_counter() - start[0], "processor_seconds": time.process_time() - start[1],
-                  "peak_bytes": peak, "found": int((findings["verdict"] == "found").sum())}))
+seconds = {"seconds": time.perf_counter() - start[0], "processor_seconds": time.process_time() - start[1]}
+print(json.dumps(seconds | {"peak_bytes": peak, "found": int((findings["verdict"] == "found").sum())}))
 """
 
 
@@ -41,8 +41,9 @@ def main():
     found = {"correlation": copies.CORRELATION, "bits": copies.BITS, "cohorts": {}}
     for name, folder in (pair.split("=", 1) for pair in options.cohorts):
         cohort = cohorts.load(folder)
-        ran = subprocess.run([sys.executable, "-c", AUDIT, folder], capture_output=True, text=True, check=True)
-        measured = {"cases": len(cohort), "audit": {k: round(v, 2) for k, v in json.loads(ran.stdout).items()}}
+        command = [sys.executable, "-c", AUDIT, folder]
+        ran = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        measured = {"cases": len(cohort), "audit": {key: round(value, 2) for key, value in ran.items()}}
         print(name, measured, flush=True)
         measured["views"] = {view: limits(cohort, view) for view in cohort.views}
         found["cohorts"][name] = measured

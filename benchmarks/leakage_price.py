@@ -178,12 +178,12 @@ def price(cohort, predictors, design, *, draws):
     found = {"draws": draws, "train": round(n_train), "test": round(n_test), "shared": round(shared, 4), "scores": []}
     for (name, task, score), pairs in values.items():
         first, second = np.array(pairs).T
-        interval = comparing.corrected_interval(first - second, n_train=n_train, n_test=n_test)
-        row = {"predictor": name, "task": task, "score": score, "with": first.mean(), "without": second.mean()}
-        row |= interval
+        row = {"predictor": name, "task": task, "score": score}
+        row |= {"with": first.mean(), "without": second.mean()}
+        row |= comparing.corrected_interval(first - second, n_train=n_train, n_test=n_test)
         found["scores"].append({key: _rounded(value) for key, value in row.items()})
-        print(f"{name:26} {task:10} {score:26} with {row['with']:.4f} without {row['without']:.4f} "
-              f"difference {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}] p {row['p']:.3f}")
+        print(f"{name:26} {task:10} {score:26} with {row['with']:.4f} without {row['without']:.4f} difference "
+              f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}] p {row['p']:.3f}", flush=True)
     return found
 
 

@@ -157,7 +157,8 @@ def _repeated(cases, table, parts):
         if part in parts:
             listed = table.loc[table["split"] == part, "case_id"]
             twice = listed[listed.duplicated()].unique()
-            found.append(_row("balancing before splitting", "", _named(twice), len(twice), part, of=parts[part]))
+            found.append(_row("balancing before splitting", "", _named(twice), len(twice), part,
+                              of=parts[part]))  # fmt: skip
     return found
 
 

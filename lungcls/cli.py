@@ -137,7 +137,8 @@ def show_findings(findings):
     open_rows = findings[findings["verdict"] != "clean"]
     for row in open_rows.itertuples(index=False):
         counted = f"{row.count} of {row.of}" if row.verdict == "found" else ""
-        click.echo(f"{row.verdict:<12} {row.check:<31} {row.view:<11} {row.parts:<17} {counted:<13} {row.examples}")
+        click.echo(f"{row.verdict:<12} {row.check:<31} {row.view:<11} {row.parts:<17} {counted:<13} "
+                   f"{row.examples}")
     for check in findings["check"].unique():
         if check not in set(open_rows["check"]):
             click.echo(f"{'clean':<12} {check}")

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.stats import chi2_contingency
 
 from lungcls import audit as auditing
+from lungcls.arrays import as_images
 from lungcls.cli import main
 from lungcls.cohort import Cohort, save
 from lungcls.errors import InputError
@@ -196,8 +197,7 @@ def test_scaling_image_by_image_and_what_cannot_be_told():
     mean, spread = images.mean(axis=(1, 2), keepdims=True), images.std(axis=(1, 2), keepdims=True)
 
     def verdict(scaled, **options):
-        return auditing.scaling(auditing._moments(Cohort(pd.DataFrame(), {"context": scaled}).views["context"]),
-                                train, **options)[0]  # fmt: skip
+        return auditing.scaling(auditing._moments(as_images(scaled)), train, **options)[0]
 
     assert verdict((images - low) / (high - low)) == "clean"
     assert verdict((images - mean) / spread) == "clean"
@@ -254,5 +254,5 @@ def test_the_command_says_clean_found_or_bad_input(clean, tmp_path):
         wrong = command(bad)
         assert wrong.exit_code == 2 and wrong.stderr.startswith("lungcls: error: ") and not wrong.stdout
         assert wrong.stderr.count("\n") == 1
-    missing = CliRunner().invoke(main, ["audit", str(tmp_path / "none"), str(save_split(table, tmp_path / "s.csv"))])
-    assert missing.exit_code == 2
+    path = save_split(table, tmp_path / "split.csv")
+    assert CliRunner().invoke(main, ["audit", str(tmp_path / "none"), str(path)]).exit_code == 2
