@@ -140,8 +140,8 @@ show_table(
 
 # %% tags=["hide-input"]
 def shared(cases, protocol):
-    tables = [splitting.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
-    test = pd.DataFrame([splitting.shared_patients(cases, table).loc["test"] for table in tables])
+    made = [splitting.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
+    test = pd.DataFrame([splitting.shared_patients(cases, table).loc["test"] for table in made])
     return [test["cases"].mean(), *(100 * test["share"].agg(["mean", "min", "max"]))]
 
 
@@ -240,16 +240,16 @@ def counted(labels, strategy, plus):
 
 
 def strategies(task):
-    tables = {how: counted(labels[task], how, settings["plus"]) for how in balancing.STRATEGIES}
-    return {how: table.set_axis(CLASSES[task]) for how, table in tables.items()}
+    sizes_of = {how: counted(labels[task], how, settings["plus"]) for how in balancing.STRATEGIES}
+    return {how: table.set_axis(CLASSES[task]) for how, table in sizes_of.items()}
 
 
 plans = {task: strategies(task) for task in CLASSES}
 colours = {"multiclass": plots.SCORE_COLOURS, "binary": plots.BINARY_COLOURS}
-for task, tables in plans.items():
+for task, plan in plans.items():
     fig = plots.stacked_bars(
-        list(tables.values()),
-        titles=list(tables),
+        list(plan.values()),
+        titles=list(plan),
         parts=["original cases", "copies"],
         colours=colours[task],
         ylabel="training examples",
