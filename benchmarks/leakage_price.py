@@ -173,17 +173,20 @@ def price(cohort, predictors, design, *, draws):
                 pair = [scored(x, cohort.labels(task), train, test, task, fit, seed) for train in trains]
                 for score in PRICE_SCORES[task]:
                     values.setdefault((name, task, score), []).append([one[score] for one in pair])
-        print(f"{design.__name__}, draw {seed + 1} of {draws}: {time.perf_counter() - start:.0f} s", flush=True)
+        seconds = time.perf_counter() - start
+        print(f"{design.__name__}, draw {seed + 1} of {draws}: {seconds:.0f} s", flush=True)
     n_train, n_test, shared = np.mean(sizes, axis=0)
-    found = {"draws": draws, "train": round(n_train), "test": round(n_test), "shared": round(shared, 4), "scores": []}
+    found = {"draws": draws, "train": round(n_train), "test": round(n_test), "shared": round(shared, 4)}
+    found["scores"] = []
     for (name, task, score), pairs in values.items():
         first, second = np.array(pairs).T
         row = {"predictor": name, "task": task, "score": score}
         row |= {"with": first.mean(), "without": second.mean()}
         row |= comparing.corrected_interval(first - second, n_train=n_train, n_test=n_test)
         found["scores"].append({key: _rounded(value) for key, value in row.items()})
-        print(f"{name:26} {task:10} {score:26} with {row['with']:.4f} without {row['without']:.4f} difference "
-              f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}] p {row['p']:.3f}", flush=True)
+        text = ("with {with:.4f} without {without:.4f} difference {difference:+.4f} [{low:+.4f}, {high:+.4f}] "
+                "p {p:.3f}").format(**row)  # fmt: skip
+        print(f"{name:26} {task:10} {score:26} {text}", flush=True)
     return found
 
 

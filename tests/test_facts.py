@@ -190,8 +190,8 @@ def test_the_price_of_leakage_becomes_tables():
             for task in (("binary", "multiclass") if tasks == "both" else (tasks,))]  # fmt: skip
     design = {"draws": 30, "train": 1567, "test": 235, "shared": 0.9685, "scores": rows}
     plain = {"scores": [of_price("diameter alone", "recall (malignant)", -0.036)]}
-    drawn = {"task": "binary", "score": "accuracy", "printed": 0.8228, "mean": 0.84, "low": 0.81, "high": 0.88,
-             "share below printed": 0.2, "predictor": "diameter alone"}  # fmt: skip
+    drawn = {"predictor": "diameter alone", "task": "binary", "score": "accuracy", "printed": 0.8228,
+             "mean": 0.84, "low": 0.81, "high": 0.88, "share below printed": 0.2}  # fmt: skip
     protocol = {"draws": 60, "test": 233, "shared": {"mean": 0.846}, "scores": [drawn]}
     found = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol,
                                     "price": {"matched": design, "plain": plain}})  # fmt: skip
@@ -203,8 +203,8 @@ def test_the_price_of_leakage_becomes_tables():
     assert (found["leakage_shared"], found["leakage_protocol_shared"]) == ("97 %", "85 %")
     small = {"draws": 5, "scores": [of_price("network, context", score, 0.1, task=task) for _, (task, score)
                                     in recorded.PRICED.items()]}  # fmt: skip
-    more = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol,
-                                   "price": {"matched": design, "plain": plain, "network": small}})  # fmt: skip
+    prices = {"matched": design, "plain": plain, "network": small}
+    more = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol, "price": prices})
     assert "The network: 5 draws." in more["leakage_price"] and more["leakage_largest"] == "0.110"
 
 

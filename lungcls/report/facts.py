@@ -205,8 +205,8 @@ def audit_facts():
         found[protocol] = findings.set_index(["check", "parts"])[["count", "of", "verdict"]]
     rows = []
     for check, parts in found["report"].index:
-        cells = (found[protocol].loc[check, parts] for protocol in found)
-        rows.append([check, parts, *(f"{cell['verdict']}, {cell['count']} of {cell['of']}" for cell in cells)])
+        cells = (findings.loc[check, parts] for findings in found.values())
+        rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
     frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
     caption = "Audit of two splits of the report's case list; class drift counts scores, the others cases."
     shared = found["report"].loc["shared patients", "train/test"]

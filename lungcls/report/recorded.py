@@ -153,7 +153,8 @@ def leakage_price(found):
     frame = pd.DataFrame(cells, columns=["predictor", *PRICED])
     facts = {"leakage_price": table(frame, name="tab-leakage-price", caption=caption)}
     facts |= {f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")}
-    recall, known = ("diameter alone", "binary", "recall (malignant)"), ("patient's other labels", "binary", "AUC")
+    recall = ("diameter alone", "binary", "recall (malignant)")
+    known = ("patient's other labels", "binary", "AUC")
     plain = {(row["predictor"], row["task"], row["score"]): row for row in found["price"]["plain"]["scores"]}
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
     seeing = [price[name, *score]["high"] for name in names if "context" in name for score in shown]
@@ -184,8 +185,8 @@ def _protocol(found):
                  f"{percent(row['share below printed'])}" for row in drawn]  # fmt: skip
         rows.append([f"{task}: {score}", f"{100 * drawn[0]['printed']:.2f}", *cells])
     caption = ("The report's printed values for the zoomed nodule (%) and "
-               f"{found['draws']} draws of its protocol: mean, middle 95 % of the draws, and the share of draws "
-               "below the printed value.")  # fmt: skip
+               f"{found['draws']} draws of its protocol: mean, middle 95 % of the draws, and the share of "
+               "draws below the printed value.")  # fmt: skip
     frame = pd.DataFrame(rows, columns=["score", "report", *names])
     return {
         "leakage_protocol": table(frame, name="tab-leakage-protocol", caption=caption),
@@ -215,8 +216,8 @@ def audit_limits(found):
     rows = [["most of different patients", *(f"{number:.3f}" for number in most)]]
     for change in next(iter(columns.values()))["seen"]:
         rows.append([f"{change}: seen", *(percent(one["seen"][change]) for one in columns.values())])
-    caption = ("Largest correlation between images of different patients, and share of changed copies that the "
-               "audit sees, by cohort and view.")  # fmt: skip
+    caption = ("Largest correlation between images of different patients, and share of changed copies that "
+               "the audit sees, by cohort and view.")  # fmt: skip
     first = next(iter(found["cohorts"].values()))
     frame = pd.DataFrame(rows, columns=["", *columns])
     return {
