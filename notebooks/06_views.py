@@ -63,6 +63,7 @@ from lungcls.sources import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SCORE = "F1 (weighted)"  # the report's
+SCORES = {"binary": ("accuracy", SCORE, "AUC"), "multiclass": ("accuracy", SCORE, "quadratic weighted kappa")}
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 BOXLESS = ("bands filled", "square of fixed size")  # in these forms the readers' box does not show
 whole = open_cohort(cohort, profile=profile, seed=seed)
@@ -197,7 +198,7 @@ def networks(task):
 def show_results(found, task, name, what):
     scored = tables.scored(found | known[task], task=task, seed=seed)
     show_table(
-        tables.results_table(scored, scores=tables.SCORES[task]),
+        tables.results_table(scored, scores=SCORES[task]),
         name=name,
         caption=f"{what} The {TASKS[task]} task, test part; the second reader on fewer cases. "
         + ("AUC is that of the malignant class. " if task == "binary" else "")
@@ -271,8 +272,6 @@ if ready:
         printed[task, name] = theirs[task, "nodule"] - theirs[task, "full_slice"]
     rows = {
         (TASKS[task], titles[name]): {
-            f"{VIEW_NAMES[wide]}, F1": f"{100 * row['second']:.1f}",
-            "zoomed nodule, F1": f"{100 * row['first']:.1f}",
             "zoomed minus wide (points)": tables.with_interval(row, percent=True, sign=True),
             "zoomed is better": verdict([row]),
             "report's difference": f"{printed[task, name]:+.1f}".replace("-", MINUS),
@@ -285,10 +284,10 @@ if ready:
     show_table(
         differences,
         name="tab-views-differences",
-        caption=f"Weighted F1 in percent on {n} test cases of {patients} patients, and the "
-        "paired difference of the two views with its 95 % interval. *Holds*: the interval lies above 0. "
-        "*Does not hold*: it lies below 0. On the right the difference of the report's two values, whose "
-        "interval is not known.",
+        caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference on "
+        f"{n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above 0. "
+        "*Does not hold*: it lies below 0. On the right the difference of the report's two values, whose interval is "
+        "not known.",
     )
 
 # %% tags=["hide-input"]
@@ -394,14 +393,15 @@ if ready:
         plots.image_grid(
             [[images[name][row, ..., 0] for row in examples] for name in names_of_forms],
             titles=[above],
-            row_labels=names_of_forms,
+            row_labels=[name.replace(" of ", " of\n") for name in names_of_forms],
             grey_range=(0, 1),
             width=6.4,
         ),
         name="fig-views-forms",
         caption="The zoomed view in its forms, as it reaches the network, for the cases of the first figure. "
         + (f"The square has {settings['field_mm']:g} mm. " if "square of fixed size" in images else "")
-        + "In the last row only the readers' box is left.",
+        + "In the last row only the readers' box is left. There even the grey of the bands follows its size, "
+        "because the contrast turns around each image's mean.",
         alt="Rows of five small CT images: with grey bands, with the bands filled by lung, a square of fixed "
         "size, and bright bands around an empty rectangle.",
     )
@@ -411,8 +411,8 @@ if ready:
         show_text(f"A form is missing: {why}.")
 
 # %% [markdown]
-# The row *grey bands alone* is no network: a few decision trees that are given two numbers, the height and the
-# width of what the bands enclose.
+# In the tables, the row *grey bands alone* is no network: a few decision trees that are given two numbers, the
+# bands' widths across and down.
 
 # %% tags=["hide-input"]
 if ready:
@@ -497,7 +497,6 @@ if ready:
     }
     rows = {
         (TASKS[task], name): {
-            "n": str(n),
             "minus wide view, F1 (points)": tables.with_interval(row, percent=True, sign=True),
             "is better than the wide view": verdict([row]),
             "minus wide view, AUC or kappa": tables.with_interval(ranked[task, name], sign=True),
@@ -509,10 +508,11 @@ if ready:
     show_table(
         decision,
         name="tab-views-decision",
-        caption=f"The CNN on each form of the zoomed view minus the CNN on the {VIEW_NAMES[wide]}: paired "
-        "difference of the weighted F1 with its 95 % interval, and what it says of the statement. On the right "
-        "the difference of the AUC (binary) and of the quadratic weighted kappa (multi-class). The AUC asks only "
-        "for the order of the cases, so it still sees something in networks that call every case benign.",
+        caption=f"The CNN on each form of the zoomed view minus the CNN on the {VIEW_NAMES[wide]}, {n} test "
+        "cases: paired difference of the weighted F1 with its 95 % interval, and what it says of the statement. "
+        "On the right the difference of the AUC (binary) and of the quadratic weighted kappa (multi-class). The "
+        "AUC asks only for the order of the cases, so it still sees something in networks that call every case "
+        "benign.",
     )
 
 
@@ -567,7 +567,6 @@ if ready:
         both[task, name] = against(task, together(task, name), results[task, "nodule", name])
     rows = {
         (TASKS[task], titles[name]): {
-            "n": str(n),
             "zoomed nodule, F1": f"{100 * row['second']:.1f}",
             "both views, F1": f"{100 * row['first']:.1f}",
             "both minus zoomed (points)": tables.with_interval(row, percent=True, sign=True),
@@ -582,8 +581,8 @@ if ready:
     show_table(
         combined,
         name="tab-views-together",
-        caption="Mean probability of both views against the zoomed nodule alone: weighted F1 in percent, and "
-        "the paired difference with its 95 % interval. For comparison, the majority class has "
+        caption=f"Mean probability of both views against the zoomed nodule alone, {n} test cases: weighted F1 in "
+        "percent, and the paired difference with its 95 % interval. For comparison, the majority class has "
         f"{bars['majority class']} and the diameter alone {bars['diameter alone']} (binary / multi-class).",
     )
 
