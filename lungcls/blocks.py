@@ -112,6 +112,25 @@ def outline(model):
     return [(name, *shape) for name, shape in stages.items()] + [("head", 1, model.output.shape[-1])]
 
 
+def stages_from(model, name):
+    """List the stages of :func:`outline` that lie above a boundary, without the head.
+
+    Parameters
+    ----------
+    model : keras.Model
+    name : str
+        As for :func:`boundary`.
+
+    Returns
+    -------
+    list of str
+    """
+    cut, cuts = boundary(model, name).name, list(boundaries(model).items())
+    above = [block for block, layer in cuts if layer == cut or block == "head"]
+    first = [block for block, _ in cuts].index(above[0])
+    return list(dict.fromkeys(stage_of(block) for block, _ in cuts[first:-1]))
+
+
 def stage_of(block):
     """Name the stage of a block: "block2b" belongs to "block2", "conv5_block1" to "conv5"."""
     return re.match(r"block\d+|conv\d+|\w+", block)[0]

@@ -7,6 +7,7 @@ and the image without its nodule, and where the two still differ, the nodule sti
 
 import numpy as np
 from scipy.ndimage import binary_dilation
+from scipy.stats import mannwhitneyu
 
 
 def grey_shift(images, changed):
@@ -134,9 +135,45 @@ def nodule_left(images, erased, changed, changed_erased):
         return np.where(before > 1e-12, np.sqrt(left / before), np.nan)
 
 
+def separation(images, masks, *, ring=6):
+    """Measure how well grey alone tells the nodule from what surrounds it, in each image.
+
+    The chance that a pixel of the nodule is brighter than one of the ring around it (a tie
+    counts half): an AUC. No curve laid over the greys of the whole image can change it,
+    since the order of the pixels stays; what treats parts of an image differently can.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W, 1), float in [0, 1]
+    masks : ndarray of shape (n, H, W, 1), bool
+        True on the nodule.
+    ring : int, default 6
+        Width of the surroundings in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n,), float in [0, 1]
+        NaN where there is no nodule or nothing around it.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    _flat(images, masks=masks)
+    found = np.full(len(images), np.nan)
+    for i, (image, mask) in enumerate(zip(np.asarray(images), np.asarray(masks, dtype=bool))):
+        around = binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
+        inside, outside = image[mask], image[around]
+        if inside.size and outside.size:
+            found[i] = mannwhitneyu(inside, outside, method="asymptotic").statistic / (inside.size * outside.size)
+    return found
+
+
 def _flat(images, **others):
     """Check that all have the shape of the first; return them as (n, pixels), float64."""
     for name, other in others.items():
         if np.shape(other) != np.shape(images):
             raise ValueError(f"{name}: found shape {np.shape(other)}, expected {np.shape(images)}")
-    return [np.asarray(array, dtype=np.float64).reshape(len(array), -1) for array in (images, *others.values())]
+    every = (images, *others.values())
+    return [np.asarray(array, dtype=np.float64).reshape(len(array), -1) for array in every]

@@ -85,6 +85,33 @@ def images_of(run, cohort):
     return Preprocessed(*pixels.source(cohort, run.config), options)
 
 
+def masks_of(run, cohort):
+    """Give a cohort's nodule masks as a run's images are: the same crop and size.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, 1), bool
+        True where at least half of a pixel is nodule.
+
+    Raises
+    ------
+    InputError
+        If the cohort has no mask of the run's view.
+    """
+    view, options = run.config["view"], pixels.pixel_options(run.config)
+    if view not in cohort.masks:
+        raise InputError(f"{cohort.folder or cohort.name}: no mask of the view {view!r}, that of {run.id}; "
+                         f"expected a cohort with {view}_mask.npy")
+    masks = np.asarray(cohort.masks[view][np.arange(len(cohort))] > 0, dtype=np.float32)
+    masks = preprocessing.center_crop(masks, options["crop"]) if view == "nodule" else masks
+    return preprocessing.resize(masks, options["size"])[..., None] >= 0.5
+
+
 def predict(run, cohort, *, test_time=None):
     """Predict on a cohort; labels are not needed, and memory does not grow with it.
 
@@ -106,30 +133,64 @@ def predict(run, cohort, *, test_time=None):
     InputError
         As :func:`images_of` and :func:`open_model`.
     """
-    images, model = images_of(run, cohort), open_model(run)
-    from lungcls import training
-
     if test_time is None:
+        images, model = images_of(run, cohort), open_model(run)
+        from lungcls import training
+
         y_prob = training.predict(model, images)
     else:
+        y_prob = versions(run, cohort)
         from lungcls import augmentation
 
-        versions = [training.predict(model, _Version(images, i)) for i in range(len(augmentation.TRANSFORMS))]
-        y_prob = augmentation.combine(np.stack(versions), test_time)
+        y_prob = augmentation.combine(y_prob, test_time)
     return recipe.prediction_table(cohort.cases["case_id"], y_prob, run.config["task"])
 
 
-class _Version(Preprocessed):
-    """One of the versions of each image that test-time augmentation predicts on."""
+def versions(run, cohort):
+    """Predict on the five versions of each image that test-time augmentation makes.
 
-    def __init__(self, images, number):
-        super().__init__(images.images, images.view, images.options)
-        self.number = number
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    cohort : Cohort
+        Loaded with ``labels=False`` if it has none.
 
-    def __getitem__(self, rows):
+    Returns
+    -------
+    ndarray of shape (5, n, n_classes), float32 in [0, 1]
+        In the order of ``lungcls.augmentation.TRANSFORMS``; the first is the image itself.
+
+    Raises
+    ------
+    InputError
+        As :func:`images_of` and :func:`open_model`.
+    """
+    images, model = images_of(run, cohort), open_model(run)
+    from lungcls import training
+
+    made = _Versions(images)
+    return training.predict(model, made).reshape(made.number, len(images), -1)
+
+
+class _Versions(Preprocessed):
+    """All versions that test-time augmentation predicts on, one after the other, as one array.
+
+    One array is one prediction: a network is traced once, and not for each version.
+    """
+
+    def __init__(self, images):
         from lungcls import augmentation
 
-        return augmentation.test_time(super().__getitem__(rows))[self.number]
+        super().__init__(images.images, images.view, images.options)
+        self.number, self.make = len(augmentation.TRANSFORMS), augmentation.test_time
+        self.shape = (self.number * len(images), *images.shape[1:])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        version, row = np.divmod(rows, len(self.images))
+        return self.make(super().__getitem__(row))[version, np.arange(len(row))]
 
 
 def write_predictions(run, cohort, path):

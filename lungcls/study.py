@@ -9,6 +9,7 @@ from lungcls import jobs as job_maker
 from lungcls import recipe, runs
 from lungcls.board import Board
 from lungcls.errors import InputError
+from lungcls.settings import resolve
 
 BACKBONE = "efficientnetb2"  # the report's choice
 CANDIDATES = ("mobilenet", "resnet50")  # what it tried before
@@ -126,6 +127,21 @@ def title(model, stage):
     spelled = {"cnn": "CNN", "mobilenet": "MobileNet", "resnet50": "ResNet50"}
     name = spelled.get(model) or f"EfficientNet{model.removeprefix('efficientnet').upper()}"
     return f"{name}{ {'scratch': '', 'transfer_learning': ' TL', 'fine_tuning': ' FT'}[stage]}"
+
+
+def settings_of(model, profile):
+    """Settings of a model's last stage: fine-tuning, or scratch for the CNN.
+
+    Parameters
+    ----------
+    model : str
+    profile : {"smoke", "quick", "full"}
+
+    Returns
+    -------
+    lungcls.settings.Settings
+    """
+    return resolve(profile, model=model, stage="scratch" if model == "cnn" else "fine_tuning")
 
 
 def plan(cohort, cells, *, profile="quick", weights="imagenet", seed=0, fold=None, overrides=None,

@@ -27,7 +27,8 @@ ARROWS = {
     "zoomed": "bands preprocessing",
     "readers": "",
     "splitting": "case_table cohort files",
-    "audit": "cohort splitting",
+    "copies": "preprocessing",
+    "audit": "cohort copies splitting",
     "balancing": "",
     "augmentation": "",
     "distortion": "",
@@ -45,7 +46,7 @@ ARROWS = {
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
     "predicting": "augmentation backend cohort files images preprocessing recipe training",
     "board": "",
-    "study": "board cohort jobs recipe runs",
+    "study": "board cohort jobs recipe runs settings",
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
@@ -53,17 +54,19 @@ ARROWS = {
     "radiomics": "",
     "second_reader": "cohort readers sources",
     "baselines": "bands radiomics recipe second_reader",
-    "ceiling": "metrics",
+    "agreement": "readers",
+    "latent_classes": "",
+    "ceiling": "agreement metrics",
     "confidence": "",
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
-    "report": "cohort sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling study outliers",
+    "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
+    " by_size radiomics second_reader baselines ceiling settings study outliers",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
-ALONE = ("report/plots.py", "report/display.py")  # these import no sibling at all
+ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")
 
 

@@ -1,8 +1,10 @@
 """DeLong and McNemar with patients as clusters: against the plain tests and the bootstrap."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
-from scipy.stats import binomtest, chi2, norm
+from scipy.stats import binomtest, chi2, norm, t as student, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
 from lungcls import comparing, intervals, metrics
@@ -172,3 +174,102 @@ def test_errors_of_level_and_of_one_patient():
         comparing.auc([0, 1, 0, 1], [1, 2, 3, 4], patients=[1, 2, 3, 4], level=2)
     with pytest.raises(ValueError, match="patients: found 1, expected at least two"):
         comparing.compare_accuracy([0, 1], [0, 1], [0, 1], patients=[1, 1])
+
+
+def closed_test(p):
+    """Holm's method from its reason: a hypothesis falls only with every set that it is in.
+
+    Each set is tested by Bonferroni; the adjusted p is the largest of the sets' p values.
+    """
+    rows = range(len(p))
+    sets = [s for size in range(1, len(p) + 1) for s in combinations(rows, size)]
+    return [max(min(1, len(s) * min(p[i] for i in s)) for s in sets if row in s) for row in rows]
+
+
+def test_holm_is_the_closed_test_of_bonferroni():
+    rng = np.random.default_rng(0)
+    for m in (1, 2, 5, 8):
+        p = np.round(rng.random(m) ** 3, 2)  # with ties
+        assert comparing.holm(p) == pytest.approx(closed_test(p))
+
+
+def test_holm_by_hand_and_without_what_is_undefined():
+    assert comparing.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert comparing.holm([0.04, np.nan, 0.01]) == pytest.approx([0.04, np.nan, 0.02], nan_ok=True)
+    assert comparing.holm([]).shape == (0,)
+    with pytest.raises(ValueError, match=r"p: found \[0.1, 1.2\]"):
+        comparing.holm([0.1, 1.2])
+
+
+def test_holm_keeps_the_chance_of_a_false_finding():
+    p = np.random.default_rng(0).random((4000, 8))
+    false = [np.mean([adjust(row).min() < 0.05 for row in p]) for adjust in (np.asarray, comparing.holm)]
+    assert false[0] > 0.3 and 0.04 < false[1] < 0.06
+
+
+@pytest.mark.parametrize("low, high, expected", [
+    (0.01, 0.09, "better"), (-0.09, -0.01, "worse"), (-0.03, 0.01, "cannot be told"),
+    (-0.05, 0.05, "cannot be told"), (-0.01, 0.015, "within the margin"), (0.005, 0.015, "within the margin"),
+    (0, 0, "within the margin"), (0, 0.03, "cannot be told"), (np.nan, np.nan, "cannot be told"),
+])
+def test_verdicts(low, high, expected):
+    assert comparing.verdict(low, high, margin=0.02) == expected
+    mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
+    assert comparing.verdict(-high, -low, margin=0.02) == mirrored
+
+
+def test_a_verdict_needs_a_margin():
+    for low, high, margin in ((0, 1, 0), (0, 1, np.nan), (1, 0, 0.02)):
+        with pytest.raises(ValueError, match="expected a margin above 0 and low <= high"):
+            comparing.verdict(low, high, margin=margin)
+
+
+# --- Repeated draws ---------------------------------------------------------------------
+
+
+def test_the_corrected_interval_by_hand():
+    found = comparing.corrected_interval([0.01, 0.03, 0.02, 0.04], n_train=900, n_test=100)
+    variance = (1 / 4 + 100 / 900) * np.var([0.01, 0.03, 0.02, 0.04], ddof=1)
+    assert found["difference"] == pytest.approx(0.025) and found["draws"] == 4
+    assert found["standard error"] == pytest.approx(np.sqrt(variance))
+    assert found["high"] - found["low"] == pytest.approx(2 * 3.182446 * np.sqrt(variance), rel=1e-6)
+    assert found["p"] == pytest.approx(2 * student.sf(0.025 / np.sqrt(variance), 3))
+
+
+def test_without_overlap_the_corrected_interval_is_the_t_interval():
+    draws = np.random.default_rng(0).normal(0.02, 0.01, 25)
+    found = comparing.corrected_interval(draws, n_train=1e12, n_test=1)
+    low, high = student.interval(0.95, 24, draws.mean(), draws.std(ddof=1) / 5)
+    assert (found["low"], found["high"]) == pytest.approx((low, high))
+    assert found["p"] == pytest.approx(ttest_1samp(draws, 0).pvalue)
+    wider = comparing.corrected_interval(draws, n_train=900, n_test=100)
+    assert wider["low"] < found["low"] and wider["high"] > found["high"] and wider["p"] > found["p"]
+
+
+def test_the_corrected_interval_covers_more_often_than_the_plain_one():
+    # The mean of a sample, measured on many overlapping tenths of it: draws share cases.
+    rng, covered = np.random.default_rng(1), {True: 0, False: 0}
+    for _ in range(200):
+        sample = rng.normal(size=200)
+        draws = [sample[rng.permutation(200)[:100]].mean() for _ in range(20)]
+        for corrected in covered:
+            sizes = {"n_train": 100 if corrected else 1e12, "n_test": 100}
+            found = comparing.corrected_interval(draws, **sizes)
+            covered[corrected] += found["low"] <= 0 <= found["high"]
+    assert covered[False] / 200 < 0.75 < 0.9 < covered[True] / 200
+
+
+def test_draws_that_never_differ():
+    assert comparing.corrected_interval([0.0] * 5, n_train=9, n_test=1)["p"] == 1
+    assert comparing.corrected_interval([0.1] * 5, n_train=9, n_test=1)["low"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("draws, options, message", [
+    ([0.1], {}, r"differences: found shape \(1,\), expected \(draws,\) with at least two"),
+    ([0.1, np.nan], {}, "differences: found .* all finite"),
+    ([0.1, 0.2], {"n_test": 0}, "n_train, n_test: found 9 and 0, expected both above 0"),
+    ([0.1, 0.2], {"level": 1}, "level: found 1"),
+])  # fmt: skip
+def test_errors_of_the_corrected_interval(draws, options, message):
+    with pytest.raises(ValueError, match=message):
+        comparing.corrected_interval(draws, **{"n_train": 9, "n_test": 1, **options})

@@ -76,6 +76,21 @@ def test_a_slice_does_not_depend_on_those_rendered_before(body, slices):
     assert np.array_equal(cut(body, 0.5).hu, slices[0.5].hu)
 
 
+@pytest.mark.parametrize("level", [-0.1, 0.15, 0.3, 0.6, 0.95])
+def test_shapes_are_measured_wherever_they_are_painted(patients, level, monkeypatch):
+    for seed in (1, -1):  # the last patient's anatomy is bent
+        places, spacing = patients[seed]
+        body = anatomy.draw(places, pixel_spacing_mm=spacing, rng=np.random.default_rng(2))
+        part = anatomy.render(body, level, pixel_spacing_mm=spacing)
+        with monkeypatch.context() as everywhere:
+            everywhere.setattr(anatomy, "CAGE_MM", np.inf)
+            everywhere.setattr(anatomy, "SKIN_MM", np.inf)
+            whole = anatomy.render(body, level, pixel_spacing_mm=spacing)
+        for name in ("hu", "lung", "depth_mm"):
+            assert np.array_equal(getattr(part, name), getattr(whole, name)), name
+    assert body.bend_places is not None
+
+
 @pytest.mark.parametrize("u", [0.3, 0.5, 0.8])
 def test_lungs_are_two_and_full_of_air(slices, u):
     s = slices[u]
@@ -205,7 +220,9 @@ def test_a_vessel_across_the_slice_is_a_disc_and_one_along_it_a_band():
 def test_enlarge_is_exact_for_a_plane():
     plane = 3.0 * shapes.NODES[:, None] - 2.0 * shapes.NODES[None, :] + 5.0
     rows, columns = np.mgrid[:512, :512]
-    np.testing.assert_allclose(shapes.enlarge(plane[None])[0], 3.0 * rows - 2.0 * columns + 5.0, atol=2e-3)
+    whole = shapes.enlarge(plane[None])[0]
+    np.testing.assert_allclose(whole, 3.0 * rows - 2.0 * columns + 5.0, atol=2e-3)
+    assert np.array_equal(shapes.enlarge(plane[None, 10:20])[0], whole[40:72])
 
 
 def test_painted_areas_are_those_of_the_shapes():
@@ -216,6 +233,22 @@ def test_painted_areas_are_those_of_the_shapes():
     canvas.hu[:] = 0
     canvas.capsule((0.0, 0.0), (30.0, 40.0), 6.0, 1.0)
     assert canvas.hu.sum() * 0.25 == pytest.approx(12 * 50 + np.pi * 36, rel=0.01)
+
+
+def test_some_rows_of_a_canvas_are_painted_as_in_the_whole():
+    x = (np.arange(512, dtype=np.float32) - 255.5)[None] * 0.5
+    x, y = x + 0.1 * x.T, x.T + np.sin(x)  # bent
+    corner = x[0, 0], y[0, 0]
+    whole, part = (shapes.Canvas(np.zeros((512, 512), np.float32), x, y, corner, 0.5) for _ in range(2))
+    for canvas in (whole, part.only(slice(300, 400))):
+        canvas.ellipse(20.0, 45.0, 10.0, 15.0, 1.0, angle=0.4)
+        canvas.capsule((0.0, 0.0), (30.0, 90.0), 6.0, 1.0, shell=(1.0, 2.0))
+        start, end = np.float32([[[-20, 40, 0]], [[20, 45, 3]]])
+        places, share = vessels.cover(canvas, 0.0, start, end, np.float32([[3, 2]]))
+        canvas.hu.ravel()[places] += share
+    assert whole.hu[300:400].any() and whole.hu[:300].any()
+    assert np.array_equal(part.hu[300:400], whole.hu[300:400])
+    assert not part.hu[:300].any() and not part.hu[400:].any()
 
 
 def test_distances_are_mm_from_the_edge():

@@ -8,7 +8,7 @@ import pytest
 
 from lungcls import augmentation, predicting, preprocessing
 from lungcls import images as pixels
-from lungcls.cohort import load
+from lungcls.cohort import Cohort, load
 from lungcls.errors import InputError
 
 
@@ -47,6 +47,30 @@ def test_mean_of_five_transforms(trained):
     model = predicting.open_model(run)
     versions = [np.asarray(model(version))[:, 0] for version in augmentation.test_time(images)]
     np.testing.assert_allclose(found["p_malignant"], np.mean(versions, axis=0), atol=1e-5)
+
+
+def test_the_five_versions_and_their_vote(trained):
+    cohort, _, _, run = trained
+    versions = predicting.versions(run, load(cohort))
+    assert versions.shape == (5, 40, 2)
+    np.testing.assert_allclose(versions[0, :, 1], run.predictions["p_malignant"], atol=1e-6)
+    voted = predicting.predict(run, load(cohort), test_time="mode")
+    malignant = (versions[..., 1] > versions[..., 0]).sum(axis=0)
+    assert voted["y_pred"].tolist() == (malignant >= 3).astype(int).tolist()
+
+
+def test_masks_lie_on_the_images(trained):
+    run, data = trained[-1], load(trained[0])
+    assert run.config["settings"]["crop"] == 32 and run.config["settings"]["image_size"] == 32
+    masks = np.zeros((40, 40, 40), dtype=np.uint8)
+    masks[:, 10:18, 6:10] = 2
+    found = predicting.masks_of(run, Cohort(data.cases, data.views, {"nodule": masks}, data.info))
+    assert found.shape == predicting.images_of(run, data).shape and found.dtype == bool
+    expected = np.zeros((32, 32), dtype=bool)
+    expected[6:14, 2:6] = True  # the crop takes 4 pixels off each side
+    assert (found[..., 0] == expected).all()
+    with pytest.raises(InputError, match="no mask of the view 'nodule'.*expected a cohort with nodule_mask.npy"):
+        predicting.masks_of(run, data)
 
 
 def spoil(name):

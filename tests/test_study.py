@@ -117,3 +117,8 @@ def test_threads_cannot_change_under_way(trained, tmp_path):
     job, = study.plan(trained[0], [cell], profile="smoke", overrides=SMALL, store=tmp_path)
     with pytest.raises(InputError, match="threads: Keras already runs"):
         recipe.train(job)
+
+
+def test_the_last_stage_has_its_settings():
+    assert study.settings_of("cnn", "full").unfreeze_from == "image"
+    assert study.settings_of("mobilenet", "full").unfreeze_from == "block12"

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from lungcls import readers
-from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, to_binary
+from lungcls.audit import audit
+from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
 from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.settings import resolve
 from lungcls.sources import lidc
 from lungcls.sources.views import nodule_shapes
 from lungcls.splitting import split
@@ -49,9 +51,11 @@ def collect(cohort=None, *, results=None):
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | label_rules() | reader_facts() | constant_facts()
-    found |= quoted() | profiles()
+    found |= quoted() | profiles() | audit_facts()
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
+    found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
+    found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
     return found | (cohort_facts(cohort) if cohort is not None else {})
 
 
@@ -186,6 +190,32 @@ def label_rules():
     return found
 
 
+def audit_facts():
+    """Audit a split of the report's case list by its protocol and one that keeps patients together.
+
+    Returns
+    -------
+    dict of str to str
+        The table `audit_protocols`; `audit_shared`, cases of the test part with their
+        patient in the training part.
+    """
+    cohort, found = Cohort(lidc.report_cases(), {}), {}
+    for protocol in ("report", "patient"):
+        findings = audit(cohort, split(cohort.cases, protocol=protocol, seed=0))
+        found[protocol] = findings.set_index(["check", "parts"])[["count", "of", "verdict"]]
+    rows = []
+    for check, parts in found["report"].index:
+        cells = (found[protocol].loc[check, parts] for protocol in found)
+        rows.append([check, parts, *(f"{cell['verdict']}, {cell['count']} of {cell['of']}" for cell in cells)])
+    frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
+    caption = "Audit of two splits of the report's case list; class drift counts scores, the others cases."
+    shared = found["report"].loc["shared patients", "train/test"]
+    return {
+        "audit_protocols": table(frame, name="tab-audit", caption=caption, texts=2),
+        "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
+    }
+
+
 # --- Readers --------------------------------------------------------------------------
 
 
@@ -210,34 +240,11 @@ def reader_facts():
         "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
         "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
         "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),
-        "pairs_kappa": f"{weighted_kappa(pairs):.2f}",
+        "pairs_kappa": f"{readers.weighted_kappa(pairs):.2f}",
         "four_nodules": count(by_size.loc[4, "nodules"]),
         "four_unanimous": percent(by_size.loc[4, "equal"]),
         "four_straddle": percent(by_size.loc[4, "both sides"]),
     }
-
-
-def weighted_kappa(counts):
-    """Agreement of pairs of scores beyond chance, with quadratic weights.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (5, 5), int
-        How often the first score (row) meets the second (column).
-
-    Returns
-    -------
-    float
-        1 for perfect agreement, 0 for that of chance.
-
-    References
-    ----------
-    .. [1] cohen1968
-    """
-    counts = np.asarray(counts, dtype=float)
-    weights = np.subtract.outer(SCORES, SCORES) ** 2
-    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    return 1 - (weights * counts).sum() / (weights * by_chance).sum()
 
 
 # --- A classifier that looks at nothing -----------------------------------------------
@@ -290,9 +297,15 @@ def profiles():
     dict of str to str
         The table `profiles`.
     """
-    rows = [[f"`{name}`", *(count(size) for size in astuple(sizes)[1:])] for name, sizes in PROFILES.items()]
+    rows = []
+    for name, sizes in PROFILES.items():
+        cnn = resolve(name, model="cnn", stage="scratch")
+        copies = resolve(name, model="mobilenet", stage="transfer_learning").copies
+        filters = ", ".join(map(count, cnn.filters))
+        rows.append([f"`{name}`", *map(count, astuple(sizes)[1:]), count(cnn.epochs), count(copies), filters])
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
-    frame = pd.DataFrame(rows, columns=["profile", *heads[1:]])
+    extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
+    frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
     return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
 
 

@@ -33,7 +33,7 @@ def network_diagrams(networks, *, upper=None):
         for number, (block, side, channels) in enumerate(blocks):
             last = number == len(blocks) - 1
             colour = HEAD if last else TRAINED if block in trained else FROZEN
-            height, width = 0.25 + np.log2(max(side, 1)) / 4, 0.25 + np.log2(max(channels, 1)) / 12
+            height, width = 0.3 + np.log2(max(side, 1)) / 3, 0.25 + np.log2(max(channels, 1)) / 12
             ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour, edgecolor="white"))
             ax.text(place + width / 2, height / 2 + 0.08, f"{side}²×{channels}" if side > 1 else channels,
                     ha="center", va="bottom", fontsize=6, rotation=45, rotation_mode="anchor")

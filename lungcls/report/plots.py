@@ -11,6 +11,7 @@ import numpy as np
 SCORE_COLOURS = {1: "#fda16e", 2: "#f1605d", 3: "#b73779", 4: "#721f81", 5: "#221150"}  # of "magma"
 BINARY_COLOURS = {"benign": "#0072b2", "malignant": "#d55e00"}  # Okabe and Ito
 NEUTRAL, MARK = "#5b6770", "#d55e00"
+BAND = "#cfe3f1"  # a light blue: values stand in front of it
 OUTLINE = "#ffb000"  # stands out on every grey level
 WIDTH = 7.2  # inches: the width of a page of the book
 
@@ -397,4 +398,46 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_title(title, fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+# --- Scores ---------------------------------------------------------------------------
+
+
+def values_in_bands(values, bands, *, marked=(), columns=3):
+    """Show who reaches which score, one panel a score, with a band behind the values.
+
+    Parameters
+    ----------
+    values : DataFrame of float
+        Rows: who, from top to bottom; columns: scores, in the order of the panels. NaN
+        leaves a place empty.
+    bands : DataFrame of float, indexed by score
+        `low`, `high`: ends of the band of each score.
+    marked : sequence of str, default ()
+        Rows in the colour that stands out.
+    columns : int, default 3
+        Panels side by side.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = -(-values.shape[1] // columns)
+    figure, axes = _axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
+    places = np.arange(len(values))
+    colours = [MARK if name in marked else NEUTRAL for name in values.index]
+    for ax, score in zip(axes.flat, values.columns):
+        ax.axvspan(*bands.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (band)")
+        ax.hlines(places, 0, values[score], color="#dddddd", linewidth=0.8)
+        ax.scatter(values[score], places, s=30, color=colours, zorder=3)
+        shown = [*values[score].dropna(), *bands.loc[score, ["low", "high"]]]
+        margin = 0.08 * (max(shown) - min(shown))
+        ax.set(yticks=places, xlim=(min(shown) - margin, max(shown) + margin), ylim=(len(values) - 0.5, -0.5))
+        ax.set_yticklabels(values.index, fontsize=9)
+        ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    for ax in axes.flat[values.shape[1] :]:
+        ax.set_axis_off()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure

@@ -165,9 +165,14 @@ def _on_slice(patient, case):
     return {**others, case["case_id"]: 1.0}
 
 
-@cache
 def _scan(scan_id):
-    return lidc.scans().set_index("scan_id").loc[scan_id]
+    return _scans()[scan_id]
+
+
+@cache
+def _scans():
+    """What is read of each scan, by its id."""
+    return lidc.scans().set_index("scan_id")[["contrast_used", "z_min_mm", "z_max_mm"]].to_dict("index")
 
 
 def box(case):

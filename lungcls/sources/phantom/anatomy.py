@@ -16,6 +16,8 @@ TRIES = 6  # anatomies that are bent, until one holds all nodules
 MARGIN_MM = 2.5  # least depth of a nodule's middle in the lung
 ROUGH_MM = 0.35  # unevenness of the lungs' surface
 REACH_MM = 30.0  # how far around a nodule the anatomy is bent
+# Farther outside of the cage or the skin no shape is measured: no pixel there is painted.
+CAGE_MM, SKIN_MM = 20.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,10 @@ def render(anatomy, level, *, pixel_spacing_mm):
     """
     a, u = anatomy, (level - anatomy.base) / (anatomy.apex - anatomy.base)
     rng = np.random.default_rng([a.seed, int(round(level * 1e6)) + 10**7])
-    field = _fields(a, u, pixel_spacing_mm, rng)
-    canvas = _canvas(a, u, pixel_spacing_mm)
-    wall.table(canvas, a, wall.back(a, u))
+    whole = _canvas(a, u, pixel_spacing_mm)
+    wall.table(whole, a, wall.back(a, u))
+    rows, field = _fields(a, u, pixel_spacing_mm, rng)
+    canvas = whole.only(rows)
     wall.soft(canvas, a, field)
     wall.ribs(canvas, a, u, field["inner"], field["way"])
     wall.blades(canvas, a, u, field["inner"], field["way"])
@@ -134,26 +137,39 @@ def render(anatomy, level, *, pixel_spacing_mm):
     organs.lungs(canvas, a, u, field)
     organs.airways(canvas, a, u)
     vessels.add(canvas, a, u, field["lung"])
-    return Slice(canvas.hu, field["lung"] < 0, np.maximum(-field["lung"], 0.0))
+    lung, depth_mm = np.zeros(whole.hu.shape, dtype=bool), np.zeros_like(whole.hu)
+    lung[rows] = field["lung"] < 0
+    np.maximum(-field["lung"], 0.0, out=depth_mm[rows])
+    return Slice(whole.hu, lung, depth_mm)
 
 
 def _fields(a, u, pixel_spacing_mm, rng):
-    """Signed distances to the large shapes, in mm, and two slow noises, on all pixels."""
+    """Signed distances to the large shapes, in mm, and two slow noises, on the rows of the body.
+
+    Returns those rows, a slice, and the fields. A shape is measured only where its edge
+    can be; elsewhere its distance just says on which side a pixel lies.
+    """
     x, y = _grid(a, shapes.NODES, u, pixel_spacing_mm)
     inner, fine = organs.cage(a, x, y, u), _slow_noise(rng, 60)
-    found = {
-        "inner": inner,
-        "lung": organs.lung(a, x, y, u) + ROUGH_MM * fine,
-        "body": wall.outline(a, x, y, u),
-        "muscle": wall.muscle(a, x, y, u, inner),
-        "way": wall.round_the_cage(a, x, y, u),
-        "coarse": _slow_noise(rng, 20),
-        "fine": fine,
-    }
+    body = wall.outline(a, x, y, u)
+    x, y = np.broadcast_to(x, inner.shape), np.broadcast_to(y, inner.shape)
+    found = {"inner": inner, "body": body, "way": wall.round_the_cage(a, x, y, u)}
+    near = inner < CAGE_MM
+    lung, right, left = np.broadcast_to(inner, (3, *inner.shape)).astype(float)
+    right[near], left[near] = organs.domes(a, x[near], y[near], u)
+    lung[near] = organs.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
+    found["lung"] = lung + ROUGH_MM * fine
     if u < max(a.dome_right, a.dome_left) + 0.02:
-        found["right"], found["left"] = organs.domes(a, x, y, u)
-    full = shapes.enlarge(np.stack([v.astype(np.float32) for v in np.broadcast_arrays(*found.values())]))
-    return dict(zip(found, full, strict=True))
+        found["right"], found["left"] = right, left
+    shell = (inner > 0.0) & (body < SKIN_MM)
+    found["muscle"] = inner - 12.0
+    found["muscle"][shell] = wall.muscle(a, x[shell], y[shell], u, inner[shell])
+    found["coarse"], found["fine"] = _slow_noise(rng, 20), fine
+    first, last = np.flatnonzero((body < SKIN_MM).any(axis=1))[[0, -1]]
+    first, last = max(first - 2, 0), min(last + 3, len(shapes.NODES))
+    part = np.stack([v[first:last].astype(np.float32) for v in found.values()])
+    rows = slice(int(first) * shapes.STEP, int(last - 2) * shapes.STEP)
+    return rows, dict(zip(found, shapes.enlarge(part), strict=True))
 
 
 def _population(rng, n):
@@ -280,15 +296,20 @@ def _grid(a, pixels, u, pixel_spacing_mm):
     x, y = (line - np.float32(a.shift_x))[None, :], (line - np.float32(a.shift_y))[:, None]
     if a.bend_places is None:
         return x, y
-    dx = dy = np.float32(0.0)
+    bends = []
     for (px, py, pz), (wx, wy) in zip(a.bend_places, a.bend_moves, strict=True):
         height = np.exp(-((u * a.height_mm - pz) ** 2) / (2 * REACH_MM**2))
         if height < 0.01:
             continue
         across = np.exp(-((x - px) ** 2) / (2 * REACH_MM**2)) * np.float32(height)
         down = np.exp(-((y - py) ** 2) / (2 * REACH_MM**2))
-        dx, dy = dx + (across * np.float32(wx)) * down, dy + (across * np.float32(wy)) * down
-    return (x + dx).astype(np.float32), (y + dy).astype(np.float32)
+        bends.append((across * np.float32(wx), across * np.float32(wy), down))
+    bent = np.empty((2, y.size, x.size), dtype=np.float32)
+    for top in range(0, y.size, shapes.STRIP):  # small pieces stay in the processor's cache
+        rows = slice(top, top + shapes.STRIP)
+        bent[0, rows] = x + sum((wx * down[rows] for wx, _, down in bends), 0.0)
+        bent[1, rows] = y[rows] + sum((wy * down[rows] for _, wy, down in bends), 0.0)
+    return bent[0], bent[1]
 
 
 def _canvas(a, u, pixel_spacing_mm):

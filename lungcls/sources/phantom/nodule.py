@@ -86,7 +86,12 @@ def _middle(drawn):
 
 def _depth(drawn):
     """Distance to the outline in pixels, positive inside, without the pixels' staircase."""
-    inner = ndimage.distance_transform_edt(drawn)
+    inner = np.zeros(drawn.shape)
+    box = tuple(
+        slice(max(int(line[0]) - 1, 0), int(line[-1]) + 2)
+        for line in (np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0)))
+    )
+    inner[box] = ndimage.distance_transform_edt(drawn[box])
     outer = ndimage.distance_transform_edt(~drawn)
     signed = np.where(drawn, inner - 0.5, 0.5 - outer).astype(np.float32)
     return ndimage.gaussian_filter(signed, 0.5)
@@ -94,8 +99,10 @@ def _depth(drawn):
 
 def _lobes(places, radius, lobulation, rng):
     """Move the outline in and out around the nodule, by up to a sixteenth of its radius."""
-    angle = np.arctan2(places[0], places[1])
     phase = rng.uniform(0.0, 2.0 * np.pi, 3)
+    if lobulation == 1:
+        return np.float32(0.0)
+    angle = np.arctan2(places[0], places[1])
     waves = sum(np.sin(k * angle + phase[k - 3]) for k in (3, 4, 5)) / 3.0
     return 0.0625 * (lobulation - 1) / 4 * radius * waves
 
@@ -132,7 +139,9 @@ def _strand(places, start, end, width, bend=0.0):
     offset = places - start[:, None, None]
     ahead = offset[0] * unit[0] + offset[1] * unit[1]
     t = np.clip(ahead / length, 0.0, 1.0)
-    aside = offset[0] * unit[1] - offset[1] * unit[0] - bend * length * np.sin(np.pi * t)
+    aside = offset[0] * unit[1] - offset[1] * unit[0]
+    if bend:
+        aside -= bend * length * np.sin(np.pi * t)
     away = np.hypot(ahead - t * length, aside)
     return np.clip(width - away + 0.5, 0.0, 1.0), t
 

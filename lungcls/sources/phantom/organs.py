@@ -14,7 +14,7 @@ from lungcls.sources.phantom import shapes
 WIDTH, DEPTH = 128.0, 88.0  # half width and half depth of the standard thorax, mm
 
 # u: share of the half width; front and back as shares of the half depth
-CAGE = [
+CAGE = (
     (-0.3, 0.97, -0.97, 0.97),
     (0.0, 1.0, -0.99, 0.99),
     (0.25, 1.0, -1.0, 1.0),
@@ -26,10 +26,10 @@ CAGE = [
     (0.96, 0.56, -0.26, 0.78),
     (1.0, 0.47, -0.08, 0.70),
     (1.1, 0.40, 0.05, 0.62),
-]
-SAG = [(0.0, -6.0), (0.15, 0.0), (0.55, 0.0), (0.8, -8.0), (1.0, -22.0), (1.15, -32.0)]  # u: y of the spine
+)
+SAG = ((0.0, -6.0), (0.15, 0.0), (0.55, 0.0), (0.8, -8.0), (1.0, -22.0), (1.15, -32.0))  # u: y of the spine
 # u: x, y, half axes of the heart; and its turn
-HEART = [
+HEART = (
     (0.03, 30, -40, 8, 5),
     (0.08, 30, -38, 48, 26),
     (0.18, 23, -28, 64, 42),
@@ -38,12 +38,12 @@ HEART = [
     (0.52, 4, -20, 38, 36),
     (0.6, 0, -22, 26, 28),
     (0.64, -2, -22, 10, 12),
-]
+)
 HEART_TURN = -0.5
 # Chambers: along and across the heart, size (shares of its half axes), HU with contrast.
 CHAMBERS = ((-0.05, 0.35, 0.5, 190.0), (-0.5, -0.2, 0.4, 230.0), (0.1, -0.35, 0.42, 250.0))
 # u: x, y, half axes of fat and small structures between the lungs
-CORE = [
+CORE = (
     (0.0, 4, 5, 26, 30),
     (0.4, 2, 12, 15, 34),
     (0.6, 0, 4, 20, 34),
@@ -51,14 +51,14 @@ CORE = [
     (0.85, 2, 0, 27, 40),
     (0.95, 0, 12, 28, 38),
     (1.1, 0, 16, 32, 40),
-]
-FRONT = [
+)
+FRONT = (
     (0.0, 3, -68, 14, 22),
     (0.25, 3, -70, 7, 22),
     (0.55, 2, -68, 3, 24),
     (0.7, 2, -62, 6, 24),
     (0.9, 0, -40, 16, 26),
-]
+)
 SPINE = 51.0  # y of the vertebral bodies
 SPINE_RADII = (25.0, 23.0)
 
@@ -213,10 +213,21 @@ def mediastinum(a, x, y, u, *, tubes=True):
 def tube(x, y, z, a, b, ra, rb):
     """Signed distance to a tapering tube from `a` to `b` in three dimensions."""
     d = [q - p for p, q in zip(a, b, strict=True)]
-    t = ((x - a[0]) * d[0] + (y - a[1]) * d[1] + (z - a[2]) * d[2]) / (d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
-    t = np.clip(t, 0.0, 1.0)
-    away = (x - a[0] - t * d[0]) ** 2 + (y - a[1] - t * d[1]) ** 2 + (z - a[2] - t * d[2]) ** 2
-    return np.sqrt(away) - (ra + t * (rb - ra))
+    x, y, z = x - a[0], y - a[1], z - a[2]
+    t = x * d[0] + y * d[1] + z * d[2]
+    t /= d[0] ** 2 + d[1] ** 2 + d[2] ** 2
+    np.minimum(np.maximum(t, 0.0, out=t), 1.0, out=t)
+    away = (x - t * d[0]) ** 2
+    for offset, way in ((y, d[1]), (z, d[2])):
+        step = t * way
+        np.subtract(offset, step, out=step)
+        step *= step
+        away += step
+    np.sqrt(away, out=away)
+    t *= rb - ra
+    t += ra
+    away -= t
+    return away
 
 
 def domes(a, x, y, u):
@@ -249,8 +260,11 @@ def lung(a, x, y, u, *, tubes=True):
     u : float or ndarray
         Height.
     """
-    inner = cage(a, x, y, u)
-    right, left = domes(a, x, y, u)
+    return carved(a, x, y, u, cage(a, x, y, u), *domes(a, x, y, u), tubes=tubes)
+
+
+def carved(a, x, y, u, inner, right, left, *, tubes=True):
+    """As :func:`lung`, of distances to the cage and to what lies under the domes."""
     below = shapes.join(right, left, 20.0)
     between = mediastinum(a, x, y, u, tubes=tubes)
     # Above the apices nothing is left, below the recess neither.
@@ -271,9 +285,11 @@ def paint(canvas, a, u, field):
         under the `right` and `left` dome of the diaphragm; a `coarse` noise.
     """
     neck = float(np.clip((u - 0.97) / 0.06, 0.0, 1.0))  # above the apices lies muscle
-    canvas.fill(field["inner"] - 0.4, 12.0 * field["coarse"] + (140.0 * neck - 95.0))
+    part, near = _within(canvas, field)
+    part.fill(near["inner"] - 0.4, 12.0 * near["coarse"] + (140.0 * neck - 95.0))
     if "right" in field:
-        _abdomen(canvas, a, u, field)
+        _under_domes(part, a, near)
+        _abdomen(canvas, a, u)
     if HEART[0][0] < u < HEART[-1][0]:
         _heart(canvas, a, u)
     for _, plain, bright, line in TUBES:
@@ -294,8 +310,16 @@ def lungs(canvas, a, u, field):
     field : dict of str to ndarray of shape (512, 512), float32
         Signed distance to the `lung`; `coarse` and `fine` noises.
     """
-    canvas.fill(field["lung"], _parenchyma(a, canvas, field))
+    part, near = _within(canvas, field)
+    part.fill(near["lung"], _parenchyma(a, part, near))
     _fissures(canvas, a, u, field["lung"])
+
+
+def _within(canvas, field):
+    """The rows that the rib cage reaches: of the canvas, and of the fields."""
+    found = np.flatnonzero((field["inner"] < 2.0).any(axis=1))
+    rows = slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
+    return canvas.only(rows), {name: values[rows] for name, values in field.items()}
 
 
 def _parenchyma(a, canvas, field):
@@ -308,7 +332,7 @@ def _parenchyma(a, canvas, field):
 
 def _fissures(canvas, a, u, lung):
     """Paint the oblique fissures of both lungs and the horizontal one of the right lung."""
-    x, y = canvas.x[canvas.x.shape[0] // 2], canvas.y[:, canvas.y.shape[1] // 2]
+    x, y = canvas.lines()
     bow = 0.14 * ((np.abs(x) - 0.5 * a.width_mm) / (0.5 * a.width_mm)) ** 2
     oblique = (2.3 * (u - 0.43) - bow) * a.depth_mm
     flat = (-0.25 + 12.0 * (u - a.minor) + 2.0 * bow) * a.depth_mm
@@ -319,7 +343,7 @@ def _fissures(canvas, a, u, lung):
         columns = np.flatnonzero(seen)
         reach = int(np.ceil(2.5 * width / canvas.pixel_spacing_mm))
         rows = np.searchsorted(y, course[columns]) + np.arange(-reach, reach + 1)[:, None]
-        rows = np.clip(rows, 0, shapes.N - 1)
+        rows = np.clip(rows, 0, len(y) - 1)
         away = (y[rows] - course[columns]) / width
         inside = np.clip(-lung[rows, columns], 0.0, 1.0)
         canvas.hu[rows, columns] += a.fissure * strength * inside * np.exp(-away * away).astype(np.float32)
@@ -360,11 +384,16 @@ def _heart(canvas, a, u):
         )
 
 
-def _abdomen(canvas, a, u, field):
-    """Liver, spleen and stomach under the diaphragm."""
+def _under_domes(canvas, a, field):
+    """Fat under the left dome of the diaphragm, liver under the right one."""
     lift = 30.0 if a.contrast else 0.0
     canvas.fill(np.maximum(field["left"], field["inner"]) + 2.0, 14.0 * field["coarse"] - 95.0)
     canvas.fill(np.maximum(field["right"], field["inner"]) + 1.5, 3.0 * field["coarse"] + (55.0 + lift))
+
+
+def _abdomen(canvas, a, u):
+    """Left lobe of the liver, spleen and stomach."""
+    lift = 30.0 if a.contrast else 0.0
     size = float(np.sqrt(max((a.dome_left - u) / a.dome_left, 0.0)))
     if size < 0.05:
         return

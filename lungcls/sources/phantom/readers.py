@@ -6,7 +6,9 @@ from one of its readers, drawn at random, and each of that reader's eight
 characteristics is replaced by what *another* reader might have said of such a nodule.
 """
 
+from collections import Counter
 from functools import cache
+from itertools import chain, permutations
 from zlib import crc32
 
 import numpy as np
@@ -73,12 +75,15 @@ def between_readers(name):
         Row ``i`` is the distribution of the second reader's value (1..6) given that the
         first says ``i + 1``; for a value that no such reader gives, that of all readers.
     """
-    table = lidc.nodules(scans_per_patient=None, least_readers=2, aggregation="ceil_mean")
     counts = np.zeros((VALUES, VALUES))
-    for text in table[name]:
-        values = np.array(text.split(), dtype=int) - 1
-        pairs = ~np.eye(len(values), dtype=bool)
-        first, second = np.broadcast_arrays(values[:, None], values[None, :])
-        np.add.at(counts, (first[pairs], second[pairs]), 1)
+    for (first, second), count in Counter(chain.from_iterable(
+        permutations(text.split(), 2) for text in _read_twice()[name]
+    )).items():
+        counts[int(first) - 1, int(second) - 1] = count
     seen = counts.sum(axis=1, keepdims=True)
     return np.where(seen > 0, counts / np.maximum(seen, 1), counts.sum(axis=0) / counts.sum())
+
+
+@cache
+def _read_twice():
+    return lidc.nodules(scans_per_patient=None, least_readers=2, aggregation="ceil_mean")

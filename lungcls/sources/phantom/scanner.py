@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
+STRIP = 64  # rows stored at a time
 LOWEST, HIGHEST = -2048, 3071  # HU, the range that the course's files keep
 AIR = -1000.0  # HU
 PADDINGS = (-2000, -1024, -3024, None)  # HU outside the field of view; None: the field fills the slice
@@ -95,8 +96,20 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner)
     # White noise is drawn in frequency space, where it is white too: one transform less.
     white = rng.standard_normal((*spectrum.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    noise = fft.irfft2(white * spectrum, s=hu.shape)
-    image = fft.irfft2(fft.rfft2(hu) * transfer, s=hu.shape)
+    white *= spectrum
+    noise = fft.irfft2(white, s=hu.shape)
+    wave = fft.rfft2(hu)
+    wave *= transfer
+    image = fft.irfft2(wave, s=hu.shape)
+    stored = np.empty(hu.shape, dtype=np.int16)
+    for top in range(0, len(hu), STRIP):  # small pieces stay in the processor's cache
+        rows = slice(top, top + STRIP)
+        stored[rows] = _stored(image[rows], noise[rows], scanner, _outside(len(hu))[rows])
+    return stored
+
+
+def _stored(image, noise, scanner, outside):
+    """Add noise of standard deviation 1, scaled, to a blurred image; pad and round it."""
     # Noise is weaker where rays cross less tissue: in lung and air.
     weight = image * np.float32(0.00035)
     weight += np.float32(1.0)
@@ -104,24 +117,28 @@ def scan(hu, scanner, *, pixel_spacing_mm, rng):
     noise *= np.float32(scanner.noise_hu)
     image += noise
     if scanner.padding is not None:
-        image[_outside(len(hu))] = scanner.padding
+        image[outside] = scanner.padding
     np.clip(image, LOWEST, HIGHEST, out=image)
-    return np.rint(image, out=image).astype(np.int16)
+    return np.rint(image, out=image)
 
 
 @lru_cache(maxsize=2)
 def _filters(n, pixel_spacing_mm, scanner):
     """Transfer function of the kernel, and noise amplitude scaled to standard deviation 1."""
-    row = fft.fftfreq(n, pixel_spacing_mm).astype(np.float32)[:, None]
+    # Rows of frequencies and of their negatives are equal: the first half is enough.
+    row = fft.rfftfreq(n, pixel_spacing_mm).astype(np.float32)[:, None]
     column = fft.rfftfreq(n, pixel_spacing_mm).astype(np.float32)[None, :]
     f = np.hypot(row, column)
     window = np.cos(np.pi / 2 * np.minimum(f / scanner.cutoff, 1.0)) ** 2
     lift = 1.0 + 4.0 * scanner.boost * (f / scanner.cutoff) ** 2 * window
     transfer = np.exp(-2.0 * (np.pi * scanner.blur_mm * f) ** 2) * lift
     # Filtered back-projection: noise power is the ramp times the squared window.
-    along = 1.0 + 4.0 * scanner.streaks * np.exp(-((column / np.maximum(f, 1e-6) / 0.25) ** 2))
-    spectrum = np.sqrt(f) * window * lift * along
-    both = np.full(f.shape[1], 2.0)
+    spectrum = np.sqrt(f) * window * lift
+    if scanner.streaks:
+        spectrum *= 1.0 + 4.0 * scanner.streaks * np.exp(-((column / np.maximum(f, 1e-6) / 0.25) ** 2))
+    half = np.minimum(np.arange(n), n - np.arange(n))
+    transfer, spectrum = transfer[half], spectrum[half]
+    both = np.full(column.size, 2.0)
     both[[0, -1]] = 1.0  # rfft2 keeps one of each pair of conjugate columns
     spectrum /= np.sqrt((spectrum.astype(float) ** 2 * both).sum() / n**2)
     spectrum *= n / np.sqrt(2.0)  # white noise of standard deviation 1 has n * n in each frequency

@@ -1,6 +1,7 @@
 """Shapes with soft edges: signed distances in mm, negative inside, and how they are painted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -24,8 +25,10 @@ class Canvas:
     x, y : ndarray, shape (1, 512) and (512, 1), or both (512, 512), float32
         mm to the patient's left and to the back, from the middle of the thorax.
     corner : tuple of two floats
-        x and y of the first pixel where the anatomy is not bent.
+        x and y of the slice's first pixel where the anatomy is not bent.
     pixel_spacing_mm : float
+    top : int, default 0
+        Row of the slice that is the first one here: fewer rows than 512 may be painted.
     """
 
     hu: np.ndarray
@@ -33,22 +36,31 @@ class Canvas:
     y: np.ndarray
     corner: tuple[float, float]
     pixel_spacing_mm: float
+    top: int = 0
+
+    def only(self, rows):
+        """Some rows of this canvas, a slice of two ints, to be painted in the same memory."""
+        x = self.x if self.x.shape[0] == 1 else self.x[rows]
+        return replace(self, hu=self.hu[rows], x=x, y=self.y[rows], top=self.top + rows.start)
+
+    def lines(self):
+        """x along the middle row of the slice, and y along its middle column."""
+        row = min(max(N // 2 - self.top, 0), len(self.hu) - 1) if self.x.shape[0] > 1 else 0
+        return self.x[row], self.y[:, self.y.shape[1] // 2]
 
     def near(self, x, y, reach):
         """Pixels within about `reach` mm of a place, as two slices, with their x and y."""
-        columns = _range(self.x[self.x.shape[0] // 2], x, reach)
-        rows = _range(self.y[:, self.y.shape[1] // 2], y, reach)
+        columns, rows = (_range(line, place, reach) for line, place in zip(self.lines(), (x, y), strict=True))
         if self.x.shape[0] == 1:
             return (rows, columns), self.x[:, columns], self.y[rows]
         return (rows, columns), self.x[rows, columns], self.y[rows, columns]
 
     def fill(self, distance, value, box=np.s_[:, :]):
         """Paint `value` where `distance` is negative, with an edge one pixel wide."""
-        part = self.hu[box]
-        value = np.broadcast_to(np.float32(value), part.shape)
+        part, value = self.hu[box], np.float32(value)
         for top in range(0, len(part), STRIP):  # small pieces stay in the processor's cache
             rows = slice(top, top + STRIP)
-            step = value[rows] - part[rows]
+            step = (value[rows] if value.ndim else value) - part[rows]
             step *= cover(distance[rows], self.pixel_spacing_mm)
             part[rows] += step
 
@@ -96,9 +108,15 @@ def ellipse(x, y, cx, cy, rx, ry, angle=0.0):
         c, s = np.cos(angle), np.sin(angle)
         dx, dy = c * dx + s * dy, c * dy - s * dx
     u, v = dx / rx, dy / ry
-    q2 = u * u + v * v + 1e-6
-    slope = np.sqrt((u / rx) ** 2 + (v / ry) ** 2) + 1e-6
-    return (q2 - np.sqrt(q2)) / slope
+    q2 = u * u + v * v
+    q2 += 1e-6
+    u, v = u / rx, v / ry
+    slope = np.asarray(u * u + v * v)
+    np.sqrt(slope, out=slope)
+    slope += 1e-6
+    distance = q2 - np.sqrt(q2)
+    distance /= slope
+    return distance
 
 
 def superellipse(x, y, rx, ry, power):
@@ -121,8 +139,14 @@ def capsule(x, y, a, b, radius):
 
 def join(a, b, width):
     """Union of two shapes, its corners filled over `width` mm."""
-    h = np.maximum(width - np.abs(a - b), 0.0) / width
-    return np.minimum(a, b) - h * h * (width / 4.0)
+    h = np.asarray(a - b)
+    np.abs(h, out=h)
+    np.subtract(width, h, out=h)
+    np.maximum(h, 0.0, out=h)
+    h /= width
+    h *= h
+    h *= width / 4.0
+    return np.subtract(np.minimum(a, b), h, out=h)
 
 
 def meet(a, b, width):
@@ -135,33 +159,47 @@ def enlarge(nodes):
 
     Parameters
     ----------
-    nodes : ndarray of shape (k, len(NODES), len(NODES)), float32
+    nodes : ndarray of shape (k, n, len(NODES)), float32
+        On all rows of nodes, or on `n` rows in succession.
 
     Returns
     -------
-    ndarray of shape (k, 512, 512), float32
+    ndarray of shape (k, 4 (n - 2), 512), float32
+        Nodes `i` to `i + 2` give the pixels of rows ``4 i`` to ``4 i + 3``.
     """
     # All fields in one array: one large piece of memory costs less than many.
-    out = np.empty((len(nodes), N // STEP, STEP, N), dtype=np.float32)
+    out = np.empty((len(nodes), nodes.shape[1] - 2, STEP, N), dtype=np.float32)
     for field, full in zip(nodes, out, strict=True):
         # Contiguous at each turn: reading across rows would cost more than the copy.
         wide = _stretch(np.ascontiguousarray(field.T))
         _stretch(np.ascontiguousarray(wide.T), out=full)
-    return out.reshape(-1, N, N)
+    return out.reshape(len(nodes), -1, N)
 
 
 def _stretch(field, out=None):
     """Interpolate along the first axis."""
-    n = N // STEP
+    n = len(field) - 2
     out = np.empty((n, STEP, field.shape[1]), dtype=np.float32) if out is None else out
     step = field[1:] - field[:-1]
     for k, first, share in _PHASES:
         np.multiply(step[first : first + n], share, out=out[:, k])
         out[:, k] += field[first : first + n]
-    return out.reshape(N, -1)
+    return out.reshape(n * STEP, -1)
 
 
 def at(table, u):
     """Interpolate the columns of a table whose first column is `u`; held constant beyond its ends."""
-    table = np.asarray(table, dtype=np.float32)
-    return [np.interp(u, table[:, 0], column).astype(np.float32) for column in table.T[1:]]
+    return _at_one(table, u) if isinstance(u, float) else _interpolated(table, u)
+
+
+def _interpolated(table, u):
+    first, *others = _columns(table)
+    return [np.interp(u, first, column).astype(np.float32) for column in others]
+
+
+_at_one = lru_cache(maxsize=256)(_interpolated)  # a slice asks for its one height again and again
+
+
+@cache
+def _columns(table):
+    return np.array(table, dtype=np.float32).T.astype(float)

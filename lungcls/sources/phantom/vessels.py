@@ -65,8 +65,8 @@ def grow(a, *, rng):
     places = _ends(a, rng)[:, None]  # of shape (4, groups, 3, places)
     parts = []
     for generation in range(HALVINGS + 1):
-        way = places.mean(axis=3) - nodes
-        astray = 0.07 * np.linalg.norm(way, axis=-1, keepdims=True)
+        way = _mean(places) - nodes
+        astray = 0.07 * _length(way)[..., None]
         tips = nodes + STRIDE * way + astray * rng.standard_normal(nodes.shape, dtype=np.float32)
         if generation == HALVINGS:
             tips = nodes + way
@@ -87,7 +87,7 @@ def _tree(parts, rng):
         last = 0.84 * first
         arterial = np.repeat([True, True, False, False], n // 4)
         onward = node - before
-        onward *= (np.linalg.norm(tip - node, axis=1) / (np.linalg.norm(onward, axis=1) + 1e-3))[:, None]
+        onward *= (_length(tip - node) / (_length(onward) + 1e-3))[:, None]
         middle = (node + tip) / 2 + 0.14 * (onward - (tip - node))
         pieces = [(node, middle, first, (first + last) / 2), (middle, tip, (first + last) / 2, last)]
         if g == HALVINGS:
@@ -97,7 +97,7 @@ def _tree(parts, rng):
             generation.append(np.full(n, g)), artery.append(arterial)
     start, end, radius = (np.concatenate(v).astype(np.float32) for v in (start, end, radius))
     aside = np.cross(end - start, np.float32([0.3, 0.8, 0.5])) + np.float32(1e-3)
-    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    aside /= _length(aside)[:, None]
     return Tree(start, end, radius, np.concatenate(generation), np.concatenate(artery), aside)
 
 
@@ -135,13 +135,32 @@ def _inward(roots):
 def _halve(places, rng):
     """Halve every group of places across a direction near that in which it is widest."""
     trees, groups, _, n = places.shape
-    wide = places.max(axis=3) - places.min(axis=3)
+    wide = _folded(np.maximum, places) - _folded(np.minimum, places)
     way = wide**2 / (wide**2).sum(axis=-1, keepdims=True) + rng.normal(0.0, 0.45, wide.shape)
     along = np.einsum("tgcn,tgc->tgn", places, way.astype(np.float32))
     order = np.argpartition(along, n // 2 - 1, axis=2) if n > 2 else np.argsort(along, axis=2)
-    sorted_ = np.take_along_axis(places, order[:, :, None], axis=3)
-    halves = sorted_.reshape(trees, groups, 3, 2, n // 2).swapaxes(2, 3)
-    return np.ascontiguousarray(halves).reshape(trees, 2 * groups, 3, n // 2)
+    first = np.arange(0, places.size, n).reshape(trees, groups, 1, 3, 1)  # of each row of coordinates
+    halves = places.ravel()[first + order.reshape(trees, groups, 2, 1, n // 2)]
+    return halves.reshape(trees, 2 * groups, 3, n // 2)
+
+
+def _folded(ufunc, places):
+    """Reduce the last axis, whose length is a power of 2: fast however short it is."""
+    while (n := places.shape[-1]) > 1:
+        places = ufunc(places[..., : n // 2], places[..., n // 2 :])
+    return places[..., 0]
+
+
+def _length(vectors):
+    x, *others = (vectors[..., i] for i in range(vectors.shape[-1]))
+    return np.sqrt(sum((v * v for v in others), x * x))
+
+
+def _mean(places):
+    n = places.shape[-1]
+    if n > 4:
+        return places.mean(axis=-1)
+    return sum((places[..., i] for i in range(1, n)), places[..., 0]) / n  # in the order of `mean`
 
 
 def add(canvas, a, u, lung):
@@ -201,7 +220,6 @@ def cover(canvas, z, start, end, radius):
     """
     out = np.zeros(canvas.hu.size, dtype=np.float32)
     spacing = np.float32(canvas.pixel_spacing_mm)
-    n = canvas.hu.shape[0]
     way = end - start
     # The part of each piece that lies in the slice.
     slab = SLAB_MM + radius[:, 0]
@@ -214,7 +232,7 @@ def cover(canvas, z, start, end, radius):
     side = 2.0 * (half + radius[:, 0]) / spacing + 2.0
     column = (centre[:, 0] - canvas.corner[0]) / spacing
     row = (centre[:, 1] - canvas.corner[1]) / spacing
-    flat = np.linalg.norm(way[:, :2], axis=1) / (np.linalg.norm(way, axis=1) + 1e-6)
+    flat = _length(way[:, :2]) / (_length(way) + 1e-6)
     thin = np.minimum(radius.mean(axis=1) / SLAB_MM, 1.0)
     weight = 1.0 - flat**2 * (1.0 - thin)
     smallest = 0
@@ -224,9 +242,7 @@ def cover(canvas, z, start, end, radius):
         if chosen.size:
             _patch(
                 out,
-                n,
                 patch,
-                spacing,
                 z,
                 row[chosen],
                 column[chosen],
@@ -240,8 +256,10 @@ def cover(canvas, z, start, end, radius):
     return places, out[places]
 
 
-def _patch(out, n, patch, spacing, z, row, column, start, way, radius, weight, canvas):
+def _patch(out, patch, z, row, column, start, way, radius, weight, canvas):
     """Draw pieces in squares of `patch` pixels."""
+    height, width = canvas.hu.shape
+    spacing = np.float32(canvas.pixel_spacing_mm)
     top = np.floor(row - patch / 2 + 0.5).astype(np.int32)
     left = np.floor(column - patch / 2 + 0.5).astype(np.int32)
     steps = np.arange(patch, dtype=np.int32)
@@ -251,13 +269,36 @@ def _patch(out, n, patch, spacing, z, row, column, start, way, radius, weight, c
     dz = (z - start[:, 2])[:, None, None]
     wx, wy, wz = (way[:, i, None, None] for i in range(3))
     inverse = 1.0 / ((way**2).sum(axis=1) + 1e-6)[:, None, None]
-    t = np.clip((dx * wx + dy * wy + dz * wz) * inverse, 0.0, 1.0)
-    height = np.maximum(np.abs(dz - t * wz) - np.float32(SLAB_MM), 0.0)
-    away = np.sqrt((dx - t * wx) ** 2 + (dy - t * wy) ** 2 + height * height)
-    r0, taper = radius[:, 0, None, None], (radius[:, 1] - radius[:, 0])[:, None, None]
-    share = np.clip(0.5 - (away - r0 - t * taper) / spacing, 0.0, 1.0)
+    # In place from here on: these are the largest arrays of a slice.
+    t = dx * wx + dy * wy
+    t += dz * wz
+    t *= inverse
+    np.clip(t, 0.0, 1.0, out=t)
+    step = t * wx
+    away = np.subtract(dx, step, out=step)
+    away *= away
+    step = t * wy
+    np.subtract(dy, step, out=step)
+    step *= step
+    away += step
+    np.multiply(t, wz, out=step)
+    np.abs(np.subtract(dz, step, out=step), out=step)
+    step -= np.float32(SLAB_MM)
+    np.maximum(step, 0.0, out=step)
+    step *= step
+    away += step
+    share = np.sqrt(away, out=away)
+    share -= radius[:, 0, None, None]
+    t *= (radius[:, 1] - radius[:, 0])[:, None, None]
+    share -= t
+    share /= spacing
+    np.subtract(0.5, share, out=share)
+    np.clip(share, 0.0, 1.0, out=share)
     r = np.minimum(radius.mean(axis=1), spacing / 2)
     share *= (weight * 2.0 * r * spacing / (r + spacing / 2) ** 2)[:, None, None]
-    place = rows * n + columns
-    seen = (share > 0.01) & (rows >= 0) & (rows < n) & (columns >= 0) & (columns < n)
-    np.maximum.at(out, place[seen], share[seen])
+    rows = rows - canvas.top
+    seen = share > 0.01
+    seen &= (rows >= 0) & (rows < height)
+    seen &= (columns >= 0) & (columns < width)
+    # Types that need no casting: several times faster.
+    np.maximum.at(out, (rows * width + columns)[seen].astype(np.intp), share[seen].astype(np.float32))

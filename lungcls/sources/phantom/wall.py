@@ -12,7 +12,7 @@ RIB_END = 0.79  # where bone becomes cartilage; 0 at the spine, 1 at the sternum
 RIB_COURSE = [(0.0, 0.0), (0.1, -0.03), (0.25, 0.14), (0.5, 0.58), (0.72, 0.93), (0.85, 1.0), (1.0, 0.7)]
 RIB_DROP_MM = 90.0
 # u: how far the body reaches beyond the standard cage at each side, front and back, mm
-BODY = [
+BODY = (
     (-0.3, 18, 10, 34),
     (0.2, 22, 13, 36),
     (0.45, 28, 17, 37),
@@ -22,7 +22,7 @@ BODY = [
     (0.9, 98, 42, 42),
     (1.0, 118, 46, 44),
     (1.2, 112, 50, 46),
-]
+)
 
 
 def outline(a, x, y, u):
@@ -51,7 +51,7 @@ def outline(a, x, y, u):
 
 
 def muscle(a, x, y, u, inner):
-    """Signed distance to the muscles around the cage."""
+    """Signed distance to the muscles around the cage, of whose inner face `inner` is the distance."""
     out = inner - 12.0
     c = float(shapes.at(organs.CAGE, min(u, 1.0))[0]) * a.width_mm
     back = float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm
@@ -99,7 +99,8 @@ def ribs(canvas, a, u, inner, way):
         return
     d, t = inner.ravel()[band], way.ravel()[band]
     hu = canvas.hu.ravel()
-    left = (np.broadcast_to(canvas.x, canvas.hu.shape).ravel()[band] > 0).astype(np.float32)
+    x = canvas.x[0, band % shapes.N] if canvas.x.shape[0] == 1 else canvas.x.ravel()[band]
+    left = (x > 0).astype(np.float32)
     course = np.array(RIB_COURSE, dtype=np.float32)
     drop = np.interp(t, course[:, 0], course[:, 1]).astype(np.float32) * RIB_DROP_MM
     pitch = RIB_PITCH_MM * a.height_mm / 240.0
@@ -248,7 +249,12 @@ def table(canvas, a, back):
         return
     px = canvas.x if canvas.x.shape[0] == 1 else canvas.x[rows]
     away = np.hypot(px, canvas.y[rows] - centre) - radius
-    side = np.abs(px) - half
+    side = np.broadcast_to(np.abs(px) - half, away.shape)
+    band = np.flatnonzero((away > -1.0) & (away < 46.0) & (side < 1.0))
+    away, side = away.ravel()[band], side.ravel()[band]
+    hu = canvas.hu[rows].ravel()
+    part = hu[band]
     for depth, thick, value in ((0.0, 22.0, -930.0), (0.0, 1.1, 10.0), (42.0, 1.0, -10.0)):
         shell = np.abs(away - depth - thick) - thick
-        canvas.fill(np.maximum(shell, side), value, (rows, slice(None)))
+        part += shapes.cover(np.maximum(shell, side), canvas.pixel_spacing_mm) * (value - part)
+    hu[band] = part
