@@ -51,7 +51,7 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import intervals, study
+from lungcls import comparing, intervals, study
 from lungcls.bands import band_widths
 from lungcls.images import prepared
 from lungcls.report import network_plots, plots, reported, tables
@@ -244,7 +244,16 @@ if ready:
 # %% tags=["hide-input"]
 def against(task, first, second, score=SCORE):
     pair = {"first": first, "second": second}
-    return tables.differences(pair, "second", task=task, score=score, seed=seed).loc["first"]
+    row = tables.differences(pair, "second", task=task, score=score, seed=seed).loc["first"]
+    constant = all(result["y_pred"].nunique() == 1 for result in pair.values())
+    if constant and score == SCORE:  # two constant answers have nothing to differ in: no finding
+        row[["low", "high", "p"]] = np.nan
+    return row
+
+
+def written(row, **options):
+    text = tables.with_interval(row, sign=True, **options)
+    return text if row["low"] == row["low"] else text.split(" [")[0]
 
 
 def in_points(rows):
@@ -256,6 +265,8 @@ def verdict(rows):
     rows = pd.DataFrame(rows)
     if rows.empty:
         return "not testable here"
+    if rows["low"].isna().all():
+        return "same answer to all"
     if (rows["low"] > 0).all():
         return "holds"
     return "does not hold" if (rows["high"] < 0).any() else f"cannot be told at n = {rows['n'].max():.0f}"
@@ -270,9 +281,11 @@ if ready:
         gain[task, name] = against(task, results[task, "nodule", name], results[task, wide, name])
         theirs = reported.f1_table().iloc[names.index(name)]  # the same order of models
         printed[task, name] = theirs[task, "nodule"] - theirs[task, "full_slice"]
+    adjusted = dict(zip(gain, comparing.holm([row["p"] for row in gain.values()])))
     rows = {
         (TASKS[task], titles[name]): {
-            "zoomed minus wide (points)": tables.with_interval(row, percent=True, sign=True),
+            "zoomed minus wide (points)": written(row, percent=True),
+            "p (Holm)": adjusted[task, name],
             "zoomed is better": verdict([row]),
             "report's difference": f"{printed[task, name]:+.1f}".replace("-", MINUS),
         }
@@ -286,8 +299,10 @@ if ready:
         name="tab-views-differences",
         caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference on "
         f"{n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above 0. "
-        "*Does not hold*: it lies below 0. On the right the difference of the report's two values, whose interval is "
-        "not known.",
+        "*Does not hold*: it lies below 0. *Same answer to all*: neither network tells cases apart, so its F1 says "
+        "nothing. The p values are adjusted for six comparisons; the verdicts are not. On the right the difference "
+        "of the report's two values, whose interval is not known.",
+        decimals=3,
     )
 
 # %% tags=["hide-input"]
@@ -310,12 +325,12 @@ if ready:
 if ready:
     above_0, below_0 = (points["low"] > 0).sum(), (points["high"] < 0).sum()
     halves = (points["high"] - points["low"]) / 2
+    width = f"{halves.min():.0f} to {halves.max():.0f} points. " if halves.notna().any() else "not defined here. "
     show_text(
         f"Of {len(points)} differences, {above_0} have their whole interval above 0 and {below_0} have it "
         f"below; the other {len(points) - above_0 - below_0} cannot be told from no difference. Half an interval "
-        f"is {halves.min():.0f} to {halves.max():.0f} points. A true difference smaller than that would often go "
-        f"unnoticed with {n} cases. The intervals are about other test patients; another training of the same "
-        "networks would move the values too."
+        f"is {width}A true difference smaller than that would often go unnoticed with {n} cases. The intervals "
+        "are about other test patients; another training of the same networks would move the values too."
     )
 
 # %% [markdown]
@@ -343,7 +358,7 @@ rows = {
     for task, name in (("binary", "Binary"), ("multi-class", "MultiClass"))
 }
 said = " and ".join(
-    f"{tables.with_interval(row, percent=True, sign=True)} points in the {task} task"
+    f"{written(row, percent=True)} points in the {task} task"
     for task, row in rows.items()
 )
 show_text(
@@ -464,7 +479,7 @@ if ready:
 
 # %% tags=["hide-input"]
 def told_apart(row):
-    points = tables.with_interval(row, percent=True, sign=True)
+    points = written(row, percent=True)
     side = "more" if row["low"] > 0 else "less" if row["high"] < 0 else "not distinguishable from it"
     return f"{points} points, {side}"
 
@@ -497,9 +512,9 @@ if ready:
     }
     rows = {
         (TASKS[task], name): {
-            "minus wide view, F1 (points)": tables.with_interval(row, percent=True, sign=True),
+            "minus wide view, F1 (points)": written(row, percent=True),
             "is better than the wide view": verdict([row]),
-            "minus wide view, AUC or kappa": tables.with_interval(ranked[task, name], sign=True),
+            "minus wide view, AUC or kappa": written(ranked[task, name]),
         }
         for (task, name), row in decided.items()
     }
@@ -569,7 +584,7 @@ if ready:
         (TASKS[task], titles[name]): {
             "zoomed nodule, F1": f"{100 * row['second']:.1f}",
             "both views, F1": f"{100 * row['first']:.1f}",
-            "both minus zoomed (points)": tables.with_interval(row, percent=True, sign=True),
+            "both minus zoomed (points)": written(row, percent=True),
             "both are better": verdict([row]),
         }
         for (task, name), row in both.items()
@@ -626,7 +641,7 @@ def statement(name, test, rows, testable=True):
     words, values = reported.claim(name), [100 * row["difference"] for row in rows]
     span = f"{min(values):+.1f} to {max(values):+.1f}".replace("-", MINUS) if rows else "–"
     if len(rows) == 1:
-        span = tables.with_interval(rows[0], percent=True, sign=True)
+        span = written(rows[0], percent=True)
     result = verdict(rows) if testable else "not testable here: random init"
     return [words["section"], f"\"{words['words']}\"", test, len(rows), span, result]
 
@@ -703,7 +718,7 @@ if ready and "bands filled" in names_of_forms:
     row = against("binary", *(swapped[name] for name in list(swapped)[1::-1]))
     show_text(
         "Filling the bands changes the weighted F1 of the same network by "
-        f"{tables.with_interval(row, percent=True, sign=True)} points. A clear fall would show that the "
+        f"{written(row, percent=True)} points. A clear fall would show that the "
         "answers depend on what stood in the place of the bands. It would be no proof that the network read the "
         "size from them: images without bands are of a kind that it has never seen, and the contrast of the "
         "whole picture changes with them, because it turns around each image's mean. Training on filled images, "
