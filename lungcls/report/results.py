@@ -1,0 +1,90 @@
+"""The results page: what the report prints, and what was recorded on real images.
+
+Recorded runs lie in a folder of `book/results`, see :mod:`lungcls.records`. Labels, patients and
+diameters come from the annotation index, so that every number can be computed without an image.
+"""
+
+import pandas as pd
+
+from lungcls import runs
+from lungcls.cohort import Cohort
+from lungcls.report import reported, tables
+from lungcls.report.choice import VIEW_NAMES
+from lungcls.report.wording import count, duration, table
+from lungcls.sources import lidc
+from lungcls.study import title
+
+TASKS = {"binary": "binary", "multiclass": "multi-class"}
+SHOWN = {
+    "binary": ("accuracy", "F1 (weighted)", "F1 (malignant)", "AUC"),
+    "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa"),
+}
+REPORT_SCORES = {"accuracy": "accuracy", "F1 (weighted)": "f1"}
+_ROWS = {"Binary": "binary", "MultiClass": "multiclass"}
+
+
+def recorded_facts(folder, *, seed=0):
+    """Lay out the recorded runs of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Records of runs on the report's case list, as of :mod:`lungcls.records`.
+    seed : int, default 0
+        Of the resamples and of the baselines.
+
+    Returns
+    -------
+    dict of str to str
+        `results_binary` and `results_multiclass`, tables; `recorded_runs`, `recorded_time`
+        (processor time of all), `recorded_cohort`, `recorded_test`, `recorded_patients`.
+    """
+    found = runs.list_runs(folder)
+    cohort = Cohort(lidc.report_cases(), {})
+    parts = found[0].predictions[["case_id", "split"]]
+    facts = {
+        "recorded_runs": count(len(found)),
+        "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
+        "recorded_cohort": found[0].config["cohort"],
+        "recorded_cases": count(len(parts)),
+        "recorded_test": count((parts["split"] == "test").sum()),
+        "recorded_patients": count(tables.result_of(parts, cohort)["patient_id"].nunique()),
+    }
+    for task in TASKS:
+        mine = [run for run in found if run.config["task"] == task]
+        facts[f"results_{task}"] = table(
+            _task_table(mine, cohort, parts, task, seed), name=f"tab-results-{task}", texts=2,
+            caption=f"The {TASKS[task]} task: the report, and recorded runs on real CT windows, in percent with 95 % "
+            "intervals over patients (kappa times 100). In brackets behind a network: where its weights come from.",
+        )
+    return facts
+
+
+def _task_table(found, cohort, parts, task, seed):
+    """Rows: the report, the baselines, then the runs by view."""
+    results, _ = tables.baseline_results(cohort, parts, task=task, view="", seed=seed)
+    views = dict.fromkeys(results, "–")
+    for run in sorted(found, key=lambda run: (run.config["view"], run.config["model"], run.config["stage"])):
+        view = VIEW_NAMES[run.config["view"]]
+        name = f"{title(run.config['model'], run.config['stage'])} ({run.weights})"
+        results[f"{name}, {view}"] = tables.result_of(run.predictions, cohort)
+        views[f"{name}, {view}"] = view
+    scored = tables.results_table(tables.scored(results, task=task, seed=seed), scores=SHOWN[task], percent=True)
+    names = [name.removesuffix(f", {views[name]}") for name in scored.index]
+    scored = scored.assign(model=names, view=[views[name] for name in scored.index])
+    return pd.concat([_report_rows(task), scored], ignore_index=True)[["model", "view", "n", *SHOWN[task]]].fillna("–")
+
+
+def _report_rows(task):
+    """The report's table 2, in its own numbers."""
+    rows = []
+    for name, printed in reported.load()["main_results_percent"].items():
+        kind, view = name.split("_")
+        if _ROWS[kind] == task:
+            row = {"model": "report, EfficientNetB2 FT", "n": "–", "view": VIEW_NAMES[_view(view)]}
+            rows.append(row | {score: printed[key] for score, key in REPORT_SCORES.items()})
+    return pd.DataFrame(rows)
+
+
+def _view(name):
+    return {"FullSlice": "full_slice", "Nodule": "nodule"}[name]
