@@ -111,6 +111,39 @@ def check(folder, task, no_labels):
     show_summary(loaded)
 
 
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("split", type=FOLDER)
+def audit(folder, split):
+    """Audit the cohort in FOLDER and a SPLIT of it (case_id,split) for leakage.
+
+    A case may stand in several rows of SPLIT: the table then lists examples, as they are
+    after balancing. Exit code 1 if something leaks.
+    """
+    from lungcls import audit as auditor
+    from lungcls import cohort as cohorts
+    from lungcls import splitting
+
+    loaded = cohorts.load(folder)
+    table = splitting.load_split(split, loaded.cases, repeats=True)
+    findings = auditor.audit(loaded, table)
+    show_findings(findings)
+    if (findings["verdict"] == "found").any():
+        raise click.exceptions.Exit(1)
+
+
+def show_findings(findings):
+    """Print what was found and what cannot be told, then the checks that are clean."""
+    open_rows = findings[findings["verdict"] != "clean"]
+    for row in open_rows.itertuples(index=False):
+        counted = f"{row.count} of {row.of}" if row.verdict == "found" else ""
+        click.echo(f"{row.verdict:<12} {row.check:<31} {row.view:<11} {row.parts:<17} {counted:<13} "
+                   f"{row.examples}")
+    for check in findings["check"].unique():
+        if check not in set(open_rows["check"]):
+            click.echo(f"{'clean':<12} {check}")
+
+
 # --- Runs -----------------------------------------------------------------------------
 
 STORE = click.option("--runs", "store", type=FOLDER, help="Where runs live; by default in the user's cache.")

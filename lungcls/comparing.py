@@ -2,11 +2,12 @@
 
 Both count patients, not cases, as independent. With one case a patient they are the plain
 tests. They stand beside the bootstrap of :mod:`lungcls.intervals`, which says the same in
-another way. What is made of several p values, and of an interval, stands here too.
+another way. The interval of repeated draws of training and test cases, and what is made of
+several p values and of an interval, stand here too.
 """
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, rankdata, t
 
 
 def auc(y_true, y_score, *, patients, level=0.95):
@@ -125,6 +126,54 @@ def compare_accuracy(y_true, first, second, *, patients, level=0.95):
     return {"first": float(right[0].mean()), "second": float(right[1].mean()), **found,
             **_test(difference, np.sqrt(spread * (apart**2).sum())),
             "n": n, "patients": n_patients}  # fmt: skip
+
+
+def corrected_interval(differences, *, n_train, n_test, level=0.95):
+    """Interval of a mean difference over repeated draws of training and test cases.
+
+    Draws share cases, so their spread alone makes the interval too narrow. The variance of
+    the mean is taken as ``(1 / draws + n_test / n_train)`` times that between draws, with
+    Student's t of ``draws - 1`` degrees of freedom [1]_ [2]_.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (draws,), float
+        Of two models on the same test cases, one number a draw.
+    n_train, n_test : float, above 0
+        Cases in training and test part; means, where they vary a little.
+    level : float in (0, 1), default 0.95
+
+    Returns
+    -------
+    dict of str to float or int
+        `difference` (the mean), `low`, `high`, `standard error`, `p` (two-sided, of no
+        difference), `draws`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two draws, one is not finite, or an option is out of range.
+
+    References
+    ----------
+    .. [1] nadeau2003
+    .. [2] bouckaert2004
+    """
+    differences = np.asarray(differences, dtype=float)
+    if differences.ndim != 1 or len(differences) < 2 or not np.isfinite(differences).all():
+        raise ValueError(f"differences: found shape {differences.shape}, "
+                         "expected (draws,) with at least two, all finite")
+    if not (n_train > 0 and n_test > 0):
+        raise ValueError(f"n_train, n_test: found {n_train} and {n_test}, expected both above 0")
+    if not 0 < level < 1:
+        raise ValueError(f"level: found {level}, expected a share between 0 and 1")
+    draws, mean = len(differences), float(differences.mean())
+    error = float(np.sqrt((1 / draws + n_test / n_train) * differences.var(ddof=1)))
+    reach = float(t.ppf((1 + level) / 2, draws - 1)) * error
+    # Draws that never differ have no error: p is 1 if the mean is 0, else 0.
+    p = 2 * t.sf(abs(mean) / error, draws - 1) if error > 0 else float(mean == 0)
+    return {"difference": mean, "low": mean - reach, "high": mean + reach,
+            "standard error": error, "p": float(p), "draws": draws}  # fmt: skip
 
 
 # --- From p values and intervals to what can be said --------------------------------------

@@ -117,8 +117,8 @@ def prepare(cohort, *, task, view, model, stage, weights="imagenet", profile="qu
     if view not in loaded.views:
         raise InputError(f"view: {loaded.name} has no {view!r}, expected one of {', '.join(loaded.views)}")
     if found.bands != "kept" and view != "nodule":
-        raise InputError(f"bands: found {found.bands!r} with the view {view!r}, expected kept: only the zoomed "
-                         "nodule has bands")
+        raise InputError(f"bands: found {found.bands!r} with the view {view!r}, expected kept: only the "
+                         "zoomed nodule has bands")
     cohorts.require_classes(loaded, task)
     split, digest = _shared_split(loaded, found, fold, store)
     parent = None

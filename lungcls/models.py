@@ -20,6 +20,7 @@ BACKBONES = {
     "resnet50": ("ResNet50", _CAFFE),
     **{f"efficientnetb{i}": (f"EfficientNetB{i}", _BYTES) for i in range(8)},
 }
+MOMENTUM = 0.9  # of the CNN's batch normalisation: Keras's 0.99 lags behind where an epoch has ten batches
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225])
 
 
@@ -58,7 +59,7 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     x = image
     for i, width in enumerate(filters, start=1):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"block{i}_conv")(x)
-        x = keras.layers.BatchNormalization(name=f"block{i}_bn")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"block{i}_bn")(x)
         x = keras.layers.Activation("relu", name=f"block{i}_relu")(x)
         x = keras.layers.MaxPooling2D(name=f"block{i}_pool")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -196,7 +196,7 @@ def save_split(table, path):
     return path
 
 
-def load_split(path, cases):
+def load_split(path, cases, *, repeats=False):
     """Read a split and check that it is one of these cases.
 
     Parameters
@@ -205,11 +205,13 @@ def load_split(path, cases):
         A CSV file with `case_id` and `split`.
     cases : DataFrame
         With `case_id`.
+    repeats : bool, default False
+        Whether a case may have several rows: a table of examples, to be audited.
 
     Returns
     -------
     DataFrame
-        `case_id` and `split`, in the order of `cases`.
+        `case_id` and `split`, in the order of `cases`; with `repeats` in that of the file.
 
     Raises
     ------
@@ -226,22 +228,25 @@ def load_split(path, cases):
         raise InputError(f"{path}: not a readable CSV table ({' '.join(str(error).split())})") from error
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for row names
         raise InputError(f"{path}: row 1: more fields than the header, expected {len(table.columns)}")
-    _check_split(table, path)
+    _check_split(table, path, repeats=repeats)
     unknown = ~table["case_id"].isin(cases["case_id"])
     refuse_rows(table, path, unknown, "case_id", "a case of the cohort")
     absent = cases.loc[~cases["case_id"].isin(table["case_id"]), "case_id"]
     if len(absent):
         first = absent.iloc[0]
         raise InputError(f"{path}: {len(absent)} cases have no row, the first {first!r}, expected all")
+    if repeats:
+        return table[["case_id", "split"]]
     return table.set_index("case_id").loc[cases["case_id"], ["split"]].reset_index()
 
 
-def _check_split(table, path):
+def _check_split(table, path, *, repeats=False):
     for column in ("case_id", "split"):
         if column not in table.columns:
             found = ", ".join(map(str, table.columns))
             raise InputError(f"{path}: no column {column!r} (found {found}), expected case_id, split")
-    refuse_rows(table, path, table["case_id"].duplicated(), "case_id", "each case once")
+    if not repeats:
+        refuse_rows(table, path, table["case_id"].duplicated(), "case_id", "each case once")
     refuse_rows(table, path, ~table["split"].isin(PARTS), "split", f"one of {', '.join(PARTS)}")
 
 

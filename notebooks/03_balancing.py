@@ -58,7 +58,7 @@ from sklearn import metrics
 
 from lungcls import balancing, distortion, preprocessing, splitting, study
 from lungcls.images import prepared
-from lungcls.report import plots, reported
+from lungcls.report import plots, reported, tables
 from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.wording import count, percent
@@ -140,8 +140,8 @@ show_table(
 
 # %% tags=["hide-input"]
 def shared(cases, protocol):
-    tables = [splitting.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
-    test = pd.DataFrame([splitting.shared_patients(cases, table).loc["test"] for table in tables])
+    made = [splitting.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
+    test = pd.DataFrame([splitting.shared_patients(cases, table).loc["test"] for table in made])
     return [test["cases"].mean(), *(100 * test["share"].agg(["mean", "min", "max"]))]
 
 
@@ -240,16 +240,16 @@ def counted(labels, strategy, plus):
 
 
 def strategies(task):
-    tables = {how: counted(labels[task], how, settings["plus"]) for how in balancing.STRATEGIES}
-    return {how: table.set_axis(CLASSES[task]) for how, table in tables.items()}
+    sizes_of = {how: counted(labels[task], how, settings["plus"]) for how in balancing.STRATEGIES}
+    return {how: table.set_axis(CLASSES[task]) for how, table in sizes_of.items()}
 
 
 plans = {task: strategies(task) for task in CLASSES}
 colours = {"multiclass": plots.SCORE_COLOURS, "binary": plots.BINARY_COLOURS}
-for task, tables in plans.items():
+for task, plan in plans.items():
     fig = plots.stacked_bars(
-        list(tables.values()),
-        titles=list(tables),
+        list(plan.values()),
+        titles=list(plan),
         parts=["original cases", "copies"],
         colours=colours[task],
         ylabel="training examples",
@@ -362,7 +362,8 @@ show_text(
 # ## What balancing does to a model
 #
 # Now four networks, alike in everything but the balancing: the report's small network (CNN) for the binary
-# task, one run each. A later chapter explains how it is built; here only the differences count. All four
+# task, one run each. [Model comparison](04_model_comparison.ipynb)
+# explains how it is built; here only the differences count. All four
 # learn from the same training cases, and all are tested on the same test cases, which are *not* balanced.
 
 # %% tags=["hide-input"]
@@ -372,40 +373,34 @@ trained = {how: study.find(jobs[how]) for how in balancing.STRATEGIES}
 
 
 # %% tags=["hide-input"]
-def scored(y_true, y_pred, malignant):
-    _, recall, f1, n = metrics.precision_recall_fscore_support(y_true, y_pred, labels=[0, 1], zero_division=0)
-    row = {"n": len(y_true), "malignant": n[1], "called malignant": int(np.sum(y_pred))}
-    row |= {"accuracy": np.mean(y_true == y_pred), "sensitivity": recall[1], "specificity": recall[0]}
-    row |= {"F1 benign": f1[0], "F1 malignant": f1[1], "F1 weighted": np.average(f1, weights=n)}
-    return row | {"AUC": metrics.roc_auc_score(y_true, malignant)}
-
-
-def as_texts(scores):
-    texts, counts = scores.map("{:.2f}".format), np.isin(scores.index, ["n", "malignant", "called malignant"])
-    texts[counts] = scores[counts].map(count)
-    return texts
-
-
+SHOWN = {"accuracy": "accuracy", "recall (malignant)": "sensitivity", "recall (benign)": "specificity",
+         "F1 (malignant)": "F1 malignant", "F1 (weighted)": "F1 weighted", "AUC": "AUC"}
 truth = trained["none"].part()[0]
 predicted = {how: run.part()[1] for how, run in trained.items()}
-common = np.bincount(labels["binary"]).argmax()
-rows = {"majority class": scored(truth, np.full_like(truth, common), np.zeros(len(truth)))}
-rows |= {how: scored(truth, p.argmax(axis=1), p[:, 1]) for how, p in predicted.items()}
-results = pd.DataFrame(rows)
-show_table(
-    as_texts(results).rename_axis("on the test part"),
-    name="tab-balancing-runs",
-    caption="One small network for each strategy, beside the answer that needs no network: number of test "
-    "cases, how many are malignant and how many were called so; accuracy; sensitivity (share of the "
-    "malignant cases that are found) and specificity (share of the benign cases that are left in peace); F1 "
-    "of each class, and their mean weighted by the number of cases, which is the report's F1; AUC, which "
-    "does not depend on where the line between benign and malignant is drawn.",
+known, lacking = tables.baseline_results(data, split, task="binary", view=view, seed=seed)
+found = tables.scored(
+    known | {f"CNN, {how}": tables.result_of(run.predictions, data) for how, run in trained.items()},
+    task="binary",
+    seed=seed,
 )
+show_table(
+    tables.results_table(found, scores=list(SHOWN)).rename(columns=SHOWN),
+    name="tab-balancing-runs",
+    caption="One small network for each strategy, below what is known without a network, on the test part: number "
+    "of test cases; accuracy; sensitivity (share of the malignant cases that are found) and specificity (share of "
+    "the benign cases that are left in peace); F1 of the malignant class; F1 of both classes, weighted by their "
+    "number of cases, which is the report's F1; AUC, which does not depend on where the line between benign and "
+    "malignant is drawn. In brackets 95 % intervals over patients. A second reader is scored against the label of "
+    "the others, on the nodules that have two readers or more.",
+)
+for reason in lacking.values():
+    show_text(f"A baseline is missing: {reason}.")
+results = found.pivot(index="score", columns="name", values="value").rename(index=SHOWN)
 
 # %% [markdown]
 # How to read the table:
 #
-# - The first column is the bar. A network whose accuracy or weighted F1 is not above it has learnt nothing
+# - The first row is the bar. A network whose accuracy or weighted F1 is not above it has learnt nothing
 #   that these scores can show.
 # - Balancing raises what malignant examples weigh, so it should raise sensitivity at the price of
 #   specificity. Accuracy may well fall; on unequal classes that is no sign of a worse model.
@@ -427,17 +422,17 @@ if constant:
         "network; the AUC still tells whether it ranks the cases."
     )
 words, weighted = reported.claim("balancing"), results.loc["F1 weighted"]
-always_right = results.loc["accuracy", "majority class"]
-margin = 196 * np.sqrt([0.25 / n_malignant, always_right * (1 - always_right) / n])
+wide = found.query("name == 'CNN, upsample_plus'").set_index("score")
+margin = 50 * (wide["high"] - wide["low"])[["recall (malignant)", "accuracy"]].to_numpy()
 show_text(
     f"The report prefers balanced data to the weighted loss: \"{words['words']}\" (section "
-    f"{words['section']}). Here the weighted F1 is {weighted['upsample_plus']:.2f} with `upsample_plus` and "
-    f"{weighted['weights']:.2f} with `weights`. Does that speak for or against the report? Neither. "
+    f"{words['section']}). Here the weighted F1 is {weighted['CNN, upsample_plus']:.2f} with `upsample_plus` and "
+    f"{weighted['CNN, weights']:.2f} with `weights`. Does that speak for or against the report? Neither. "
     f"**Differences between single runs on so few cases are mostly noise.** Of the {n} test cases "
     f"{n_malignant} are malignant. One of these more or less changes the sensitivity by "
     f"{100 / n_malignant:.1f} points. With other test cases of the same kind, sensitivity could easily come "
     f"out {margin[0]:.0f} points higher or lower, and accuracy {margin[1]:.0f}. Another seed would move them "
-    "again. A later chapter compares the strategies on the same cases, with intervals."
+    "again. [Other attempts](05_other_attempts.ipynb) compares the strategies on the same cases."
 )
 
 # %% [markdown]
@@ -692,19 +687,20 @@ y, p = trained["none"].part("validation")
 thresholds = np.unique(p[:, 1])
 balanced = [metrics.balanced_accuracy_score(y, p[:, 1] >= threshold) for threshold in thresholds]
 threshold = thresholds[int(np.argmax(balanced))]
-moved = (predicted["none"][:, 1] >= threshold).astype(int)
-rows = {
-    "none, threshold 0.50": results["none"],
-    f"none, threshold {threshold:.2f} (validation)": scored(truth, moved, predicted["none"][:, 1]),
-    "upsample_plus, threshold 0.50": results["upsample_plus"],
+moved = tables.result_of(trained["none"].predictions, data)
+moved["y_pred"] = (moved["p_malignant"] >= threshold).astype(int)
+compared = {
+    **{name: known[name] for name in tables.REQUIRED},
+    "none, threshold 0.50": tables.result_of(trained["none"].predictions, data),
+    f"none, threshold {threshold:.2f} (validation)": moved,
+    "upsample_plus, threshold 0.50": tables.result_of(trained["upsample_plus"].predictions, data),
 }
-table = pd.DataFrame(rows).loc[["called malignant", "sensitivity", "specificity", "F1 malignant", "AUC"]]
 show_table(
-    as_texts(table).rename_axis("on the test part"),
+    tables.results_table(tables.scored(compared, task="binary", seed=seed), scores=list(SHOWN)).rename(columns=SHOWN),
     name="tab-threshold-exercise",
     caption=f"The network without balancing at two thresholds, and the one with `upsample_plus`, on {n} test "
-    f"cases ({n_malignant} malignant). The AUC of the first two columns is the same: the order of the cases "
-    "has not changed.",
+    f"cases ({n_malignant} malignant), with 95 % intervals. The AUC of the network without balancing is the same "
+    "at both: the order of the cases has not changed.",
 )
 show_text(
     "A threshold costs no training. What balancing does beyond it would have to show in the AUC; whether the "

@@ -51,7 +51,7 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import intervals, study
+from lungcls import comparing, intervals, study
 from lungcls.bands import band_widths
 from lungcls.images import prepared
 from lungcls.report import network_plots, plots, reported, tables
@@ -63,6 +63,8 @@ from lungcls.sources import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SCORE = "F1 (weighted)"  # the report's
+SCORES = {"binary": ("accuracy", SCORE, "AUC"), "multiclass": ("accuracy", SCORE, "quadratic weighted kappa")}
+RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 BOXLESS = ("bands filled", "square of fixed size")  # in these forms the readers' box does not show
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
@@ -103,16 +105,18 @@ if ready:
         " It has no full slices. The context window, a square piece of the slice, stands in for them and is "
         "called by its own name."
     )
+    part = f", of which this profile takes {count(len(data))}, whole patients"
+    taken = part if len(data) < len(whole) else ""
     show_text(
-        f"The cohort used on this page is *{whole.name}*, of which {count(len(data))} cases are used, "
-        f"{count(test.sum())} of them to test. {source}{stand_in}"
+        f"The cohort used on this page is *{whole.name}*: {count(len(whole))} cases{taken}. The test part has "
+        f"{count(test.sum())}. {source}{stand_in}"
     )
 
 # %% [markdown]
 # ## What each view shows a network
 #
 # Both views end at the same number of pixels. The wide view is shrunk to that size, so it shows much and
-# everything small. The zoomed view is hardly shrunk at all.
+# everything small. The zoomed view is shrunk far less, if at all.
 
 # %% tags=["hide-input"]
 if ready:
@@ -194,10 +198,11 @@ def networks(task):
 def show_results(found, task, name, what):
     scored = tables.scored(found | known[task], task=task, seed=seed)
     show_table(
-        tables.results_table(scored, scores=tables.SCORES[task]),
+        tables.results_table(scored, scores=SCORES[task]),
         name=name,
-        caption=f"{what} The {TASKS[task]} task, test part. F1 is averaged as its name says; AUC is that of the "
-        "malignant class. Brackets: 95 % interval over patients.",
+        caption=f"{what} The {TASKS[task]} task, test part; the second reader on fewer cases. "
+        + ("AUC is that of the malignant class. " if task == "binary" else "")
+        + "Brackets: 95 % interval over patients.",
     )
     return scored.set_index(["name", "score"])
 
@@ -222,8 +227,8 @@ if ready:
         f"With {test.sum()} test cases, the interval of a weighted F1 reaches on average "
         f"{half['binary']:.0f} points to either side in the binary task and {half['multiclass']:.0f} in the "
         "multi-class task. The diameter of the nodule alone, one number, is beaten by "
-        f"{beaten['binary']} networks in the binary task and by {beaten['multiclass']} in the multi-class task, "
-        "by value and without asking whether by more than chance."
+        f"{beaten['binary']} networks in the binary task and by {beaten['multiclass']} in the multi-class "
+        "task, by value and without asking whether by more than chance."
     )
 
 # %% [markdown]
@@ -233,14 +238,22 @@ if ready:
 # is hard for both cancels, and the interval of the difference is often narrower than those of the two scores
 # suggest. The table gives the difference for each network, and beside it the report's own.
 #
-# The report tested both views on a part of the same size. Whether on the same cases, it does not say, and
-# it prints no interval.
+# Whether the report tested both views on the same cases, it does not say, and it prints no interval.
 
 
 # %% tags=["hide-input"]
 def against(task, first, second, score=SCORE):
     pair = {"first": first, "second": second}
-    return tables.differences(pair, "second", task=task, score=score, seed=seed).loc["first"]
+    row = tables.differences(pair, "second", task=task, score=score, seed=seed).loc["first"]
+    constant = all(result["y_pred"].nunique() == 1 for result in pair.values())
+    if constant and score == SCORE:  # two constant answers have nothing to differ in: no finding
+        row[["low", "high", "p"]] = np.nan
+    return row
+
+
+def written(row, **options):
+    text = tables.with_interval(row, sign=True, **options)
+    return text if row["low"] == row["low"] else text.split(" [")[0]
 
 
 def in_points(rows):
@@ -252,9 +265,11 @@ def verdict(rows):
     rows = pd.DataFrame(rows)
     if rows.empty:
         return "not testable here"
+    if rows["low"].isna().all():
+        return "same answer to all"
     if (rows["low"] > 0).all():
         return "holds"
-    return "does not hold" if (rows["high"] < 0).any() else f"cannot be told at n = {rows['n'].max()}"
+    return "does not hold" if (rows["high"] < 0).any() else f"cannot be told at n = {rows['n'].max():.0f}"
 
 
 # %% tags=["hide-input"]
@@ -266,11 +281,11 @@ if ready:
         gain[task, name] = against(task, results[task, "nodule", name], results[task, wide, name])
         theirs = reported.f1_table().iloc[names.index(name)]  # the same order of models
         printed[task, name] = theirs[task, "nodule"] - theirs[task, "full_slice"]
+    adjusted = dict(zip(gain, comparing.holm([row["p"] for row in gain.values()])))
     rows = {
         (TASKS[task], titles[name]): {
-            f"{VIEW_NAMES[wide]}, F1": f"{100 * row['second']:.1f}",
-            "zoomed nodule, F1": f"{100 * row['first']:.1f}",
-            "zoomed minus wide (points)": tables.with_interval(row, percent=True, sign=True),
+            "zoomed minus wide (points)": written(row, percent=True),
+            "p (Holm)": adjusted[task, name],
             "zoomed is better": verdict([row]),
             "report's difference": f"{printed[task, name]:+.1f}".replace("-", MINUS),
         }
@@ -278,14 +293,16 @@ if ready:
     }
     differences = pd.DataFrame.from_dict(rows, orient="index")
     differences.index = pd.MultiIndex.from_tuples(differences.index, names=["task", "model"])
-    n = gain["binary", "CNN"]["n"]
+    n, patients = (int(gain["binary", "CNN"][what]) for what in ("n", "patients"))
     show_table(
         differences,
         name="tab-views-differences",
-        caption=f"Weighted F1 in percent on {n} test cases of {gain['binary', 'CNN']['patients']} patients, and "
-        "the paired difference of the two views with its 95 % interval. *Holds*: the interval lies above 0. "
-        "*Does not hold*: it lies below 0. On the right the difference of the report's two values, whose "
-        "interval is not known.",
+        caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference on "
+        f"{n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above 0. "
+        "*Does not hold*: it lies below 0. *Same answer to all*: neither network tells cases apart, so its F1 says "
+        "nothing. The p values are adjusted for six comparisons; the verdicts are not. On the right the difference "
+        "of the report's two values, whose interval is not known.",
+        decimals=3,
     )
 
 # %% tags=["hide-input"]
@@ -308,12 +325,12 @@ if ready:
 if ready:
     above_0, below_0 = (points["low"] > 0).sum(), (points["high"] < 0).sum()
     halves = (points["high"] - points["low"]) / 2
+    width = f"{halves.min():.0f} to {halves.max():.0f} points. " if halves.notna().any() else "not defined here. "
     show_text(
-        f"Of {len(points)} differences, {above_0} have their whole interval above 0 and {below_0} have it below; "
-        f"the other {len(points) - above_0 - below_0} cannot be told from no difference. Half an interval is "
-        f"{halves.min():.0f} to {halves.max():.0f} points. A true difference smaller than that would often go "
-        f"unnoticed with {n} cases. The intervals are about other test patients; another training of the same "
-        "networks would move the values too."
+        f"Of {len(points)} differences, {above_0} have their whole interval above 0 and {below_0} have it "
+        f"below; the other {len(points) - above_0 - below_0} cannot be told from no difference. Half an interval "
+        f"is {width}A true difference smaller than that would often go unnoticed with {n} cases. The intervals "
+        "are about other test patients; another training of the same networks would move the values too."
     )
 
 # %% [markdown]
@@ -341,7 +358,7 @@ rows = {
     for task, name in (("binary", "Binary"), ("multi-class", "MultiClass"))
 }
 said = " and ".join(
-    f"{tables.with_interval(row, percent=True, sign=True)} points in the {task} task"
+    f"{written(row, percent=True)} points in the {task} task"
     for task, row in rows.items()
 )
 show_text(
@@ -391,14 +408,15 @@ if ready:
         plots.image_grid(
             [[images[name][row, ..., 0] for row in examples] for name in names_of_forms],
             titles=[above],
-            row_labels=names_of_forms,
+            row_labels=[name.replace(" of ", " of\n") for name in names_of_forms],
             grey_range=(0, 1),
             width=6.4,
         ),
         name="fig-views-forms",
         caption="The zoomed view in its forms, as it reaches the network, for the cases of the first figure. "
         + (f"The square has {settings['field_mm']:g} mm. " if "square of fixed size" in images else "")
-        + "In the last row only the readers' box is left.",
+        + "In the last row only the readers' box is left. There even the grey of the bands follows its size, "
+        "because the contrast turns around each image's mean.",
         alt="Rows of five small CT images: with grey bands, with the bands filled by lung, a square of fixed "
         "size, and bright bands around an empty rectangle.",
     )
@@ -408,8 +426,8 @@ if ready:
         show_text(f"A form is missing: {why}.")
 
 # %% [markdown]
-# The row *grey bands alone* is no network: a few decision trees that are given two numbers, the height and the
-# width of what the bands enclose.
+# In the tables, the row *grey bands alone* is no network: a few decision trees that are given two numbers, the
+# bands' widths across and down.
 
 # %% tags=["hide-input"]
 if ready:
@@ -461,7 +479,7 @@ if ready:
 
 # %% tags=["hide-input"]
 def told_apart(row):
-    points = tables.with_interval(row, percent=True, sign=True)
+    points = written(row, percent=True)
     side = "more" if row["low"] > 0 else "less" if row["high"] < 0 else "not distinguishable from it"
     return f"{points} points, {side}"
 
@@ -471,7 +489,8 @@ if ready:
         f"- *{name}*: " + "; ".join(f"{told_apart(without[task][name])} ({TASKS[task]})" for task in TASKS)
         for name in without["binary"]
     ]
-    show_text("\n".join(["Compared with the CNN on the zoomed view with its bands, in weighted F1:", "", *lines]))
+    head = "Compared with the CNN on the zoomed view with its bands, in weighted F1:"
+    show_text("\n".join([head, "", *lines]))
 
 # %% [markdown]
 # ### Zoomed against wide, with the shortcut and without
@@ -487,11 +506,15 @@ if ready:
         (task, name): against(task, result, results[task, wide, "CNN"])
         for (task, name), result in form_results.items()
     }
+    ranked = {
+        (task, name): against(task, result, results[task, wide, "CNN"], RANKING[task])
+        for (task, name), result in form_results.items()
+    }
     rows = {
         (TASKS[task], name): {
-            "n": str(row["n"]),
-            "minus wide view (points)": tables.with_interval(row, percent=True, sign=True),
+            "minus wide view, F1 (points)": written(row, percent=True),
             "is better than the wide view": verdict([row]),
+            "minus wide view, AUC or kappa": written(ranked[task, name]),
         }
         for (task, name), row in decided.items()
     }
@@ -500,8 +523,11 @@ if ready:
     show_table(
         decision,
         name="tab-views-decision",
-        caption=f"The CNN on each form of the zoomed view minus the CNN on the {VIEW_NAMES[wide]}: paired "
-        "difference of the weighted F1 with its 95 % interval, and what it says of the statement.",
+        caption=f"The CNN on each form of the zoomed view minus the CNN on the {VIEW_NAMES[wide]}, {n} test "
+        "cases: paired difference of the weighted F1 with its 95 % interval, and what it says of the statement. "
+        "On the right the difference of the AUC (binary) and of the quadratic weighted kappa (multi-class). The "
+        "AUC asks only for the order of the cases, so it still sees something in networks that call every case "
+        "benign.",
     )
 
 
@@ -556,25 +582,23 @@ if ready:
         both[task, name] = against(task, together(task, name), results[task, "nodule", name])
     rows = {
         (TASKS[task], titles[name]): {
-            "n": str(row["n"]),
             "zoomed nodule, F1": f"{100 * row['second']:.1f}",
             "both views, F1": f"{100 * row['first']:.1f}",
-            "both minus zoomed (points)": tables.with_interval(row, percent=True, sign=True),
+            "both minus zoomed (points)": written(row, percent=True),
             "both are better": verdict([row]),
         }
         for (task, name), row in both.items()
     }
     combined = pd.DataFrame.from_dict(rows, orient="index")
     combined.index = pd.MultiIndex.from_tuples(combined.index, names=["task", "model"])
-    bars = {
-        name: " / ".join(f"{100 * f1[task].loc[name, 'value']:.1f}" for task in TASKS) for name in tables.REQUIRED
-    }
+    bars = {name: [f"{100 * f1[task].loc[name, 'value']:.1f}" for task in TASKS] for name in tables.REQUIRED}
+    bars = {name: " / ".join(values) for name, values in bars.items()}
     show_table(
         combined,
         name="tab-views-together",
-        caption="Mean probability of both views against the zoomed nodule alone: weighted F1 in percent, paired "
-        f"difference with its 95 % interval. For comparison, the majority class has {bars['majority class']} and "
-        f"the diameter alone {bars['diameter alone']} (binary / multi-class).",
+        caption=f"Mean probability of both views against the zoomed nodule alone, {n} test cases: weighted F1 in "
+        "percent, and the paired difference with its 95 % interval. For comparison, the majority class has "
+        f"{bars['majority class']} and the diameter alone {bars['diameter alone']} (binary / multi-class).",
     )
 
 # %% [markdown]
@@ -617,7 +641,7 @@ def statement(name, test, rows, testable=True):
     words, values = reported.claim(name), [100 * row["difference"] for row in rows]
     span = f"{min(values):+.1f} to {max(values):+.1f}".replace("-", MINUS) if rows else "–"
     if len(rows) == 1:
-        span = tables.with_interval(rows[0], percent=True, sign=True)
+        span = written(rows[0], percent=True)
     result = verdict(rows) if testable else "not testable here: random init"
     return [words["section"], f"\"{words['words']}\"", test, len(rows), span, result]
 
@@ -632,12 +656,12 @@ if ready:
     best = [better("multiclass", view, tuned, other) for view in (wide, "nodule") for other in (cnn, frozen)]
     easy = [easier(view, name) for view in (wide, "nodule") for name in names]
     table = [
-        statement("tl_full_slice", f"{frozen} minus {cnn}, {VIEW_NAMES[wide]}, binary", head_start, pretrained),
+        statement("tl_full_slice", f"{titles[frozen]} minus CNN, {VIEW_NAMES[wide]}", head_start, pretrained),
         statement("views_binary", "zoomed minus wide, binary, each network", each["binary"]),
         statement("views_binary", "the same without bands, CNN, each form", boxless["binary"]),
         statement("views_multiclass", "zoomed minus wide, multi-class, each network", each["multiclass"]),
         statement("views_multiclass", "the same without bands, CNN, each form", boxless["multiclass"]),
-        statement("ft_multiclass", f"{tuned} minus each other, multi-class, both views", best, pretrained),
+        statement("ft_multiclass", f"{titles[tuned]} minus each other, both views", best, pretrained),
         statement("views_all", "zoomed minus wide, both tasks, each network", list(gain.values())),
         statement("binary_easier", "accuracy, binary minus multi-class, each view and network", easy),
         statement("views_together", "both minus zoomed, both tasks, each network", list(both.values())),
@@ -646,9 +670,10 @@ if ready:
     show_table(
         pd.DataFrame(table, columns=heads),
         name="tab-views-statements",
-        caption=f"Statements of the report and what the paired differences say on {n} test cases: the difference "
-        "and its 95 % interval, or the least and greatest where there are several. Weighted F1 unless said "
-        "otherwise. The verdicts are not adjusted for their number.",
+        caption=f"Statements of the report and what the paired differences say on {n} test cases: the "
+        "difference and its 95 % interval, or the least and greatest where there are several. Weighted F1 "
+        f"unless said otherwise. *Each network*: {', '.join(titles.values())}. The verdicts are not adjusted "
+        "for their number.",
     )
 
 # %% [markdown]
@@ -682,10 +707,10 @@ if ready and "bands filled" in names_of_forms:
     run = form_runs["binary", "bands kept"]
     changed = Run(run.folder, run.config | {"settings": run.config["settings"] | {"bands": "filled"}})
     answers = predicting.predict(changed, data.select(test))
-    truth = run.predictions[["case_id", "split", "y_true"]]
+    answers = run.predictions[["case_id", "split", "y_true"]].merge(answers, on="case_id")
     swapped = {
         "trained and tested with bands": form_results["binary", "bands kept"],
-        "trained with bands, tested with filled ones": tables.result_of(truth.merge(answers, on="case_id"), data),
+        "trained with bands, tested with filled ones": tables.result_of(answers, data),
         "trained and tested with filled ones": form_results["binary", "bands filled"],
     }
     what = "Trained and tested with the bands and without."
@@ -693,9 +718,9 @@ if ready and "bands filled" in names_of_forms:
     row = against("binary", *(swapped[name] for name in list(swapped)[1::-1]))
     show_text(
         "Filling the bands changes the weighted F1 of the same network by "
-        f"{tables.with_interval(row, percent=True, sign=True)} points. A clear fall would show that the answers "
-        "depend on what stood in the place of the bands. It would be no proof that the network read the size "
-        "from them: images without bands are of a kind that it has never seen, and the contrast of the whole "
-        "picture changes with them, because it turns around each image's mean. Training on filled images, as in "
-        "the third row, does not have this flaw."
+        f"{written(row, percent=True)} points. A clear fall would show that the "
+        "answers depend on what stood in the place of the bands. It would be no proof that the network read the "
+        "size from them: images without bands are of a kind that it has never seen, and the contrast of the "
+        "whole picture changes with them, because it turns around each image's mean. Training on filled images, "
+        "as in the third row, does not have this flaw."
     )

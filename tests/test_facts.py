@@ -177,6 +177,70 @@ def test_the_calibration_becomes_two_tables():
     assert (found["phantom_apart"], found["phantom_calibration_cases"]) == ("0.88", "2,363")
 
 
+def of_price(predictor, score, difference, *, first=0.5, task="binary"):
+    row = {"predictor": predictor, "task": task, "score": score, "with": first, "without": first - difference}
+    return row | {"difference": difference, "low": difference - 0.01, "high": difference + 0.01}
+
+
+def test_the_price_of_leakage_becomes_tables():
+    shown = {"AUC": "binary", "F1 (weighted)": "both", "quadratic weighted kappa": "multiclass"}
+    rows = [of_price(name, score, 0.002 * place, task=task, first=0.67)
+            for place, name in enumerate(("diameter alone", "nearest, context", "patient's other labels"))
+            for score, tasks in {**shown, "recall (malignant)": "binary"}.items()
+            for task in (("binary", "multiclass") if tasks == "both" else (tasks,))]  # fmt: skip
+    design = {"draws": 30, "train": 1567, "test": 235, "shared": 0.9685, "scores": rows}
+    plain = {"scores": [of_price("diameter alone", "recall (malignant)", -0.036)]}
+    drawn = {"predictor": "diameter alone", "task": "binary", "score": "accuracy", "printed": 0.8228,
+             "mean": 0.84, "low": 0.81, "high": 0.88, "share below printed": 0.2}  # fmt: skip
+    protocol = {"draws": 60, "test": 233, "shared": {"mean": 0.846}, "scores": [drawn]}
+    found = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol,
+                                    "price": {"matched": design, "plain": plain}})  # fmt: skip
+    found = {name: plain_text.replace(wording.SPACE, " ") for name, plain_text in found.items()}
+    assert "| nearest, context | +0.002 [−0.008, +0.012] |" in found["leakage_price"]
+    assert (found["leakage_largest"], found["leakage_known_auc"]) == ("0.012", "0.67")
+    assert found["leakage_plain_recall"] == "−0.036 [−0.046, −0.026]"
+    assert "| binary: accuracy | 82.28 | 84.0 [81.0, 88.0], 20 % |" in found["leakage_protocol"]
+    assert (found["leakage_shared"], found["leakage_protocol_shared"]) == ("97 %", "85 %")
+    small = {"draws": 5, "scores": [of_price("network, context", score, 0.1, task=task) for _, (task, score)
+                                    in recorded.PRICED.items()]}  # fmt: skip
+    prices = {"matched": design, "plain": plain, "network": small}
+    more = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol, "price": prices})
+    assert "The network: 5 draws." in more["leakage_price"] and more["leakage_largest"] == "0.110"
+
+
+def test_the_recorded_price_says_what_the_page_says():
+    found = json.loads((RESULTS / "leakage_price.json").read_text(encoding="utf-8"))
+    matched = found["price"]["matched"]
+    assert matched["draws"] >= 20 and found["protocol"]["draws"] >= 20
+    by = {(row["predictor"], row["task"], row["score"]): row for row in matched["scores"]}
+    for (name, task, score), row in by.items():
+        if "context" in name or name.startswith("diameter"):  # "no interval leaves out 0"
+            assert row["low"] <= 0 <= row["high"], (name, task, score)
+    assert by["patient's other labels", "binary", "AUC"]["low"] > 0
+
+
+def test_the_limits_of_the_audit_become_a_table():
+    limits = json.loads((RESULTS / "audit_limits.json").read_text(encoding="utf-8"))
+    from lungcls import copies
+
+    assert (limits["correlation"], limits["bits"]) == (copies.CORRELATION, copies.BITS)
+    for measured in limits["cohorts"].values():
+        assert measured["audit"]["found"] == 0
+        for view in measured["views"].values():
+            assert view["alike, of different patients"] == 0
+            assert view["nearest other patient"]["most"] < copies.CORRELATION
+    found = recorded.audit_limits(limits)
+    assert "| flipped: seen | 100" in plain(found["audit_limits"]) and found["audit_cases"] == "2,340"
+
+
+def test_the_audit_of_both_protocols():
+    found = facts.audit_facts()
+    assert "| shared patients | train/test | found, " in found["audit_protocols"]
+    assert found["audit_protocols"].count("found") == 3 and "| clean, 0 of 3" in found["audit_protocols"]
+    shared, of = map(int, found["audit_shared"].split(" of "))
+    assert 0.78 < shared / of < 0.9
+
+
 # --- Pages ----------------------------------------------------------------------------
 
 

@@ -55,7 +55,8 @@ def test_a_run_sees_the_form_that_it_asked_for(folder, form):
 
 def test_each_form_is_kept_apart(folder):
     cohort = load(folder)
-    wanted = [job_of(folder, bands=form) for form in zoomed.FORMS] + [job_of(folder, bands="fixed", field_mm=50)]
+    wanted = [job_of(folder, bands=form) for form in zoomed.FORMS]
+    wanted.append(job_of(folder, bands="fixed", field_mm=50))
     assert len({images.prepared(job, cohort)[1] for job in wanted}) == 5
     same = [job_of(folder, bands="kept", field_mm=mm) for mm in (50, 60)]  # a field matters to one form only
     assert len({images.prepared(job, cohort)[1] for job in same}) == 1
@@ -63,15 +64,16 @@ def test_each_form_is_kept_apart(folder):
 
 def test_a_stored_run_predicts_on_the_same_form(folder):
     run = recipe.train(job_of(folder, bands="fixed"))
-    np.testing.assert_array_equal(predicting.images_of(run, load(folder))[3:5], expected(load(folder), "fixed")[3:5])
+    found = predicting.images_of(run, load(folder))
+    np.testing.assert_array_equal(found[3:5], expected(load(folder), "fixed")[3:5])
     found = predicting.predict(run, load(folder))
     np.testing.assert_allclose(found["p_malignant"], run.predictions["p_malignant"], atol=1e-6)
 
 
 def test_a_run_of_before_there_were_forms_keeps_its_bands(folder):
-    config = job_of(folder).config
-    old = {**config, "settings": {name: value for name, value in config["settings"].items() if name != "bands"}}
-    assert images.zoom_options(old) == {"form": "kept"}
+    settings = dict(job_of(folder).config["settings"])
+    del settings["bands"]
+    assert images.zoom_options({"settings": settings}) == {"form": "kept"}
 
 
 def lacking(name):
@@ -85,7 +87,7 @@ def lacking(name):
 
 
 @pytest.mark.parametrize("name, form, message", [
-    ("wider", "filled", "bands: found 'filled' for cut, which has no wider view, expected full_slice.npy or context"),
+    ("wider", "filled", "found 'filled' for cut, which has no wider view, expected full_slice.npy or context"),
     ("spacing", "fixed", "cases.csv, row 1: no pixel_spacing_mm above 0, expected one for bands=fixed"),
     ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
 ])

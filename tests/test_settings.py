@@ -75,7 +75,7 @@ def test_reading_the_defaults_changes_nothing():
 
 
 def test_a_patience_that_can_never_fire_is_refused():
-    with pytest.raises(InputError, match="patience: found 6 with 5 epochs, expected at most 4"):
+    with pytest.raises(InputError, match="patience: found 12 with 5 epochs, expected at most 4"):
         resolve("quick", model="cnn", stage="scratch", overrides={"epochs": 5})
 
 

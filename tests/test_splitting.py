@@ -211,6 +211,17 @@ def test_a_split_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["split.csv"]
 
 
+def test_a_table_of_examples_may_repeat_a_case(tmp_path):
+    (tmp_path / "split.csv").write_text("case_id,split\nb,test\na,train\na,train\n")
+    cases = pd.DataFrame({"case_id": ["a", "b"]})
+    table = load_split(tmp_path / "split.csv", cases, repeats=True)
+    assert table.to_numpy().tolist() == [["b", "test"], ["a", "train"], ["a", "train"]]
+    with pytest.raises(InputError, match="row 3: case_id is 'a', expected each case once"):
+        load_split(tmp_path / "split.csv", cases)
+    with pytest.raises(InputError, match="1 cases have no row, the first 'c', expected all"):
+        load_split(tmp_path / "split.csv", pd.DataFrame({"case_id": ["a", "b", "c"]}), repeats=True)
+
+
 @pytest.mark.parametrize("text, message", [
     ("case_id,split\na,train\nb,test\nc,dev\n", "split.csv: row 3: split is 'dev', expected one of"),
     ("case_id,split\na,train\nb,test\nb,test\n", "split.csv: row 3: case_id is 'b', expected each case once"),

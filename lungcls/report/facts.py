@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lungcls import readers
-from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, to_binary
+from lungcls.audit import audit
+from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
 from lungcls.report.wording import SPACE, count, percent, table
@@ -50,9 +51,11 @@ def collect(cohort=None, *, results=None):
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | label_rules() | reader_facts() | constant_facts()
-    found |= quoted() | profiles()
+    found |= quoted() | profiles() | audit_facts()
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
+    found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
+    found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
     return found | (cohort_facts(cohort) if cohort is not None else {})
 
 
@@ -185,6 +188,32 @@ def label_rules():
     for rule in lidc.AGGREGATIONS[1:]:
         found[f"rule_moves_{rule}"] = percent((scores[rule] != scores["ceil_mean"]).mean())
     return found
+
+
+def audit_facts():
+    """Audit a split of the report's case list by its protocol and one that keeps patients together.
+
+    Returns
+    -------
+    dict of str to str
+        The table `audit_protocols`; `audit_shared`, cases of the test part with their
+        patient in the training part.
+    """
+    cohort, found = Cohort(lidc.report_cases(), {}), {}
+    for protocol in ("report", "patient"):
+        findings = audit(cohort, split(cohort.cases, protocol=protocol, seed=0))
+        found[protocol] = findings.set_index(["check", "parts"])[["count", "of", "verdict"]]
+    rows = []
+    for check, parts in found["report"].index:
+        cells = (findings.loc[check, parts] for findings in found.values())
+        rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
+    frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
+    caption = "Audit of two splits of the report's case list; class drift counts scores, the others cases."
+    shared = found["report"].loc["shared patients", "train/test"]
+    return {
+        "audit_protocols": table(frame, name="tab-audit", caption=caption, texts=2),
+        "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
+    }
 
 
 # --- Readers --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
-from lungcls.report.plots import BINARY_COLOURS, MARK, NEUTRAL, WIDTH, _axes
+from lungcls.report.plots import BINARY_COLOURS, MARK, NEUTRAL, WIDTH, page_axes
 
 FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
 SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}
@@ -67,7 +67,7 @@ def learning_curves(histories, *, changes=None, best=None):
     """
     columns = min(2, len(histories))
     rows = -(-len(histories) // columns)
-    figure, axes = _axes(2.4 * rows + 0.3, rows, columns, sharey="row")
+    figure, axes = page_axes(2.4 * rows + 0.3, rows, columns, sharey="row")
     for ax in axes.flat[len(histories):]:
         ax.set_axis_off()
     for ax, (name, losses) in zip(axes.flat, histories.items()):
@@ -107,7 +107,7 @@ def intervals(groups, *, xlabel, references=None):
     Figure
     """
     names = list(dict.fromkeys(name for table in groups.values() for name in table.index))
-    figure, axes = _axes(0.9 + 0.36 * len(names) * max(1, 0.75 * len(groups)))
+    figure, axes = page_axes(0.9 + 0.36 * len(names) * max(1, 0.75 * len(groups)))
     ax, step = axes[0, 0], 0.7 / len(groups)
     for number, (group, table) in enumerate(groups.items()):
         at = np.array([names.index(name) for name in table.index]) + (number - (len(groups) - 1) / 2) * step
@@ -144,7 +144,7 @@ def confusion_matrices(matrices, *, labels, columns=2):
     """
     columns = min(columns, len(matrices))
     rows = -(-len(matrices) // columns)
-    figure, axes = _axes((WIDTH / columns) * 0.82 * rows, rows, columns)
+    figure, axes = page_axes((WIDTH / columns) * 0.82 * rows, rows, columns)
     for ax in axes.flat[len(matrices):]:
         ax.set_axis_off()
     for ax, (title, counts) in zip(axes.flat, matrices.items()):

@@ -16,7 +16,7 @@ OUTLINE = "#ffb000"  # stands out on every grey level
 WIDTH = 7.2  # inches: the width of a page of the book
 
 
-def _axes(height, rows=1, columns=1, **options):
+def page_axes(height, rows=1, columns=1, **options):
     """Return a figure of page width and its axes in a 2-D array, without boxes around them."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
@@ -103,7 +103,7 @@ def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins
     Figure
     """
     n = len(images)
-    figure, axes = _axes(WIDTH / n + 1.7, 2, n, height_ratios=[WIDTH / n, 1.4])
+    figure, axes = page_axes(WIDTH / n + 1.7, 2, n, height_ratios=[WIDTH / n, 1.4])
     for i, (image, limits) in enumerate(zip(images, _per_image(grey_range, n))):
         _show_image(axes[0, i], image, masks[i] if masks else None, limits)
         axes[0, i].set_title(titles[i], fontsize=10)
@@ -132,7 +132,7 @@ def label_distribution(scores, binary):
     -------
     Figure
     """
-    figure, axes = _axes(2.9, 1, 2, width_ratios=[5, 2.6], sharey=True)
+    figure, axes = page_axes(2.9, 1, 2, width_ratios=[5, 2.6], sharey=True)
     panels = ((scores, SCORE_COLOURS, "multi-class: malignancy score"), (binary, BINARY_COLOURS, "binary"))
     for ax, (counts, colours, name) in zip(axes[0], panels):
         labels = [str(label) for label in counts.index]
@@ -156,7 +156,7 @@ def count_bars(counts, *, xlabel, ylabel):
     -------
     Figure
     """
-    figure, axes = _axes(2.6)
+    figure, axes = page_axes(2.6)
     bars = axes[0, 0].bar(counts.index, counts.to_numpy(), color=NEUTRAL)
     axes[0, 0].bar_label(bars, [f"{n:,}" if n else "" for n in counts], padding=2, fontsize=9)
     axes[0, 0].set(xlabel=xlabel, ylabel=ylabel, xticks=counts.index)
@@ -181,7 +181,7 @@ def stacked_bars(counts, *, titles, parts, colours, ylabel):
     -------
     Figure
     """
-    figure, axes = _axes(2.6, 1, len(counts), sharey=True)
+    figure, axes = page_axes(2.6, 1, len(counts), sharey=True)
     for ax, table, title in zip(axes[0], counts, titles):
         labels, base = [str(label) for label in table.index], np.zeros(len(table))
         for i, column in enumerate(table):
@@ -216,7 +216,7 @@ def heat_map(shares, *, labels, xlabel, ylabel):
     -------
     Figure
     """
-    figure, axes = _axes(4.0)
+    figure, axes = page_axes(4.0)
     ax, top = axes[0, 0], np.nanmax(shares)
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top)
     ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel=xlabel, ylabel=ylabel)
@@ -251,7 +251,7 @@ def by_score(values, scores, *, ylabel, log=False):
     Figure
     """
     values, scores = np.asarray(values), np.asarray(scores)
-    figure, axes = _axes(3.2)
+    figure, axes = page_axes(3.2)
     ax, rng = axes[0, 0], np.random.default_rng(0)
     for score, colour in SCORE_COLOURS.items():
         mine = values[scores == score]
@@ -290,7 +290,7 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
     -------
     Figure
     """
-    figure, axes = _axes(0.9 + 1.5 * len(values), len(values), 1, sharex=True)
+    figure, axes = page_axes(0.9 + 1.5 * len(values), len(values), 1, sharex=True)
     for ax, mine, label in zip(axes[:, 0], values, labels):
         ax.hist(mine, bins=bins, color=NEUTRAL)
         ax.set(ylabel=ylabel)
@@ -321,7 +321,7 @@ def curves(x, ys, *, xlabel, ylabel, titles=None):
     -------
     Figure
     """
-    figure, axes = _axes(2.9, 1, len(ys), sharey=True)
+    figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
         shades = list(SCORE_COLOURS.values())
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)
@@ -353,7 +353,7 @@ def score_clouds(points, scores, *, titles, marked=None, shares=None):
     Figure
     """
     scores = np.asarray(scores)
-    figure, axes = _axes(3.9, 1, len(points))
+    figure, axes = page_axes(3.9, 1, len(points))
     order = np.random.default_rng(0).permutation(len(scores))  # no score hides the others
     colours = np.array([SCORE_COLOURS[score] for score in scores])
     for i, (ax, cloud) in enumerate(zip(axes[0], points)):
@@ -388,7 +388,7 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
     -------
     Figure
     """
-    figure, axes = _axes(3.9, 1, len(first))
+    figure, axes = page_axes(3.9, 1, len(first))
     for ax, x, y, title, (mine, other) in zip(axes[0], first, second, titles, marked):
         both = np.intersect1d(mine, other)
         one = np.setxor1d(mine, other)
@@ -424,7 +424,7 @@ def values_in_bands(values, bands, *, marked=(), columns=3):
     Figure
     """
     rows = -(-values.shape[1] // columns)
-    figure, axes = _axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
+    figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
     places = np.arange(len(values))
     colours = [MARK if name in marked else NEUTRAL for name in values.index]
     for ax, score in zip(axes.flat, values.columns):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.report.wording import MINUS, SPACE, count, duration, table
+from lungcls.report.wording import MINUS, SPACE, count, duration, percent, table
 
 
 def read(folder, name):
@@ -109,3 +109,122 @@ def _less_real(auc, band, kind):
 
 def _cases(measured):
     return f"{count(measured['malignant'])} of {count(measured['cases'])}"
+
+
+# --- Leakage ----------------------------------------------------------------------------
+
+
+# Scores of the price that the page shows, by the head of their column.
+PRICED = {
+    "AUC": ("binary", "AUC"),
+    "F1 (weighted), binary": ("binary", "F1 (weighted)"),
+    "F1 (weighted), scores": ("multiclass", "F1 (weighted)"),
+    "weighted kappa, scores": ("multiclass", "quadratic weighted kappa"),
+}
+
+
+def leakage_price(found):
+    """Write what it is worth to have test patients in training, and the report's protocol.
+
+    Parameters
+    ----------
+    found : dict
+        What `benchmarks/leakage_price.py` recorded.
+
+    Returns
+    -------
+    dict of str to str
+        The tables `leakage_price` and `leakage_protocol`; ``leakage_`` and `draws`, `train`,
+        `test`, `shared` (matched design), `cases`, `patients`, `protocol_draws`,
+        `protocol_test`, `protocol_shared`; the numbers of the text: `known_auc` (the
+        patient's other labels), `plain_recall` (diameter, plain design), `matched_recall`,
+        `largest` (most that the upper end of an interval of the pixel-based predictors
+        reaches, AUC and F1).
+    """
+    matched, protocol = found["price"]["matched"], found["protocol"]
+    scores = [*matched["scores"], *found["price"].get("network", {"scores": []})["scores"]]
+    price = {(row["predictor"], row["task"], row["score"]): row for row in scores}
+    names = list(dict.fromkeys(row["predictor"] for row in scores))
+    cells = [[name, *(_difference(price[name, *score]) for score in PRICED.values())] for name in names]
+    caption = ("Score with other nodules of the tested patients in training less score without them: mean of "
+               f"{matched['draws']} draws, with its corrected 95 % interval.")  # fmt: skip
+    if "network" in found["price"]:
+        caption += f" The network: {found['price']['network']['draws']} draws."
+    frame = pd.DataFrame(cells, columns=["predictor", *PRICED])
+    facts = {"leakage_price": table(frame, name="tab-leakage-price", caption=caption)}
+    facts |= {f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")}
+    recall = ("diameter alone", "binary", "recall (malignant)")
+    known = ("patient's other labels", "binary", "AUC")
+    plain = {(row["predictor"], row["task"], row["score"]): row for row in found["price"]["plain"]["scores"]}
+    shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
+    seeing = [price[name, *score]["high"] for name in names if "context" in name for score in shown]
+    return facts | _protocol(protocol) | {
+        "leakage_shared": percent(matched["shared"]),
+        "leakage_cases": count(found["cases"]),
+        "leakage_patients": count(found["patients"]),
+        "leakage_known_auc": f"{price[known]['with']:.2f}",
+        "leakage_plain_recall": _difference(plain[recall]),
+        "leakage_matched_recall": _difference(price[recall]),
+        "leakage_largest": f"{max(seeing):.3f}",
+    }
+
+
+def _difference(row):
+    numbers = (f"{row[key]:+.3f}".replace("-", MINUS) for key in ("difference", "low", "high"))
+    return "{} [{}, {}]".format(*numbers)
+
+
+def _protocol(found):
+    """The report's printed values beside the draws of each predictor under its protocol."""
+    names = list(dict.fromkeys(row["predictor"] for row in found["scores"]))
+    by = {(row["task"], row["score"], row["predictor"]): row for row in found["scores"]}
+    rows = []
+    for task, score in dict.fromkeys((task, score) for task, score, _ in by):
+        drawn = [by[task, score, name] for name in names]
+        cells = [f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}], "
+                 f"{percent(row['share below printed'])}" for row in drawn]  # fmt: skip
+        rows.append([f"{task}: {score}", f"{100 * drawn[0]['printed']:.2f}", *cells])
+    caption = ("The report's printed values for the zoomed nodule (%) and "
+               f"{found['draws']} draws of its protocol: mean, middle 95 % of the draws, and the share of "
+               "draws below the printed value.")  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["score", "report", *names])
+    return {
+        "leakage_protocol": table(frame, name="tab-leakage-protocol", caption=caption),
+        "leakage_protocol_draws": count(found["draws"]),
+        "leakage_protocol_test": count(found["test"]),
+        "leakage_protocol_shared": percent(found["shared"]["mean"]),
+    }
+
+
+def audit_limits(found):
+    """Write how like different patients are, and which changed copies the audit sees.
+
+    Parameters
+    ----------
+    found : dict
+        What `benchmarks/audit_limits.py` recorded.
+
+    Returns
+    -------
+    dict of str to str
+        The table `audit_limits`; `audit_correlation` (the limit), `audit_most` (of
+        different patients), `audit_cases`, `audit_seconds` and `audit_memory` (first cohort).
+    """
+    columns = {f"{name}, {view.replace('_', ' ')}": measured for name, cohort in found["cohorts"].items()
+               for view, measured in cohort["views"].items()}  # fmt: skip
+    most = [one["nearest other patient"]["most"] for one in columns.values()]
+    rows = [["most of different patients", *(f"{number:.3f}" for number in most)]]
+    for change in next(iter(columns.values()))["seen"]:
+        rows.append([f"{change}: seen", *(percent(one["seen"][change]) for one in columns.values())])
+    caption = ("Largest correlation between images of different patients, and share of changed copies that "
+               "the audit sees, by cohort and view.")  # fmt: skip
+    first = next(iter(found["cohorts"].values()))
+    frame = pd.DataFrame(rows, columns=["", *columns])
+    return {
+        "audit_limits": table(frame, name="tab-audit-limits", caption=caption),
+        "audit_correlation": f"{found['correlation']}",
+        "audit_most": f"{max(most):.3f}",
+        "audit_cases": count(first["cases"]),
+        "audit_seconds": duration(first["audit"]["processor_seconds"]),
+        "audit_memory": f"{first['audit']['peak_bytes'] / 1e6:.0f}{SPACE}MB",
+    }

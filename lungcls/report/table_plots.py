@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lungcls.report.plots import MARK, NEUTRAL, _axes
+from lungcls.report.plots import MARK, NEUTRAL, page_axes
 
 
 def size_strips(sizes, fits, *, labels, together):
@@ -21,7 +21,7 @@ def size_strips(sizes, fits, *, labels, together):
     -------
     Figure
     """
-    figure, axes = _axes(0.9 + 0.42 * (len(labels) + 1))
+    figure, axes = page_axes(0.9 + 0.42 * (len(labels) + 1))
     ax, sizes = axes[0, 0], np.asarray(sizes)
     for place, (fit, colour) in enumerate([*((row, NEUTRAL) for row in fits), (together, MARK)]):
         ax.vlines(sizes[fit], place - 0.36, place + 0.36, color=colour, linewidth=2.2)
@@ -50,7 +50,7 @@ def entries_and_marks(entries, marks, *, ylabel, mark_label):
     -------
     Figure
     """
-    figure, axes = _axes(3.2)
+    figure, axes = page_axes(3.2)
     ax, shapes = axes[0, 0], "osD^v"
     places = np.arange(entries.shape[1])
     offsets = np.linspace(-0.2, 0.2, len(entries))
