@@ -244,7 +244,8 @@ show_text(
 )
 
 # %% [markdown]
-# This is why every network gets a second chance here. The *own line* of a network is the probability at which it calls
+# A probability of 0.5 is one line between benign and malignant among many, and two networks that rank the cases alike can
+# lie on different sides of it. So each gets a second line. The *own line* of a network is the probability at which it calls
 # as many cases of the *validation* part malignant as there are. It costs no training, looks at no test case, and is
 # found by the same rule for all.
 
