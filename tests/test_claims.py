@@ -33,7 +33,7 @@ def estimate(value, half, n=100):
 def test_the_ledger_has_all_statements_and_no_verdict():
     assert [claim["number"] for claim in LEDGER["claims"]] == list(range(1, 37)) and MARGIN == 0.02
     text = FILE.read_text(encoding="utf-8").lower()
-    assert not [word for word in (*claims.VERDICTS, "verdict", "holds", "cannot be told", "not testable")
+    assert not [word for word in (*claims.VERDICTS, "holds", "not hold", "cannot be told", "not testable")
                 if word in text]  # fmt: skip
     assert {claim["kind"] for claim in LEDGER["claims"]} == set(claims.KINDS)
 
