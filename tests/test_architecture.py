@@ -63,6 +63,7 @@ ARROWS = {
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers",
+    " by_size radiomics second_reader baselines ceiling study outliers agreement balancing",
     "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
     " report",
 }
