@@ -191,9 +191,10 @@ def train(folder, store, pairs, **wanted):
               type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
               help="Only this part of the grid; can be repeated. The last is in the profile full only.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
+@click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
 @SET
 @STORE
-def study(folder, weights, profile, seed, backbone, groups, jobs, pairs, store):
+def study(folder, weights, profile, seed, backbone, groups, jobs, record, pairs, store):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls import cohort as cohorts
     from lungcls import settings
@@ -209,6 +210,12 @@ def study(folder, weights, profile, seed, backbone, groups, jobs, pairs, store):
     for cell, job in zip(cells, wanted):
         state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
         click.echo(f"{cell.name:<22} {job.id:<58} {state}")
+    if record:
+        from lungcls import records
+
+        for job in wanted:
+            if job.id not in failed:
+                records.record(maker.find(job), record)
     if failed:
         raise click.exceptions.Exit(1)
 

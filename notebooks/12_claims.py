@@ -147,7 +147,8 @@ options = {"profile": profile, "weights": weights, "seed": seed, "store": runs o
 planned = study.plan(whole.folder, cells + forms, **options)
 label = next((job.config["weights"]["label"] for job in planned if job.config["model"] == backbone), "none")
 random_init = label == "random init"
-wanted = [(cell, job) for cell, job in zip(cells + forms, planned) if cell.group != "candidates" or not random_init]
+wanted = [(cell, job) for cell, job in zip(cells + forms, planned)
+          if cell.group != "candidates" or job.config["weights"]["label"] != "random init"]  # fmt: skip
 failed = study.train_all([job for _, job in wanted])
 assert not {job.id for cell, job in wanted if cell.group != "zoomed view"} & set(failed), failed
 

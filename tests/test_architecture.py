@@ -47,6 +47,7 @@ ARROWS = {
     "predicting": "augmentation backend cohort files images preprocessing recipe training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",
+    "records": "files",
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
@@ -62,10 +63,9 @@ ARROWS = {
     "retrieval": "",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling settings study outliers",
-    " by_size radiomics second_reader baselines ceiling study outliers agreement balancing",
-    "cli": "cohort sources preprocessing splitting audit settings jobs runs recipe predicting study weights"
-    " report",
+    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing",
+    "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
+    " weights report",
 }
 ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")

@@ -5,6 +5,7 @@ from the report and the recorded measurements in `book/results`.
 """
 
 from dataclasses import astuple, fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from lungcls.audit import audit
 from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import recorded, reported
+from lungcls.report.results import recorded_facts
 from lungcls.report.wording import SPACE, count, percent, table
 from lungcls.settings import resolve
 from lungcls.sources import lidc
@@ -54,6 +56,7 @@ def collect(cohort=None, *, results=None):
     found |= quoted() | profiles() | audit_facts()
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
+    found |= recorded_facts(Path(results) / "lidc")
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
     found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
     return found | (cohort_facts(cohort) if cohort is not None else {})

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lungcls import runs
 from lungcls.cohort import Cohort
+from lungcls.errors import InputError
 from lungcls.report import reported, tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.wording import count, duration, table
@@ -37,9 +38,17 @@ def recorded_facts(folder, *, seed=0):
     -------
     dict of str to str
         `results_binary` and `results_multiclass`, tables; `recorded_runs`, `recorded_time`
-        (processor time of all), `recorded_cohort`, `recorded_test`, `recorded_patients`.
+        (processor time of all), and `recorded_cohort`, `recorded_cases`, `recorded_test`
+        and `recorded_patients`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none.
     """
     found = runs.list_runs(folder)
+    if not found:
+        raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
     cohort = Cohort(lidc.report_cases(), {})
     parts = found[0].predictions[["case_id", "split"]]
     facts = {

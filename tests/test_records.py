@@ -1,0 +1,32 @@
+"""Records are runs without their networks, and every score comes out of them again."""
+
+import pytest
+
+from lungcls import records, runs
+from lungcls.errors import InputError
+
+
+def test_a_record_scores_as_its_run_and_holds_no_network(trained, tmp_path):
+    run = trained[3]
+    place = records.record(run, tmp_path / "kept")
+    assert sorted(path.name for path in place.iterdir()) == sorted(records.FILES)
+    (again,) = runs.list_runs(tmp_path / "kept")
+    assert again.id == run.id and runs.scores(again) == runs.scores(run)
+
+
+def test_a_record_that_is_there_is_kept(trained, tmp_path):
+    place = records.record(trained[3], tmp_path)
+    (place / "config.json").write_text((place / "config.json").read_text() + " ")
+    changed = (place / "config.json").read_text()
+    assert records.record(trained[3], tmp_path) == place and (place / "config.json").read_text() == changed
+
+
+def test_a_folder_that_cannot_be_written_is_one_error_and_leaves_nothing(trained, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        records.record(trained[3], blocked)
+    broken = runs.Run(tmp_path / "nowhere", trained[3].config)
+    with pytest.raises(InputError, match="cannot be written"):
+        records.record(broken, tmp_path / "kept")
+    assert not list((tmp_path).glob("kept/*"))
