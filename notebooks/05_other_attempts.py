@@ -286,11 +286,14 @@ if not lacking:
 #
 # Where neither network ever changes its answer, *same answer to all* stands in place of a verdict on the F1. Where two
 # networks differ in no case at all, the bootstrap has nothing to resample. That nothing happened in $m$ patients still allows
-# it to happen in up to about $3/m$ of them, the *rule of three* {cite}`hanley1983`, and the interval is set to that.
+# it to happen in up to about $3/m$ of them, the *rule of three* {cite}`hanley1983`, and the interval is set to that: a
+# bound on how many patients can differ, which stands in for one on the score.
 #
 # Eight attempts are eight chances to be fooled by luck. The column *p (Holm)* is adjusted for that
 # {cite}`holm1979`: if only values below 0.05 in it are believed, the chance of one false belief or more among
-# the eight is at most 5 %.
+# the eight is at most 5 %. It is made for each score by itself. Three scores are three more chances, and the line of each
+# network's own was added after a first look, when the networks of an earlier version gave one answer to all. The weighted F1
+# at 0.5 is the report's score and the one that was meant from the start.
 
 # %% tags=["hide-input"]
 def compare(given, score):
@@ -520,7 +523,8 @@ show_text(
 # - *Sharpness*: the mean difference between neighbouring pixels, which counts texture and noise alike.
 # - *A rule without training*: the mean grey of the middle third of the image, taken as a score of malignancy. A
 #   larger nodule fills more of it. The AUC of the rule says how much of the size of the nodule still shows in
-#   the greys.
+#   the greys. The middle third was picked among a few windows by its AUC on training cases of the simulated cohort, so
+#   there its height flatters the rule a little; what counts is how it changes.
 
 # %% tags=["hide-input"]
 training_part = split.loc[split["split"] == "train", "case_id"].to_numpy()
