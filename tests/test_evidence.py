@@ -77,7 +77,7 @@ def test_a_difference_of_two_runs_is_that_of_their_scores():
     assert across["value"] == pytest.approx(1 - 0.2) and across["low"] < 0.8 < across["high"]
     same = evidence.of_runs(RESULTS, "binary nodule no balancing", "binary wide CNN", score="F1 (weighted)", seed=0)
     assert same["same"] and not found["same"]
-    with pytest.raises(InputError, match="no run of binary wide TL for this cohort"):
+    with pytest.raises(InputError, match="no run of binary wide TL here"):
         evidence.of_runs(RESULTS, "binary wide TL", "binary nodule CNN", score="F1 (weighted)", seed=0)
 
 

@@ -204,7 +204,7 @@ def of_runs(results, first, second=None, *, score, seed):
     """
     wanted = [name for name in (first, second) if name is not None]
     if lacking := [name for name in wanted if name not in results]:
-        raise InputError(f"no run of {' and of '.join(lacking)} for this cohort")
+        raise InputError(f"no run of {' and of '.join(lacking)} here")
     parts = [results[name].set_index("case_id").sort_index() for name in wanted]
     patients = parts[0]["patient_id"]
     tasks = {name.split()[0] for name in wanted}
