@@ -190,6 +190,8 @@ show_text(
     + (f"The *wide view* is the {VIEW_NAMES[wide]}"
        + (", which stands in for the full slice that this cohort lacks." if wide == "context" else ".")
        if wide else "There is no wide view, so views cannot be compared.")
+    + f" TL and FT are {study.title(backbone, 'scratch')} after transfer learning and after fine-tuning"
+    + (f", in the place of the report's {study.title(study.BACKBONE, 'scratch')}." if backbone != study.BACKBONE else ".")
 )  # fmt: skip
 if random_init:
     show_text(
@@ -588,7 +590,7 @@ show_text(" ".join(parts))
 
 # %% [markdown]
 # These numbers follow from one rule: to halve an interval takes four times the cases. The profile `quick` has few test
-# cases because the book has to be made in minutes, so most statements on networks stay open in it, and they should.
+# cases because the book has to be made in minutes, so many statements on networks have to stay open in it.
 # The profile `full` has the report's own number of cases. Cross-validation would use every case for testing once.
 #
 # Even then, an interval covers other *patients*, and not other *trainings* of the same networks. A difference that
@@ -618,7 +620,7 @@ wider = claims.decide(ledger | {"margin": 0.05}, found)
 changed = decided.index[decided["verdict"] != wider["verdict"]]
 listing = "; ".join(f"{number}: {decided.loc[number, 'verdict']} → {wider.loc[number, 'verdict']}" for number in changed)
 show_text(
-    f"With a margin of 5 points, {len(changed)} verdicts change" + (f" ({listing}). " if listing else ". ")
+    f"Verdicts that change with a margin of 5 points: {len(changed)}" + (f" ({listing}). " if listing else ". ")
     + "A wider margin can turn an open \"no gain\" into one that holds, and an open or a narrow \"is better\" into one "
     "that does not hold, because more differences count as too small. It never turns anything into \"is better\"."
 )
