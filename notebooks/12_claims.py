@@ -271,7 +271,7 @@ show_text(
     f"Of {len(decided)} statements, {total[claims.UNTESTED]} are not testable here. Of the other {len(tested)}, "
     f"{total[claims.HOLDS]} hold, {total[claims.FAILS]} do not, and {total[claims.OPEN]} cannot be told. Holm's "
     f"adjustment takes back {back} of the verdicts. {len(on_tests)} of the tested statements rest on networks, and "
-    f"{unsure} of these stay open; [below](#how-to-read-cannot-be-told) it says why."
+    f"{unsure} of these stay open; a section further down says why."
 )
 
 # %% [markdown]
