@@ -1,5 +1,6 @@
 """Images in rows: memory-mapped, read when they are asked for."""
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,16 @@ def check_image(image, source):
         raise InputError(f"{source}: NaN or infinite pixels, expected finite grey levels")
     if image.min() == image.max():
         raise InputError(f"{source}: constant ({image.flat[0]}), expected more than one grey level")
+
+
+def let_go(array):
+    """Let the kernel take back the pages of a memory-mapped array; the content stays in its file.
+
+    Parameters
+    ----------
+    array : Images or ndarray
+        Nothing happens to one that is in memory, or a private copy of a file.
+    """
+    array = getattr(array, "array", array)
+    if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)

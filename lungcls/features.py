@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 import hashlib
 import io
 import json
-import mmap
 import os
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from lungcls.arrays import let_go
 from lungcls.augmentation import augment
 from lungcls.errors import InputError
 
@@ -138,13 +138,6 @@ def run(model, batch, size):
     model.jit_compile = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
     full = batch[np.minimum(np.arange(size), len(batch) - 1)]
     return np.ascontiguousarray(keras.ops.convert_to_numpy(model.predict_on_batch(full))[:len(batch)])
-
-
-def let_go(array):
-    """Let the kernel take back the pages of a memory-mapped array; the content stays in its file."""
-    array = getattr(array, "array", array)
-    if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 class Variants:

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lungcls import features
+from lungcls.arrays import let_go
 from lungcls.errors import InputError
 
 SCHEDULES = ("constant", "cosine", "plateau")
@@ -314,5 +315,5 @@ def logits_of(top, inputs, rows, batch_size=128):
         plain = np.zeros(len(chosen), bool)
         batch = inputs(chosen, plain, 0) if callable(inputs) else np.asarray(inputs[chosen], np.float32)
         found.append(features.run(top, batch, size))
-        features.let_go(inputs)
+        let_go(inputs)
     return np.concatenate(found)

@@ -6,9 +6,10 @@ a cohort, batch by batch, and ends in the pixel contract: float32 in [0, 1], (n,
 """
 
 from functools import cache
-import mmap
 
 import numpy as np
+
+from lungcls.arrays import let_go
 
 CONTRASTS = ("sigmoid", "none", "clahe_morphology")
 GAIN = 10.0  # ours: the report gives none; scikit-image's default
@@ -429,18 +430,10 @@ def preprocess(
                 _pipeline(batch, size, window, contrast, gain, cutoff, **work, out=target)
             except ValueError as error:
                 raise ValueError(f"{view}, rows {start + 1} to {stop}: {error}") from error
-            _let_go(images)
-            _let_go(out)
+            let_go(images)
+            let_go(out)
             bar.update(stop - start)
     return out
-
-
-def _let_go(images):
-    """Let the kernel take back the pages of a memory-mapped array; their content stays in its file."""
-    array = getattr(images, "array", images)
-    shared = isinstance(array, np.memmap) and array.mode in ("r", "r+", "w+")  # not a private copy
-    if shared and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 # --- The pixel contract ---------------------------------------------------------------

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from lungcls import features
+from lungcls.arrays import let_go
 from lungcls.augmentation import augment
 from lungcls.blocks import split
 from lungcls.fitting import Examples, fit, logits_of, unaugmented
@@ -96,7 +97,7 @@ class _Fresh:
         plain = np.asarray(self.images[rows], dtype=np.float32)
         changed = augment(plain, self.augmentation, seed=seed)
         batch = np.where(augmented[:, None, None, None], changed, plain)
-        features.let_go(self.images)
+        let_go(self.images)
         return batch if self.trunk is None else features.run(self.trunk, batch, len(batch))
 
 

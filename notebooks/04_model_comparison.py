@@ -422,9 +422,8 @@ for task in TASKS:
 # %% tags=["hide-cell"]
 # Solution
 base = next(cell for cell in cells if (cell.name, cell.task, cell.view) == ("CNN", "binary", last))
-small = replace(base, name="CNN, two blocks", overrides={"filters": tuple(settings_of_base)[:2]}) if (
-    settings_of_base := study.find(jobs[cells.index(base)]).config["settings"]["filters"]
-) else base
+filters = jobs[cells.index(base)].config["settings"]["filters"]
+small = replace(base, name="CNN, two blocks", overrides={**base.overrides, "filters": tuple(filters[:2])})
 (job,) = study.plan(data.folder, [small], profile=profile, weights=weights, seed=seed, store=runs or None)
 assert not study.train_all([job], progress=False)
 pair = {n: results["binary", last][n] for n in ("CNN", *tables.REQUIRED)}
