@@ -16,7 +16,7 @@ from lungcls.case_table import table_text
 from lungcls.files import whole_text
 
 # The modules that a trained network and its predictions depend on.
-MODULES = ("augmentation", "balancing", "bands", "blocks", "features", "fitting", "images", "models",
+MODULES = ("arrays", "augmentation", "balancing", "bands", "blocks", "features", "fitting", "images", "models",
            "preprocessing", "recipe", "training", "zoomed")
 
 
