@@ -144,9 +144,9 @@ def describe(network, unfreeze_from):
     stages = blocks.outline(network)
     row = {"parameters": network.count_params(), "last map": f"{stages[-2][1]} × {stages[-2][1]}"}
     if unfreeze_from is None:
-        return row | {"trained from scratch": trained_parameters(network, "image")}
-    row |= {"trained, transfer learning": trained_parameters(network, "head")}
-    return row | {"trained, fine-tuning": trained_parameters(network, unfreeze_from), "from block": unfreeze_from}
+        return row | {"scratch": trained_parameters(network, "image")}
+    row |= {"TL": trained_parameters(network, "head")}
+    return row | {"FT": trained_parameters(network, unfreeze_from), "FT from": unfreeze_from}
 
 
 models = list(dict.fromkeys(cell.model for cell in sorted(cells, key=lambda cell: cell.model != "cnn")))
@@ -171,7 +171,8 @@ show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").convert_dtypes(),
     name="tab-networks",
     caption="Size of each network: parameters in all, side of the last map in pixels, and how many parameters "
-    f"each stage of training changes, at {settings['image_size']} pixels and with the head of the binary task.",
+    "training changes: from scratch, in transfer learning (TL), in fine-tuning (FT) and from which block on, at "
+    f"{settings['image_size']} pixels and with the head of the binary task.",
 )
 
 # %% [markdown]
