@@ -62,7 +62,7 @@ _PROFILE = {
 }
 
 # From scratch an epoch of ten batches is little: the loss on other cases rises before it falls.
-_SCRATCH = {"quick": {"patience": 12}}
+_SCRATCH = {"quick": {"patience": 12}, "full": {"patience": 15}}
 
 # Upper blocks that fine-tuning trains: about the last third of the parameters.
 _UPPER = {"mobilenet": "block12", "resnet50": "conv5", **dict.fromkeys(BACKBONES[2:], "block6")}
