@@ -202,7 +202,8 @@ def _shared_split(cohort, settings, fold, store):
     """Return the name and the digest of the split table, made on first use."""
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
-    shape = [settings.protocol, settings.split_seed, settings.cases, fold, fold is None or settings.folds]
+    shape = [settings.protocol, settings.split_seed, settings.cases, settings.test_share, fold,
+             fold is None or settings.folds]
     table = cohort.cases[["case_id", "patient_id", "malignancy"]]
     made_of = [table.to_csv(index=False), shape, keys.code_digests(("splitting",))]
     name = f"{settings.protocol}-s{settings.split_seed}-{keys.sha(made_of)[:8]}"
@@ -252,7 +253,9 @@ def make_split(cases, settings, fold):
     """
     options = {"protocol": settings.protocol, "seed": settings.split_seed}
     if fold is None:
-        return splitting.split(cases, **options)
+        validation = splitting.SHARES[1]
+        shares = (1 - validation - settings.test_share, validation, settings.test_share)
+        return splitting.split(cases, shares=shares, **options)
     if settings.folds < 3:
         raise InputError(f"folds: found {settings.folds}, expected 3 or more: train, validation and test")
     table = splitting.folds(cases, k=settings.folds, **options)

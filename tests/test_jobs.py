@@ -31,7 +31,7 @@ def test_same_request_same_key(prepare):
 @pytest.mark.parametrize("change", [
     {"task": "multiclass"}, {"view": "context"}, {"seed": 1}, {"fold": 0}, {"overrides": {"dropout": 0.1}},
     {"overrides": {"split_seed": 1}}, {"overrides": {"threads": 2}}, {"overrides": {"gain": 5}},
-    {"overrides": {"bands": "only"}},
+    {"overrides": {"bands": "only"}}, {"overrides": {"test_share": 0.1}},
 ])
 def test_each_change_gives_another_key(prepare, change):
     assert prepare(**change).config["key"] != prepare().config["key"]
@@ -45,6 +45,15 @@ def test_the_name_says_what_it_is(prepare):
 def test_all_views_and_tasks_share_one_split(prepare):
     first, second = prepare(), prepare(view="context", task="multiclass", seed=1)
     assert first.split == second.split and first.split.is_file()
+
+
+def test_the_test_part_has_its_share():
+    cases = pd.DataFrame({"case_id": [str(i) for i in range(400)], "patient_id": [str(i) for i in range(400)],
+                          "malignancy": np.arange(400) % 5 + 1})
+    for share in (0.1, 0.15):
+        table = jobs.make_split(cases, Settings(test_share=share), None)
+        assert (table["split"] == "test").mean() == pytest.approx(share, abs=0.01)
+        assert (table["split"] == "validation").mean() == pytest.approx(0.15, abs=0.01)
 
 
 def test_fine_tuning_has_its_parent(prepare):
