@@ -130,15 +130,20 @@ def main():
 
 
 def summary(found):
-    """Print how much faster, and whether the validation losses agree."""
+    """Print how much faster, and whether the validation losses agree: of the last epoch, and of the best.
+
+    The best epoch's network is the one that early stopping keeps.
+    """
     for stage in RATES:
         by = {way: [run for run in found["runs"] if run["way"] == way and run["stage"] == stage]
               for way in ("plain", "cached")}
         seconds = {way: np.mean([run["seconds"] for run in runs]) for way, runs in by.items()}
-        last = {way: [run["val_loss"][-1] for run in runs] for way, runs in by.items()}
-        spread = np.std(last["plain"], ddof=1) if len(last["plain"]) > 1 else float("nan")
-        print(f"{stage}: {seconds['plain'] / seconds['cached']:.1f} times as fast; mean validation loss "
-              f"{np.mean(last['plain']):.4f} plain (sd {spread:.4f}), {np.mean(last['cached']):.4f} cached")
+        print(f"{stage}: {seconds['plain'] / seconds['cached']:.1f} times as fast")
+        for epoch, pick in {"last": lambda losses: losses[-1], "best": min}.items():
+            losses = {way: [pick(run["val_loss"]) for run in runs] for way, runs in by.items()}
+            spread = np.std(losses["plain"], ddof=1) if len(losses["plain"]) > 1 else float("nan")
+            print(f"  mean validation loss, {epoch} epoch: {np.mean(losses['plain']):.4f} plain "
+                  f"(sd {spread:.4f}), {np.mean(losses['cached']):.4f} cached")
 
 
 if __name__ == "__main__":
