@@ -16,10 +16,9 @@ import time
 import keras
 import numpy as np
 
-from lungcls import balancing, cohort, models, preprocessing, training
+from lungcls import balancing, cohort, models, preprocessing, settings, study, training
 
 RATES = {"transfer_learning": 1e-3, "fine_tuning": 1e-4}
-UPPER = {"mobilenet": "block12", "resnet50": "conv5", "efficientnetb2": "block6", "efficientnetb4": "block6"}
 
 
 def data(args):
@@ -99,7 +98,7 @@ def cached(args, images, labels, rows, validation, seed, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("cohort")
-    parser.add_argument("--model", default="mobilenet", choices=sorted(UPPER))
+    parser.add_argument("--model", default="mobilenet", choices=settings.BACKBONES)
     parser.add_argument("--weights", help="include_top=False weight file; random weights without")
     parser.add_argument("--view", default="context")
     parser.add_argument("--cases", type=int, default=500)
@@ -110,7 +109,7 @@ def main():
     parser.add_argument("--upper", help="block from which fine-tuning trains")
     parser.add_argument("--out", help="JSON file of the figures")
     args = parser.parse_args()
-    args.upper = args.upper or UPPER[args.model]
+    args.upper = args.upper or study.settings_of(args.model, "full").unfreeze_from
     images, labels, rows, validation = data(args)
     versions = {"keras": keras.__version__, "backend": keras.backend.backend()}
     found = {"settings": vars(args), **versions, "runs": []}
