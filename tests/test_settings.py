@@ -25,7 +25,7 @@ def test_stages_set_what_trains():
     scratch = resolve("full", model="cnn", stage="scratch", overrides={"copies": 3})
     transfer = resolve("full", model="mobilenet", stage="transfer_learning")
     fine = resolve("full", model="mobilenet", stage="fine_tuning")
-    assert (scratch.unfreeze_from, transfer.unfreeze_from, fine.unfreeze_from) == ("image", "head", "block12")
+    assert (scratch.unfreeze_from, transfer.unfreeze_from, fine.unfreeze_from) == ("image", "head", "block13")
     assert scratch.copies == "fresh"
     assert fine.learning_rate == transfer.learning_rate / 10
 

@@ -121,4 +121,4 @@ def test_threads_cannot_change_under_way(trained, tmp_path):
 
 def test_the_last_stage_has_its_settings():
     assert study.settings_of("cnn", "full").unfreeze_from == "image"
-    assert study.settings_of("mobilenet", "full").unfreeze_from == "block12"
+    assert study.settings_of("mobilenet", "full").unfreeze_from == "block13"
