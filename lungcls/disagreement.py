@@ -5,6 +5,7 @@ know should be least sure of such nodules.
 """
 
 import numpy as np
+import pandas as pd
 
 from lungcls import intervals, readers
 from lungcls.confidence import check_probabilities
@@ -113,16 +114,18 @@ def correlation_interval(first, second, *, patients, seed):
     Returns
     -------
     Series
-        `value`, `low`, `high`, `n`, `patients`.
+        `value`, `low`, `high`, `n`, `patients`; no number where fewer than two patients are left.
 
     Raises
     ------
     ValueError
-        As :func:`rank_correlation`, or if fewer than two patients are left.
+        As :func:`rank_correlation`.
     """
     first, second, patients = np.asarray(first, float), np.asarray(second, float), np.asarray(patients)
     known = ~(np.isnan(first) | np.isnan(second))
     pair, patients = (first[known], second[known]), patients[known]
+    if len(np.unique(patients)) < 2:
+        return pd.Series({"value": np.nan, "low": np.nan, "high": np.nan, "n": known.sum(), "patients": 0})
     found = intervals.resample(lambda weights: {"rank correlation": rank_correlation(*pair, weights)},
                                patients=patients, seed=seed)  # fmt: skip
     return intervals.summary(*found, patients=patients).iloc[0][["value", "low", "high", "n", "patients"]]

@@ -48,6 +48,8 @@ def test_cases_without_a_value_are_left_out():
     found = disagreement.correlation_interval(first, second, patients=np.arange(50), seed=0)
     assert found["n"] == 40 and found["patients"] == 40 and found["low"] < found["value"] < found["high"]
     assert found["value"] == pytest.approx(spearmanr(first[10:], second[10:]).statistic)
+    one = disagreement.correlation_interval(first, second, patients=np.zeros(50), seed=0)
+    assert np.isnan(one["value"]) and one["n"] == 40
 
 
 def test_errors():
