@@ -3,11 +3,7 @@
 Each class of a case gets a *score*, how badly it fits. A threshold is taken from the scores of
 the right classes of calibration cases, and a set holds all classes up to it. If new cases are
 like the calibration cases, the label is inside in at least the chosen share of them, whatever
-the network is worth: a poor one has large sets [1]_.
-
-References
-----------
-.. [1] vovk2005
+the network is worth: a poor one has large sets.
 """
 
 import math
@@ -111,13 +107,17 @@ def thresholds(y_true, scores, *, level, by_class=False):
     Returns
     -------
     ndarray of shape (n_classes,), float
-        The k-th smallest score, k = (n + 1) level rounded up. Infinite where there are fewer
+        The k-th smallest score, k = (n + 1) level rounded up [1]_. Infinite where there are fewer
         than :func:`least_cases` of the class: it is in every set.
 
     Raises
     ------
     ValueError
         If a label is unknown, or `level` is no share.
+
+    References
+    ----------
+    .. [1] vovk2005
     """
     scores, y_true = np.asarray(scores, dtype=float), np.asarray(y_true)
     size = scores.shape[1]

@@ -179,8 +179,8 @@ show_table(
 found = confidence.spread(test.confidence, patients=test.patients, low=inside[0], high=inside[1], seed=seed)
 mean, most = found.loc["mean"], found.loc["inside"]
 means = [one.confidence.mean() for one in tests["multiclass"].values()]
-against = "leaves out" if not mean["low"] <= float(stated["mean"]) <= mean["high"] else "includes"
-portion = "more than half" if most["low"] > 0.5 else "less than half" if most["high"] < 0.5 else "about half"
+against = "includes" if mean["low"] <= float(stated["mean"]) <= mean["high"] else "leaves out"
+portion = "more than half" if most["low"] > 0.5 else "less than half" if most["high"] < 0.5 else "perhaps half"
 show_text(
     f"In {main}, the mean confidence is {tables.with_interval(mean)}; its interval {against} the report's "
     f"{stated['mean']}. Between {inside[0]:g} and {inside[1]:g} lie {tables.with_interval(most, percent=True)} % of "
@@ -230,9 +230,9 @@ show_text(f"> {words['words']} (section {words['section']})")
 # $$\mathrm{gap}_c = \underbrace{\overline{p_c}}_{\text{cases called } c}
 # - \underbrace{\frac{\overline{p_c^2}}{\overline{p_c}}}_{\text{all cases}} .$$
 #
-# This is not 0. It is 0 for a network that is always certain and always right, and it can even be negative, for
-# instance if every case is called $c$. But in between, where networks live, it is positive. We show it twice: for a
-# made-up network, and for the probabilities of the network above.
+# Nothing makes this 0. It is 0 for a network that is always certain and always right, and it can be negative, for
+# instance if every case is called $c$. In between it is mostly positive, because of how the cases of the orange bar
+# are selected. We show it twice: for a made-up network, and for the probabilities of the network above.
 
 # %% tags=["hide-input"]
 made_up = np.random.default_rng(seed).dirichlet(np.ones(5), size=20_000)
@@ -256,8 +256,8 @@ show_figure(
     ),
     name="fig-confidence-gaps",
     caption=f"The gap of figure 10 in {main}: with the labels of the test cases (95 % interval over patients), and "
-    "with labels drawn from the very same probabilities, as if these were right (95 % of the draws). Only what lies "
-    "to the right of the second can be overconfidence.",
+    "with labels drawn from the very same probabilities, as if these were right (95 % of the draws). Only where the "
+    "first lies apart from the second does the gap say something about the network.",
     alt="Two horizontal intervals for each class: the gap that is observed and the gap of a calibrated network.",
 )  # fmt: skip
 show_table(
@@ -292,9 +292,9 @@ text = (
 show_text(text)
 
 # %% [markdown]
-# So the sentence of the report takes two steps, and the second does not follow. A gap may be largest in class 1.
-# That the network is *overconfident* there has to be read from other numbers: from how many of the cases called 1
-# are 1.
+# So the sentence of the report takes two steps, and the second does not follow from the first. A gap may be largest
+# in class 1. Whether the network is *overconfident* there has to be read from other numbers: from how many of the
+# cases called 1 are 1.
 #
 # There is a reason to expect overconfidence in the rare scores. The networks are trained on balanced classes, as in
 # the report, where every score is equally common. In the test cases the rare ones are rare, so they get too much
@@ -366,7 +366,8 @@ for of in TASKS:
         caption=f"Calibration in the {TASKS[of]} task, n = {len(test.y_true)} test cases: the temperature (median of "
         "the folds), the expected calibration error before, by chance alone (mean if the probabilities were right), and "
         "after; then log-loss and Brier score before and after, for which lower is better. 95 % intervals over "
-        "patients. Those of the calibration error lie too high, since each resample adds chance of its own.",
+        "patients. Those of the calibration error lie too high, since each resample adds chance of its own. A temperature "
+        "beyond 1,000 means that even odds were better than what the network says.",
     )
 
 
@@ -451,7 +452,7 @@ show_figure(
                             references={"level": 100 * level}),
     name="fig-confidence-coverage",
     caption=f"Coverage within each class, {main}, with 95 % intervals over patients. One threshold for all classes "
-    "keeps its promise on average only; one a class keeps it in each.",
+    "promises the level on average only; one a class promises it in each.",
     alt="Horizontal intervals of coverage for each class and each kind of threshold, around a line at the level.",
 )
 
@@ -677,7 +678,7 @@ other_answers = (corrected.argmax(axis=1) != test.y_prob.argmax(axis=1)).mean()
 before, after = (rows[name].loc["log-loss", "value"] for name in ("as it is", "class shares"))
 show_text(
     f"The answers change in {percent(other_answers)} of the cases. The log-loss goes "
-    f"{'down' if after < before else 'up'} from {before:.2f} to {after:.2f}. A temperature never changes an answer; "
-    "class shares do, and towards the common classes. That raises accuracy where they were too rare before, and "
-    "lowers how many of the malignant nodules are found: which is better is not for the log-loss to decide."
+    f"{'down' if after < before else 'up'} from {before:.2f} to {after:.2f}. A temperature never changes an answer. "
+    "Class shares can, and then towards the common classes. That may raise accuracy and at the same time lower how "
+    "many of the malignant nodules are found: which is better is not for the log-loss to decide."
 )

@@ -13,7 +13,7 @@ from lungcls import calibration, confidence, conformal, deferral, disagreement
 from lungcls.metrics import CLASSES
 from lungcls.report import reported
 from lungcls.report.tables import with_interval
-from lungcls.report.wording import percent
+from lungcls.report.wording import MINUS, percent
 from lungcls.runs import CLASS_COLUMNS
 
 # What the report says of its figure 9, in the order of the table.
@@ -152,6 +152,27 @@ def class_rows(found, drawn):
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
 
 
+def class_gaps(test, *, seed):
+    """Write the gap of each class, and in brackets that of a calibrated network, for one row of a table.
+
+    Parameters
+    ----------
+    test : Tested
+    seed : int
+        Of the resamples and of the drawn labels.
+
+    Returns
+    -------
+    dict of str to str
+        By class.
+    """
+    found, drawn = classes(test, seed=seed)
+    gaps = found.xs("gap", level="measure")
+    texts = {name: with_interval(gaps.loc[name], sign=True) for name in drawn.index}
+    calibrated = {name: f" ({value:+.2f})".replace("-", MINUS) for name, value in drawn["value"].dropna().items()}
+    return {f"gap, {name}": texts[name] + calibrated.get(name, "") for name in drawn.index}
+
+
 def calibrated(tests, *, seed):
     """Lay out calibration before and after the temperature.
 
@@ -179,7 +200,7 @@ def calibrated(tests, *, seed):
     found, rows = pd.DataFrame(parts).T.rename_axis(["model", "when"]), {}
     for name, test in tests.items():
         before, after = found.loc[(name, "before")], found.loc[(name, "after")]
-        rows[name] = {"temperature": f"{np.median(test.temperatures):.2f}",
+        rows[name] = {"temperature": _temperature(np.median(test.temperatures)),
                       "calibration error": with_interval(before["calibration error"]),
                       "by chance": f"{before['by chance', 'value']:.2f}",
                       "after": with_interval(after["calibration error"]),
@@ -188,6 +209,11 @@ def calibrated(tests, *, seed):
                       "Brier score": with_interval(before["Brier score"]),
                       "Brier score after": with_interval(after["Brier score"])}  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"), found
+
+
+def _temperature(found):
+    """Write a temperature; one near the end of the search means that none is best."""
+    return "> 1,000" if found > 1000 else "< 0.001" if found < 0.001 else f"{found:.2f}"
 
 
 def prediction_sets(tests, *, level, seed):
