@@ -273,13 +273,20 @@ def remove(run, stale, store):
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
+@click.option("--calibrated", is_flag=True, help="Probabilities that are as sure as the test cases were right.")
+@click.option("--sets", "level", type=float, metavar="SHARE",
+              help="Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases.")
 @STORE
-def predict(run, folder, out, store):
-    """Predict with a RUN on the cohort in FOLDER; labels are not needed."""
+def predict(run, folder, out, calibrated, level, store):
+    """Predict with a RUN on the cohort in FOLDER; labels are not needed.
+
+    Calibration and sets were fitted on the test cases of the run: they are for other cases.
+    """
     from lungcls import jobs, predicting, runs
 
+    plain_warnings()
     found = runs.find(store or jobs.default_store(), run)
-    table = predicting.write_predictions(found, folder, out)
+    table = predicting.write_predictions(found, folder, out, calibrated=calibrated, level=level)
     click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
 
 

@@ -228,3 +228,60 @@ def two_sided(draws):
         return np.nan
     smaller = min((valid <= 0).sum(), (valid >= 0).sum())
     return min(1.0, 2 * (smaller + 1) / (len(valid) + 1))
+
+
+# --- Means over cases -------------------------------------------------------------------
+
+
+def weighted_means(values, weights=None):
+    """Average columns over cases, under many weightings at once.
+
+    Parameters
+    ----------
+    values : DataFrame of float or bool
+        One row a case.
+    weights : ndarray of shape (resamples, n), float, at least 0, optional
+        By default each case counts once.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (resamples,), float
+        By column. A case whose value is NaN does not count; NaN where none counts.
+    """
+    numbers = values.to_numpy(dtype=float)
+    weights = np.ones((1, len(numbers))) if weights is None else weights
+    there = ~np.isnan(numbers)
+    with np.errstate(invalid="ignore"):
+        means = (weights @ np.where(there, numbers, 0)) / (weights @ there)
+    return dict(zip(values.columns, means.T))
+
+
+def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
+    """Average columns over cases, each mean with its interval.
+
+    Parameters
+    ----------
+    values : DataFrame of float or bool
+        One row a case; a case whose value is NaN does not count.
+    patients, seed, resamples, level
+        As in :func:`score_intervals`.
+
+    Returns
+    -------
+    DataFrame, indexed by column
+        `value`, `low`, `high`, `n` (cases that count), `patients` (of those).
+
+    Raises
+    ------
+    ValueError
+        If `patients` does not fit or names fewer than two.
+    """
+    patients = np.asarray(patients)
+    _check_patients(patients, values.iloc[:, 0])
+    found = resample(lambda weights: weighted_means(values, weights), patients=patients, seed=seed,
+                     resamples=resamples)  # fmt: skip
+    table = summary(*found, patients=patients, level=level).set_index("score").rename_axis(None)
+    there = ~np.isnan(values.to_numpy(dtype=float))
+    table["n"] = there.sum(axis=0)
+    table["patients"] = [len(np.unique(patients[column])) for column in there.T]
+    return table[["value", "low", "high", "n", "patients"]]

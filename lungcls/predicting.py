@@ -1,15 +1,18 @@
 """Predict with a stored run on any cohort, batch by batch."""
 
 from pathlib import Path
+import warnings
 
 import numpy as np
 
+from lungcls import calibrator, conformal
 from lungcls import cohort as cohorts
 from lungcls import images as pixels
 from lungcls import preprocessing, recipe
 from lungcls.backend import import_keras
 from lungcls.errors import InputError
 from lungcls.files import whole_text
+from lungcls.runs import CLASS_COLUMNS
 
 
 class Preprocessed:
@@ -193,7 +196,7 @@ class _Versions(Preprocessed):
         return self.make(super().__getitem__(row))[version, np.arange(len(row))]
 
 
-def write_predictions(run, cohort, path):
+def write_predictions(run, cohort, path, *, calibrated=False, level=None):
     """Predict on a cohort folder and write the table, whole or not at all.
 
     Parameters
@@ -203,20 +206,64 @@ def write_predictions(run, cohort, path):
         A cohort folder; `malignancy` may be missing.
     path : path
         A CSV file; one that is there is replaced.
+    calibrated, level
+        As in :func:`calibrate`.
 
     Returns
     -------
     DataFrame
-        As :func:`predict`.
+        As :func:`predict`, or :func:`calibrate` where that is asked for.
 
     Raises
     ------
     InputError
-        If the cohort or an image cannot be used, or the file cannot be written.
+        If the cohort or an image cannot be used, there are no sets of that level, or the
+        file cannot be written.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: a folder, expected a file to write")
+    if level is not None and level not in conformal.LEVELS:
+        raise InputError(f"sets: found {level}, expected one of {', '.join(map(str, conformal.LEVELS))}")
     table = predict(run, cohorts.load(cohort, labels=False))
+    table = calibrate(run, table, calibrated=calibrated, level=level)
     whole_text(path, table.to_csv(index=False, lineterminator="\n"))
     return table
+
+
+def calibrate(run, table, *, calibrated=False, level=None):
+    """Calibrate predictions on a new cohort, and add sets, by the run's calibrator.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    table : DataFrame
+        From :func:`predict`. If it holds test cases of the run, which the calibrator was
+        fitted on, a warning says how many, see :mod:`lungcls.calibrator`.
+    calibrated : bool, default False
+        Put calibrated probabilities in the place of those of the network, and their largest
+        into `confidence`; `y_pred` stays.
+    level : float, optional
+        Add the column `set`: labels, separated by spaces, that hold the right one in so
+        large a share of the cases of each class.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InputError
+        As :func:`lungcls.calibrator.sets`.
+    """
+    if not calibrated and level is None:
+        return table
+    if seen := calibrator.seen(run, table):
+        warnings.warn(f"{seen} of {len(table)} cases are test cases of {run.id}, which its calibration was fitted "
+                      "on: on these it looks better than it is and must not be scored", stacklevel=2)
+    found, columns = calibrator.of_run(run), list(CLASS_COLUMNS[run.config["task"]])
+    y_prob = table[columns].to_numpy()
+    if calibrated:
+        new = calibrator.probabilities(found, y_prob)
+        table = table.assign(**dict(zip(columns, new.T)), confidence=new.max(axis=1))
+    return table if level is None else table.assign(set=calibrator.sets(found, y_prob, level=level))

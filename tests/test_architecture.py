@@ -44,7 +44,7 @@ ARROWS = {
     "runs": "keys",
     "images": "cohort keys preprocessing zoomed",
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
-    "predicting": "augmentation backend cohort files images preprocessing recipe training",
+    "predicting": "augmentation backend calibrator cohort conformal files images preprocessing recipe runs training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",
     "records": "files",
@@ -58,12 +58,18 @@ ARROWS = {
     "agreement": "readers",
     "latent_classes": "",
     "ceiling": "agreement metrics",
-    "confidence": "",
+    "confidence": "intervals metrics",
+    "calibration": "confidence intervals",
+    "conformal": "confidence intervals metrics",
+    "deferral": "intervals",
+    "disagreement": "confidence intervals readers",
+    "calibrator": "calibration conformal files keys metrics",
     "explain": "",
     "retrieval": "",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing",
+    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
+    " confidence calibration conformal deferral disagreement",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
     " weights report",
 }

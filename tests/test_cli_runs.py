@@ -97,6 +97,18 @@ def test_predict_writes_the_table(trained, tmp_path):
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 40
 
 
+def test_predict_calibrates_and_says_which_cases_it_knows(trained, tmp_path):
+    cohort, _, _, run = trained
+    shutil.copytree(run.folder, tmp_path / run.id)
+    answer = call("predict", run.id, cohort, "--out", tmp_path / "out.csv", "--runs", tmp_path, "--calibrated",
+                  "--sets", "0.9")
+    assert answer.exit_code == 0, answer.output
+    assert "set" in pd.read_csv(tmp_path / "out.csv")
+    assert answer.stderr.startswith("lungcls: warning: ") and "must not be scored" in answer.stderr
+    assert call("predict", run.id, cohort, "--out", tmp_path / "out.csv", "--runs", tmp_path,
+                "--sets", "0.5").exit_code == 2
+
+
 def test_predict_refuses_an_unknown_run(trained, tmp_path):
     answer = call("predict", "none", trained[0], "--out", tmp_path / "out.csv", "--runs", trained[1])
     assert answer.exit_code == 2 and "none: no such run" in answer.stderr

@@ -90,13 +90,6 @@ def test_confidence_is_compared_with_what_the_report_states():
 
 
 def test_gaps_of_classes_are_those_of_the_reports_figure():
-    y_true, y_pred = np.array([1, 1, 2, 2]), np.array([1, 2, 2, 1])
-    y_prob = np.array([[.8, .2, 0, 0, 0], [.4, .6, 0, 0, 0], [.1, .9, 0, 0, 0], [.5, .3, .2, 0, 0]])
-    gaps = evidence.class_gaps(y_prob, y_pred, y_true)[0]
-    assert gaps[:2] == pytest.approx([(.8 + .5) / 2 - (.8 + .4) / 2, (.6 + .9) / 2 - (.9 + .3) / 2])
-    assert np.isnan(gaps[2:]).all()
-    twice = evidence.class_gaps(y_prob, y_pred, y_true, np.array([[1, 1, 1, 1], [2, 2, 2, 2]]))
-    assert np.allclose(twice[0], twice[1], equal_nan=True)
     found = evidence.of_runs(RESULTS, "multiclass nodule FT", score="gap of class 1", seed=0)
     assert found["value"] == pytest.approx(0)  # always right: both are the same mean
     undefined = evidence.of_runs(RESULTS, "multiclass nodule CNN", score="gap of class 1", seed=0)

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
@@ -168,3 +169,28 @@ def test_differences_want_probabilities_of_both_or_of_none():
     with pytest.raises(ValueError, match="y_prob: found None for one of two models"):
         intervals.score_differences(
             y, (y, np.eye(2)), (y, None), patients=y, task="binary", average="macro", seed=0)
+
+
+# --- Means over cases -------------------------------------------------------------------
+
+
+def test_means_leave_out_what_is_not_there():
+    values = pd.DataFrame({"a": [1.0, 2.0, np.nan, 4.0], "b": [True, False, True, True], "c": [np.nan] * 4})
+    found = intervals.mean_intervals(values, patients=["p", "p", "q", "r"], seed=0)
+    assert found.loc["a", ["value", "n", "patients"]].tolist() == [pytest.approx(7 / 3), 3, 2]
+    assert found.loc["b", ["value", "n", "patients"]].tolist() == [0.75, 4, 3]
+    assert np.isnan(found.loc["c", "value"]) and found.loc["c", "n"] == 0
+    weighted = intervals.weighted_means(values, np.array([[0, 1, 5, 1.0]]))
+    assert weighted["a"] == pytest.approx(3) and weighted["b"] == pytest.approx(6 / 7)
+
+
+def test_intervals_of_means_are_those_of_scores():
+    y_true, y_pred, _, patients = clustered()
+    right = pd.DataFrame({"accuracy": y_true == y_pred})
+    row = intervals.mean_intervals(right, patients=patients, seed=5).loc["accuracy"]
+    scored = intervals.score_intervals(y_true, y_pred, patients=patients, task="binary", average="macro", seed=5)
+    expected = scored.set_index("score").loc["accuracy"]
+    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float),
+                               expected[["value", "low", "high"]].astype(float))
+    with pytest.raises(ValueError, match="patients: found shape"):
+        intervals.mean_intervals(right, patients=["p"], seed=0)

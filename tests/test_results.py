@@ -12,6 +12,7 @@ from lungcls.sources import lidc
 
 FOLDER = Path(__file__).parent.parent / "book" / "results" / "lidc"
 FOUND = runs.list_runs(FOLDER)
+TEST = "split == 'test'"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,19 @@ def test_every_row_recomputes_from_the_predictions(facts):
         assert len(rows) == 1
         for score in scores:
             assert f" {100 * score:.1f} [" in rows[0]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_confidence_recomputes_from_the_predictions(facts, task):
+    mine = [run for run in FOUND if run.config["task"] == task]
+    for run in mine:
+        row = next(row for row in facts[f"confidence_{task}"].splitlines() if row.startswith(f"| {results._named(run)} |"))
+        assert f"| {run.predictions.query(TEST)['confidence'].mean():.2f} [" in row
+    kinds = 2 if task == "binary" else 3
+    for name, rows in (("confidence", 1), ("calibration", 1), ("sets", kinds)):
+        table = facts[f"{name}_{task}"]
+        body = [line for line in table.splitlines() if line.startswith("| ")][2:]
+        assert len(body) == rows * (len(mine) + 2) and "| majority class |" in table and "| diameter alone |" in table
 
 
 def test_the_report_and_the_baselines_stand_beside_them(facts):

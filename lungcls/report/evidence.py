@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from lungcls import agreement, balancing, intervals, preprocessing, readers, splitting
 from lungcls.bands import band_widths, bands_after_crop
+from lungcls.confidence import by_class
 from lungcls.errors import InputError
 from lungcls.report import reported, tables
 from lungcls.report.claims import estimate
@@ -273,44 +274,13 @@ def _gap_of_class(part, score, seed):
     said, true = part["y_pred"].to_numpy(), part["y_true"].to_numpy()
 
     def gap(weights):
-        gaps = class_gaps(y_prob, said, true, weights)
+        gaps = by_class(true, said, y_prob, weights)["gap"]
         others = np.delete(gaps, FIRST_CLASS - 1, axis=1)
         largest = np.where(np.isnan(others), -np.inf, others).max(axis=1)  # one never predicted has no gap
         first = gaps[:, FIRST_CLASS - 1]
         return {"gap": first - np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else first}
 
     return _resampled(gap, part["patient_id"], seed)
-
-
-def class_gaps(y_prob, y_pred, y_true, weights=None):
-    """Predicted less true confidence of each score.
-
-    The *predicted confidence* of a class is the mean of the largest probability over the
-    cases that are called so; the *true confidence* the mean of the class's own
-    probability over the cases that are so.
-
-    Parameters
-    ----------
-    y_prob : ndarray of shape (n, 5), float in [0, 1]
-    y_pred, y_true : ndarray of shape (n,), int, 1..5
-    weights : ndarray of shape (resamples, n), float, optional
-        How often each case counts; once by default.
-
-    Returns
-    -------
-    ndarray of shape (resamples, 5), float
-        NaN for a class that is never predicted, or never true.
-
-    References
-    ----------
-    .. [1] simeone2025
-    """
-    weights = np.ones((1, len(y_prob))) if weights is None else weights
-    classes = np.arange(1, y_prob.shape[1] + 1)
-    called, are = (np.asarray(labels)[:, None] == classes for labels in (y_pred, y_true))
-    with np.errstate(invalid="ignore"):
-        predicted = weights @ (called * y_prob.max(axis=1, keepdims=True)) / (weights @ called)
-        return predicted - weights @ (are * y_prob) / (weights @ are)
 
 
 # --- The report's own tables ------------------------------------------------------------
