@@ -1,5 +1,6 @@
 """The results page: tables that recompute from the recorded predictions, and say what is there."""
 
+from functools import partial
 import json
 from pathlib import Path
 import shutil
@@ -22,6 +23,13 @@ CNN = next(run for run in FOUND if run.config["model"] == "cnn" and run.config["
 @pytest.fixture(scope="module")
 def facts():
     return results.recorded_facts(FOLDER)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few resamples, for tests that do not look at intervals."""
+    score = results.tables.intervals.score_intervals
+    monkeypatch.setattr(results.tables.intervals, "score_intervals", partial(score, resamples=20))
 
 
 def record(folder, run, *, name, settings=None, predictions=None, **config):
@@ -91,7 +99,7 @@ def test_the_report_and_the_baselines_stand_beside_them(facts):
     for task, names in (("binary", ("Binary_FullSlice", "Binary_Nodule")), ("multiclass", ("MultiClass_FullSlice",))):
         for name in names:
             assert f"| {main[name]['accuracy']} | {main[name]['f1']} |" in facts[f"results_{task}"]
-        assert f"| report | CNN | zoomed nodule | – | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
+        assert f"| report | CNN | zoomed nodule | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
         assert "| majority class |" in facts[f"results_{task}"] and "| diameter alone |" in facts[f"results_{task}"]
 
 
@@ -101,7 +109,7 @@ def test_without_the_baselines_there_is_no_table(monkeypatch):
         results.recorded_facts(FOLDER)
 
 
-def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path):
+def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
     first = record(tmp_path, CNN, name="a-s0")
     second = record(tmp_path, CNN, name="a-s1", seed=1, predictions=flipped(CNN, every=3))
     found = results.recorded_facts(tmp_path)
@@ -114,7 +122,7 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path):
     assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
 
 
-def test_another_split_has_rows_and_baselines_of_its_own(tmp_path):
+def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
     record(tmp_path, CNN, name="a")
     parts = CNN.predictions
     moved = parts.assign(split=parts["split"].replace({"validation": "test", "test": "validation"}))
@@ -126,7 +134,7 @@ def test_another_split_has_rows_and_baselines_of_its_own(tmp_path):
     assert "a split of single cases" not in found["results_missing"]
 
 
-def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path):
+def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path, few):
     record(tmp_path, CNN, name="a")
     record(tmp_path, CNN, name="b", settings={"augmentation": "randaugment"}, predictions=flipped(CNN, every=5))
     record(tmp_path, CNN, name="c", settings={"patience": 3}, predictions=flipped(CNN, every=7))
@@ -137,7 +145,7 @@ def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path):
     assert "CNN (from scratch), patience 3 |" in found["results_binary"]
 
 
-def test_weights_are_named_no_better_than_they_are(tmp_path):
+def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     mobile = next(run for run in FOUND if run.config["model"] == "mobilenet")
     assert gathered.weights_of(mobile)[0] == "ImageNet, rebuilt" and "quantised" in gathered.weights_of(mobile)[1]
     assert gathered.weights_of(CNN) == ("from scratch", "")
@@ -152,14 +160,14 @@ def test_weights_are_named_no_better_than_they_are(tmp_path):
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
 
 
-def test_what_is_missing_follows_from_what_is_there(facts, tmp_path):
+def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
     there = {(run.config["model"], run.config["task"]) for run in FOUND}
     assert ("some of CNN" in facts["results_missing"]) == (("cnn", "multiclass") not in there)
     record(tmp_path, CNN, name="a")
     assert "its other candidate ResNet50" in results.recorded_facts(tmp_path)["results_missing"]
 
 
-def test_networks_with_one_answer_are_named(facts, tmp_path):
+def test_networks_with_one_answer_are_named(facts, tmp_path, few):
     constant = CNN.predictions.assign(p_benign=0.9, p_malignant=0.1, y_pred=0, confidence=0.9)
     record(tmp_path, CNN, name="a", predictions=constant)
     said = results.recorded_facts(tmp_path)["results_constant"]
@@ -167,7 +175,7 @@ def test_networks_with_one_answer_are_named(facts, tmp_path):
     assert ("give every test case the same answer" in facts["results_constant"])
 
 
-def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path):
+def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path, few):
     with pytest.raises(InputError, match="no recorded run, expected"):
         results.recorded_facts(tmp_path)
     record(tmp_path, CNN, name="a")
@@ -179,7 +187,7 @@ def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path):
 # --- The runs of this build ---------------------------------------------------------------------
 
 
-def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path):
+def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     cases = lidc.report_cases()
     images = {"nodule": np.zeros((len(cases), 4, 4), np.uint8)}
     cohort = Cohort(cases, images, info={"name": "mine", "made_by": {"source": "phantom"}}, folder=tmp_path)

@@ -1,12 +1,4 @@
-"""Numbers and tables of the model card and the datasheet, from recorded runs and annotations.
-
-The pages follow the headings of model cards [1]_ and of datasheets for datasets [2]_.
-
-References
-----------
-.. [1] mitchell2019
-.. [2] gebru2021
-"""
+"""Numbers and tables of the model card and the datasheet, from recorded runs and annotations."""
 
 import pandas as pd
 
@@ -21,12 +13,11 @@ PARTS = ("train", "validation", "test")
 SETTINGS = ("image_size", "contrast", "gain", "crop", "balancing", "plus", "augmentation", "copies", "unfreeze_from",
             "dropout", "batch_size", "epochs", "patience", "optimizer", "learning_rate", "schedule",
             "weight_decay")  # fmt: skip
-SIZES = ("below 8 mm", "8 to 15 mm", "15 mm and above")
 SCORE = "AUC"
 
 
 def collect(folder, *, seed=0):
-    """Write what the model card and the datasheet say in numbers.
+    """Write what the model card [1]_ and the datasheet [2]_ say in numbers.
 
     Parameters
     ----------
@@ -47,6 +38,11 @@ def collect(folder, *, seed=0):
     ------
     InputError
         If the folder holds no run.
+
+    References
+    ----------
+    .. [1] mitchell2019
+    .. [2] gebru2021
     """
     group = gathered.recorded(folder)[0]
     plain = [run for run in group.runs if not gathered.variant(run)]
@@ -134,11 +130,11 @@ def _sizes(rows, group, seed):
         matched = by_size.matched_auc(*given, **options).iloc[0]
         cells.append([name, view, *(tables.with_interval(row) for _, row in bands.iterrows()),
                       tables.with_interval(matched)])  # fmt: skip
-    heads = [f"{row['size']} (n {count(row['n'])}, {count(row['malignant'])} malignant)" for _, row in bands.iterrows()]
-    frame = pd.DataFrame(cells, columns=["model", "view", *heads, "like size"])
+    frame = pd.DataFrame(cells, columns=["model", "view", *bands["size"], "like size"])
+    sizes = "; ".join(f"{row['size']} {count(row['n'])} ({count(row['malignant'])})" for _, row in bands.iterrows())
     return table(frame, name="tab-card-sizes", texts=2,
                  caption="AUC in the binary task by diameter, with 95 % intervals over patients. Last: pairs of nearly "
-                 "the same diameter, where size cannot help.")  # fmt: skip
+                 f"the same diameter, where size cannot help. Test cases (malignant ones): {sizes}.")  # fmt: skip
 
 
 def _beyond(rows, group, seed):

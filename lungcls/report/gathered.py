@@ -6,6 +6,7 @@ baselines.
 
 from dataclasses import asdict, dataclass
 from itertools import groupby
+import warnings
 
 import pandas as pd
 
@@ -124,11 +125,12 @@ def live(cohort, asked):
     if "diameter_mm" not in cohort.cases:
         return "The cohort gives no diameters, and no score stands here without that baseline."
     backbone = asked.get("backbone", study.BACKBONE)
+    options = {"weights": asked.get("weights", "imagenet"), "store": asked.get("runs") or None}
     try:
         cells = study.grid(cohort.views, profile=asked["profile"], backbone=backbone)
-        jobs = study.plan(cohort.folder, [cell for cell in cells if cell.group in ("table 1", "candidates")],
-                          profile=asked["profile"], weights=asked.get("weights", "imagenet"),
-                          seed=asked["seed"], store=asked.get("runs") or None)  # fmt: skip
+        cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
+        with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
+            jobs = study.plan(cohort.folder, cells, profile=asked["profile"], seed=asked["seed"], **options)
     except InputError as error:
         return f"The cohort of this build has no runs: {error}."
     found = list({job.id: run for job in jobs if (run := study.find(job)) is not None}.values())

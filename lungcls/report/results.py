@@ -81,7 +81,7 @@ def recorded_facts(folder, *, live=None, seed=0):
         facts[f"results_{task}"] = table(
             _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=3,
             caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). The "
-            "first column names the rows of {numref}`tab-sources`. In brackets behind a network: where its "
+            "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets behind a network: where its "
             "weights come from. Of several seeds the least.",
         )
     facts["results_constant"] = (
@@ -104,12 +104,13 @@ def _sources(groups):
     }}  # fmt: skip
     for group in groups:
         test, plain = group.test, [run for run in group.runs if not gathered.variant(run)]
+        changed = len(group.runs) - len(plain)
         weights = dict.fromkeys(gathered.weights_of(run)[0] for run in group.runs if run.config["model"] != "cnn")
         columns[group.name] = {
             "cohort": group.runs[0].config["cohort"], "labels": group.label_rule, "split": group.protocol,
             "test cases (patients)": f"{count(len(test))} ({count(test['patient_id'].nunique())})",
             "pretrained weights": "; ".join(weights) or "–",
-            "networks": f"{count(len(plain))}, and {count(len(group.runs) - len(plain))} with one change",
+            "networks": count(len(plain)) + (f", and {count(changed)} with one change" if changed else ""),
             "seeds": ", ".join(str(seed) for seed in sorted({run.config["seed"] for run in group.runs})),
         }
     frame = pd.DataFrame(columns).rename_axis("").reset_index()
@@ -136,12 +137,14 @@ def _task_rows(group, task, seed, *, changes=False):
         if results[key]["y_pred"].nunique() == 1:
             constant.append(f"{name}, {TASKS[task]}, {VIEW_NAMES[view]} ({group.name})")
     scored = tables.results_table(tables.scored(results, task=task, seed=seed), scores=SHOWN[task], percent=True)
+    shown |= {key: (view, f"{name}, {scored.loc[key, 'n']} cases") for key, (view, name) in shown.items()
+              if scored.loc[key, "n"] != str(len(group.test))}  # fmt: skip
     views, names = zip(*(shown[key] for key in scored.index))
     return scored.assign(data=group.name, view=views, model=names), constant
 
 
 def _laid_out(rows, scores):
-    rows = rows[["data", "model", "view", "n", *scores]].fillna("–")
+    rows = rows[["data", "model", "view", *scores]].fillna("–")
     return rows.rename(columns=HEADS)
 
 
@@ -150,7 +153,7 @@ def _report_rows(task):
     rows, main, f1 = [], reported.load()["main_results_percent"], reported.load()["f1_percent"]
     for view in ("full_slice", "nodule"):
         for model, name in STAGES.items():
-            row = {"data": REPORT, "model": name, "view": VIEW_NAMES[view], "n": "–"}
+            row = {"data": REPORT, "model": name, "view": VIEW_NAMES[view]}
             rows.append(row | {"F1 (weighted)": f1[model][task][view]})
             if model.endswith("FT"):
                 key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
@@ -195,8 +198,8 @@ def _ablations(groups, seed):
             if any(gathered.variant(run) and run.config["task"] == task for run in group.runs)]  # fmt: skip
     if not rows:
         return "No network with such a change is recorded."
-    shown = pd.concat(rows)[["data", "task", "model", "n", "accuracy", "F1 (weighted)"]]
-    return table(shown, name="tab-results-ablations", texts=3,
+    shown = pd.concat(rows)[["data", "task", "model", "view", "accuracy", "F1 (weighted)"]]
+    return table(shown, name="tab-results-ablations", texts=4,
                  caption="Recorded networks with one change, in percent with 95 % intervals over patients.")  # fmt: skip
 
 
@@ -239,7 +242,7 @@ def _missing(found, groups):
                      + (f" ({study.title(stand_in[0], 'scratch')} stands in for it)" if stand_in else ""))
     lines += [f"its other candidate {study.title(model, 'scratch')}" for model in study.CANDIDATES if model not in models]
     if "full_slice" not in views:
-        lines.append("the full slice, which these images do not have; the context window is another view")
+        lines.append("the full slice, which these images lack (the context window is another view)")
     for model in sorted(models | {"cnn"}):
         stages = ("scratch",) if model == "cnn" else ("transfer_learning", "fine_tuning")
         lacking = [f"{TASKS[task]}, {VIEW_NAMES[view]}" for stage in stages for task in TASKS for view in views
