@@ -14,6 +14,8 @@ from lungcls import runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report import tables
+from lungcls.report.choice import VIEW_NAMES
+from lungcls.runs import CLASS_COLUMNS
 from lungcls.settings import resolve
 from lungcls.sources import lidc
 
@@ -99,6 +101,37 @@ def recorded(folder):
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up"))
     return groups
+
+
+def last_stages(folder=None):
+    """Take the recorded networks as they end: from scratch or fine-tuned, unchanged, the least seed.
+
+    Parameters
+    ----------
+    folder : path, optional
+        As for :func:`recorded`; by default that of the checkout around the working directory.
+
+    Returns
+    -------
+    dict of str to dict of str to DataFrame
+        By name and view, and by task: the answers, from :func:`lungcls.report.tables.result_of`. Empty
+        outside a checkout, where there are no records.
+    """
+    if folder is None:
+        from lungcls.report.book import find_checkout
+
+        try:
+            folder = find_checkout() / "book" / "results" / "lidc"
+        except InputError:
+            return {}
+    group, found = recorded(folder)[0], {}
+    for task in CLASS_COLUMNS:
+        rows = rows_of([run for run in group.runs if run.config["task"] == task])
+        for (view, name, change), members in rows.items():
+            if not change and members[0].config["stage"] != "transfer_learning":
+                result = tables.result_of(members[0].predictions, group.cohort)
+                found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
+    return found
 
 
 def _split_of(run):
