@@ -11,7 +11,7 @@
 #
 # A report states things: some about its data, some about its models, some about why they behave as they do.
 # This chapter lists all of them, says of each how it can be tested, and tests those that can be. It gathers
-# what the other chapters have found and adds no new experiment.
+# what the other chapters have found and trains no network of its own.
 #
 # A short report has every right to be brief, and a statement is not wrong because it cannot be confirmed
 # here. The list is as strict with this book as with the report: it also shows how little a few dozen test

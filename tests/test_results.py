@@ -179,9 +179,23 @@ def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path, few):
     with pytest.raises(InputError, match="no recorded run, expected"):
         results.recorded_facts(tmp_path)
     record(tmp_path, CNN, name="a")
+    twice = record(tmp_path, CNN, name="c")
+    with pytest.raises(InputError, match="a and c are one run under two versions"):
+        results.recorded_facts(tmp_path)
+    shutil.rmtree(twice.folder)
     record(tmp_path, CNN, name="b", seed=1, predictions=CNN.predictions.iloc[::-1])
     with pytest.raises(InputError, match="found other cases among the runs of the split"):
         results.recorded_facts(tmp_path)
+
+
+def test_recorded_networks_are_taken_as_they_end(tmp_path, monkeypatch):
+    found = gathered.last_stages(FOLDER)
+    assert "CNN (from scratch), zoomed nodule" in found and not [name for name in found if " TL " in name]
+    for by_task in found.values():
+        for task, result in by_task.items():
+            assert {"patient_id", "y_true", "y_pred"} <= set(result) and task in results.TASKS
+    monkeypatch.chdir(tmp_path)  # outside a checkout
+    assert gathered.last_stages() == {}
 
 
 # --- The runs of this build ---------------------------------------------------------------------

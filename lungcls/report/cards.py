@@ -7,6 +7,7 @@ from lungcls.cohort import SCORE_NAMES, to_binary
 from lungcls.report import gathered, tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.wording import SPACE, count, duration, percent, table
+from lungcls.settings import STAGES
 from lungcls.sources import lidc
 
 PARTS = ("train", "validation", "test")
@@ -64,7 +65,8 @@ def collect(folder, *, seed=0):
 def _kinds(found):
     """Runs by network and stage."""
     kinds = {}
-    for run in sorted(found, key=lambda run: (run.config["model"], run.config["stage"], run.id)):
+    order = sorted(found, key=lambda run: (run.config["model"], STAGES.index(run.config["stage"]), run.id))
+    for run in order:
         kinds.setdefault(study.title(run.config["model"], run.config["stage"]), []).append(run)
     return kinds
 

@@ -6,6 +6,7 @@ baselines.
 
 from dataclasses import asdict, dataclass
 from itertools import groupby
+import json
 import warnings
 
 import pandas as pd
@@ -16,7 +17,7 @@ from lungcls.errors import InputError
 from lungcls.report import tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.runs import CLASS_COLUMNS
-from lungcls.settings import resolve
+from lungcls.settings import STAGES, resolve
 from lungcls.sources import lidc
 
 # Weight files that are not Keras's own, by the beginning of their digest: in a row, and in words.
@@ -86,11 +87,13 @@ def recorded(folder):
     Raises
     ------
     InputError
-        If the folder holds no run.
+        If the folder holds no run, runs of one split on different cases, or one run twice, under two
+        versions of the package.
     """
     found = [run for run in runs.list_runs(folder) if run.config["fold"] is None]
     if not found:
         raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
+    _check_once(found, folder)
     cohort = Cohort(lidc.report_cases(), {})
     groups = []
     for (protocol, split), members in groupby(sorted(found, key=_split_of), key=_split_of):
@@ -132,6 +135,18 @@ def last_stages(folder=None):
                 result = tables.result_of(members[0].predictions, group.cohort)
                 found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
     return found
+
+
+def _check_once(found, folder):
+    """Refuse two records of one run: they would pass for two trainings."""
+    known = {}
+    for run in found:
+        names = ("cohort", "split", "task", "view", "model", "stage", "seed", "weights", "settings")
+        what = json.dumps([run.config[name] for name in names], sort_keys=True)
+        if what in known:
+            raise InputError(f"{folder}: {known[what]} and {run.id} are one run under two versions of the package, "
+                             "expected one of them")  # fmt: skip
+        known[what] = run.id
 
 
 def _split_of(run):
@@ -231,7 +246,7 @@ def rows_of(found):
         By view, name of the network with its weights, and :func:`variant`; the least seed first. Where
         runs of one seed differ in other settings, the name says in which.
     """
-    order = sorted(found, key=lambda run: (run.config["view"], run.config["model"], run.config["stage"],
+    order = sorted(found, key=lambda run: (run.config["view"], run.config["model"], STAGES.index(run.config["stage"]),
                                            variant(run), run.config["seed"], run.id))  # fmt: skip
     rows = {}
     for run in order:
