@@ -153,9 +153,10 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     record(tmp_path, mobile, name="a", model="efficientnetb4", weights=four)
     record(tmp_path, mobile, name="b", weights={"label": "random init", "digest": ""})
     found = results.recorded_facts(tmp_path)
-    assert "EfficientNetB4 TL (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"] \
-        or "EfficientNetB4 FT (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"]
+    name = study.title("efficientnetb4", mobile.config["stage"])
+    assert f"{name} (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"]
     assert "stands in for the report's EfficientNetB2" in found["results_weights"]
+    assert "MobileNet starts from weights named *random init*." in found["results_weights"]
     assert "EfficientNetB2 (EfficientNetB4 stands in for it)" in found["results_missing"]
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
 
@@ -204,7 +205,8 @@ def test_recorded_networks_are_taken_as_they_end(tmp_path, monkeypatch):
 def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     cases = lidc.report_cases()
     images = {"nodule": np.zeros((len(cases), 4, 4), np.uint8)}
-    cohort = Cohort(cases, images, info={"name": "mine", "made_by": {"source": "phantom"}}, folder=tmp_path)
+    info = {"name": "mine", "made_by": {"source": "phantom"}}
+    cohort = Cohort(cases, images, info=info, folder=tmp_path)
     asked = {"profile": "quick", "seed": 0, "weights": "none"}
     seen = {}
 

@@ -47,7 +47,7 @@ def collect(folder, *, seed=0):
     """
     group = gathered.recorded(folder)[0]
     plain = [run for run in group.runs if not gathered.variant(run)]
-    rows, lacking = gathered.rows_of([run for run in plain if run.config["task"] == "binary"]), len(group.parts)
+    rows = gathered.rows_of([run for run in plain if run.config["task"] == "binary"])
     return {
         "card_details": _details(plain),
         "card_settings": _settings(plain),
@@ -55,7 +55,7 @@ def collect(folder, *, seed=0):
         "card_sizes": _sizes(rows, group, seed),
         "card_beyond": _beyond(rows, group, seed),
         "sheet_parts": _parts(group),
-        "sheet_lacking": count(len(group.cohort) - lacking),
+        "sheet_lacking": count(len(group.cohort) - len(group.parts)),
     } | _scans(group.cohort.cases)
 
 
@@ -97,7 +97,7 @@ def _settings(found):
 
 
 def _written(value):
-    return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _versions(found):
@@ -144,9 +144,10 @@ def _beyond(rows, group, seed):
     results = {f"{name}, {view}": result for (name, view), result in _results(rows, group, seed).items()}
     found = tables.differences(results, "diameter alone, –", task="binary", score=SCORE, seed=seed)
     above, below = found.index[found["low"] > 0], found.index[found["high"] < 0]
-    text = (f"Of {count(len(found))} networks of the binary task, {count(len(above))} order the test cases better than "
-            f"their diameter alone does, {count(len(below))} worse, and of {count(len(found) - len(above) - len(below))} "
-            "it cannot be told (AUC, paired 95 % interval over patients).")  # fmt: skip
+    open_ones = len(found) - len(above) - len(below)
+    text = (f"Of {count(len(found))} networks of the binary task, {count(len(above))} order the test cases better "
+            f"than their diameter alone does, {count(len(below))} worse, and of {count(open_ones)} it cannot be told "
+            "(AUC, paired 95 % interval over patients).")  # fmt: skip
     return text + (f" Better: {'; '.join(above)}." if len(above) else "")
 
 

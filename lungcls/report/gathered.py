@@ -102,6 +102,7 @@ def recorded(folder):
         if not all(run.predictions[["case_id", "split"]].equals(parts) for run in members):
             raise InputError(f"{folder}: found other cases among the runs of the split {split}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
+        name += f" ({split})" if name in {group.name for group in groups} else ""
         groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up"))
     return groups
 

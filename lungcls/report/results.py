@@ -63,8 +63,7 @@ def recorded_facts(folder, *, live=None, seed=0):
         "recorded_test": count(len(first.test)),
         "recorded_patients": count(first.test["patient_id"].nunique()),
         "results_sources": _sources(every),
-        "results_weights": " ".join(dict.fromkeys(text for run in found if (text := gathered.weights_of(run)[1])))
-        or "All pretrained networks start from Keras's own ImageNet weights.",
+        "results_weights": _weights(found),
         "results_settings": _settings(found),
         "results_missing": _missing(first.runs, groups),
         "results_live": _said_of_live(live),
@@ -81,8 +80,8 @@ def recorded_facts(folder, *, live=None, seed=0):
         facts[f"results_{task}"] = table(
             _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=3,
             caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). The "
-            "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets behind a network: where its "
-            "weights come from. Of several seeds the least.",
+            "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets "
+            "behind a network: where its weights come from. Of several seeds the least.",
         )
     facts["results_constant"] = (
         "These networks give every test case the same answer, so their rows equal a constant predictor: "
@@ -172,7 +171,8 @@ def _seeds(groups):
                     rows.append([group.name, TASKS[task], name, VIEW_NAMES[view], count(len(members)),
                                  *(_spread(members, group, task, score) for score in SPREAD[task])])  # fmt: skip
     if not rows:
-        return "Each network was trained once, so nothing can be said here of how far another training would move it."
+        return ("Each network was trained once, so nothing can be said here of how far another training would "
+                "move it.")  # fmt: skip
     frame = pd.DataFrame(rows, columns=["data", "task", "model", "view", "seeds", "accuracy", "F1 (weighted)",
                                         "AUC or kappa"])  # fmt: skip
     return table(frame, name="tab-results-seeds", texts=4,
@@ -211,8 +211,21 @@ def _said_of_live(live):
         return live or "The networks that this build was made with are not shown."
     text = f"The last rows of each table, *{live.name}*, are the networks that the chapters of this build show."
     if live.cohort.info.get("made_by", {}).get("source") == "phantom":
-        text += " Their images are simulated, so these rows show how such a table is made and say nothing of patients."
+        text += (" Their images are simulated, so these rows show how such a table is made and say nothing of "
+                 "patients.")  # fmt: skip
     return text
+
+
+def _weights(found):
+    """Say in words where the weights of pretrained networks come from."""
+    said = {}
+    for run in found:
+        short, words = gathered.weights_of(run)
+        if run.config["stage"] != "scratch":
+            name = study.title(run.config["model"], "scratch")
+            origin = "Keras's own ImageNet weights" if short == "ImageNet" else f"weights named *{short}*"
+            said[words or f"{name} starts from {origin}."] = None
+    return " ".join(said) or "No network is pretrained."
 
 
 def _settings(found):
@@ -234,13 +247,15 @@ def _missing(found, groups):
     """List what the report has, or the study plans, and no recorded run shows."""
     there = {(run.config["task"], run.config["view"], run.config["model"], run.config["stage"])
              for run in found if not gathered.variant(run)}  # fmt: skip
-    models, views = {one[2] for one in there}, [view for view in VIEW_NAMES if any(one[1] == view for one in there)]
+    models = {one[2] for one in there}
+    views = [view for view in VIEW_NAMES if any(one[1] == view for one in there)]
     lines = []
     if study.BACKBONE not in models:
         stand_in = sorted(model for model in models if model.startswith("efficientnet"))
         lines.append(f"the report's own choice, {study.title(study.BACKBONE, 'scratch')}"
                      + (f" ({study.title(stand_in[0], 'scratch')} stands in for it)" if stand_in else ""))
-    lines += [f"its other candidate {study.title(model, 'scratch')}" for model in study.CANDIDATES if model not in models]
+    lacking = [model for model in study.CANDIDATES if model not in models]
+    lines += [f"its other candidate {study.title(model, 'scratch')}" for model in lacking]
     if "full_slice" not in views:
         lines.append("the full slice, which these images lack (the context window is another view)")
     for model in sorted(models | {"cnn"}):
@@ -255,4 +270,4 @@ def _missing(found, groups):
         lines.append("networks with one change (other balancing, augmentation or contrast)")
     if len({run.config["seed"] for run in found}) < 2:
         lines.append("other seeds")
-    return ("Not among the recorded runs: " + "; ".join(lines) + ".") if lines else "Nothing that the study plans is missing."
+    return f"Not among the recorded runs: {'; '.join(lines)}." if lines else "Nothing that the study plans is missing."

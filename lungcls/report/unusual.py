@@ -62,19 +62,22 @@ def difference(cohort, view, *, seed):
     .. [1] liu2008
     .. [2] jolliffe2016
     """
-    crop = cohort.views[view].shape[1:]
-    pixels = [preprocess(batch, view, size=SIZE, crop=crop, contrast="none") for _, batch in cohort.views[view].batches()]
-    pixels = np.concatenate(pixels).reshape(len(cohort), -1)
+    images = cohort.views[view]
+    options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
+    pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])
+    pixels = pixels.reshape(len(cohort), -1)
     vectors, _ = outliers.project(pixels, components=min(COMPONENTS, *pixels.shape))
-    chosen = outliers.most_unusual(outliers.isolation_scores(vectors, seed=seed), max(1, round(SHARE * len(cohort))))
+    scores = outliers.isolation_scores(vectors, seed=seed)
+    chosen = outliers.most_unusual(scores, max(1, round(SHARE * len(cohort))))
     unusual, malignant = np.isin(np.arange(len(cohort)), chosen), cohort.labels("binary").astype(float)
     patients = cohort.cases["patient_id"]
 
     def statistic(weights):
         weights = np.ones((1, len(malignant))) if weights is None else weights
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
-            shares = [weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1) for group in (unusual, ~unusual)]
-        return {"difference": shares[0] - shares[1]}
+            of_unusual, of_others = (weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)
+                                     for group in (unusual, ~unusual))  # fmt: skip
+        return {"difference": of_unusual - of_others}
 
     found = intervals.resample(statistic, patients=patients, seed=seed)
     row = intervals.summary(*found, patients=patients).iloc[0]
