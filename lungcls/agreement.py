@@ -7,7 +7,7 @@ resampled by adding the tables of those that were drawn.
 import numpy as np
 import pandas as pd
 
-from lungcls import readers
+from lungcls import intervals, readers
 
 BORDER = 3  # scores 1 to 3 are benign
 TASK_SCORES = {  # named as in lungcls.metrics
@@ -15,7 +15,6 @@ TASK_SCORES = {  # named as in lungcls.metrics
     "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa"),
 }
 METRICS = ("nominal", "ordinal", "interval")
-TAILS = (2.5, 97.5)  # percentiles at which an interval ends
 
 
 def agreement(found, patients, *, seed, resamples=2000):
@@ -44,19 +43,21 @@ def agreement(found, patients, *, seed, resamples=2000):
     .. [2] krippendorff2011
     """
     counts = readers.score_counts(found)
-    pairs = bootstrap_tables(readers.pair_tables(counts), patients, seed=seed, resamples=resamples)
-    together = bootstrap_tables(coincidences(counts), patients, seed=seed, resamples=resamples)
-    gap = np.abs(np.subtract.outer(readers.SCORES, readers.SCORES))
-    near = (pairs * (gap <= 1)).sum((1, 2)) / pairs.sum((1, 2))
-    scores = both_tasks(pairs)
-    return _with_interval({
-        "same score": scores["multiclass", "accuracy"],
-        "within one score": near,
-        "same side of the border": scores["binary", "accuracy"],
-        "quadratic weighted kappa": scores["multiclass", "quadratic weighted kappa"],
-        "Krippendorff's alpha, ordinal": krippendorff_alpha(together, metric="ordinal"),
-        "Krippendorff's alpha, interval": krippendorff_alpha(together, metric="interval"),
-    })
+    tables = readers.pair_tables(counts), coincidences(counts)
+    near = np.abs(np.subtract.outer(readers.SCORES, readers.SCORES)) <= 1
+
+    def measures(pairs, together):
+        scores = both_tasks(pairs)
+        return {
+            "same score": scores["multiclass", "accuracy"],
+            "within one score": (pairs * near).sum((1, 2)) / pairs.sum((1, 2)),
+            "same side of the border": scores["binary", "accuracy"],
+            "quadratic weighted kappa": scores["multiclass", "quadratic weighted kappa"],
+            "Krippendorff's alpha, ordinal": krippendorff_alpha(together, metric="ordinal"),
+            "Krippendorff's alpha, interval": krippendorff_alpha(together, metric="interval"),
+        }
+
+    return _with_interval(measures, tables, patients, seed, resamples)
 
 
 def split_agreement(found, patients, *, first, seed, size=None, resamples=2000):
@@ -78,42 +79,21 @@ def split_agreement(found, patients, *, first, seed, size=None, resamples=2000):
     """
     tables = readers.split_tables(found, first=first, readers=size)
     swapped = np.swapaxes(tables, 1, 2)  # the rest make the label: they are the rows
-    return _with_interval(both_tasks(bootstrap_tables(swapped, patients, seed=seed, resamples=resamples)))
+    return _with_interval(both_tasks, (swapped,), patients, seed, resamples)
 
 
-def bootstrap_tables(tables, patients, *, seed, resamples):
-    """Add up tables of nodules: of all, then of patients drawn with replacement.
+def _with_interval(measures, tables, patients, seed, resamples):
+    """Measure sums of tables, of all nodules and of resamples of the patients."""
+    if np.shape(patients) != (len(tables[0]),):
+        raise ValueError(f"patients: found shape {np.shape(patients)}, expected ({len(tables[0])},), one a nodule")
 
-    Parameters
-    ----------
-    tables : ndarray of shape (n, k, k), float
-    patients : sequence of shape (n,)
-    seed, resamples : int
+    def statistic(weights):
+        weights = np.ones((1, len(tables[0]))) if weights is None else weights
+        return measures(*(np.tensordot(weights, table, axes=1) for table in tables))
 
-    Returns
-    -------
-    ndarray of shape (1 + resamples, k, k), float
-
-    Raises
-    ------
-    ValueError
-        If `patients` does not name one patient a table.
-    """
-    patients = np.asarray(patients)
-    if patients.shape != (len(tables),):
-        raise ValueError(f"patients: found shape {patients.shape}, expected ({len(tables)},), one a nodule")
-    names, owner = np.unique(patients, return_inverse=True)
-    by_patient = np.zeros((len(names), *tables.shape[1:]))
-    np.add.at(by_patient, owner, tables)
-    alike = np.full(len(names), 1 / len(names))
-    drawn = np.random.default_rng(seed).multinomial(len(names), alike, resamples)
-    times = np.vstack([np.ones(len(names)), drawn])
-    return np.tensordot(times, by_patient, axes=1)
-
-
-def _with_interval(measures):
-    rows = {name: [values[0], *np.nanpercentile(values[1:], TAILS)] for name, values in measures.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+    value, draws = intervals.resample(statistic, patients=patients, seed=seed, resamples=resamples)
+    rows = intervals.summary(value, draws, patients=patients)
+    return rows.set_index(pd.Index(value))[["value", "low", "high"]]
 
 
 # --- From tables to measures -----------------------------------------------------------

@@ -17,7 +17,7 @@ import shutil
 
 import pandas as pd
 
-from lungcls import keys
+from lungcls import keys, metrics
 from lungcls.errors import InputError
 
 CLASS_COLUMNS = {
@@ -190,9 +190,11 @@ def remove(run):
 
 # --- Scores -----------------------------------------------------------------------------
 
+SHOWN = ("accuracy", "balanced accuracy", "F1 (macro)", "F1 (weighted)", "AUC", "AUC (macro)")
+
 
 def scores(run, part="test"):
-    """Score a run with scikit-learn, from its stored predictions.
+    """Score a run from its stored predictions, without intervals.
 
     Parameters
     ----------
@@ -202,20 +204,10 @@ def scores(run, part="test"):
     Returns
     -------
     dict of str to float
-        `n`, `accuracy`, `balanced accuracy`, `F1 (macro)`, `F1 (weighted)`, and `AUC` (one
-        class against the rest, macro average, where there are five).
+        `n`, and of the names of :func:`lungcls.metrics.scores` `accuracy`, `balanced accuracy`,
+        `F1 (macro)`, `F1 (weighted)`, and `AUC`, or `AUC (macro)` where there are five classes.
     """
-    from sklearn import metrics
-
     y_true, y_prob = run.part(part)
     y_pred = run.predictions.loc[run.predictions["split"] == part, "y_pred"]
-    binary = run.config["task"] == "binary"
-    one = {"average": "macro"} if binary else {"average": "macro", "multi_class": "ovr"}
-    return {
-        "n": len(y_true),
-        "accuracy": metrics.accuracy_score(y_true, y_pred),
-        "balanced accuracy": metrics.balanced_accuracy_score(y_true, y_pred),
-        "F1 (macro)": metrics.f1_score(y_true, y_pred, average="macro", zero_division=0),
-        "F1 (weighted)": metrics.f1_score(y_true, y_pred, average="weighted", zero_division=0),
-        "AUC": metrics.roc_auc_score(y_true, y_prob[:, 1] if binary else y_prob, **one),
-    }
+    found = metrics.scores(y_true, y_pred, y_prob, task=run.config["task"], average=("macro", "weighted"))
+    return {"n": len(y_true)} | {name: found[name] for name in SHOWN if name in found}

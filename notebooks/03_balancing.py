@@ -386,12 +386,13 @@ found = tables.scored(
 show_table(
     tables.results_table(found, scores=list(SHOWN)).rename(columns=SHOWN),
     name="tab-balancing-runs",
-    caption="One small network for each strategy, below what is known without a network, on the test part: number "
-    "of test cases; accuracy; sensitivity (share of the malignant cases that are found) and specificity (share of "
-    "the benign cases that are left in peace); F1 of the malignant class; F1 of both classes, weighted by their "
-    "number of cases, which is the report's F1; AUC, which does not depend on where the line between benign and "
-    "malignant is drawn. In brackets 95 % intervals over patients. A second reader is scored against the label of "
-    "the others, on the nodules that have two readers or more.",
+    caption="One small network for each strategy, below what is known without a network, on the test part: "
+    "number of test cases; accuracy; sensitivity (share of the malignant cases that are found) and "
+    "specificity (share of the benign cases that are left in peace); F1 of the malignant class; F1 of both "
+    "classes, weighted by their number of cases, which is the report's F1; AUC, which does not depend on "
+    "where the line between benign and "
+    "malignant is drawn. In brackets 95 % intervals over patients. A second reader is scored against the "
+    "label of the others, on the nodules that have two readers or more.",
 )
 for reason in lacking.values():
     show_text(f"A baseline is missing: {reason}.")
@@ -426,8 +427,8 @@ wide = found.query("name == 'CNN, upsample_plus'").set_index("score")
 margin = 50 * (wide["high"] - wide["low"])[["recall (malignant)", "accuracy"]].to_numpy()
 show_text(
     f"The report prefers balanced data to the weighted loss: \"{words['words']}\" (section "
-    f"{words['section']}). Here the weighted F1 is {weighted['CNN, upsample_plus']:.2f} with `upsample_plus` and "
-    f"{weighted['CNN, weights']:.2f} with `weights`. Does that speak for or against the report? Neither. "
+    f"{words['section']}). Here the weighted F1 is {weighted['CNN, upsample_plus']:.2f} with `upsample_plus` "
+    f"and {weighted['CNN, weights']:.2f} with `weights`. Does that speak for or against the report? Neither. "
     f"**Differences between single runs on so few cases are mostly noise.** Of the {n} test cases "
     f"{n_malignant} are malignant. One of these more or less changes the sensitivity by "
     f"{100 / n_malignant:.1f} points. With other test cases of the same kind, sensitivity could easily come "
@@ -696,11 +697,13 @@ compared = {
     "upsample_plus, threshold 0.50": tables.result_of(trained["upsample_plus"].predictions, data),
 }
 show_table(
-    tables.results_table(tables.scored(compared, task="binary", seed=seed), scores=list(SHOWN)).rename(columns=SHOWN),
+    tables.results_table(
+        tables.scored(compared, task="binary", seed=seed), scores=list(SHOWN)
+    ).rename(columns=SHOWN),
     name="tab-threshold-exercise",
     caption=f"The network without balancing at two thresholds, and the one with `upsample_plus`, on {n} test "
-    f"cases ({n_malignant} malignant), with 95 % intervals. The AUC of the network without balancing is the same "
-    "at both: the order of the cases has not changed.",
+    f"cases ({n_malignant} malignant), with 95 % intervals. The AUC of the network without balancing is the "
+    "same at both: the order of the cases has not changed.",
 )
 show_text(
     "A threshold costs no training. What balancing does beyond it would have to show in the AUC; whether the "

@@ -10,15 +10,15 @@
 # # Model comparison
 #
 # This chapter is the heart of the report: which network, trained in which way, tells suspicious nodules from
-# the others (its sections 3, 4, 5.1 and 5.2)? It trains the networks, shows how their training went, and fills
-# the report's two tables with values of our own beside the printed ones.
+# the others (its sections 3, 4, 5.1 and 5.2)? It trains the networks, shows how their training went, and
+# fills the report's two tables with values of our own beside the printed ones.
 #
 # You will learn
 #
 # - how the report's small network and the three pretrained ones are built;
 # - what *transfer learning* and *fine-tuning* are, and how to read a learning curve;
-# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside what is known
-#   without any network;
+# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside what is
+#   known without any network;
 # - which classes are taken for which, and what a single score hides.
 
 # %% [markdown]
@@ -93,18 +93,19 @@ chosen = data.select(split["case_id"].to_numpy())
 random = [model for model, source in sources.items() if source == "random init"]
 
 show_text(
-    f"The cohort is *{data.name}*. {count(len(chosen))} cases are used, {count((split['split'] == 'test').sum())} "
-    f"of them for the test, at {settings['image_size']} × {settings['image_size']} pixels. {len(trained)} runs "
-    f"are compared on this page. The pretrained networks start from: "
+    f"The cohort is *{data.name}*. {count(len(chosen))} cases are used, "
+    f"{count((split['split'] == 'test').sum())} of them for the test, at {settings['image_size']} × "
+    f"{settings['image_size']} pixels. {len(trained)} runs are compared on this page. The pretrained "
+    "networks start from: "
     + "; ".join(f"{study.title(model, 'scratch')}, {source}" for model, source in sources.items()) + "."
 )
 if random:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
-        f"The ImageNet weights of {', '.join(study.title(model, 'scratch') for model in random)} could not be "
-        "had when this page was made, or were not wanted. These networks start from *random* weights. Nothing "
-        "is transferred, so the rows marked *random init* say nothing about transfer learning; they show what "
-        "the same steps do without it.\n```"
+        f"The ImageNet weights of {', '.join(study.title(model, 'scratch') for model in random)} could not "
+        "be had when this page was made, or were not wanted. These networks start from *random* weights. "
+        "Nothing is transferred, so the rows marked *random init* say nothing about transfer learning; they "
+        "show what the same steps do without it.\n```"
     )
 
 # %% [markdown]
@@ -116,11 +117,11 @@ if random:
 # averaged into one number, and a last layer turns these numbers into a probability for each class.
 #
 # - **CNN** is the report's own network {cite}`simeone2025`: four blocks of a convolution, batch normalisation
-#   and max-pooling. It starts from random weights. The report does not give the number of filters; ours are in
-#   the table.
+#   and max-pooling. It starts from random weights. The report does not give the number of filters; ours are
+#   in the table.
 # - **MobileNet** {cite}`howard2017mobilenets`, **ResNet50** {cite}`he2016resnet` and **EfficientNetB2**
-#   {cite}`tan2019efficientnet` were built for photographs of a thousand kinds of things (*ImageNet*), and can be
-#   had with the weights that this training left.
+#   {cite}`tan2019efficientnet` were built for photographs of a thousand kinds of things (*ImageNet*), and can
+#   be had with the weights that this training left.
 
 
 # %% tags=["hide-input"]
@@ -154,7 +155,8 @@ networks = {model: recipe.build(first_job(model)) for model in models}
 upper = {model: study.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
 diagrams = {study.title(model, "scratch"): blocks.outline(network) for model, network in networks.items()}
 later = {
-    study.title(model, "scratch"): blocks.stages_from(networks[model], block) for model, block in upper.items()
+    study.title(model, "scratch"): blocks.stages_from(networks[model], block)
+    for model, block in upper.items()
 }
 show_figure(
     network_plots.network_diagrams(diagrams, upper=later),
@@ -170,9 +172,9 @@ rows = {study.title(model, "scratch"): describe(networks[model], upper.get(model
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").convert_dtypes(),
     name="tab-networks",
-    caption="Size of each network: parameters in all, side of the last map in pixels, and how many parameters "
-    "training changes: from scratch, in transfer learning (TL), in fine-tuning (FT) and from which block on, at "
-    f"{settings['image_size']} pixels and with the head of the binary task.",
+    caption="Size of each network: parameters in all, side of the last map in pixels, and how many "
+    "parameters training changes: from scratch, in transfer learning (TL), in fine-tuning (FT) and from "
+    f"which block on, at {settings['image_size']} pixels and with the head of the binary task.",
 )
 
 # %% [markdown]
@@ -183,8 +185,8 @@ show_table(
 #
 # 1. **Transfer learning (TL).** Everything up to the averaged maps is *frozen*: it stays as ImageNet made it.
 #    Only the last layer is trained. The network describes, the last layer judges.
-# 2. **Fine-tuning (FT).** From there, the upper blocks are trained too, at a tenth of the learning rate, so that
-#    what they have learnt is bent and not broken.
+# 2. **Fine-tuning (FT).** From there, the upper blocks are trained too, at a tenth of the learning rate, so
+#    that what they have learnt is bent and not broken.
 #
 # In both stages the loss is the cross-entropy, the optimiser is Adam with weight decay
 # {cite}`loshchilov2019`, and training stops when the loss on the validation cases has not fallen for some
@@ -205,11 +207,11 @@ for task in TASKS:
 show_figure(
     network_plots.learning_curves(curves, changes=change, best=best),
     name="fig-learning",
-    caption=f"Learning curves on the view *{VIEW_NAMES[last]}*: the loss by epoch, on the cases that are learnt "
-    "from and on the validation cases. Where the solid curve turns up while the dashed one goes on falling, the "
-    "network learns single cases by heart. The dotted line is the step from transfer learning to fine-tuning. "
-    "The two curves are not on one scale: the training cases are balanced and augmented, the validation cases "
-    "are neither.",
+    caption=f"Learning curves on the view *{VIEW_NAMES[last]}*: the loss by epoch, on the cases that are "
+    "learnt from and on the validation cases. Where the solid curve turns up while the dashed one goes on "
+    "falling, the network learns single cases by heart. The dotted line is the step from transfer learning "
+    "to fine-tuning. The two curves are not on one scale: the training cases are balanced and augmented, the "
+    "validation cases are neither.",
     alt="Four panels of learning curves: the small network and the pretrained one, for both tasks.",
 )
 
@@ -220,18 +222,19 @@ show_figure(
 # printed values fit the *weighted* F1, in which each class counts by its cases, and no other. So do ours.
 #
 # Two kinds of rows are added. *Baselines* know nothing of the image but what their name says: the most common
-# class, the nodule's diameter, measures of its outlined pixels, or the width of the grey bands that the zoomed
-# view carries (see [Preprocessing](02_preprocessing.ipynb)). And the square brackets hold a *95 % interval*: the
-# test patients are drawn again and again, with replacement, and 95 % of the values so found lie inside. It
-# says how much the value would move with other patients. It says nothing about how much it would move with
-# another training.
+# class, the nodule's diameter, measures of its outlined pixels, or the width of the grey bands that the
+# zoomed view carries (see [Preprocessing](02_preprocessing.ipynb)). And the square brackets hold a *95 %
+# interval*: the test patients are drawn again and again, with replacement, and 95 % of the values so found
+# lie inside. It says how much the value would move with other patients. It says nothing about how much it
+# would move with another training.
 
 # %% tags=["hide-input"]
 results, lacking = {}, {}
 for (task, view) in columns:
     known, lacking[task, view] = tables.baseline_results(chosen, split, task=task, view=view, seed=seed)
-    mine = {cell.name: trained[task, view, cell.name] for cell in cells if (cell.task, cell.view) == (task, view)}
-    results[task, view] = known | {name: tables.result_of(run.predictions, chosen) for name, run in mine.items()}
+    mine = [cell.name for cell in cells if (cell.task, cell.view) == (task, view)]
+    answers = {name: trained[task, view, name].predictions for name in mine}
+    results[task, view] = known | {name: tables.result_of(each, chosen) for name, each in answers.items()}
 scores = {place: tables.scored(found, task=place[0], seed=seed) for place, found in results.items()}
 
 
@@ -259,48 +262,54 @@ for name, model in zip(names, reported.f1_table().index):
     rows[f"{label(name)}, here"] = {columns[place]: cell_text(place, name) for place in columns}
 others = [name for name in tables.BASELINES if any(name in found for found in results.values())]
 for name in others:
-    rows[name] = {columns[place]: cell_text(place, name) if name in results[place] else "–" for place in columns}
+    rows[name] = {
+        columns[place]: cell_text(place, name) if name in results[place] else "–" for place in columns
+    }
 sizes = {place: scores[place].query("name == 'majority class'").iloc[0] for place in columns}
 rows["test cases (patients)"] = {columns[p]: f"{row['n']} ({row['patients']})" for p, row in sizes.items()}
 note = ""
 if "context" in compared:
-    note = " This cohort has no full slice: the report's full-slice values stand in the column of the context window."
+    note = (" This cohort has no full slice: the report's full-slice values stand in the column of the "
+            "context window.")  # fmt: skip
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"),
     name="tab-f1",
     caption="The report's table 1: weighted F1 on the test set, in percent. Rows marked *report* are printed "
-    "there; the others are computed here, with 95 % intervals over patients. A second reader is scored on nodules "
-    "with two readers or more, against the others' label, and so on fewer cases." + note,
+    "there; the others are computed here, with 95 % intervals over patients. A second reader is scored on "
+    "nodules with two readers or more, against the others' label, and so on fewer cases." + note,
 )
 
 # %% tags=["hide-input"]
 for reason in dict.fromkeys(text for found in lacking.values() for text in found.values()):
     show_text(f"A baseline is missing: {reason}.")
 place = ("binary", last)
-width = np.mean([row["high"] - row["low"] for _, row in scores[place].query("score == 'F1 (weighted)'").iterrows()])
+in_f1 = scores[place].query("score == 'F1 (weighted)'")
+width = (in_f1["high"] - in_f1["low"]).mean()
 best_name = max((n for n in results[place] if n not in tables.BASELINES),
                 key=lambda n: scores[place].query("name == @n and score == 'F1 (weighted)'")["value"].iloc[0])
 gap = tables.differences({n: results[place][n] for n in (best_name, "diameter alone")}, "diameter alone",
                          task="binary", score="F1 (weighted)", seed=seed).iloc[0]
-verdict = "cannot be told from" if gap["low"] <= 0 <= gap["high"] else "lies above" if gap["low"] > 0 else "lies below"
+verdict = "lies above" if gap["low"] > 0 else "lies below" if gap["high"] < 0 else "cannot be told from"
 show_text(
-    f"How to read it. The intervals of the column *{columns[place]}* are {100 * width:.0f} points wide on average: "
-    f"two values that differ by less than that can be the same. The best network there, {label(best_name)}, "
-    f"{verdict} the diameter alone (difference {tables.with_interval(gap, percent=True, sign=True)} points, same "
-    "cases). Compare rows within a column; the report's values come from another test set, and whether it was "
-    "the same for its models it does not say."
+    f"How to read it. The intervals of the column *{columns[place]}* are {100 * width:.0f} points wide on "
+    "average: two values that differ by less than that can be the same. The best network there, "
+    f"{label(best_name)}, {verdict} the diameter alone (difference "
+    f"{tables.with_interval(gap, percent=True, sign=True)} points, same cases). Compare rows within a "
+    "column; the report's values come from another test set, and whether it "
+    "was the same for its models it does not say."
 )
 if data.name.startswith("phantom") or cohort == "phantom":
     show_text(
-        "The cohort is simulated, and each image was drawn from what one reader wrote about the nodule. The table "
-        "shows how such a comparison is made, and how sure one can be of it; it says nothing about patients."
+        "The cohort is simulated, and each image was drawn from what one reader wrote about the nodule. The "
+        "table shows how such a comparison is made, and how sure one can be of it; it says nothing about "
+        "patients."
     )
 
 # %% [markdown]
 # ### The other candidates
 #
-# The report chose EfficientNetB2 because it "consistently delivered the best performance" among three. It prints
-# no values of the other two. These are ours.
+# The report chose EfficientNetB2 because it "consistently delivered the best performance" among three. It
+# prints no values of the other two. These are ours.
 
 # %% tags=["hide-input"]
 candidates = [cell for cell in cells if cell.group == "candidates"]
@@ -315,16 +324,16 @@ candidate_table.index = pd.MultiIndex.from_tuples(candidate_table.index, names=[
 show_table(
     candidate_table,
     name="tab-candidates",
-    caption="The pretrained networks side by side, in percent with 95 % intervals. Whether one is better than "
-    "another has to be asked of the differences on the same cases, not of these intervals; "
+    caption="The pretrained networks side by side, in percent with 95 % intervals. Whether one is better "
+    "than another has to be asked of the differences on the same cases, not of these intervals; "
     "[Other attempts](05_other_attempts.ipynb) does so for the other choices.",
 )
 
 # %% [markdown]
 # ## Table 2: the main results
 #
-# The report's second table gives precision and accuracy beside F1 for its fine-tuned networks. Precision, too, is
-# weighted by class there.
+# The report's second table gives precision and accuracy beside F1 for its fine-tuned networks. Precision,
+# too, is weighted by class there.
 
 
 # %% tags=["hide-input"]
@@ -347,16 +356,16 @@ for place in columns:
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("task, view and model"),
     name="tab-main",
-    caption="The report's table 2 (precision, accuracy and F1 on the test set, in percent), the same run of ours, "
-    "and two baselines. The report does not print the number of its test cases.",
+    caption="The report's table 2 (precision, accuracy and F1 on the test set, in percent), the same run of "
+    "ours, and two baselines. The report does not print the number of its test cases.",
 )
 
 # %% [markdown]
 # ## What is taken for what
 #
-# A *confusion matrix* shows every answer: rows are the labels, columns what the network said. What lies on the
-# diagonal is right. In the multi-class task look also at how far off the diagonal the errors lie: to call a 4 a 5
-# is a smaller error than to call it a 1, but accuracy and F1 count both alike.
+# A *confusion matrix* shows every answer: rows are the labels, columns what the network said. What lies on
+# the diagonal is right. In the multi-class task look also at how far off the diagonal the errors lie: to call
+# a 4 a 5 is a smaller error than to call it a 1, but accuracy and F1 count both alike.
 
 # %% tags=["hide-input"]
 for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list("12345"))):
@@ -369,10 +378,10 @@ for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list(
     show_figure(
         network_plots.confusion_matrices(matrices, labels=names_of),
         name=f"fig-confusion-{task}",
-        caption=f"Confusion matrices of the {TASKS[task]} task on the test cases: number of cases with the label of "
-        "the row that got the answer of the column. The shade is the share of the row.",
-        alt=f"Matrices of counts for the {TASKS[task]} task, for the small network and the fine-tuned one on each "
-        "view.",
+        caption=f"Confusion matrices of the {TASKS[task]} task on the test cases: number of cases with the "
+        "label of the row that got the answer of the column. The shade is the share of the row.",
+        alt=f"Matrices of counts for the {TASKS[task]} task, for the small network and the fine-tuned one on "
+        "each view.",
     )
 
 
@@ -393,23 +402,25 @@ for task in TASKS:
     show_table(
         table,
         name=f"tab-classes-{task}",
-        caption=f"Scores of each class in the {TASKS[task]} task (view *{VIEW_NAMES[last]}*), with 95 % intervals: "
-        "precision (how many of those called so are so), recall (how many of those that are so are called so; of "
-        "the malignant class this is the sensitivity) and F1. n is the number of test cases with that label.",
+        caption=f"Scores of each class in the {TASKS[task]} task (view *{VIEW_NAMES[last]}*), with 95 % "
+        "intervals: precision (how many of those called so are so), recall (how many of those that are so "
+        "are called so; of the malignant class this is the sensitivity) and F1. n is the number of test "
+        "cases with that label.",
     )
 
 # %% [markdown]
 # The scores of single classes show what the average hides. A model can have a weighted F1 that looks well and
-# miss half of the malignant nodules, because three of four cases are benign and the average follows them. Which
-# error costs more is not for statistics to say: a missed cancer and an unnecessary biopsy are not the same.
+# miss half of the malignant nodules, because three of four cases are benign and the average follows them.
+# Which error costs more is not for statistics to say: a missed cancer and an unnecessary biopsy are not the
+# same.
 
 # %% [markdown]
 # ## What follows
 #
 # - A network's F1 means little without the number of test cases, its interval, and what the nodule's diameter
 #   alone would have given.
-# - Transfer learning trains a thousand numbers where fine-tuning trains millions; on few cases that is a virtue.
-#   It needs pretrained weights to transfer something.
+# - Transfer learning trains a thousand numbers where fine-tuning trains millions; on few cases that is a
+#   virtue. It needs pretrained weights to transfer something.
 # - Weighted F1 hides the rare classes. Per-class scores and the confusion matrix belong beside it.
 # - Differences between rows of one column have to be tested on the same cases, which the next chapters do.
 

@@ -54,11 +54,10 @@ import pandas as pd
 from lungcls import comparing, intervals, study
 from lungcls.bands import band_widths
 from lungcls.images import prepared
-from lungcls.report import network_plots, plots, reported, tables
+from lungcls.report import evidence, network_plots, plots, reported, tables
 from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.wording import MINUS, count, percent
-from lungcls.runs import CLASS_COLUMNS
 from lungcls.sources import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -75,13 +74,14 @@ lacking = [name for name, there in needed.items() if not there]
 ready = not lacking
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 if not ready:
-    show_text(f"The cohort *{whole.name}* lacks {' and '.join(lacking)}. The comparisons of this chapter need "
-              "both views, and the nodule's diameter for the baselines; they are skipped.")
+    show_text(f"The cohort *{whole.name}* lacks {' and '.join(lacking)}. The comparisons of this chapter "
+              "need both views, and the nodule's diameter for the baselines; they are skipped.")
 
 # %% tags=["hide-input"]
 if ready:
     spacing = whole.cases.get("pixel_spacing_mm", pd.Series(np.nan, whole.cases.index))
-    cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone) if cell.group == "table 1"]
+    cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone) if cell.group == "table "
+                                                                                                     "1"]
     forms = [cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["bands"] != "fixed"]
     options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
     jobs = study.plan(whole.folder, cells + forms, **options)
@@ -96,8 +96,8 @@ if ready:
 # %% tags=["hide-input"]
 if ready:
     source = (
-        "Its images are simulated: they were drawn around real outlines and made from a reader's ratings. What "
-        "happens on them tells about the method, not about patients."
+        "Its images are simulated: they were drawn around real outlines and made from a reader's ratings. "
+        "What happens on them tells about the method, not about patients."
         if simulated
         else "What is said below holds for these images."
     )
@@ -108,8 +108,8 @@ if ready:
     part = f", of which this profile takes {count(len(data))}, whole patients"
     taken = part if len(data) < len(whole) else ""
     show_text(
-        f"The cohort used on this page is *{whole.name}*: {count(len(whole))} cases{taken}. The test part has "
-        f"{count(test.sum())}. {source}{stand_in}"
+        f"The cohort used on this page is *{whole.name}*: {count(len(whole))} cases{taken}. The test part "
+        f"has {count(test.sum())}. {source}{stand_in}"
     )
 
 # %% [markdown]
@@ -297,11 +297,11 @@ if ready:
     show_table(
         differences,
         name="tab-views-differences",
-        caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference on "
-        f"{n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above 0. "
-        "*Does not hold*: it lies below 0. *Same answer to all*: neither network tells cases apart, so its F1 says "
-        "nothing. The p values are adjusted for six comparisons; the verdicts are not. On the right the difference "
-        "of the report's two values, whose interval is not known.",
+        caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference "
+        f"on {n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above "
+        "0. *Does not hold*: it lies below 0. *Same answer to all*: neither network tells cases apart, so "
+        "its F1 says nothing. The p values are adjusted for six comparisons; the verdicts are not. On the "
+        "right the difference of the report's two values, whose interval is not known.",
         decimals=3,
     )
 
@@ -314,23 +314,26 @@ if ready:
                                 xlabel="zoomed nodule minus wide view (points of weighted F1)",
                                 references={"no difference": 0}),
         name="fig-views-differences",
-        caption=f"Zoomed nodule minus {VIEW_NAMES[wide]} on the same {n} test cases, with 95 % intervals, and "
-        "the report's differences. To the right of the line the zoomed view is better. An interval that "
+        caption=f"Zoomed nodule minus {VIEW_NAMES[wide]} on the same {n} test cases, with 95 % intervals, "
+        "and the report's differences. To the right of the line the zoomed view is better. An interval that "
         "crosses the line does not tell which is.",
-        alt="Six horizontal intervals, one for each network and task, around a vertical line at zero, with the "
-        "report's values as points.",
+        alt="Six horizontal intervals, one for each network and task, around a vertical line at zero, with "
+        "the report's values as points.",
     )
 
 # %% tags=["hide-input"]
 if ready:
     above_0, below_0 = (points["low"] > 0).sum(), (points["high"] < 0).sum()
     halves = (points["high"] - points["low"]) / 2
-    width = f"{halves.min():.0f} to {halves.max():.0f} points. " if halves.notna().any() else "not defined here. "
+    width = "not defined here. "
+    if halves.notna().any():
+        width = f"{halves.min():.0f} to {halves.max():.0f} points. "
     show_text(
         f"Of {len(points)} differences, {above_0} have their whole interval above 0 and {below_0} have it "
-        f"below; the other {len(points) - above_0 - below_0} cannot be told from no difference. Half an interval "
-        f"is {width}A true difference smaller than that would often go unnoticed with {n} cases. The intervals "
-        "are about other test patients; another training of the same networks would move the values too."
+        f"below; the other {len(points) - above_0 - below_0} cannot be told from no difference. Half an "
+        f"interval is {width}A true difference smaller than that would often go unnoticed with {n} cases. "
+        "The intervals are about other test patients; another training of the same networks would move the "
+        "values too."
     )
 
 # %% [markdown]
@@ -362,17 +365,17 @@ said = " and ".join(
     for task, row in rows.items()
 )
 show_text(
-    f"Between 200 and 420 cases, the sizes that fit are: {', '.join(map(str, tested))}. On {max(tested)} cases "
-    f"the accuracies of its table 2 differ by {said}, *if* the two networks erred independently of each other. "
-    "Tested on the same cases they would share many errors and the intervals would be narrower; by how much, "
-    "the report's table cannot tell."
+    f"Between 200 and 420 cases, the sizes that fit are: {', '.join(map(str, tested))}. On {max(tested)} "
+    f"cases the accuracies of its table 2 differ by {said}, *if* the two networks erred independently of "
+    "each other. Tested on the same cases they would share many errors and the intervals would be narrower; "
+    "by how much, the report's table cannot tell."
 )
 
 # %% [markdown]
 # ## The shortcut
 #
-# There is another difference between the views than resolution and surroundings. The zoomed picture is cut
-# at the box that the readers drew, with a fixed margin, and laid on a grey canvas. The width of the grey bands
+# There is another difference between the views than resolution and surroundings. The zoomed picture is cut at
+# the box that the readers drew, with a fixed margin, and laid on a grey canvas. The width of the grey bands
 # is therefore the size of the nodule, as measured by the readers, in a form that takes no eye for lungs to
 # read (see [Preprocessing](02_preprocessing.ipynb)). No full slice has it. A network that reads the bands is
 # right often, and would be helpless before a scan in which nobody has drawn a box yet.
@@ -426,8 +429,8 @@ if ready:
         show_text(f"A form is missing: {why}.")
 
 # %% [markdown]
-# In the tables, the row *grey bands alone* is no network: a few decision trees that are given two numbers, the
-# bands' widths across and down.
+# In the tables, the row *grey bands alone* is no network: a few decision trees that are given two numbers,
+# the bands' widths across and down.
 
 # %% tags=["hide-input"]
 if ready:
@@ -444,15 +447,15 @@ if ready:
     constant = [f"{name} ({TASKS[task]})" for (task, name), number in answers.items() if number == 1]
     if constant:
         show_text(
-            f"These networks give every test case the same answer: {', '.join(constant)}. They have not learnt "
-            "to divide the cases, so their differences from others say little about the images."
+            f"These networks give every test case the same answer: {', '.join(constant)}. They have not "
+            "learnt to divide the cases, so their differences from others say little about the images."
         )
 
 # %% [markdown]
 # ### Each form against the zoomed view as it is
 #
-# If the bands were of no use to the network, filling them would change nothing. If they were all that it uses,
-# the bands alone would do as well as the whole view.
+# If the bands were of no use to the network, filling them would change nothing. If they were all that it
+# uses, the bands alone would do as well as the whole view.
 
 
 # %% tags=["hide-input"]
@@ -524,10 +527,10 @@ if ready:
         decision,
         name="tab-views-decision",
         caption=f"The CNN on each form of the zoomed view minus the CNN on the {VIEW_NAMES[wide]}, {n} test "
-        "cases: paired difference of the weighted F1 with its 95 % interval, and what it says of the statement. "
-        "On the right the difference of the AUC (binary) and of the quadratic weighted kappa (multi-class). The "
-        "AUC asks only for the order of the cases, so it still sees something in networks that call every case "
-        "benign.",
+        "cases: paired difference of the weighted F1 with its 95 % interval, and what it says of the "
+        "statement. On the right the difference of the AUC (binary) and of the quadratic weighted kappa "
+        "(multi-class). The AUC asks only for the order of the cases, so it still sees something in networks "
+        "that call every case benign.",
     )
 
 
@@ -538,7 +541,8 @@ def conclude(task):
     if kept == left == "holds":
         return "the zoomed view wins with the bands and without: the shortcut is not what decides"
     if kept == "holds":
-        return f"the zoomed view wins with the bands; without them the statement {left}: the bands may have won"
+        return ("the zoomed view wins with the bands; without them the statement "
+                f"{left}: the bands may have won")  # fmt: skip
     return f"with the bands the statement {kept}, without them it {left}"
 
 
@@ -568,11 +572,7 @@ show_text(f"> {words['words']} (section {words['section']})")
 
 # %% tags=["hide-input"]
 def together(task, name):
-    columns = list(CLASS_COLUMNS[task])
-    first, second = (results[task, view, name].set_index("case_id") for view in ("nodule", wide))
-    y_prob = (first[columns] + second.loc[first.index, columns]) / 2
-    y_pred = y_prob.to_numpy().argmax(axis=1) + (task == "multiclass")
-    return first.assign(**y_prob, y_pred=y_pred).reset_index()
+    return evidence.together(results[task, "nodule", name], results[task, wide, name], task=task)
 
 
 # %% tags=["hide-input"]
@@ -596,9 +596,10 @@ if ready:
     show_table(
         combined,
         name="tab-views-together",
-        caption=f"Mean probability of both views against the zoomed nodule alone, {n} test cases: weighted F1 in "
-        "percent, and the paired difference with its 95 % interval. For comparison, the majority class has "
-        f"{bars['majority class']} and the diameter alone {bars['diameter alone']} (binary / multi-class).",
+        caption=f"Mean probability of both views against the zoomed nodule alone, {n} test cases: weighted "
+        "F1 in percent, and the paired difference with its 95 % interval. For comparison, the majority class "
+        f"has {bars['majority class']} and the diameter alone {bars['diameter alone']} (binary / "
+        "multi-class).",
     )
 
 # %% [markdown]
@@ -614,9 +615,9 @@ if ready:
 # networks *holds* if every interval lies above 0, *does not hold* if one lies below, and otherwise *cannot be
 # told*.
 #
-# Two remarks. That the binary task has the higher accuracy is nearly certain in advance: with two classes, one
-# of them common, a constant answer is right more often than with five. And statements about transfer learning
-# are not testable with networks that start from random weights.
+# Two remarks. That the binary task has the higher accuracy is nearly certain in advance: with two classes,
+# one of them common, a constant answer is right more often than with five. And statements about transfer
+# learning are not testable with networks that start from random weights.
 
 
 # %% tags=["hide-input"]
@@ -692,10 +693,10 @@ if ready:
 # %% [markdown]
 # ## Exercise
 #
-# Does the network that was trained on the zoomed view really look at its bands? Do not train anything: give the
-# trained network (`form_runs["binary", "bands kept"]`) the *filled* images of the test cases and see how its
-# answers change. A run's settings say how its images are made, so a copy of the run with another `bands` is
-# enough. Is a worse result proof of the shortcut?
+# Does the network that was trained on the zoomed view really look at its bands? Do not train anything: give
+# the trained network (`form_runs["binary", "bands kept"]`) the *filled* images of the test cases and see how
+# its answers change. A run's settings say how its images are made, so a copy of the run with another `bands`
+# is enough. Is a worse result proof of the shortcut?
 
 # %% tags=["hide-cell"]
 # Solution
@@ -719,8 +720,8 @@ if ready and "bands filled" in names_of_forms:
     show_text(
         "Filling the bands changes the weighted F1 of the same network by "
         f"{written(row, percent=True)} points. A clear fall would show that the "
-        "answers depend on what stood in the place of the bands. It would be no proof that the network read the "
-        "size from them: images without bands are of a kind that it has never seen, and the contrast of the "
-        "whole picture changes with them, because it turns around each image's mean. Training on filled images, "
-        "as in the third row, does not have this flaw."
+        "answers depend on what stood in the place of the bands. It would be no proof that the network read "
+        "the size from them: images without bands are of a kind that it has never seen, and the contrast of "
+        "the whole picture changes with them, because it turns around each image's mean. Training on filled "
+        "images, as in the third row, does not have this flaw."
     )

@@ -66,11 +66,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from lungcls import agreement, ceiling, latent_classes, readers
+from lungcls import agreement, ceiling, intervals, latent_classes, readers
 from lungcls.cohort import to_binary
-from lungcls.report import plots, reported
+from lungcls.report import gathered, plots, reported, tables
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.wording import count, percent
+from lungcls.runs import CLASS_COLUMNS
 from lungcls.sources import lidc
 
 nodules = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
@@ -136,8 +137,8 @@ read_by_four = count(by_size.loc[4, "nodules"])
 show_text(
     f"Two readers give the same score in {percent(agreed.loc['same score', 'value'])} of the cases. Even on "
     "which side of the border between benign and malignant a nodule lies they disagree in "
-    f"{percent(other_side)}. Of the {read_by_four} "
-    f"nodules with four readers, {percent(by_size.loc[4, 'equal'])} have four equal scores, and in "
+    f"{percent(other_side)}. Of the {read_by_four} nodules with four readers, "
+    f"{percent(by_size.loc[4, 'equal'])} have four equal scores, and in "
     f"{percent(by_size.loc[4, 'both sides'])} one reader at least says benign and one malignant."
 )
 
@@ -366,6 +367,9 @@ show_text(
 # - the **largest class**, an answer that looks at nothing;
 # - the **diameter**, a single number a nodule: once with a logistic curve on its logarithm, once with small
 #   boosted trees, each trained on the other patients (ten folds, no patient in two of them);
+# - **networks** that were trained on real CT windows and recorded ([Results side by
+#   side](../book/results.md)): each as it ends, from scratch or fine-tuned, on each view, with the answers to
+#   its test cases;
 # - the **second panel** from above.
 #
 # One more row shows what a value *above* the band looks like. The readers also described each nodule: its
@@ -405,7 +409,17 @@ for task, y in LABELS.items():
     share = np.mean(y[:, None] == np.unique(y), axis=0)
     guesses["largest class", task] = np.tile(share, (len(y), 1))
 
+
 # %% tags=["hide-input"]
+def network_scores(result, task):
+    y_prob = result[list(CLASS_COLUMNS[task])].to_numpy()
+    found = intervals.score_intervals(
+        result["y_true"], result["y_pred"], y_prob, patients=result["patient_id"], task=task,
+        average="weighted", seed=seed, resamples=resamples,
+    ).set_index("score")  # fmt: skip
+    return {(task, score): found.loc[score, ["value", "low", "high"]].tolist() for score in found.index}
+
+
 names, owner = np.unique(cases["patient_id"], return_inverse=True)
 drawn = np.random.default_rng(seed).multinomial(
     len(names), np.full(len(names), 1 / len(names)), baseline_resamples
@@ -420,13 +434,17 @@ printed = reported.main_results() / 100
 for task, row in (("binary", "Binary_Nodule"), ("multiclass", "MultiClass_Nodule")):
     results["report (its own split)", task, "accuracy"] = [printed.loc[row, "accuracy"], np.nan, np.nan]
     results["report (its own split)", task, "F1 (weighted)"] = [printed.loc[row, "f1"], np.nan, np.nan]
+networks = gathered.last_stages()
+for who, by_task in networks.items():
+    for task, result in by_task.items():
+        results |= {(who, *key): row for key, row in network_scores(result, task).items()}
 results |= {("second panel", *key): [mean, *second.loc[key]] for key, mean in second.mean(axis=1).items()}
 results = pd.DataFrame.from_dict(results, orient="index", columns=["value", "low", "high"])
 results.index = pd.MultiIndex.from_tuples(results.index, names=["who", "task", "score"])
 
 # %% tags=["hide-input"]
 ORDER = ["largest class", "report (its own split)", "diameter, logistic", "diameter, boosted trees"]
-ORDER += ["second panel", "same readers' descriptions (leak)"]
+ORDER += [*networks, "second panel", "same readers' descriptions (leak)"]
 values = results["value"].unstack(["task", "score"]).reindex(index=ORDER, columns=list(NAMES))
 values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
 named = band.reindex(list(NAMES)).set_axis(values.columns)
@@ -434,20 +452,26 @@ show_figure(
     plots.values_in_bands(values, named, marked=[ORDER[1]]),
     name="fig-ceiling",
     caption=f"Who reaches which score on the report's case list (n = {count(len(cases))}; the report's own "
-    "values are on its own test part). Blue: the modelled ceiling, a band and no bound. The report printed "
-    "neither AUC nor kappa. What stands to the right of the band has to be suspected of a leak; the last row "
-    "is one.",
+    "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a band "
+    "and no bound. The report printed neither AUC nor kappa. What stands to the right of the band has to be "
+    "suspected of a leak; the last row is one.",
     alt="Six panels, one a score, each with a shaded band for the modelled ceiling and a dot for the largest "
-    "class, the report, two predictors from the diameter, a second panel of readers and a leaking predictor.",
+    "class, the report, two predictors from the diameter, recorded networks, a second panel of readers and a "
+    "leaking predictor.",
 )
 
+
 # %% tags=["hide-input"]
-rows = []
-for (who, task, score), row in results.loc[ORDER[1:4] + ORDER[5:]].iterrows():
+def standing(value, task, score):
     low, high = band.loc[(task, score)]
     reader = second["low"].get((task, score))  # the AUC has no second panel
+    return ceiling.place(value, second=reader, low=low, high=high)
+
+
+rows = []
+for (who, task, score), row in results.loc[ORDER[1:4] + ORDER[-1:]].iterrows():
     interval = "–" if np.isnan(row["low"]) else f"{row['low']:.3f}–{row['high']:.3f}"
-    stands = ceiling.place(row["value"], second=reader, low=low, high=high)
+    stands = standing(row["value"], task, score)
     rows.append([who, NAMES[task, score], f"{row['value']:.3f}", interval, stands])
 places = pd.DataFrame(rows, columns=["who", "score", "value", "95 % interval", "where it stands"])
 show_table(
@@ -457,6 +481,35 @@ show_table(
     f"{count(len(cases))} cases ({count(baseline_resamples)} resamples); for the report's values none can be "
     "made in this way, since its predictions are not known.",
 )
+
+
+# %% tags=["hide-input"]
+def network_cell(who, key):
+    if (who, *key) not in results.index:
+        return "–"
+    row = results.loc[(who, *key)]
+    return f"{tables.with_interval(row)}, {standing(row['value'], *key)}"
+
+
+cells = {who: {NAMES[key]: network_cell(who, key) for key in NAMES} for who in networks}
+if networks:
+    tested = {len(result) for by_task in networks.values() for result in by_task.values()}
+    show_table(
+        pd.DataFrame.from_dict(cells, orient="index").rename_axis("network and view"),
+        name="tab-places-networks",
+        caption="The same for recorded networks on real CT windows "
+        f"({' or '.join(map(count, sorted(tested)))} test cases, patients apart from training), with 95 % "
+        "intervals over patients. In brackets: where the weights come from. The band is that of the whole "
+        "case list, and the test cases are a sample of it.",
+    )
+    placed = [standing(results.loc[(who, *key), "value"], *key) for who in networks for key in NAMES
+              if (who, *key) in results.index]  # fmt: skip
+    show_text(
+        f"Of these {len(placed)} scores, {placed.count('inside the band')} lie inside the band, "
+        f"{placed.count('above the band')} above it, and {sum('below' in one for one in placed)} below it or "
+        "below a second panel; the others lie between the panel and the band. On the zoomed nodule a network "
+        "is also given the readers' measure of size, in the width of the grey bands."
+    )
 
 # %% tags=["hide-input"]
 at, by_diameter = results["value"], results.loc[ORDER[2:4], "value"]
@@ -490,9 +543,8 @@ show_text(
 missing = (1 - band.loc[five, "high"]) / (1 - at[(ORDER[1], *five)])
 show_text(
     f"**Five scores.** The report's best accuracy is {at[(ORDER[1], *five)]:.3f} "
-    f"({stands[ORDER[1], NAMES[five]]}; the largest class alone gives "
-    f"{at[(ORDER[0], *five)]:.3f}). Beside 1 that looks poor, but the band goes from "
-    f"{range_of(band.loc[five])}: of what is missing to 1, "
+    f"({stands[ORDER[1], NAMES[five]]}; the largest class alone gives {at[(ORDER[0], *five)]:.3f}). Beside 1 "
+    f"that looks poor, but the band goes from {range_of(band.loc[five])}: of what is missing to 1, "
     f"{percent(missing)} or more could not be had by any means in this model. The rest could: a second panel "
     f"of readers reaches {range_of(second.loc[five])}, and the diameter alone "
     f"{range_of(by_diameter[:, 'multiclass', 'accuracy'])}."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lungcls import agreement, readers
+from lungcls import agreement, intervals, readers
 from lungcls.sources import lidc
 
 # Krippendorff's own example: four observers, twelve units, values 1 to 5 (krippendorff2011).
@@ -63,15 +63,16 @@ def test_scores_of_a_table_are_those_of_scikit_learn():
 
 
 def test_patients_are_drawn_whole():
-    tables = np.zeros((3, 2, 2))
-    tables[0, 0, 0] = tables[1, 0, 1] = tables[2, 1, 1] = 1
-    drawn = agreement.bootstrap_tables(tables, ["a", "a", "b"], seed=0, resamples=50)
-    assert (drawn[0] == tables.sum(axis=0)).all() and drawn.shape == (51, 2, 2)
-    assert (drawn[:, 0, 0] == drawn[:, 0, 1]).all()  # both of patient a
-    assert (drawn[:, 0, 0] + drawn[:, 1, 1] == 2).all()
-    assert len(np.unique(drawn[1:, 0, 0])) == 3
-    with pytest.raises(ValueError, match=r"patients: found shape \(2,\), expected \(3,\)"):
-        agreement.bootstrap_tables(tables, ["a", "b"], seed=0, resamples=5)
+    found, patients = readers.panels(["1 1", "1 2", "3 3 4", "5 5"]), ["a", "a", "b", "c"]
+    table = agreement.agreement(found, patients, seed=0, resamples=300)
+    same, pairs = np.array([1, 0, 1, 1]), np.array([1, 1, 3, 1])
+    weights = intervals.patient_weights(patients, resamples=300, seed=0)
+    assert (weights[:, 0] == weights[:, 1]).all()  # both of patient a
+    shares = (weights @ same) / (weights @ pairs)
+    assert table.loc["same score", "value"] == pytest.approx(0.5)
+    assert table.loc["same score", ["low", "high"]].tolist() == pytest.approx(np.quantile(shares, [0.025, 0.975]))
+    with pytest.raises(ValueError, match=r"patients: found shape \(2,\), expected \(4,\), one a nodule"):
+        agreement.agreement(found, ["a", "b"], seed=0, resamples=5)
 
 
 def test_lidc_readers_agree_as_known(every):

@@ -7,7 +7,7 @@ from sklearn.metrics import recall_score
 
 from conftest import seen_cohort, tiny_cohort
 from lungcls.errors import InputError
-from lungcls.report import claims, evidence
+from lungcls.report import claims, evidence, unusual
 
 LEDGER = claims.load()
 COHORT = seen_cohort()
@@ -52,7 +52,8 @@ def test_the_rebuilt_list_has_the_counts_of_the_report_and_fewer_patients(lidc_m
 
 def test_every_measure_of_the_ledger_is_there(lidc_measures):
     wanted = {test["measure"] for claim in LEDGER["claims"] for test in claim["tests"] if "measure" in test}
-    assert wanted == set(lidc_measures) | set(evidence.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0))
+    measures = evidence.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0) | unusual.of_cohort(tiny_cohort(), seed=0)
+    assert wanted == set(lidc_measures) | set(measures)
 
 
 def test_bands_and_contrast_are_measured_where_the_cohort_has_them():
@@ -81,6 +82,31 @@ def test_a_difference_of_two_runs_is_that_of_their_scores():
         evidence.of_runs(RESULTS, "binary wide TL", "binary nodule CNN", score="F1 (weighted)", seed=0)
 
 
+def test_two_views_are_averaged_case_by_case():
+    first, second = result(TRUTH, confidence=0.6), result(1 - TRUTH, confidence=0.9)
+    both = evidence.together(first, second.sample(frac=1, random_state=0), task="binary")
+    assert both["case_id"].tolist() == first["case_id"].tolist()
+    assert both["y_pred"].tolist() == (1 - TRUTH).tolist()  # the surer one decides
+    assert both["confidence"].to_numpy() == pytest.approx(0.65)
+    alone = evidence.together(first, first, task="binary")
+    assert alone[["p_benign", "p_malignant", "y_pred"]].equals(first[["p_benign", "p_malignant", "y_pred"]])
+    scores = evidence.together(*2 * [RESULTS["multiclass nodule FT"]], task="multiclass")
+    assert (scores["y_pred"] == scores["y_true"]).all()
+    with pytest.raises(ValueError, match="cases: found 40 and 39, expected the same ones"):
+        evidence.together(first, first.iloc[1:], task="binary")
+
+
+def test_the_average_of_both_views_is_tested_against_the_zoomed_one():
+    (claim,) = [claim for claim in LEDGER["claims"] if claim["number"] == 35]
+    both = {f"{task} both {network}": result(TRUTH if task == "binary" else 3, task=task)
+            for task in ("binary", "multiclass") for network in evidence.PRINTED}  # fmt: skip
+    alone = {name.replace("both", "nodule"): result(0 if "binary" in name else 3, task=name.split()[0])
+             for name in both}  # fmt: skip
+    found = evidence.collect({"claims": [claim]}, measures={}, results=both | alone, seed=0)[35]
+    assert len(found) == 6 and all(one["value"] > 0.3 for one in found[:3]) and all(one["same"] for one in found[3:])
+    assert evidence.printed(claim) == ([], [])  # the report prints no such value
+
+
 def test_confidence_is_compared_with_what_the_report_states():
     name = "multiclass nodule FT"
     mean = evidence.of_runs(RESULTS, name, score="confidence, less that stated", seed=0)
@@ -98,6 +124,7 @@ def test_gaps_of_classes_are_those_of_the_reports_figure():
 
 def test_the_whole_ledger_is_decided_and_what_is_missing_is_said(lidc_measures):
     measures = lidc_measures | evidence.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0)
+    measures |= unusual.of_cohort(tiny_cohort(), seed=0)
     found = evidence.collect(LEDGER, measures=measures, results=RESULTS, seed=0, random_init="random init")
     table = claims.decide(LEDGER, found)
     assert len(table) == 36 and set(table["verdict"]) <= set(claims.VERDICTS)

@@ -125,8 +125,8 @@ def test_numbers_look_alike_everywhere():
 def test_a_table_is_numbered_and_keeps_its_cells():
     frame = pd.DataFrame({"rule": ["mean", "median"], "n": ["1", "2"]})
     lines = wording.table(frame, name="tab-a", caption="Two rules.").splitlines()
-    assert lines[0] == "```{table} Two rules." and ":name: tab-a" in lines
-    assert lines[-4:] == ["| :--- | ---: |", "| mean | 1 |", "| median | 2 |", "```"]
+    assert lines[0] == "::::{table} Two rules." and ":name: tab-a" in lines
+    assert lines[-4:] == ["| :--- | ---: |", "| mean | 1 |", "| median | 2 |", "::::"]
 
 
 def test_timings_become_a_table():

@@ -1,23 +1,55 @@
-"""The results page: tables that recompute from the recorded predictions."""
+"""The results page: tables that recompute from the recorded predictions, and say what is there."""
 
+from functools import partial
+import json
 from pathlib import Path
+import shutil
 
+import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lungcls import runs
+from lungcls import runs, study
+from lungcls.cohort import Cohort
 from lungcls.errors import InputError
-from lungcls.report import reported, results
+from lungcls.report import gathered, reported, results
 from lungcls.sources import lidc
 
 FOLDER = Path(__file__).parent.parent / "book" / "results" / "lidc"
 FOUND = runs.list_runs(FOLDER)
-TEST = "split == 'test'"
+CNN = next(run for run in FOUND if run.config["model"] == "cnn" and run.config["view"] == "nodule")
 
 
 @pytest.fixture(scope="module")
 def facts():
     return results.recorded_facts(FOLDER)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few resamples, for tests that do not look at intervals."""
+    score = results.tables.intervals.score_intervals
+    monkeypatch.setattr(results.tables.intervals, "score_intervals", partial(score, resamples=20))
+
+
+def record(folder, run, *, name, settings=None, predictions=None, **config):
+    """Write a record like another one, with something changed."""
+    place = folder / name
+    shutil.copytree(run.folder, place)
+    changed = run.config | config | {"id": name, "settings": run.config["settings"] | (settings or {})}
+    (place / "config.json").write_text(json.dumps(changed), encoding="utf-8")
+    if predictions is not None:
+        predictions.to_csv(place / "predictions.csv", index=False)
+    return runs.load(place)
+
+
+def flipped(run, *, every):
+    """The predictions of a run, with every so many answers of the test part turned."""
+    table = run.predictions.copy()
+    rows = table.index[table["split"] == "test"][::every]
+    table.loc[rows, ["p_benign", "p_malignant"]] = table.loc[rows, ["p_malignant", "p_benign"]].to_numpy()
+    table.loc[rows, "y_pred"] = 1 - table.loc[rows, "y_pred"]
+    return table
 
 
 def test_records_hold_no_image_and_no_network_and_name_their_key():
@@ -26,7 +58,7 @@ def test_records_hold_no_image_and_no_network_and_name_their_key():
         assert run.id.endswith(run.config["key"][:8]) and run.environment["processor_seconds"] > 0
 
 
-def test_records_are_of_the_reports_cases_with_their_labels_and_no_patient_is_in_two_parts():
+def test_records_are_of_the_reports_cases_with_their_labels():
     cases = lidc.report_cases().set_index("case_id")
     for run in FOUND:
         table = run.predictions
@@ -34,49 +66,169 @@ def test_records_are_of_the_reports_cases_with_their_labels_and_no_patient_is_in
         labels = known["malignancy"].to_numpy()
         expected = labels if run.config["task"] == "multiclass" else (labels > 3).astype(int)
         assert (table["y_true"].to_numpy() == expected).all()
-        parts = table.assign(patient=known["patient_id"].to_numpy()).groupby("patient")["split"].nunique()
-        assert (parts == 1).all()
+        if run.config["settings"]["protocol"] == "patient":
+            parts = table.assign(patient=known["patient_id"].to_numpy()).groupby("patient")["split"].nunique()
+            assert (parts == 1).all()
 
 
-def test_all_records_share_one_split():
-    first = FOUND[0].predictions[["case_id", "split"]]
-    assert all(run.predictions[["case_id", "split"]].equals(first) for run in FOUND)
+def test_every_record_is_in_one_group_and_groups_share_their_cases():
+    groups = gathered.recorded(FOLDER)
+    assert sum(len(group.runs) for group in groups) == sum(run.config["fold"] is None for run in FOUND)
+    for group in groups:
+        assert all(run.predictions[["case_id", "split"]].equals(group.parts) for run in group.runs)
 
 
-def test_every_row_recomputes_from_the_predictions(facts):
-    for run in FOUND:
-        test = run.predictions.query("split == 'test'")
-        scores = [accuracy_score(test["y_true"], test["y_pred"]),
-                  f1_score(test["y_true"], test["y_pred"], average="weighted", zero_division=0)]
-        table = facts[f"results_{run.config['task']}"]
-        rows = [row for row in table.splitlines() if run.weights in row and results.VIEW_NAMES[run.config["view"]] in row
-                and row.startswith(f"| {results.title(run.config['model'], run.config['stage'])} (")]
-        assert len(rows) == 1
-        for score in scores:
-            assert f" {100 * score:.1f} [" in rows[0]
-
-
-@pytest.mark.parametrize("task", ["binary", "multiclass"])
-def test_confidence_recomputes_from_the_predictions(facts, task):
-    mine = [run for run in FOUND if run.config["task"] == task]
-    for run in mine:
-        row = next(row for row in facts[f"confidence_{task}"].splitlines() if row.startswith(f"| {results._named(run)} |"))
-        assert f"| {run.predictions.query(TEST)['confidence'].mean():.2f} [" in row
-    kinds = 2 if task == "binary" else 3
-    for name, rows in (("confidence", 1), ("calibration", 1), ("sets", kinds)):
-        table = facts[f"{name}_{task}"]
-        body = [line for line in table.splitlines() if line.startswith("| ")][2:]
-        assert len(body) == rows * (len(mine) + 2) and "| majority class |" in table and "| diameter alone |" in table
+def test_every_plain_row_recomputes_from_the_predictions(facts):
+    for group in gathered.recorded(FOLDER):
+        for task in results.TASKS:
+            mine = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
+            for (view, name, change), members in mine.items():
+                if change:
+                    continue
+                start = f"| {group.name} | {name} | {results.VIEW_NAMES[view]} |"
+                rows = [row for row in facts[f"results_{task}"].splitlines() if row.startswith(start)]
+                assert len(rows) == 1
+                test = members[0].predictions.query("split == 'test'")
+                for score in (accuracy_score(test["y_true"], test["y_pred"]),
+                              f1_score(test["y_true"], test["y_pred"], average="weighted", zero_division=0)):
+                    assert f" {100 * score:.1f} [" in rows[0]
 
 
 def test_the_report_and_the_baselines_stand_beside_them(facts):
-    printed = reported.load()["main_results_percent"]
+    main, f1 = reported.load()["main_results_percent"], reported.load()["f1_percent"]
     for task, names in (("binary", ("Binary_FullSlice", "Binary_Nodule")), ("multiclass", ("MultiClass_FullSlice",))):
         for name in names:
-            assert f"| {printed[name]['accuracy']} | {printed[name]['f1']} |" in facts[f"results_{task}"]
+            assert f"| {main[name]['accuracy']} | {main[name]['f1']} |" in facts[f"results_{task}"]
+        assert f"| report | CNN | zoomed nodule | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
         assert "| majority class |" in facts[f"results_{task}"] and "| diameter alone |" in facts[f"results_{task}"]
 
 
-def test_a_folder_without_records_is_one_clear_error(tmp_path):
+def test_without_the_baselines_there_is_no_table(monkeypatch):
+    monkeypatch.setattr(results.tables, "baseline_results", lambda *_, **__: ({}, {}))
+    with pytest.raises(ValueError, match="found no majority class and no diameter alone"):
+        results.recorded_facts(FOLDER)
+
+
+def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
+    first = record(tmp_path, CNN, name="a-s0")
+    second = record(tmp_path, CNN, name="a-s1", seed=1, predictions=flipped(CNN, every=3))
+    found = results.recorded_facts(tmp_path)
+    scores = [100 * accuracy_score(*run.predictions.query("split == 'test'")[["y_true", "y_pred"]].to_numpy().T)
+              for run in (first, second)]  # fmt: skip
+    text = f"{sum(scores) / 2:.1f} ({min(scores):.1f}–{max(scores):.1f})"
+    assert f"| CNN (from scratch) | zoomed nodule | 2 | {text} |" in found["results_seeds"]
+    rows = [row for row in found["results_binary"].splitlines() if "CNN (from scratch)" in row]
+    assert len(rows) == 1 and f"| {scores[0]:.1f} [" in rows[0]
+    assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
+
+
+def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
+    record(tmp_path, CNN, name="a")
+    parts = CNN.predictions
+    moved = parts.assign(split=parts["split"].replace({"validation": "test", "test": "validation"}))
+    record(tmp_path, CNN, name="b", split="report-s0", settings={"protocol": "report"}, predictions=moved)
+    found = results.recorded_facts(tmp_path)
+    assert found["results_binary"].count("| diameter alone |") == 2
+    assert "| lidc-ct, report's split | CNN (from scratch) |" in found["results_binary"]
+    assert "single cases, stratified, as in the report" in found["results_sources"]
+    assert "a split of single cases" not in found["results_missing"]
+
+
+def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path, few):
+    record(tmp_path, CNN, name="a")
+    record(tmp_path, CNN, name="b", settings={"augmentation": "randaugment"}, predictions=flipped(CNN, every=5))
+    record(tmp_path, CNN, name="c", settings={"patience": 3}, predictions=flipped(CNN, every=7))
+    found = results.recorded_facts(tmp_path)
+    assert "RandAugment" in found["results_ablations"] and "RandAugment" not in found["results_binary"]
+    assert found["results_ablations"].count("| majority class |") == 1
+    assert f"CNN (from scratch), patience {CNN.config['settings']['patience']} |" in found["results_binary"]
+    assert "CNN (from scratch), patience 3 |" in found["results_binary"]
+
+
+def test_weights_are_named_no_better_than_they_are(tmp_path, few):
+    mobile = next(run for run in FOUND if run.config["model"] == "mobilenet")
+    assert gathered.weights_of(mobile)[0] == "ImageNet, rebuilt" and "quantised" in gathered.weights_of(mobile)[1]
+    assert gathered.weights_of(CNN) == ("from scratch", "")
+    four = {"label": "efficientnetb4_notop.h5", "digest": "578ce9ad015f" + 52 * "0"}
+    record(tmp_path, mobile, name="a", model="efficientnetb4", weights=four)
+    record(tmp_path, mobile, name="b", weights={"label": "random init", "digest": ""})
+    found = results.recorded_facts(tmp_path)
+    name = study.title("efficientnetb4", mobile.config["stage"])
+    assert f"{name} (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"]
+    assert "stands in for the report's EfficientNetB2" in found["results_weights"]
+    assert "MobileNet starts from weights named *random init*." in found["results_weights"]
+    assert "EfficientNetB2 (EfficientNetB4 stands in for it)" in found["results_missing"]
+    assert "(random init)" in found["results_binary"] + found["results_multiclass"]
+
+
+def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
+    there = {(run.config["model"], run.config["task"]) for run in FOUND}
+    assert ("some of CNN" in facts["results_missing"]) == (("cnn", "multiclass") not in there)
+    record(tmp_path, CNN, name="a")
+    assert "its other candidate ResNet50" in results.recorded_facts(tmp_path)["results_missing"]
+
+
+def test_networks_with_one_answer_are_named(facts, tmp_path, few):
+    constant = CNN.predictions.assign(p_benign=0.9, p_malignant=0.1, y_pred=0, confidence=0.9)
+    record(tmp_path, CNN, name="a", predictions=constant)
+    said = results.recorded_facts(tmp_path)["results_constant"]
+    assert "CNN (from scratch), binary, zoomed nodule (lidc-ct)" in said
+    assert ("give every test case the same answer" in facts["results_constant"])
+
+
+def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path, few):
     with pytest.raises(InputError, match="no recorded run, expected"):
         results.recorded_facts(tmp_path)
+    record(tmp_path, CNN, name="a")
+    twice = record(tmp_path, CNN, name="c")
+    with pytest.raises(InputError, match="a and c are one run under two versions"):
+        results.recorded_facts(tmp_path)
+    shutil.rmtree(twice.folder)
+    record(tmp_path, CNN, name="b", seed=1, predictions=CNN.predictions.iloc[::-1])
+    with pytest.raises(InputError, match="found other cases among the runs of the split"):
+        results.recorded_facts(tmp_path)
+
+
+def test_recorded_networks_are_taken_as_they_end(tmp_path, monkeypatch):
+    found = gathered.last_stages(FOLDER)
+    assert "CNN (from scratch), zoomed nodule" in found and not [name for name in found if " TL " in name]
+    for by_task in found.values():
+        for task, result in by_task.items():
+            assert {"patient_id", "y_true", "y_pred"} <= set(result) and task in results.TASKS
+    monkeypatch.chdir(tmp_path)  # outside a checkout
+    assert gathered.last_stages() == {}
+
+
+# --- The runs of this build ---------------------------------------------------------------------
+
+
+def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
+    cases = lidc.report_cases()
+    images = {"nodule": np.zeros((len(cases), 4, 4), np.uint8)}
+    info = {"name": "mine", "made_by": {"source": "phantom"}}
+    cohort = Cohort(cases, images, info=info, folder=tmp_path)
+    asked = {"profile": "quick", "seed": 0, "weights": "none"}
+    seen = {}
+
+    class Planned:
+        id = "one"
+
+    def plan(folder, cells, **options):
+        seen.update(options)
+        return [Planned()]
+
+    monkeypatch.setattr(study, "plan", plan)
+    monkeypatch.setattr(study, "find", lambda job: CNN)
+    group = gathered.live(cohort, asked)
+    assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
+    found = results.recorded_facts(FOLDER, live=group)
+    assert "| mine, this build | CNN (from scratch) |" in found["results_binary"]
+    assert "say nothing of patients" in found["results_live"]
+    monkeypatch.setattr(study, "find", lambda job: None)
+    assert gathered.live(cohort, asked) == "The networks of this build are not in the run store any more."
+
+
+def test_why_there_are_no_runs_of_this_build():
+    cases = lidc.report_cases()
+    assert "was not executed" in gathered.live(Cohort(cases, {}), None)
+    assert "no diameters" in gathered.live(Cohort(cases.drop(columns="diameter_mm"), {}), {"profile": "quick"})

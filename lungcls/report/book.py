@@ -20,12 +20,14 @@ from lungcls.report.execute import (
     check_parameters,
     execute,
     key_of,
+    parameters_of,
     stored_key,
     surroundings,
 )
 from lungcls.report.stage import stage
 
 PARTS = ("_config.yml", "_toc.yml", "notebooks", "book")  # a checkout has all of them
+NETWORKS = "04_model_comparison"  # the chapter whose networks the results page shows
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
 OPEN_REFERENCE = re.compile(r"undefined label|unknown document|cross-reference target not found")
 
@@ -89,7 +91,7 @@ def build(
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
         if copies and not any(copy.exists() for copy in copies.values()):
             raise InputError(f"no notebook has been executed in profile {profile}, expected `make book` first")
-        left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened))
+        left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
         for chapter in left_out:
             print(f"left out {chapter}: not executed in profile {profile}", flush=True)
         return render(checkout, lenient=bool(left_out))
@@ -200,11 +202,13 @@ def executed_copy(checkout, profile, name):
     return checkout / "_build" / "executed" / profile / f"{name}.ipynb"
 
 
-def _numbers(checkout, cohort):
+def _numbers(checkout, cohort, copies):
     """Collect the numbers that prose pages name."""
-    from lungcls.report import facts
+    from lungcls.report import checklists, facts
 
-    return facts.collect(cohort, results=checkout / "book" / "results")
+    asked = next((parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None)
+    shown = checklists.labels_shown(copies.values())
+    return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
 
 
 # --- Rendering ------------------------------------------------------------------------

@@ -164,7 +164,8 @@ def _cell(value, decimals):
         return f"{value:,.{decimals}f}".replace("-", "−")
     if pd.api.types.is_integer(value):
         return f"{value:,}".replace("-", "−")
-    return _line(str(value))
+    # A no-break space keeps the two ends of an interval, [0.1, 0.2], on one line.
+    return re.sub(r"(\[[^\[\]\s]+,) (?=[^\[\]\s]+\])", "\\1\N{NO-BREAK SPACE}", _line(str(value)))
 
 
 def _markdown_table(heads, right, rows):

@@ -35,7 +35,7 @@ def collect(ledger, *, measures, results, seed, random_init=None):
         From :func:`of_lidc` and :func:`of_cohort`; a text says why there is none.
     results : mapping of str to DataFrame
         From :func:`lungcls.report.tables.result_of`, by task, view and network, as
-        "binary nodule CNN". The view is "nodule" or "wide".
+        "binary nodule CNN". The view is "nodule", "wide" or, from :func:`together`, "both".
     seed : int
         Of the resamples.
     random_init : str, optional
@@ -222,6 +222,34 @@ def of_runs(results, first, second=None, *, score, seed):
                     patients=int(row["patients"]), same=same)  # fmt: skip
 
 
+def together(first, second, *, task):
+    """Average the probabilities of two networks on the same cases, and decide by the mean.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        From :func:`lungcls.report.tables.result_of`.
+    task : {"binary", "multiclass"}
+
+    Returns
+    -------
+    DataFrame
+        As `first`.
+
+    Raises
+    ------
+    ValueError
+        If the two are not of the same cases.
+    """
+    columns = list(CLASS_COLUMNS[task])
+    first, second = first.set_index("case_id"), second.set_index("case_id")
+    if set(first.index) != set(second.index):
+        raise ValueError(f"cases: found {len(first)} and {len(second)}, expected the same ones in both")
+    y_prob = (first[columns] + second.loc[first.index, columns]) / 2
+    y_pred = y_prob.to_numpy().argmax(axis=1) + (task == "multiclass")
+    return first.assign(**y_prob, y_pred=y_pred, confidence=y_prob.max(axis=1)).reset_index()
+
+
 def _stated():
     return {name: float(text) for name, text in reported.load()["confidence"].items()}
 
@@ -333,7 +361,7 @@ def printed(claim, *, pairing="unpaired"):
 
 def _printed_value(name, score):
     task, view, network = (name or "- - -").split(" ", 2)
-    if network not in PRINTED or (score == "accuracy" and network != "FT"):  # table 2 has one network
+    if network not in PRINTED or (task, view) not in ROWS or (score == "accuracy" and network != "FT"):  # table 2 has one network
         return None
     if score == "accuracy":
         return reported.main_results().loc[ROWS[task, view], "accuracy"] / 100

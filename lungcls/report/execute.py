@@ -126,6 +126,11 @@ def stored_key(path):
     return read(path).metadata.get("lungcls", {}).get("key") if path.exists() else None
 
 
+def parameters_of(path):
+    """Return the parameters that an executed copy was made with; None if there is no copy."""
+    return dict(read(path).metadata.get("papermill", {}).get("parameters", {})) if path.exists() else None
+
+
 def read(path):
     """Read a notebook (format 4)."""
     import nbformat

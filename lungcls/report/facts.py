@@ -14,7 +14,8 @@ from lungcls import readers
 from lungcls.audit import audit
 from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
 from lungcls.profiles import PROFILES, Profile
-from lungcls.report import recorded, reported
+from lungcls.report import cards, checklists, gathered, recorded, reported
+from lungcls.report.confidence_results import confidence_facts
 from lungcls.report.results import recorded_facts
 from lungcls.report.wording import SPACE, count, percent, table
 from lungcls.settings import resolve
@@ -26,7 +27,7 @@ SLICE_SIZE = 512  # height and width of a full slice, in pixels
 DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
 
 
-def collect(cohort=None, *, results=None):
+def collect(cohort=None, *, results=None, asked=None, shown=None):
     """Compute every number that a prose page may name.
 
     Parameters
@@ -37,6 +38,10 @@ def collect(cohort=None, *, results=None):
     results : path, optional
         Folder of the recorded measurements; by default `book/results` of the checkout
         that the working directory is in.
+    asked : mapping of str to value, optional
+        Parameters that the chapter on models was executed with, to find its networks.
+    shown : set of str, optional
+        Labels that this build's notebooks show; see :mod:`lungcls.report.checklists`.
 
     Returns
     -------
@@ -46,7 +51,7 @@ def collect(cohort=None, *, results=None):
     Raises
     ------
     InputError
-        If a recorded measurement is missing.
+        If a recorded measurement is missing, or a checklist is not whole.
     """
     if results is None:
         from lungcls.report.book import find_checkout
@@ -56,10 +61,13 @@ def collect(cohort=None, *, results=None):
     found |= quoted() | profiles() | audit_facts()
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
-    found |= recorded_facts(Path(results) / "lidc")
+    found |= recorded_facts(Path(results) / "lidc", live=gathered.live(cohort, asked))
+    found |= confidence_facts(gathered.recorded(Path(results) / "lidc")[0])
+    found |= cards.collect(Path(results) / "lidc")
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
     found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
-    return found | (cohort_facts(cohort) if cohort is not None else {})
+    found |= cohort_facts(cohort) if cohort is not None else {}
+    return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
 
 
 # --- LIDC-IDRI and the report's case list ---------------------------------------------
@@ -323,6 +331,7 @@ def cohort_facts(cohort):
     dict of str to str
     """
     return {
+        "cohort_sheet": cards.cohort_sheet(cohort),
         "cohort_name": cohort.name,
         "cohort_cases": count(len(cohort)),
         "cohort_patients": count(cohort.cases["patient_id"].nunique()),

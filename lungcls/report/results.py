@@ -1,136 +1,273 @@
-"""The results page: what the report prints, and what was recorded on real images.
+"""The results page: what the report prints, what was recorded on real images, and what this build gave.
 
 Recorded runs lie in a folder of `book/results`, see :mod:`lungcls.records`. Labels, patients and
 diameters come from the annotation index, so that every number can be computed without an image.
+Which runs there are, which are missing and what is said of them follows from the folder.
 """
 
 import pandas as pd
 
-from lungcls import runs
-from lungcls.cohort import Cohort
-from lungcls.errors import InputError
-from lungcls.report import confidence_tables, reported, tables
+from lungcls import study
+from lungcls.report import evidence, gathered, reported, tables
 from lungcls.report.choice import VIEW_NAMES
-from lungcls.report.wording import count, duration, percent, table
-from lungcls.sources import lidc
-from lungcls.study import title
+from lungcls.report.wording import count, duration, table
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SHOWN = {
     "binary": ("accuracy", "F1 (weighted)", "F1 (malignant)", "AUC"),
     "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa"),
 }
-SET_LEVEL = 0.9  # share of the cases whose conformal set is to hold the label
-REPORT_SCORES = {"accuracy": "accuracy", "F1 (weighted)": "f1"}
-_ROWS = {"Binary": "binary", "MultiClass": "multiclass"}
+SPREAD = {"binary": ("accuracy", "F1 (weighted)", "AUC"),
+          "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa")}  # fmt: skip
+STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
+REPORT = "report"
+HEADS = {"quadratic weighted kappa": "weighted kappa"}
 
 
-def recorded_facts(folder, *, seed=0):
-    """Lay out the recorded runs of a folder.
+def recorded_facts(folder, *, live=None, seed=0):
+    """Lay out the report, the recorded runs of a folder, and the runs of this build.
 
     Parameters
     ----------
     folder : path
         Records of runs on the report's case list, as of :mod:`lungcls.records`.
+    live : lungcls.report.gathered.Group or str, optional
+        From :func:`lungcls.report.gathered.live`.
     seed : int, default 0
         Of the resamples and of the baselines.
 
     Returns
     -------
     dict of str to str
-        `results_binary` and `results_multiclass`, tables; ``confidence_<task>``,
-        ``calibration_<task>`` and ``sets_<task>``, tables of confidence, and `confidence_level`
-        of the sets; `recorded_runs`, `recorded_time`
-        (processor time of all), and `recorded_cohort`, `recorded_cases`, `recorded_test`
-        and `recorded_patients`.
+        Tables: `results_sources`, `results_binary`, `results_multiclass`, `results_seeds`,
+        `results_ablations`; sentences: `results_weights`, `results_settings`, `results_missing`,
+        `results_constant`, `results_live`; and `recorded_runs`, `recorded_time` (processor time of
+        all), `recorded_cohort`, `recorded_cases`, `recorded_test` and `recorded_patients`, those of
+        the first group. A table of which there is nothing to show is a sentence that says so.
 
     Raises
     ------
     InputError
-        If the folder holds none.
+        If the folder holds no run.
+    ValueError
+        If a group lacks the baselines: no results table without them.
     """
-    found = runs.list_runs(folder)
-    if not found:
-        raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
-    cohort = Cohort(lidc.report_cases(), {})
-    parts = found[0].predictions[["case_id", "split"]]
+    groups = gathered.recorded(folder)
+    found, first = [run for group in groups for run in group.runs], groups[0]
+    every = groups + ([live] if isinstance(live, gathered.Group) else [])
     facts = {
         "recorded_runs": count(len(found)),
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
-        "recorded_cohort": found[0].config["cohort"],
-        "recorded_cases": count(len(parts)),
-        "recorded_test": count((parts["split"] == "test").sum()),
-        "recorded_patients": count(tables.result_of(parts, cohort)["patient_id"].nunique()),
+        "recorded_cohort": first.runs[0].config["cohort"],
+        "recorded_cases": count(len(first.parts)),
+        "recorded_test": count(len(first.test)),
+        "recorded_patients": count(first.test["patient_id"].nunique()),
+        "results_sources": _sources(every),
+        "results_weights": _weights(found),
+        "results_settings": _settings(found),
+        "results_missing": _missing(first.runs, groups),
+        "results_live": _said_of_live(live),
+        "results_seeds": _seeds(groups),
+        "results_ablations": _ablations(groups, seed),
     }
+    constant = []
     for task in TASKS:
-        mine = [run for run in found if run.config["task"] == task]
-        facts |= _confidence(mine, cohort, parts, task, seed)
+        rows = [_report_rows(task)]
+        for group in every:
+            scored, same = _task_rows(group, task, seed)
+            rows.append(scored)
+            constant += same
         facts[f"results_{task}"] = table(
-            _task_table(mine, cohort, parts, task, seed), name=f"tab-results-{task}", texts=2,
-            caption=f"The {TASKS[task]} task: the report, and recorded runs on real CT windows, in percent with 95 % "
-            "intervals over patients (kappa times 100). In brackets behind a network: where its weights come from.",
+            _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=3,
+            caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). The "
+            "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets "
+            "behind a network: where its weights come from. Of several seeds the least.",
         )
+    facts["results_constant"] = (
+        "These networks give every test case the same answer, so their rows equal a constant predictor: "
+        + "; ".join(constant) + "." if constant else "No network gives every test case the same answer."
+    )
     return facts
 
 
-def _confidence(found, cohort, parts, task, seed):
-    """Tables of how sure recorded runs are: the report's figures 9 and 10 in numbers, calibration, sets."""
-    baselines, _ = tables.baseline_results(cohort, parts, task=task, view="", seed=seed)
-    results = {_named(run): tables.result_of(run.predictions, cohort) for run in _sorted(found)}
-    results |= {name: baselines[name] for name in tables.REQUIRED}
-    tests = {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
-    classes = {name: confidence_tables.class_gaps(test, seed=seed) for name, test in tests.items()}
-    spread = confidence_tables.distribution(tests, seed=seed)[["n", "mean"]].rename(columns={"mean": "confidence"})
-    calibrated, _ = confidence_tables.calibrated(tests, seed=seed)
-    sets, _ = confidence_tables.prediction_sets(tests, level=SET_LEVEL, seed=seed)
-    frames = {
-        "confidence": (spread.join(pd.DataFrame(classes).T), f"Confidence in the {TASKS[task]} task: its mean, and the "
-                       "gap of the report's figure 10 for each class; in round brackets the gap that the same "
-                       "probabilities would have if they were right."),
-        "calibration": (calibrated, f"Calibration in the {TASKS[task]} task, before and after a temperature that was "
-                        "fitted on other test patients; *by chance* is the calibration error if the probabilities "
-                        "were right."),
-        "sets": (sets, f"Conformal sets in the {TASKS[task]} task, thresholds from other test patients, for "
-                 f"{percent(SET_LEVEL)} of the cases; coverage in percent."),
-    }  # fmt: skip
-    return {"confidence_level": percent(SET_LEVEL)} | {
-        f"{name}_{task}": table(frame.reset_index(), name=f"tab-results-{name}-{task}", caption=caption,
-                                texts=frame.index.nlevels)
-        for name, (frame, caption) in frames.items()
-    }  # fmt: skip
+# --- Tables -----------------------------------------------------------------------------------
 
 
-def _sorted(found):
-    return sorted(found, key=lambda run: (run.config["view"], run.config["model"], run.config["stage"]))
+def _sources(groups):
+    """What stands behind the rows, one column a source."""
+    size = evidence.printed_size()
+    columns = {REPORT: {
+        "cohort": "its own; its counts fit LIDC-IDRI", "labels": "not said; the counts fit the mean, rounded up",
+        "split": "single cases, stratified", "test cases (patients)": f"not printed; {count(size)} fit",
+        "pretrained weights": "ImageNet", "networks": count(len(reported.f1_table()) * 4), "seeds": "not said",
+    }}  # fmt: skip
+    for group in groups:
+        test, plain = group.test, [run for run in group.runs if not gathered.variant(run)]
+        changed = len(group.runs) - len(plain)
+        weights = dict.fromkeys(gathered.weights_of(run)[0] for run in group.runs if run.config["model"] != "cnn")
+        columns[group.name] = {
+            "cohort": group.runs[0].config["cohort"], "labels": group.label_rule, "split": group.protocol,
+            "test cases (patients)": f"{count(len(test))} ({count(test['patient_id'].nunique())})",
+            "pretrained weights": "; ".join(weights) or "–",
+            "networks": count(len(plain)) + (f", and {count(changed)} with one change" if changed else ""),
+            "seeds": ", ".join(str(seed) for seed in sorted({run.config["seed"] for run in group.runs})),
+        }
+    frame = pd.DataFrame(columns).rename_axis("").reset_index()
+    return table(frame, name="tab-sources", texts=len(frame.columns),
+                 caption="Where the rows of the tables below come from.")  # fmt: skip
 
 
-def _named(run):
-    return f"{title(run.config['model'], run.config['stage'])} ({run.weights}), {VIEW_NAMES[run.config['view']]}"
+def _task_rows(group, task, seed, *, changes=False):
+    """Score a group's baselines and its plain networks, or those with a change beside theirs.
 
-
-def _task_table(found, cohort, parts, task, seed):
-    """Rows: the report, the baselines, then the runs by view."""
-    results, _ = tables.baseline_results(cohort, parts, task=task, view="", seed=seed)
-    views = dict.fromkeys(results, "–")
-    for run in _sorted(found):
-        results[_named(run)] = tables.result_of(run.predictions, cohort)
-        views[_named(run)] = VIEW_NAMES[run.config["view"]]
+    Also name those that give one answer to all.
+    """
+    results, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
+    shown, constant = {name: ("–", name) for name in results}, []
+    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
+    compared = {row[:2] for row in rows if row[2]}
+    for (view, name, changed), members in rows.items():
+        if (changed and not changes) or (changes and (view, name) not in compared):
+            continue
+        name = f"{name}, {changed}" if changed else name
+        key = f"{view} {name}"
+        results[key] = tables.result_of(members[0].predictions, group.cohort)
+        shown[key] = VIEW_NAMES[view], name
+        if results[key]["y_pred"].nunique() == 1:
+            constant.append(f"{name}, {TASKS[task]}, {VIEW_NAMES[view]} ({group.name})")
     scored = tables.results_table(tables.scored(results, task=task, seed=seed), scores=SHOWN[task], percent=True)
-    names = [name.removesuffix(f", {views[name]}") for name in scored.index]
-    scored = scored.assign(model=names, view=[views[name] for name in scored.index])
-    return pd.concat([_report_rows(task), scored], ignore_index=True)[["model", "view", "n", *SHOWN[task]]].fillna("–")
+    shown |= {key: (view, f"{name}, {scored.loc[key, 'n']} cases") for key, (view, name) in shown.items()
+              if scored.loc[key, "n"] != str(len(group.test))}  # fmt: skip
+    views, names = zip(*(shown[key] for key in scored.index))
+    return scored.assign(data=group.name, view=views, model=names), constant
+
+
+def _laid_out(rows, scores):
+    rows = rows[["data", "model", "view", *scores]].fillna("–")
+    return rows.rename(columns=HEADS)
 
 
 def _report_rows(task):
-    """The report's table 2, in its own numbers."""
-    rows = []
-    for name, printed in reported.load()["main_results_percent"].items():
-        kind, view = name.split("_")
-        if _ROWS[kind] == task:
-            row = {"model": "report, EfficientNetB2 FT", "n": "–", "view": VIEW_NAMES[_view(view)]}
-            rows.append(row | {score: printed[key] for score, key in REPORT_SCORES.items()})
+    """The report's table 1, with the accuracies of table 2 where it has them."""
+    rows, main, f1 = [], reported.load()["main_results_percent"], reported.load()["f1_percent"]
+    for view in ("full_slice", "nodule"):
+        for model, name in STAGES.items():
+            row = {"data": REPORT, "model": name, "view": VIEW_NAMES[view]}
+            rows.append(row | {"F1 (weighted)": f1[model][task][view]})
+            if model.endswith("FT"):
+                key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
+                rows[-1] |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
     return pd.DataFrame(rows)
 
 
-def _view(name):
-    return {"FullSlice": "full_slice", "Nodule": "nodule"}[name]
+def _seeds(groups):
+    """How far the plain networks move with the seed of their training."""
+    rows = []
+    for group in groups:
+        for task in TASKS:
+            mine = [run for run in group.runs if run.config["task"] == task]
+            for (view, name, changed), members in gathered.rows_of(mine).items():
+                if len(members) > 1 and not changed:
+                    rows.append([group.name, TASKS[task], name, VIEW_NAMES[view], count(len(members)),
+                                 *(_spread(members, group, task, score) for score in SPREAD[task])])  # fmt: skip
+    if not rows:
+        return ("Each network was trained once, so nothing can be said here of how far another training would "
+                "move it.")  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["data", "task", "model", "view", "seeds", "accuracy", "F1 (weighted)",
+                                        "AUC or kappa"])  # fmt: skip
+    return table(frame, name="tab-results-seeds", texts=4,
+                 caption="The same network trained with several seeds and tested on the same cases, in percent (kappa "
+                 "times 100): mean, and in brackets the least and the greatest.")  # fmt: skip
+
+
+def _spread(members, group, task, score):
+    from lungcls.metrics import scores
+
+    found = []
+    for run in members:
+        test = tables.result_of(run.predictions, group.cohort)
+        y_prob = test[list(tables.CLASS_COLUMNS[task])].to_numpy()
+        found.append(100 * scores(test["y_true"], test["y_pred"], y_prob, task=task, average="weighted")[score])
+    return f"{sum(found) / len(found):.1f} ({min(found):.1f}–{max(found):.1f})"
+
+
+def _ablations(groups, seed):
+    """The recorded networks with one change."""
+    rows = [_task_rows(group, task, seed, changes=True)[0].assign(task=TASKS[task])
+            for group in groups for task in TASKS
+            if any(gathered.variant(run) and run.config["task"] == task for run in group.runs)]  # fmt: skip
+    if not rows:
+        return "No network with such a change is recorded."
+    shown = pd.concat(rows)[["data", "task", "model", "view", "accuracy", "F1 (weighted)"]]
+    return table(shown, name="tab-results-ablations", texts=4,
+                 caption="Recorded networks with one change, in percent with 95 % intervals over patients.")  # fmt: skip
+
+
+# --- Sentences --------------------------------------------------------------------------------
+
+
+def _said_of_live(live):
+    if live is None or isinstance(live, str):
+        return live or "The networks that this build was made with are not shown."
+    text = f"The last rows of each table, *{live.name}*, are the networks that the chapters of this build show."
+    if live.cohort.info.get("made_by", {}).get("source") == "phantom":
+        text += (" Their images are simulated, so these rows show how such a table is made and say nothing of "
+                 "patients.")  # fmt: skip
+    return text
+
+
+def _weights(found):
+    """Say in words where the weights of pretrained networks come from."""
+    said = {}
+    for run in found:
+        short, words = gathered.weights_of(run)
+        if run.config["stage"] != "scratch":
+            name = study.title(run.config["model"], "scratch")
+            origin = "Keras's own ImageNet weights" if short == "ImageNet" else f"weights named *{short}*"
+            said[words or f"{name} starts from {origin}."] = None
+    return " ".join(said) or "No network is pretrained."
+
+
+def _settings(found):
+    """The sizes that recorded runs were trained with."""
+    def listed(name, runs=found):
+        values = sorted({run.config["settings"][name] for run in runs})
+        return " or ".join(str(value) for value in values)
+
+    kept = [run for run in found if run.config["stage"] != "scratch"]
+    text = (f"{listed('image_size')} pixels, batches of {listed('batch_size')}, at most {listed('epochs')} epochs, "
+            f"stopped after {listed('patience')} epochs without progress")  # fmt: skip
+    if kept:
+        text += f", {listed('copies', kept)} kept copies of each training image for pretrained networks"
+    seeds = sorted({run.config["seed"] for run in found})
+    return text + (f". Seeds: {', '.join(map(str, seeds))}." if len(seeds) > 1 else f". One seed: {seeds[0]}.")
+
+
+def _missing(found, groups):
+    """List what the report has, or the study plans, and no recorded run shows."""
+    there = {(run.config["task"], run.config["view"], run.config["model"], run.config["stage"])
+             for run in found if not gathered.variant(run)}  # fmt: skip
+    models = {one[2] for one in there}
+    views = [view for view in VIEW_NAMES if any(one[1] == view for one in there)]
+    lines = []
+    if study.BACKBONE not in models:
+        stand_in = sorted(model for model in models if model.startswith("efficientnet"))
+        lines.append(f"the report's own choice, {study.title(study.BACKBONE, 'scratch')}"
+                     + (f" ({study.title(stand_in[0], 'scratch')} stands in for it)" if stand_in else ""))
+    lacking = [model for model in study.CANDIDATES if model not in models]
+    lines += [f"its other candidate {study.title(model, 'scratch')}" for model in lacking]
+    if "full_slice" not in views:
+        lines.append("the full slice, which these images lack (the context window is another view)")
+    for model in sorted(models | {"cnn"}):
+        stages = ("scratch",) if model == "cnn" else ("transfer_learning", "fine_tuning")
+        lacking = [f"{TASKS[task]}, {VIEW_NAMES[view]}" for stage in stages for task in TASKS for view in views
+                   if (task, view, model, stage) not in there]  # fmt: skip
+        if lacking:
+            lines.append(f"some of {study.title(model, 'scratch')} ({'; '.join(dict.fromkeys(lacking))})")
+    if not any(run.config["settings"]["protocol"] == "report" for group in groups for run in group.runs):
+        lines.append("a split of single cases, as the report has it")
+    if not any(gathered.variant(run) for run in found):
+        lines.append("networks with one change (other balancing, augmentation or contrast)")
+    if len({run.config["seed"] for run in found}) < 2:
+        lines.append("other seeds")
+    return f"Not among the recorded runs: {'; '.join(lines)}." if lines else "Nothing that the study plans is missing."

@@ -1,5 +1,7 @@
 """How computed numbers and tables look in the prose of the book."""
 
+import re
+
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 
@@ -37,6 +39,12 @@ def table(frame, *, name, caption, texts=1):
     """
     bar = [":---"] * texts + ["---:"] * (frame.shape[1] - texts)
     rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    head = [f"```{{table}} {caption}", f":name: {name}", ":align: center", ""]
-    return "\n".join([*head, *lines, "```"])
+    lines = ["| " + " | ".join(map(_unbroken, row)) + " |" for row in rows]
+    # The fence is of colons: a line that opens with backticks may hold no `code` and no role.
+    head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center", ""]
+    return "\n".join([*head, *lines, "::::"])
+
+
+def _unbroken(text):
+    """Keep the two ends of an interval on one line."""
+    return re.sub(r"(\[[^\[\]\s]+,) (?=[^\[\]\s]+\])", rf"\1{SPACE}", text)

@@ -1,0 +1,243 @@
+"""Reporting checklists as pages of the book: how each item is answered, and where to see it.
+
+The items are in `book/checklists`, one file a checklist, in our own words. A place is a page, or a
+page and one of its figures and tables, `notebooks/03_balancing#tab-parts`. An item without an
+answer, a number that is missing or a place that does not exist stops the build.
+"""
+
+import json
+from pathlib import Path
+import re
+
+import pandas as pd
+
+from lungcls.errors import InputError
+from lungcls.report.wording import count, table
+
+ANSWERS = ("reported", "partly", "not reported", "not applicable")
+KEYS = ("item", "section", "topic", "answer", "how", "where")
+_NAMED = re.compile(r"""\bname=f?["']([^"']+)["']""")  # in the script of a notebook
+_LABEL = re.compile(r"^\s*:name:\s*\"?([\w-]+)\"?\s*$|^\(([\w-]+)\)=\s*$", re.MULTILINE)  # on a page
+_SHOWN = re.compile(r':name: \\"([\w-]+)\\"')  # in the outputs of an executed copy
+_FACT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def collect(checkout, facts, *, shown=None):
+    """Render every checklist of a checkout.
+
+    Parameters
+    ----------
+    checkout : Path
+        With `_toc.yml`, `book` and `notebooks`.
+    facts : mapping of str to str
+        What items and pages may name.
+    shown : set of str, optional
+        Labels that notebooks show in this build, from :func:`labels_shown`; by default all that
+        they can show. What a cohort does not show is linked by its page.
+
+    Returns
+    -------
+    dict of str to str
+        ``checklist_<file>``, tables of items, one a section, and ``checklist_<file>_count``, a
+        sentence that counts the answers.
+
+    Raises
+    ------
+    InputError
+        As :func:`load` and :func:`check`.
+    """
+    pages, found = pages_of(checkout, facts), {}
+    for path in sorted((checkout / "book" / "checklists").glob("*.json")):
+        checklist = load(path)
+        check(checklist, pages, source=path.name)
+        found[f"checklist_{path.stem}"] = render(checklist, path.stem, facts, shown=shown)
+        found[f"checklist_{path.stem}_count"] = counted(checklist)
+    return found
+
+
+# --- Reading ------------------------------------------------------------------------------
+
+
+def load(path):
+    """Read a checklist and check that it is complete.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+        `title`, `cite` (a key of the references), `numbers` and `items`, dicts of ``KEYS``.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the item, what was found and what was expected.
+    """
+    checklist = json.loads(path.read_text(encoding="utf-8"))
+    for item in checklist["items"]:
+        place = f"{path.name}: item {item.get('item')}"
+        if set(item) != set(KEYS):
+            raise InputError(f"{place}: found {', '.join(item)}, expected {', '.join(KEYS)}")
+        if item["answer"] not in ANSWERS:
+            raise InputError(f"{place}: answer: found {item['answer']!r}, expected one of {', '.join(ANSWERS)}")
+        if not item["how"].strip():
+            raise InputError(f"{place}: found no text, expected how the book answers it, or why not")
+        if item["answer"] in ANSWERS[:2] and not item["where"]:
+            raise InputError(f"{place}: found no place, expected one for what is {item['answer']}")
+    found, expected = [item["item"] for item in checklist["items"]], _numbers(**checklist["numbers"])
+    if found != expected:
+        wrong = sorted(set(found) ^ set(expected)) or ["another order"]
+        raise InputError(f"{path.name}: items: found or missing {', '.join(wrong)}, expected {expected[0]} to "
+                         f"{expected[-1]}, each once")
+    return checklist
+
+
+def _numbers(first, last, parts):
+    """All numbers of a checklist: 1, 2, 3a, 3b, ..., where `parts` says how many letters an item has."""
+    letters = {number: "abcdefghij"[: parts.get(str(number), 0)] for number in range(first, last + 1)}
+    return [f"{number}{letter}" for number, those in letters.items() for letter in those or [""]]
+
+
+# --- Places -------------------------------------------------------------------------------
+
+
+def pages_of(checkout, facts):
+    """List the pages of a book and the labels that each can show.
+
+    Parameters
+    ----------
+    checkout : Path
+    facts : mapping of str to str
+        Tables of the pages are among them.
+
+    Returns
+    -------
+    dict of str to list of re.Pattern
+        By page, as `_toc.yml` names it. A label that a notebook computes fits any ending.
+    """
+    import yaml
+
+    contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
+    names = [contents["root"], *(one["file"] for part in contents["parts"] for one in part["chapters"])]
+    pages = {}
+    for name in names:
+        if (script := checkout / f"{name}.py").exists():
+            labels = _NAMED.findall(script.read_text(encoding="utf-8"))
+        else:
+            text = (checkout / f"{name}.md").read_text(encoding="utf-8")
+            text += "\n".join(["", *(facts.get(fact, "") for fact in _FACT.findall(text))])
+            labels = [one or other for one, other in _LABEL.findall(text)]
+        pages[name] = [re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label))))
+                       for label in labels]  # fmt: skip
+    return pages
+
+
+def labels_shown(copies):
+    """List the labels of the figures and tables that executed notebooks show.
+
+    Parameters
+    ----------
+    copies : iterable of Path
+        Executed copies; those that do not exist show nothing.
+
+    Returns
+    -------
+    set of str
+    """
+    texts = (path.read_text(encoding="utf-8") for path in map(Path, copies) if path.exists())
+    return {label for text in texts for label in _SHOWN.findall(text)}
+
+
+def check(checklist, pages, *, source):
+    """Refuse a checklist that names a page or label which does not exist.
+
+    Parameters
+    ----------
+    checklist : dict
+        From :func:`load`.
+    pages : mapping of str to list of re.Pattern
+        From :func:`pages_of`.
+    source : str
+        The file, for the message.
+
+    Raises
+    ------
+    InputError
+    """
+    for item in checklist["items"]:
+        for place in item["where"]:
+            page, _, label = place.partition("#")
+            if page not in pages:
+                raise InputError(f"{source}: item {item['item']}: no page {page!r}, expected one of _toc.yml")
+            if label and not any(pattern.fullmatch(label) for pattern in pages[page]):
+                raise InputError(f"{source}: item {item['item']}: {page} has no figure or table {label!r}")
+
+
+# --- Rendering ----------------------------------------------------------------------------
+
+
+def render(checklist, stem, facts, *, shown=None):
+    """Write a checklist as tables, one a section.
+
+    Parameters
+    ----------
+    checklist : dict
+        From :func:`load`.
+    stem : str
+        What the labels of the tables begin with.
+    facts : mapping of str to str
+        What the texts name in braces.
+    shown : set of str, optional
+        As in :func:`collect`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If a text names a number that is not known.
+    """
+    parts = []
+    sections = dict.fromkeys(item["section"] for item in checklist["items"])
+    for place, section in enumerate(sections, start=1):
+        rows = [_row(item, facts, shown) for item in checklist["items"] if item["section"] == section]
+        frame = pd.DataFrame(rows, columns=["item", "asked for", "answer", "how, and where to see it"])
+        parts.append(table(frame, name=f"tab-{stem.replace('_', '-')}-{place}", texts=4,
+                           caption=f"{checklist['title']}. {section}."))  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _row(item, facts, shown):
+    try:
+        how = item["how"].format_map(facts)
+    except KeyError as error:
+        raise InputError(f"checklist: item {item['item']}: no number {error.args[0]!r}") from error
+    links = "; ".join(dict.fromkeys(_link(place, shown) for place in item["where"]))
+    return [item["item"], item["topic"], item["answer"], f"{how} {links}".strip()]
+
+
+def _link(place, shown):
+    page, _, label = place.partition("#")
+    there = label and (shown is None or page.startswith("book/") or label in shown)
+    return f"{{numref}}`{label}`" if there else f"{{doc}}`/{page}`"
+
+
+def counted(checklist):
+    """Say how many items have which answer.
+
+    Parameters
+    ----------
+    checklist : dict
+        From :func:`load`.
+
+    Returns
+    -------
+    str
+    """
+    answers = [item["answer"] for item in checklist["items"]]
+    parts = [f"{count(answers.count(answer))} {answer}" for answer in ANSWERS]
+    return f"Of {count(len(answers))} items, {', '.join(parts[:-1])} and {parts[-1]}."

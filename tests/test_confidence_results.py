@@ -1,0 +1,30 @@
+"""Confidence of the recorded runs, recomputed from their predictions."""
+
+from pathlib import Path
+
+import pytest
+
+from lungcls.report import gathered, results
+from lungcls.report.confidence_results import confidence_facts
+
+GROUP = gathered.recorded(Path(__file__).parent.parent / "book" / "results" / "lidc")[0]
+
+
+@pytest.fixture(scope="module")
+def facts():
+    return confidence_facts(GROUP)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_confidence_recomputes_from_the_predictions(facts, task):
+    mine = gathered.rows_of([run for run in GROUP.runs if run.config["task"] == task])
+    plain = {key: members[0] for key, members in mine.items() if not key[2]}
+    for (view, name, _), run in plain.items():
+        start = f"| {name}, {results.VIEW_NAMES[view]} |"
+        row = next(row for row in facts[f"confidence_{task}"].splitlines() if row.startswith(start))
+        assert f"| {run.part()[1].max(axis=1).mean():.2f} [" in row
+    kinds = 2 if task == "binary" else 3
+    for name, rows in (("confidence", 1), ("calibration", 1), ("sets", kinds)):
+        table = facts[f"{name}_{task}"]
+        body = [line for line in table.splitlines() if line.startswith("| ")][2:]
+        assert len(body) == rows * (len(plain) + 2) and "| majority class |" in table and "| diameter alone |" in table
