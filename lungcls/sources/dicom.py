@@ -254,9 +254,9 @@ def cut_series(work, uid, slices, cases, scan):
         record["left_out"].append({"cases": list(cases["case_id"]), "what": wrong})
         return record
     arrays = {name: np.lib.format.open_memmap(Path(work) / f"{name}.npy", "r+") for name in _arrays()}
-    for z, on_slice in cases.groupby("slice_z_mm"):
+    for _, on_slice in cases.groupby("slice_index"):
         try:
-            image = _read_at(stack, z)
+            image = _read_at(stack, on_slice.iloc[0], scan["n_slices"])
             for row, case in on_slice.iterrows():
                 inside = lidc.full_mask(case)
                 for name, view in views.cut(image, inside, views.box(case)).items():
@@ -330,13 +330,19 @@ def _wrong_geometry(geometry, scan):
     return ""
 
 
-def _read_at(stack, z):
-    """Read the slice at a height; of several copies the first that is whole."""
-    away = [abs(group[0].z - z) for group in stack]
-    group = stack[int(np.argmin(away))]
-    if min(away) > Z_MM:
-        raise InputError(f"no slice at z = {z:g} mm (the nearest is {min(away):g} mm away)")
-    copies, first = [one for one in group if one.uid == group[0].uid], None
+def _read_at(stack, case, n):
+    """Read the slice of a case, which is one of n; of several copies the first that is whole."""
+    z, away = case["slice_z_mm"], [abs(group[0].z - case["slice_z_mm"]) for group in stack]
+    place = int(np.argmin(away))
+    if away[place] > Z_MM:
+        raise InputError(f"no slice at z = {z:g} mm (the nearest is {away[place]:g} mm away)")
+    # Slices may be missing. More of them on one side than were annotated: the heights are wrong.
+    sides, most = (place, len(stack) - 1 - place), (case["slice_index"], n - 1 - case["slice_index"])
+    if sides[0] > most[0] or sides[1] > most[1]:
+        raise InputError(f"{sides[0]} slices below and {sides[1]} above z = {z:g} mm, expected {most[0]} and "
+                         f"{most[1]}: wrong positions")
+    group, first = stack[place], None
+    copies = [one for one in group if one.uid == group[0].uid]
     for one in copies:
         try:
             image = series.read_slice(one.path)

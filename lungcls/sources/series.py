@@ -207,7 +207,7 @@ def read_header(path):
     Returns
     -------
     None or tuple
-        None for a file that is no DICOM file or belongs to no series (a DICOMDIR). Else
+        None for a file that is no DICOM file, or a DICOMDIR. Else
         the UIDs of series and image, the instance number, the position (x, y, z in mm)
         and the :class:`Geometry`; the last two are None if the header lacks them.
 
@@ -217,6 +217,7 @@ def read_header(path):
         If it starts like a DICOM file and its header cannot be read.
     """
     from pydicom import dcmread
+    from pydicom.uid import MediaStorageDirectoryStorage
 
     try:
         with warnings.catch_warnings(), Path(path).open("rb") as stream:
@@ -226,12 +227,16 @@ def read_header(path):
             stream.seek(0)
             header = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
             series = str(header.get("SeriesInstanceUID") or "")
-            if not series:
+            if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
                 return None
+            if not series:
+                raise InputError(f"{path}: no SeriesInstanceUID")
             number = int(header.get("InstanceNumber") or 0)
             return series, str(header.get("SOPInstanceUID") or ""), number, *_geometry(header)
     except FileNotFoundError:  # a link that leads nowhere
         return None
+    except InputError:
+        raise
     except Exception as error:  # pydicom's parsers raise a dozen kinds of error
         raise InputError(f"{path}: not a readable DICOM header ({' '.join(str(error).split())})") from error
 
