@@ -77,8 +77,8 @@ def heights(patient):
     return np.interp(np.arange(scan["n_slices"]), sorted(known), [known[index] for index in sorted(known)])
 
 
-def write_series(folder, patient, *, drop=(), whole=True, orientation=(1, 0, 0, 0, 1, 0), z=None, syntax=ExplicitVRLittleEndian,
-                 intercept=-1024, suffix=".dcm", seed=0):
+def write_series(folder, patient, *, drop=(), whole=True, orientation=(1, 0, 0, 0, 1, 0), z=None,
+                 syntax=ExplicitVRLittleEndian, intercept=-1024, suffix=".dcm", seed=0):
     """Write a patient's series under shuffled names; only slices with a nodule hold whole pixels.
 
     Unless `whole`, only these slices are written.

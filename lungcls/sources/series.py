@@ -32,6 +32,21 @@ TAGS = (
     "Columns",
     "PixelSpacing",
 )
+PIXEL_TAGS = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "PixelData",
+)
 
 
 class Geometry(NamedTuple):
@@ -305,7 +320,7 @@ def read_slice(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = dcmread(path)
+            image = dcmread(path, specific_tags=list(PIXEL_TAGS))
             if "PixelData" not in image:  # cut off where pixels are compressed, pydicom drops what it has read
                 raise InputError(f"{path}: not a whole DICOM image (no pixels)")
             _check_decoder(path, image.file_meta.TransferSyntaxUID)
