@@ -218,9 +218,9 @@ def download(tmp_path_factory):
 def imported(download, tmp_path_factory):
     """What the command makes of it, in two processes."""
     folder = tmp_path_factory.mktemp("imported")
-    os.environ["LUNGCLS_CACHE"], kept = str(folder / "cache"), os.environ.get("LUNGCLS_CACHE")
-    result = call("cohort", "lidc", folder / "cohort", "--dicom", download, "--jobs", 2)
-    os.environ |= {"LUNGCLS_CACHE": kept} if kept else {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUNGCLS_CACHE", str(folder / "cache"))
+        result = call("cohort", "lidc", folder / "cohort", "--dicom", download, "--jobs", 2)
     return result, cohorts.load(folder / "cohort")
 
 
