@@ -51,7 +51,7 @@ def draw(made, table):
     fig, axes = plt.subplots(2, len(made), figsize=(10, 4.9), layout="constrained")
     for place, (_, case) in enumerate(table.iterrows()):
         full, window = made.views["full_slice"][place], made.views["context"][place]
-        box = phantom.box(case)
+        box = views.box(case)
         top, left = views.context_origin(box, full.shape)
         axes[0, place].imshow(full, cmap="gray", **WINDOW_HU)
         axes[0, place].add_patch(Rectangle((left, top), 128, 128, fill=False, ec=BOX, lw=1.2))

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from lungcls import cohort as cohorts
-from lungcls.sources import phantom
+from lungcls.sources import phantom, views
 from lungcls.sources.phantom import anatomy, nodule, readers, scanner
 
 STEPS = {
@@ -23,7 +23,7 @@ STEPS = {
     "nodule": (nodule, "add"),
     "readers": (readers, "rendered_characteristics"),
     "scanner": (scanner, "scan"),
-    "views": (phantom, "_cut"),
+    "views": (views, "cut"),
     "loading": (cohorts, "load"),
 }
 

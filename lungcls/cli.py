@@ -85,6 +85,39 @@ def course(source, folder):
     show_summary(import_course(source, folder))
 
 
+@cohort.command("lidc")
+@click.argument("folder", type=FOLDER)
+@click.option("--dicom", "root", type=FOLDER, required=True, help="Folder with the DICOM files of LIDC-IDRI.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
+def lidc_images(folder, root, jobs):
+    """Cut the report's case list out of the CT series below --dicom, into FOLDER.
+
+    Series are found by their UID, in any layout. An interrupted import goes on where it
+    stopped. What could not be used is listed; exit code 1 if cases are missing for it.
+    """
+    from lungcls.sources.dicom import import_dicom
+
+    made = import_dicom(root, folder, jobs=jobs)
+    show_summary(made)
+    show_problems(made)
+    if made.info["left_out"]:
+        raise click.exceptions.Exit(1)
+
+
+def show_problems(made, *, most=20):
+    """Print which series are left out, and what else differs from the annotations."""
+    for title, rows in (("left out", made.info["left_out"]), ("used, but not as annotated", made.info["notes"])):
+        if not rows:
+            continue
+        cases = sum(len(row.get("cases", ())) for row in rows)
+        click.echo(f"{title}{f': {cases} cases' if cases else ''}")
+        for row in rows[:most]:
+            lost = f"{len(row['cases']):>2} cases  " if "cases" in row else ""
+            click.echo(f"  {row['series']:<64} {row['patient']:<14} {lost}{row['what']}")
+        if len(rows) > most:
+            click.echo(f"  and {len(rows) - most} more: see {made.folder}/cohort.json")
+
+
 @cohort.command("folder")
 @click.argument("csv", type=FOLDER)
 @click.argument("folder", type=FOLDER)
@@ -383,8 +416,7 @@ def read_value(text):
 def show_summary(loaded):
     """Print a cohort's cases, classes, views and fingerprint as a table."""
     rows = [("cases", f"{len(loaded)} of {loaded.cases['patient_id'].nunique()} patients")]
-    if "patients" in loaded.info:
-        rows += [("patients", loaded.info["patients"])]
+    rows += [(key, loaded.info[key]) for key in ("patients", "series", "outlines_brighter") if key in loaded.info]
     rows += [(key, loaded.info[key]) for key in ("source", "licence", "label_rule") if key in loaded.info]
     rows += class_rows(loaded)
     for view, images in loaded.views.items():

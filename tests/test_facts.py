@@ -136,6 +136,20 @@ def test_timings_become_a_table():
     assert "| `make book` | makes it | 5.0 min | 2.3 GB |" in found["commands"]
 
 
+def test_what_a_download_takes_is_computed():
+    found = {name: plain(text) for name, text in facts.download_facts().items()}
+    assert (found["dicom_series"], found["dicom_slices"], found["lidc_slices"]) == ("787", "191,321", "243,945")
+    assert (found["lidc_gb"], found["dicom_gb"]) == ("128 GB", "100 GB")  # slices x 512 x 512 x 2 bytes
+    assert found["dicom_cohort_gb_twice"] == "4.2 GB"
+
+
+def test_the_import_becomes_a_table():
+    rows = [{"jobs": 1, "series": n, "headers": "read", "processor_seconds": 1 + n / 5, "peak_mib": 99} for n in (2, 4)]
+    found = recorded.dicom_import({"slices_a_series": 100, "rows": rows})
+    assert plain(found["dicom_series_time"]) == "0.2 s"
+    assert plain("| 1 | 4 | read | 1.8 s | 99 MiB |") in plain(found["dicom_import"])
+
+
 def test_a_missing_measurement_is_one_error(tmp_path):
     with pytest.raises(InputError, match=r"timings\.json: no such file, expected a recorded measurement"):
         facts.collect(results=tmp_path)

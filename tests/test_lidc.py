@@ -124,6 +124,33 @@ def test_every_mask_is_tight_and_inside_its_box(every):
         assert 0 <= nodule.slice_index < nodule.n_slices
 
 
+def test_a_full_mask_is_the_outline_in_its_place():
+    nodule = lidc.report_cases().iloc[7]
+    inside, row, column = lidc.mask(nodule)
+    drawn = lidc.full_mask(nodule)
+    assert (drawn.shape, drawn.dtype, drawn.sum()) == ((512, 512), np.uint8, inside.sum())
+    np.testing.assert_array_equal(drawn[row : row + inside.shape[0], column : column + inside.shape[1]], inside)
+
+
+def test_the_cohorts_table_has_the_box_in_slice_and_window():
+    cases = lidc.report_cases().head(50)
+    table = lidc.cohort_table(cases)
+    for side in ("row", "col"):
+        for end in ("min", "max"):
+            assert (table[f"slice_{side}_{end}"] == cases[f"nodule_{side}_{end}"]).all()
+        middle = (table[f"nodule_{side}_min"] + table[f"nodule_{side}_max"]) // 2
+        assert middle.between(63, 65).mean() > 0.9  # unless the window would leave the slice
+
+
+def test_a_slices_height_is_its_place_in_the_scan(every):
+    # In all scans but four the slices are evenly spaced.
+    table = every["mean"].merge(lidc.scans()[["scan_id", "z_min_mm", "z_max_mm"]], on="scan_id")
+    even = table["z_min_mm"] + table["level"] * (table["z_max_mm"] - table["z_min_mm"])
+    away = (table["slice_z_mm"] - even).abs() > 0.001
+    assert set(table.loc[away, "patient_id"]) <= {f"LIDC-IDRI-{n}" for n in ("0123", "0267", "0514", "0672")}
+    assert table["slice_z_mm"].between(table["z_min_mm"], table["z_max_mm"]).all()
+
+
 @pytest.mark.parametrize("fill", ["random", "full", "corner"])
 def test_run_lengths_come_back_as_the_mask(fill):
     inside = np.random.default_rng(0).random((5, 7)) > 0.5

@@ -78,3 +78,17 @@ def test_a_box_outside_the_slice_is_refused(image, box):
 def test_a_window_larger_than_the_slice_is_refused(image):
     with pytest.raises(ValueError, match="size: found 600, expected at most 512"):
         views.context(image, (0, 5, 0, 5), size=600)
+
+
+def test_all_views_are_cut_at_once(image):
+    box = views.box({"nodule_row_min": 200, "nodule_row_max": 210, "nodule_col_min": 300, "nodule_col_max": 321.0})
+    assert box == (200, 210, 300, 321)
+    inside = (image % 7 == 0).astype(np.uint8)
+    found = views.cut(image, inside, box)
+    assert list(found) == [f"{view}{suffix}" for view in ("full_slice", "context", "nodule") for suffix in ("", "_mask")]
+    np.testing.assert_array_equal(found["full_slice"], image)
+    np.testing.assert_array_equal(found["context_mask"], views.context(inside, box))
+    np.testing.assert_array_equal(found["nodule_mask"], views.nodule(inside, box, fill=0))
+    assert list(views.cut(image, inside, box, wanted=["nodule"])) == ["nodule", "nodule_mask"]
+    with pytest.raises(ValueError, match="box: found"):
+        views.cut(image, inside, (5, 5, 0, 9))

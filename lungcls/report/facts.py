@@ -20,7 +20,7 @@ from lungcls.report.results import recorded_facts
 from lungcls.report.wording import SPACE, count, percent, table
 from lungcls.settings import resolve
 from lungcls.sources import lidc
-from lungcls.sources.views import nodule_shapes
+from lungcls.sources.views import SIZE, nodule_shapes
 from lungcls.splitting import split
 
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
@@ -57,13 +57,14 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
         from lungcls.report.book import find_checkout
 
         results = find_checkout() / "book" / "results"
-    found = lidc_facts() | label_rules() | reader_facts() | constant_facts()
+    found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts()
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
     found |= recorded_facts(Path(results) / "lidc", live=gathered.live(cohort, asked))
     found |= confidence_facts(gathered.recorded(Path(results) / "lidc")[0])
     found |= cards.collect(Path(results) / "lidc")
+    found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
     found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
     found |= cohort_facts(cohort) if cohort is not None else {}
@@ -103,6 +104,30 @@ def lidc_facts():
         "diameter_high": f"{cases['diameter_mm'].quantile(0.95):.1f}",
     }
     return found | _class_facts(cases["malignancy"]) | _shortcuts(cases)
+
+
+def download_facts():
+    """Estimate what the CT series take on a disk and on a line, uncompressed.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    scans, cases = lidc.scans(), lidc.report_cases()
+    wanted = scans[scans["scan_id"].isin(cases["scan_id"])]
+    slice_bytes = 2 * SLICE_SIZE**2
+    needed = wanted["n_slices"].sum() * slice_bytes
+    views = sum(3 * side**2 for side in (SLICE_SIZE, SIZE, SIZE))  # int16 and a mask of bytes
+    return {
+        "lidc_slices": count(scans["n_slices"].sum()),
+        "lidc_gb": f"{scans['n_slices'].sum() * slice_bytes / 1e9:.0f}{SPACE}GB",
+        "dicom_series": count(len(wanted)),
+        "dicom_slices": count(wanted["n_slices"].sum()),
+        "dicom_gb": f"{needed / 1e9:.0f}{SPACE}GB",
+        "dicom_hours_100": f"{needed * 8 / 100e6 / 3600:.1f}{SPACE}hours",
+        "dicom_cohort_gb": f"{len(cases) * views / 1e9:.1f}{SPACE}GB",
+        "dicom_cohort_gb_twice": f"{2 * len(cases) * views / 1e9:.1f}{SPACE}GB",
+    }
 
 
 def _seen_patients(cases, *, splits=10):

@@ -111,6 +111,33 @@ def _cases(measured):
     return f"{count(measured['malignant'])} of {count(measured['cases'])}"
 
 
+def dicom_import(found):
+    """Write what an import of DICOM series takes.
+
+    Parameters
+    ----------
+    found : dict
+        What `benchmarks/dicom_import.py` recorded.
+
+    Returns
+    -------
+    dict of str to str
+        The table `dicom_import`, and `dicom_series_time`: processor time that a series more
+        takes with one worker.
+    """
+    rows = [[str(row["jobs"]), str(row["series"]), row["headers"], f"{row['processor_seconds']:.1f}{SPACE}s",
+             f"{row['peak_mib']}{SPACE}MiB"] for row in found["rows"]]
+    frame = pd.DataFrame(rows, columns=["workers", "series", "headers", "processor time", "largest memory"])
+    caption = f"Import of synthetic series of about {found['slices_a_series']} slices: time of all processors, and " \
+              "memory of all processes together."
+    half, whole = (row for row in found["rows"] if (row["jobs"], row["headers"]) == (1, "read"))
+    more = (whole["processor_seconds"] - half["processor_seconds"]) / (whole["series"] - half["series"])
+    return {
+        "dicom_import": table(frame, name="tab-dicom-import", caption=caption),
+        "dicom_series_time": f"{more:.1f}{SPACE}s",
+    }
+
+
 # --- Leakage ----------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.files import whole_folder
+from lungcls.sources import views
 
 CHARACTERISTICS = (
     "subtlety",
@@ -31,6 +32,7 @@ FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in lungcls/data
 LICENCE = "CC BY 3.0"
 LABEL_RULE = "ceil(mean rating), at least one reader, first scan of each patient"
 AGGREGATIONS = ("ceil_mean", "median", "mean")
+SIZE = 512  # height and width of a slice, in pixels
 REPORT_SHARE = 0.9  # the report's cases are the first nine tenths of each class
 
 
@@ -56,7 +58,8 @@ def nodules(*, scans_per_patient, least_readers, aggregation):
         spaces), the eight other characteristics in the same form, `diameter_mm`
         (mean over readers), `reader_diameters_mm`, `pixel_spacing_mm`,
         `slice_thickness_mm`, `slice_index` (slice of largest area, 0 = lowest),
-        `level` (its height in the scan, 0 = lowest, 1 = highest), the box
+        `slice_z_mm` (its z in the patient's coordinates), `level` (its height in the
+        scan, 0 = lowest, 1 = highest), the box
         `nodule_row_min` .. `nodule_col_max` (union over slices and readers, last row
         and column exclusive) and the columns that :func:`mask` reads.
 
@@ -145,6 +148,49 @@ def mask(nodule):
     runs = np.array([int(length) for length in nodule.mask_runs.split()])
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return inside.reshape(-1, nodule.mask_width), nodule.mask_row, nodule.mask_col
+
+
+def full_mask(nodule):
+    """Draw the outline of a nodule in its slice.
+
+    Parameters
+    ----------
+    nodule : Series or named tuple
+        A row of :func:`nodules`.
+
+    Returns
+    -------
+    ndarray of shape (512, 512), uint8, 0 or 1
+    """
+    inside, row, column = mask(nodule)
+    drawn = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    drawn[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    return drawn
+
+
+def cohort_table(cases):
+    """Choose what `cases.csv` holds of cases whose views are cut out of their slices.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        Rows of :func:`report_cases`.
+
+    Returns
+    -------
+    DataFrame
+        The readers' box twice: ``slice_row_min`` .. in pixels of the slice,
+        ``nodule_row_min`` .. in pixels of the `context` view.
+    """
+    shape = (SIZE, SIZE)
+    origins = np.array([views.context_origin(views.box(case), shape) for _, case in cases.iterrows()])
+    columns = ["case_id", "patient_id", "malignancy", "ratings", "diameter_mm", "pixel_spacing_mm"]
+    table = cases[[*columns, "slice_thickness_mm", "slice_index", "level"]].copy()
+    for side in views.BOX:
+        table[f"slice_{side}"] = cases[f"nodule_{side}"]
+        table[f"nodule_{side}"] = cases[f"nodule_{side}"] - origins[:, 0 if side.startswith("row") else 1]
+    table["level"] = table["level"].round(4)
+    return table.join(cases[["reader_diameters_mm", *CHARACTERISTICS]])
 
 
 @cache
@@ -288,6 +334,7 @@ def _index_nodule(scan, readers):
         "diameter_mm": round(float(np.mean(diameters)), 2),
         "reader_diameters_mm": _listed(f"{diameter:.2f}" for diameter in diameters),
         "slice_index": slice_index,
+        "slice_z_mm": float(scan.slice_zvals[slice_index]),
         "nodule_row_min": int(boxes[:, 0, 0].min()),
         "nodule_row_max": int(boxes[:, 0, 1].max()),
         "nodule_col_min": int(boxes[:, 1, 0].min()),

@@ -11,6 +11,39 @@ MARGIN = 20  # what the `nodule` view shows around the box on each side, in pixe
 BOX = ("row_min", "row_max", "col_min", "col_max")
 
 
+def box(case):
+    """Return the readers' box of a case in its slice: row_min, row_max, col_min, col_max."""
+    return tuple(int(case[f"nodule_{side}"]) for side in BOX)
+
+
+def cut(image, inside, box, *, wanted=("full_slice", "nodule", "context")):
+    """Cut all views of a case and their masks.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W)
+        CT slice (HU).
+    inside : ndarray of shape (H, W), uint8, 0 or 1
+        Its mask.
+    box : sequence of 4 int
+    wanted : sequence of {"full_slice", "nodule", "context"}
+
+    Returns
+    -------
+    dict of str to ndarray
+        `<view>` and `<view>_mask` for each view.
+
+    Raises
+    ------
+    ValueError
+        If the box is empty or leaves the slice.
+    """
+    images = {"full_slice": image, "full_slice_mask": inside}
+    images["context"], images["context_mask"] = context(image, box), context(inside, box)
+    images["nodule"], images["nodule_mask"] = nodule(image, box), nodule(inside, box, fill=0)
+    return {name: view for name, view in images.items() if name.removesuffix("_mask") in wanted}
+
+
 def context(image, box, *, size=SIZE):
     """Cut the square window around a nodule, at native scale.
 

@@ -18,7 +18,7 @@ from lungcls.sources import lidc, views
 from lungcls.sources.phantom import anatomy, nodule, readers, scanner
 from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
 
-N = 512  # height and width of a slice, in pixels
+N = lidc.SIZE  # height and width of a slice, in pixels
 SIZES = {"full_slice": N, "nodule": views.SIZE, "context": views.SIZE}
 
 
@@ -71,19 +71,19 @@ def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs
         with tqdm(total=len(chosen), desc="rendering phantom slices", disable=not progress) as bar:
             for done in run(delayed(_write)(scratch, part, tuple(views), seed) for part in patients):
                 bar.update(done)
-        cohorts.write_table(scratch, _table(chosen), _info(chosen, views, seed))
+        cohorts.write_table(scratch, lidc.cohort_table(chosen), _info(chosen, views, seed))
     return cohorts.load(folder)
 
 
 # --- Rendering --------------------------------------------------------------------------
 
 
-def _write(folder, cases, views, seed):
+def _write(folder, cases, wanted, seed):
     """Render one patient's cases into their rows of the arrays; return how many."""
-    names = [f"{view}{suffix}" for view in views for suffix in ("", "_mask")]
+    names = [f"{view}{suffix}" for view in wanted for suffix in ("", "_mask")]
     arrays = {name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "r+") for name in names}
     for row, full, inside in render(cases, seed=seed):
-        images = _cut(full, inside, box(cases.loc[row]), views)
+        images = views.cut(full, inside, views.box(cases.loc[row]), wanted=wanted)
         for name, image in images.items():
             arrays[name][row] = image
     return len(cases)
@@ -131,10 +131,7 @@ def render(cases, *, seed):
             )
         noise = _rng(seed, case, "noise", of="case_id")
         full = scanner.scan(hu, machine, pixel_spacing_mm=spacing, rng=noise)
-        outline, top, left = lidc.mask(case)
-        inside = np.zeros(full.shape, dtype=np.uint8)
-        inside[top : top + outline.shape[0], left : left + outline.shape[1]] = outline
-        yield row, full, inside
+        yield row, full, lidc.full_mask(case)
 
 
 def _patient(case):
@@ -175,37 +172,12 @@ def _scans():
     return lidc.scans().set_index("scan_id")[["contrast_used", "z_min_mm", "z_max_mm"]].to_dict("index")
 
 
-def box(case):
-    """The readers' box of a case in its slice: row_min, row_max, col_min, col_max."""
-    return tuple(int(case[f"nodule_{side}"]) for side in views.BOX)
-
-
-def _cut(full, inside, sides, wanted):
-    images = {"full_slice": full, "full_slice_mask": inside}
-    images["context"], images["context_mask"] = views.context(full, sides), views.context(inside, sides)
-    images["nodule"] = views.nodule(full, sides)
-    images["nodule_mask"] = views.nodule(inside, sides, fill=0)
-    return {name: image for name, image in images.items() if name.removesuffix("_mask") in wanted}
-
-
 def _rng(seed, case, purpose, *, of="patient_id"):
     """A generator of its own for each patient or case, replica and purpose."""
     return np.random.default_rng([seed, crc32(case[of].encode()), int(case["replica"]), crc32(purpose.encode())])
 
 
 # --- The table --------------------------------------------------------------------------
-
-
-def _table(cases):
-    """What `cases.csv` holds; never the characteristics that were rendered."""
-    origins = np.array([views.context_origin(box(case), (N, N)) for _, case in cases.iterrows()])
-    columns = ["case_id", "patient_id", "malignancy", "ratings", "diameter_mm", "pixel_spacing_mm"]
-    table = cases[[*columns, "slice_thickness_mm", "slice_index", "level"]].copy()
-    for side in views.BOX:
-        table[f"slice_{side}"] = cases[f"nodule_{side}"]
-        table[f"nodule_{side}"] = cases[f"nodule_{side}"] - origins[:, 0 if side.startswith("row") else 1]
-    table["level"] = table["level"].round(4)
-    return table.join(cases[["reader_diameters_mm", *lidc.CHARACTERISTICS]])
 
 
 def _info(cases, views, seed):

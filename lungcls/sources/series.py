@@ -1,0 +1,361 @@
+"""Find CT series in a tree of DICOM files, and read their slices.
+
+Headers alone are read to find series, in parallel, and what was read of a folder is
+remembered until one of its files changes. Nothing is read that names a patient.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+import warnings
+
+import numpy as np
+
+from lungcls.errors import InputError
+from lungcls.files import whole_text
+from lungcls.sources import cache_folder
+
+FORMAT = 1  # of what is remembered
+CHUNK = 1000  # files of one folder that a process looks at in one go
+SAME_MM = 0.01  # slices closer than this lie at one position
+HU = np.iinfo(np.int16)
+TAGS = (
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "SliceThickness",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+)
+PIXEL_TAGS = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "PixelData",
+)
+
+
+class Geometry(NamedTuple):
+    """What the slices of one series share: pixels and mm."""
+
+    height: int
+    width: int
+    spacing: tuple  # between rows, between columns, in mm
+    thickness: float  # in mm; 0 if the header does not say
+    orientation: tuple  # direction cosines along a row, then down a column
+
+    @property
+    def normal(self):
+        """Unit vector across the slice, pointing to the head (z rises)."""
+        normal = np.cross(self.orientation[:3], self.orientation[3:])
+        return -normal if normal[2] < 0 else normal
+
+
+class Slice(NamedTuple):
+    """One file of a series: where it lies on disk and in the patient."""
+
+    folder: str
+    name: str
+    uid: str  # of the image: copies of a file share it
+    number: int  # InstanceNumber
+    position: tuple | None  # of the first pixel's centre, x, y, z in mm; None if there is none
+    geometry: Geometry | None
+
+    @property
+    def path(self):
+        return Path(self.folder) / self.name
+
+    @property
+    def z(self):
+        return self.position[2]
+
+    @property
+    def place(self):
+        """Position along the normal, in mm."""
+        return float(np.dot(self.position, self.geometry.normal))
+
+
+class Found(NamedTuple):
+    """What a tree of files holds."""
+
+    series: dict  # list of Slice by SeriesInstanceUID, of the series wanted
+    files: int
+    dicom: int  # of them DICOM, wanted or not
+    unreadable: list  # paths of files that start like DICOM and have no readable header
+
+
+def find(root, wanted, *, jobs=1, progress=True):
+    """Find series by their SeriesInstanceUID, in whatever folders and under whatever names.
+
+    Parameters
+    ----------
+    root : path
+    wanted : collection of str
+        The SeriesInstanceUIDs to look for; all other files are skipped.
+    jobs : int, default 1
+        Processes.
+    progress : bool, default True
+        Show a progress bar.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    InputError
+        If `root` is no folder.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: not a folder, expected one with DICOM files in it")
+    chunks = list(_chunks(root))
+    memory = cache_folder() / "dicom-headers"
+    run = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    series, dicom, unreadable, shared = {}, 0, [], {}
+    total = sum(n for _, _, n in chunks)
+    with tqdm(total=total, desc="reading headers", unit="files", disable=None if progress else True) as bar:
+        wanted = frozenset(wanted)
+        for read in run(delayed(_read_chunk)(*chunk, wanted, memory) for chunk in chunks):
+            for uid, slices in read.series.items():
+                # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
+                kept = [one._replace(geometry=shared.setdefault(one.geometry, one.geometry)) for one in slices]
+                series.setdefault(uid, []).extend(kept)
+            dicom += read.dicom
+            unreadable += read.unreadable
+            bar.update(read.files)
+    return Found(series, total, dicom, sorted(unreadable))
+
+
+def _chunks(root):
+    """Yield (folder, first file, how many) of every folder below `root`, each folder once."""
+    seen = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        stat = os.stat(folder)
+        if (stat.st_dev, stat.st_ino) in seen:  # a link that leads back
+            names.clear()
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        for first in range(0, len(files), CHUNK):
+            yield folder, first, min(CHUNK, len(files) - first)
+
+
+def _read_chunk(folder, first, n, wanted, memory):
+    """Read the headers of some files of a folder, or remember them; keep the series wanted."""
+    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())[first : first + n]
+    stats = [_stat(Path(folder) / name) for name in names]
+    seen = json.dumps([FORMAT, os.path.realpath(folder), names, stats])
+    path = memory / f"{hashlib.sha256(seen.encode()).hexdigest()[:32]}.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = _headers(folder, names)
+        if not known["unreadable"]:
+            whole_text(path, json.dumps(known))
+    series = {}
+    for uid, rows in known["series"].items():
+        if uid in wanted:
+            series[uid] = [_slice(folder, names, row, known["geometries"]) for row in rows]
+    unreadable = [str(Path(folder) / names[i]) for i in known["unreadable"]]
+    return Found(series, n, known["dicom"], unreadable)
+
+
+def _stat(path):
+    try:
+        stat = path.stat()
+    except OSError:  # a link that leads nowhere
+        return None
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _headers(folder, names):
+    """Read the headers of files; names stay out of what is remembered: they may tell of a patient."""
+    series, geometries, dicom, unreadable = {}, {}, 0, []
+    for i, name in enumerate(names):
+        try:
+            header = read_header(Path(folder) / name)
+        except InputError:
+            unreadable.append(i)
+            continue
+        if header is None:
+            continue
+        dicom += 1
+        uid, image, number, position, geometry = header
+        place = None if geometry is None else geometries.setdefault(geometry, len(geometries))
+        series.setdefault(uid, []).append([i, image, number, position, place])
+    return {"series": series, "geometries": list(geometries), "dicom": dicom, "unreadable": unreadable}
+
+
+def _slice(folder, names, row, geometries):
+    i, uid, number, position, place = row
+    if place is None:
+        return Slice(folder, names[i], uid, number, None, None)
+    height, width, spacing, thickness, orientation = geometries[place]
+    geometry = Geometry(height, width, tuple(spacing), thickness, tuple(orientation))
+    return Slice(folder, names[i], uid, number, tuple(position), geometry)
+
+
+def read_header(path):
+    """Read what a file's header says of its series and its place; no pixel, no patient.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    None or tuple
+        None for a file that is no DICOM file, or a DICOMDIR. Else
+        the UIDs of series and image, the instance number, the position (x, y, z in mm)
+        and the :class:`Geometry`; the last two are None if the header lacks them.
+
+    Raises
+    ------
+    InputError
+        If it starts like a DICOM file and its header cannot be read.
+    """
+    from pydicom import dcmread
+    from pydicom.uid import MediaStorageDirectoryStorage
+
+    try:
+        with warnings.catch_warnings(), Path(path).open("rb") as stream:
+            warnings.simplefilter("ignore")
+            if stream.read(132)[128:] != b"DICM":
+                return None
+            stream.seek(0)
+            header = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
+            series = str(header.get("SeriesInstanceUID") or "")
+            if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+                return None
+            if not series:
+                raise InputError(f"{path}: no SeriesInstanceUID")
+            number = int(header.get("InstanceNumber") or 0)
+            return series, str(header.get("SOPInstanceUID") or ""), number, *_geometry(header)
+    except FileNotFoundError:  # a link that leads nowhere
+        return None
+    except InputError:
+        raise
+    except Exception as error:  # pydicom's parsers raise a dozen kinds of error
+        raise InputError(f"{path}: not a readable DICOM header ({' '.join(str(error).split())})") from error
+
+
+def _geometry(header):
+    """Position and geometry of a header, or (None, None)."""
+    try:
+        position = tuple(float(x) for x in header.ImagePositionPatient)
+        orientation = tuple(round(float(x), 3) for x in header.ImageOrientationPatient)
+        spacing = tuple(float(x) for x in header.PixelSpacing)
+        thickness = float(header.get("SliceThickness") or 0)
+        geometry = Geometry(int(header.Rows), int(header.Columns), spacing, thickness, orientation)
+    except (AttributeError, TypeError, ValueError):
+        return None, None
+    if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or not np.isfinite(position).all():
+        return None, None
+    area = np.linalg.norm(np.cross(orientation[:3], orientation[3:]))  # 1 for two directions at right angles
+    return (position, geometry) if abs(area - 1) < 0.01 else (None, None)
+
+
+def stacked(slices):
+    """Order slices by position along their normal, from feet to head.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        Of one series, each with a position.
+
+    Returns
+    -------
+    list of list of Slice
+        Those at one position, to within 0.01 mm, by rising instance number: copies of
+        a file, or another image, which stands behind the one of least number.
+    """
+    stack = []
+    for one in sorted(slices, key=lambda one: one.place):
+        if stack and one.place - stack[-1][0].place <= SAME_MM:
+            stack[-1].append(one)
+        else:
+            stack.append([one])
+    return [sorted(group, key=lambda one: (one.number, one.uid, one.folder, one.name)) for group in stack]
+
+
+def read_slice(path):
+    """Read the pixels of a slice in Hounsfield units.
+
+    Parameters
+    ----------
+    path : path
+        A DICOM file with one grey image.
+
+    Returns
+    -------
+    ndarray of shape (H, W), int16, HU
+        As stored: rows first, neither turned nor flipped. Slope and intercept are
+        applied, then values are rounded, and clipped to the range of int16.
+
+    Raises
+    ------
+    InputError
+        If the file is not whole, its compression cannot be decoded here (the message
+        names the packages that can), or it has no slope and intercept.
+    """
+    from pydicom import dcmread
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = dcmread(path, specific_tags=list(PIXEL_TAGS))
+            if "PixelData" not in image:  # cut off where pixels are compressed, pydicom drops what it has read
+                raise InputError(f"{path}: not a whole DICOM image (no pixels)")
+            _check_decoder(path, image.file_meta.TransferSyntaxUID)
+            slope, intercept = _rescale(path, image)
+            stored = image.pixel_array
+    except InputError:
+        raise
+    except Exception as error:  # each decoder has its own
+        raise InputError(f"{path}: not a whole DICOM image ({' '.join(str(error).split())})") from error
+    if stored.ndim != 2:
+        raise InputError(f"{path}: shape {stored.shape}, expected one grey image (height, width)")
+    return np.clip(np.rint(stored * slope + intercept), HU.min, HU.max).astype(np.int16)
+
+
+def _rescale(path, image):
+    """The factors that turn stored values into HU."""
+    try:
+        slope, intercept = float(image.RescaleSlope), float(image.RescaleIntercept)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no RescaleSlope and RescaleIntercept, expected both (HU)") from error
+    if not (np.isfinite([slope, intercept]).all() and slope > 0):
+        raise InputError(f"{path}: RescaleSlope {slope:g}, RescaleIntercept {intercept:g}, expected a slope above 0")
+    return slope, intercept
+
+
+def _check_decoder(path, syntax):
+    """Refuse a compression that nothing here can decode, and name what could."""
+    from pydicom.pixels import get_decoder
+
+    if not syntax.is_compressed or syntax.is_deflated:
+        return
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise InputError(f"{path}: compressed as {syntax.name}, which cannot be decoded") from error
+    if not decoder.is_available:
+        needed = " or ".join(text.split(" - requires ")[-1] for text in decoder.missing_dependencies)
+        raise InputError(f"{path}: compressed as {syntax.name}, which needs another package: {needed}")
