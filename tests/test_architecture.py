@@ -60,10 +60,12 @@ ARROWS = {
     "ceiling": "agreement metrics",
     "confidence": "",
     "explain": "",
-    "retrieval": "",
+    "retrieval": "fitting predicting readers sources",
+    "retrieval_scores": "intervals",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing",
+    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
+    " predicting retrieval retrieval_scores",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
     " weights report",
 }
