@@ -268,7 +268,8 @@ def described(cases):
     cases : DataFrame
         `case_id`, `patient_id`, and the columns of ``DESCRIBED``, readers' scores 1..5
         separated by spaces. Where these are missing they are those of the annotation index,
-        for cases that have the id and the patient of its :func:`lungcls.sources.lidc.report_cases`.
+        for cases that have the id, the patient and, if there are, the `ratings` of its
+        :func:`lungcls.sources.lidc.report_cases`.
 
     Returns
     -------
@@ -280,7 +281,8 @@ def described(cases):
     InputError
         If nothing is known of any case, or a text holds anything but scores.
     """
-    keys, names = ["case_id", "patient_id"], list(DESCRIBED)
+    names = list(DESCRIBED)
+    keys = [name for name in ("case_id", "patient_id", "ratings") if name in cases]
     if not set(names) <= set(cases):
         cases = cases[keys].merge(lidc.report_cases()[keys + names], on=keys, how="left")
     if cases[names].isna().all(axis=None):

@@ -239,7 +239,7 @@ else:
 measures = evidence.of_lidc(seed=seed)
 measures |= evidence.of_cohort(data, crop=settings["crop"], gain=settings["gain"], seed=seed, sample=sample)
 why = "the pretrained networks start from random weights (random init)" if random_init else None
-measures |= evidence.of_retrieval(why or trained["multiclass nodule FT"], data, seed=seed)
+measures |= evidence.of_retrieval(why or trained.get("multiclass nodule FT", "no such run here"), data, seed=seed)
 found = evidence.collect(ledger, measures=measures, results=results, seed=seed, random_init=why)
 decided = claims.decide(ledger, found)
 

@@ -93,6 +93,7 @@ def test_what_readers_say_comes_from_the_table_or_from_the_index():
     assert own["texture"].tolist() == [np.mean([int(s) for s in text.split()]) for text in known["texture"]]
     bare = known[["case_id", "patient_id"]].iloc[::-1]
     assert retrieval.described(bare).equals(own.iloc[::-1].reset_index(drop=True))
+    assert retrieval.described(known[["case_id", "patient_id", "ratings"]]).equals(own)
     other = pd.concat([bare, bare.assign(patient_id="someone else")])
     assert retrieval.described(other).isna().all(axis=1).tolist() == [False] * 5 + [True] * 5
     with pytest.raises(InputError, match="no readers' texture"):
