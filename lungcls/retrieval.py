@@ -43,11 +43,13 @@ def embed(model, images, *, batch_size=128):
     """
     import keras
 
-    from lungcls.fitting import logits_of
-
     judged = model.get_layer("logits").input
-    body = keras.Model(model.input, judged)
-    return logits_of(body, images, np.arange(len(images)), batch_size)
+    body, found = keras.Model(model.input, judged), []
+    for start in range(0, len(images), batch_size):  # one pass: tracing a graph would take longer
+        rows = np.arange(start, min(start + batch_size, len(images)))
+        batch = np.asarray(images[rows], dtype=np.float32)
+        found.append(keras.ops.convert_to_numpy(body(batch, training=False)))
+    return np.concatenate(found)
 
 
 def embed_run(run, cohort):
@@ -289,7 +291,8 @@ def described(cases):
         raise InputError(f"cases: found no readers' {', '.join(names)}, expected these columns in cases.csv "
                          "or cases of the annotation index")
     panels = {name: readers.panels(cases[name].fillna("")) for name in names}
-    return pd.DataFrame({name: [panel.mean() if len(panel) else np.nan for panel in panels[name]] for name in names})
+    return pd.DataFrame({name: [panel.mean() if len(panel) else np.nan for panel in found]
+                         for name, found in panels.items()})  # fmt: skip
 
 
 def grey_inside(images, masks):
@@ -314,7 +317,9 @@ def grey_inside(images, masks):
     """
     if tuple(images.shape) != masks.shape:
         raise ValueError(f"masks: found shape {masks.shape}, expected {tuple(images.shape)}")
-    sums = [(images[np.arange(i, min(i + BATCH, len(masks)))] * masks[i : i + BATCH]).sum(axis=(1, 2, 3), dtype=float)
-            for i in range(0, len(masks), BATCH)]  # fmt: skip
-    inside = masks.sum(axis=(1, 2, 3))
-    return np.divide(np.concatenate(sums), inside, out=np.full(len(inside), np.nan), where=inside > 0)
+    inside, means = masks.sum(axis=(1, 2, 3)), np.full(len(masks), np.nan)
+    for start in range(0, len(masks), BATCH):
+        rows = np.arange(start, min(start + BATCH, len(masks)))
+        total = (images[rows] * masks[rows]).sum(axis=(1, 2, 3), dtype=float)
+        np.divide(total, inside[rows], out=means[start : start + BATCH], where=inside[rows] > 0)
+    return means

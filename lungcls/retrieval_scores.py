@@ -116,10 +116,11 @@ def chance(same, gain, *, k):
     harmonic = (there / np.arange(1, same.shape[1] + 1)).sum(axis=1)
     others = _share(relevant - 1, n - 1)  # of the places before a relevant one, that share is relevant
     discounts = there / np.log2(np.arange(2, same.shape[1] + 2))
+    best = _best(gain, discounts, k)
     found = {
         f"precision at {k}": _share(relevant, n),
         "average precision": _share(harmonic + np.where(n > 1, others * (n - harmonic), 0), n),
-        f"nDCG at {k}": _share(_share(gain.sum(axis=1), n) * discounts[:, :k].sum(axis=1), _best(gain, discounts, k)),
+        f"nDCG at {k}": _share(_share(gain.sum(axis=1), n) * discounts[:, :k].sum(axis=1), best),
     }
     return _known(found, relevant)
 

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # Retrieval of similar nodules
 #
-# A network can do more than answer. It can also show earlier cases that look alike *to it*, and a reader can then
-# judge whether they look alike to a human being too. The report does so for a few nodules (section 5.3.1,
-# figure 8) and finds that the retrieved nodules share texture, shape and intensity, even if they have another
-# malignancy score.
+# A network can do more than answer. It can also show earlier cases that look alike *to it*, and a reader can
+# then judge whether they look alike to a human being too. The report does so for a few nodules (section
+# 5.3.1, figure 8) and finds that the retrieved nodules share texture, shape and intensity, even if they have
+# another malignancy score.
 #
-# This chapter shows the same figure. Then it counts. Retrieved cases that look alike prove little as long as one
-# does not know how alike *any* two nodules are, and how alike two nodules of the same size are.
+# This chapter shows the same figure. Then it counts. Retrieved cases that look alike prove little as long as
+# one does not know how alike *any* two nodules are, and how alike two nodules of the same size are.
 #
 # You will learn
 #
@@ -28,8 +28,8 @@
 # ## Set-up
 #
 # On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting. The networks are those of [Model comparison](04_model_comparison.ipynb) and come
-# from the run store; those that are missing are trained.
+# second cell holds every setting. The networks are those of [Model comparison](04_model_comparison.ipynb) and
+# come from the run store; those that are missing are trained.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -87,7 +87,9 @@ if run:
     chosen = run_store.find(jobs[0].folder.parent, run)
     same = [place for place, other in trained.items() if other.id == chosen.id]
     main = same[0] if same else (chosen.config["task"], chosen.config["view"], chosen.id)
-    trained[main] = chosen
+    columns = ["case_id", "split"]  # the others can be compared only if they were trained on the same cases
+    one_split = chosen.predictions[columns].equals(found.predictions[columns])
+    trained = (trained if one_split else {}) | {main: chosen}
 task, view, network = main
 settings = trained[main].config["settings"]
 parts = trained[main].predictions[["case_id", "split"]]
@@ -98,48 +100,50 @@ scores, patients = (data.cases[column].to_numpy() for column in ("malignancy", "
 # %% tags=["hide-input"]
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 source = (
-    "Its images are simulated: they were drawn around real outlines and made from a reader's ratings of texture, "
-    "margin and so on. What is found on them tells about the method, not about patients."
+    "Its images are simulated: they were drawn around real outlines and made from a reader's ratings of "
+    "texture, margin and so on. What is found on them tells about the method, not about patients."
     if simulated
     else "What is said below holds for these images."
 )
 random_init = any("random init" in name for _, _, name in trained)
 show_text(
-    f"The cohort used on this page is *{whole.name}*: {count(len(data))} cases, of which {count(len(train))} are "
-    f"training cases and {count(len(test))} test cases of {count(len(set(patients[test])))} patients. {source} The "
-    f"network in the figure is **{network}**, {TASKS[task]}, {VIEW_NAMES[view]}."
+    f"The cohort used on this page is *{whole.name}*: {count(len(data))} cases, of which "
+    f"{count(len(train))} are training cases and {count(len(test))} test cases of "
+    f"{count(len(set(patients[test])))} patients. {source} The network in the figure is **{network}**, "
+    f"{TASKS[task]}, {VIEW_NAMES[view]}."
 )
 if random_init:
     show_text(
-        "```{admonition} Random weights\n:class: warning\nThe pretrained weights could not be had when this page was "
-        "made, or were not wanted. Networks marked *random init* start from random weights in their place.\n```"
+        "```{admonition} Random weights\n:class: warning\nThe pretrained weights could not be had when "
+        "this page was made, or were not wanted. Networks marked *random init* start from random weights "
+        "in their place.\n```"
     )
 
 # %% [markdown]
 # ## How cases are found
 #
-# The last layer of each of our networks is a simple one: it weighs some dozens to some thousands of numbers, adds
-# them up, and calls the result a score. All that the network has to say about an image is in these numbers. They are
-# the image's *embedding*, a vector $v$, and it is read off one layer before the end.
+# The last layer of each of our networks is a simple one: it weighs some dozens to some thousands of numbers,
+# adds them up, and calls the result a score. All that the network has to say about an image is in these
+# numbers. They are the image's *embedding*, a vector $v$, and it is read off one layer before the end.
 #
 # Two images are alike to the network if their embeddings point the same way. The *cosine distance* is
 #
 # $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert},$$
 #
-# for a query $q$ and a case $c$: 0 for the same direction, 1 for directions at right angles. The cases that are
-# searched, the *gallery*, are ordered by it, nearest first. The search compares each query with every case, so nothing
-# is missed.
+# for a query $q$ and a case $c$: 0 for the same direction, 1 for directions at right angles. The cases that
+# are searched, the *gallery*, are ordered by it, nearest first. The search compares each query with every
+# case, so nothing is missed.
 #
 # Three decisions matter more than the formula:
 #
 # - **Who asks.** Queries are test cases. Nobody needs to look up a case whose answer the network has learnt.
-# - **What is searched.** The gallery is the training part. This is how it would be in use: the known cases are those
-#   that the network was trained on. But it has a price. The network was made to pull training cases of one class
-#   together. For a new case it then finds cases of the class that it would have answered anyway. They illustrate its
-#   answer, and they do not confirm it. Below, the same test cases also search among each other, where nothing was
-#   learnt by heart.
-# - **Who is left out.** Two nodules of one patient share a scanner, a dose and a body. Cases of the query's own patient
-#   never count.
+# - **What is searched.** The gallery is the training part. This is how it would be in use: the known cases
+#   are those that the network was trained on. But it has a price. The network was made to pull training cases
+#   of one class together. For a new case it then finds cases of the class that it would have answered anyway.
+#   They illustrate its answer, and they do not confirm it. Below, the same test cases also search among each
+#   other, where nothing was learnt by heart.
+# - **Who is left out.** Two nodules of one patient share a scanner, a dose and a body. Cases of the query's
+#   own patient never count.
 
 # %% tags=["hide-input"]
 recipe.fix_threads(settings["threads"])
@@ -150,17 +154,17 @@ own = (~may["training cases"]).sum()
 empty = (embeddings[main][np.r_[train, test]] == 0).all(axis=1).sum()
 show_text(
     f"An embedding of this network has {count(embeddings[main].shape[1])} numbers. "
-    + (f"In this split {count(own)} pairs of a query and a training case belong to one patient and are left out. " if own
-       else "In this split no patient has cases on both sides, so among the training cases there is nothing to leave out. ")
-    + (f"{count(empty)} embeddings consist of zeros: they point nowhere, and their distance to all others is set to 1." if empty
-       else "No embedding consists of zeros.")
+    + (f"In this split {count(own)} pairs of a query and a training case are of one patient and are left out. "
+       if own else "In this split no patient has cases in both parts, so no training case is left out. ")
+    + (f"{count(empty)} embeddings consist of zeros: they point nowhere, and their distance to all is set to 1."
+       if empty else "No embedding consists of zeros.")
 )
 
 # %% [markdown]
 # ## The report's figure 8
 #
-# Each row begins with a test case. The others are the training cases that the network finds most alike, with their
-# malignancy score, their diameter where it is known, and their distance.
+# Each row begins with a test case. The others are the training cases that the network finds most alike, with
+# their malignancy score, their diameter where it is known, and their distance.
 
 
 # %% tags=["hide-input"]
@@ -173,7 +177,8 @@ def figure_cases(wanted):
 
 def retrieval_rows(ids):
     known = pd.Index(data.cases["case_id"])
-    assert set(ids) <= set(known), f"cases: found {set(ids) - set(known)}, expected a number or ids of {data.name}"
+    unknown = set(ids) - set(known)
+    assert not unknown, f"cases: found {unknown}, expected a number or ids of {data.name}"
     return known.get_indexer(ids)
 
 
@@ -190,18 +195,21 @@ at, apart = retrieval.search(embeddings[main][asked], embeddings[main][train], k
                              query_patients=patients[asked], gallery_patients=patients[train])  # fmt: skip
 shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
 images = predicting.images_of(trained[main], data)
-titles = [[f"{case_title(row[0])}\nquery", *(f"{case_title(one)}\ndistance {far:.3f}" for one, far in zip(row[1:], fars))]
-          for row, fars in zip(shown_rows, apart)]  # fmt: skip
+titles = [
+    [f"{case_title(row)}\n{what}" for row, what in zip(rows, ["query", *(f"distance {far:.3f}" for far in fars)])]
+    for rows, fars in zip(shown_rows, apart)
+]
 agree = np.mean([scores[one] == scores[row[0]] for row in shown_rows for one in row[1:]])
+pictures = [list(images[np.array(row)][..., 0]) for row in shown_rows]
 show_figure(
-    plots.image_grid([list(images[np.array(row)][..., 0]) for row in shown_rows], titles=titles, grey_range=(0, 1)),
+    plots.image_grid(pictures, titles=titles, grey_range=(0, 1)),
     name="fig-retrieval",
-    caption=f"Retrieved training cases (columns 2 to {neighbours + 1}) for test cases (column 1): {network}, {TASKS[task]}, "
-    f"{VIEW_NAMES[view]}, as the network sees them. Above each image its malignancy score, from 1 ({SCORE_NAMES[1]}) to 5 "
-    f"({SCORE_NAMES[5]}), its diameter, and the cosine distance from the query. {percent(agree)} of the retrieved cases "
-    "have the score of their query.",
-    alt=f"Rows of CT images. Each row begins with a query, followed by the {neighbours} training cases nearest to it by "
-    "embedding, with scores and distances.",
+    caption=f"Retrieved training cases (columns 2 to {neighbours + 1}) for test cases (column 1): "
+    f"{network}, {TASKS[task]}, {VIEW_NAMES[view]}, as the network sees them. Above each image its "
+    f"malignancy score, from 1 ({SCORE_NAMES[1]}) to 5 ({SCORE_NAMES[5]}), its diameter, and the cosine "
+    f"distance from the query. {percent(agree)} of the retrieved cases have the score of their query.",
+    alt=f"Rows of CT images. Each row begins with a query, followed by the {neighbours} training cases "
+    "nearest to it by embedding, with scores and distances.",
 )
 
 # %% tags=["hide-input"]
@@ -209,33 +217,37 @@ far = retrieval.cosine_distances(embeddings[main][test], embeddings[main][train]
 far[~may["training cases"]] = np.nan
 nearest, usual = np.nanmin(far, axis=1), np.nanmedian(far, axis=1)
 show_text(
-    f"A distance means nothing by itself. For the test cases the nearest training case is {np.median(nearest):.3f} away, and "
-    f"the middle one of all training cases {np.median(usual):.3f} (medians). The numbers in an embedding are seldom negative, "
-    "so all directions lie close together and small distances are no sign of likeness. What counts is the order."
+    "A distance means nothing by itself. For the test cases the nearest training case is "
+    f"{np.median(nearest):.3f} away, and the middle one of all training cases {np.median(usual):.3f} "
+    "(medians). How large distances are depends on the network and its last layers, so they cannot be "
+    "compared between networks. What counts is the order."
 )
 
 # %% [markdown]
-# The eye is easily pleased. Nodules are round and grey, and most rows above would look convincing with other nodules in
-# them. So the rest of this chapter counts over all test cases.
+# The eye is easily pleased. Nodules are round and grey, and most rows above would look convincing with other
+# nodules in them. So the rest of this chapter counts over all test cases.
 #
 # ## Do retrieved cases have the query's class?
 #
 # Three scores are usual for ranked lists:
 #
 # - *Precision at k*: the share of the first $k$ that have the query's class.
-# - *Average precision*: go down the whole list, and at each case of the query's class note the precision so far; take
-#   the mean. Over all queries it is called mAP.
-# - *Normalised discounted cumulative gain* (nDCG) {cite}`jarvelin2002`: here each case earns a gain by how near its
-#   malignancy score is to the query's, $g = 1 - |s_q - s_c| / 4$, so that a 4 for a 5 is a smaller error than a 1 for
-#   a 5. Gains further down count less, and the sum is divided by that of the best possible order:
+# - *Average precision*: go down the whole list, and at each case of the query's class note the precision so
+#   far; take the mean. Over all queries it is called mAP.
+# - *Normalised discounted cumulative gain* (nDCG) {cite}`jarvelin2002`: here each case earns a gain by how
+#   near its malignancy score is to the query's, $g = 1 - |s_q - s_c| / 4$, so that a 4 for a 5 is a smaller
+#   error than a 1 for a 5. Gains further down count less, and the sum is divided by that of the best possible
+#   order:
 #
 # $$\mathrm{nDCG}_k = \frac{\sum_{i=1}^{k} g_i / \log_2(i + 1)}{\text{the same sum in the best order}}.$$
 #
-# What would *chance* score? The mean over all orders of the list can be computed exactly for each of the three. It is far
-# from 0: where three cases of four are benign, so are three of four random ones.
+# What would *chance* score? The mean over all orders of the list can be computed exactly for each of the
+# three. It is far from 0: where three cases of four are benign, so are three of four random ones.
 #
-# Two searches that need no network stand beside the networks. *Diameter alone* retrieves the nodules of the most similar
-# size, by the readers' measure. *Pixels* compares the images themselves, grey level by grey level, with the same cosine.
+# Two searches that need no network stand beside the networks. *Diameter alone* retrieves the nodules of the
+# most similar size, by the readers' measure. *Pixels* compares the images themselves, grey level by grey
+# level, with the same cosine. In the zoomed view these include the grey bands, whose width tells the size of
+# the nodule (see [Full slice against zoomed nodule](06_views.ipynb)).
 
 
 # %% tags=["hide-input"]
@@ -251,7 +263,9 @@ def by_embedding(vectors):
 
 searches = {}  # by view and name; those of networks by task too
 if "diameter" in known:
-    searches[DIAMETER] = {name: np.abs(np.subtract.outer(sizes[test], sizes[rows])) for name, rows in rows_of.items()}
+    searches[DIAMETER] = {
+        name: np.abs(np.subtract.outer(sizes[test], sizes[rows])) for name, rows in rows_of.items()
+    }
 searches |= {f"pixels, {VIEW_NAMES[of]}": by_pixels(of) for of in dict.fromkeys(of for _, of, _ in trained)}
 plain = list(searches)
 searches |= {place: by_embedding(vectors) for place, vectors in embeddings.items()}
@@ -275,30 +289,35 @@ def row_of(table, **options):
     return {"n": str(table["n"].min()), **texts}
 
 
+def show_rows(rows, *, name, caption):
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("search by")
+    show_table(table, name=name, caption=caption)
+
+
 def searches_of(of):
-    return {name: name for name in plain} | {place: f"{place[2]}, {VIEW_NAMES[place[1]]}" for place in trained if place[0] == of}
+    networks = {place: f"{place[2]}, {VIEW_NAMES[place[1]]}" for place in trained if place[0] == of}
+    return {name: name for name in plain} | networks
 
 
 # %% tags=["hide-input"]
 values = {}
-for of in TASKS:
+for of in dict.fromkeys(place[0] for place in sorted(trained)):
     names = searches_of(of)
     values[of] = {name: rated(name, of) for name in names}
-    if not any(place[0] == of for place in trained):
-        continue
     table = {CHANCE: row_of(averaged(values[of][plain[0]][1]))}
     table |= {title: row_of(averaged(values[of][name][0])) for name, title in names.items()}
-    show_table(
-        pd.DataFrame.from_dict(table, orient="index").rename_axis("search by"),
+    show_rows(
+        table,
         name=f"tab-retrieval-{of}",
-        caption=f"Test cases search the training cases: how often the retrieved ones have the query's class in the "
-        f"{TASKS[of]} task, and how near their malignancy scores are (nDCG). Means over n test cases with 95 % intervals "
-        "over their patients. *Random order* is the exact mean over all orders; its interval shows how much it depends on "
-        "the queries.",
+        caption="Test cases search the training cases: how often the retrieved ones have the query's class "
+        f"in the {TASKS[of]} task, and how near their malignancy scores are (nDCG). Means over n test cases "
+        "with 95 % intervals over their patients. *Random order* is the exact mean over all orders; its "
+        "interval shows how much it depends on the queries.",
     )
 
 # %% [markdown]
-# To compare two searches, look at the same queries. The next table gives each network minus the diameter, query by query.
+# To compare two searches, look at the same queries. The next table gives each network minus the diameter,
+# query by query.
 
 
 # %% tags=["hide-input"]
@@ -313,19 +332,21 @@ def against(first, second):
 PRECISION = f"precision at {neighbours}"
 base = DIAMETER if DIAMETER in searches else plain[0]
 rows, precise = {}, {}
-for place in trained:
+for place in sorted(trained, key=lambda place: place[0]):
     found = against(values[place[0]][place][0], values[place[0]][base][0])
     precise[place] = found.loc[PRECISION]
     rows[TASKS[place[0]], searches_of(place[0])[place]] = row_of(found, sign=True) | {
-        f"at {neighbours}": verdict(found.loc[PRECISION]), "whole list": verdict(found.loc["average precision"])}  # fmt: skip
+        f"at {neighbours}": verdict(found.loc[PRECISION]),
+        "whole list": verdict(found.loc["average precision"]),
+    }
 differences = pd.DataFrame.from_dict(rows, orient="index")
 differences.index = pd.MultiIndex.from_tuples(differences.index, names=["task", "network"])
 show_table(
     differences,
     name="tab-retrieval-differences",
-    caption=f"Each network's search minus the search by *{base}*, on the same test cases, with 95 % intervals over "
-    f"patients. The last columns say what the intervals of precision at {neighbours} and of average precision say; they "
-    "are not adjusted for their number.",
+    caption=f"Each network's search minus the search by *{base}*, on the same test cases, with 95 % "
+    f"intervals over patients. The last columns say what the intervals of precision at {neighbours} and of "
+    "average precision say; they are not adjusted for their number.",
 )
 
 # %% tags=["hide-input"]
@@ -333,20 +354,22 @@ words = [verdict(row) for row in precise.values()]
 above = {place: against(*values[place[0]][place]).loc[PRECISION] for place in trained}
 beat = sum(verdict(row) == "better" for row in above.values())
 show_text(
-    f"{beat} of {len(above)} networks retrieve cases of the query's class more often than chance does, in precision at "
-    f"{neighbours} and by more than the intervals allow for luck. Against *{base}*, {words.count('better')} are better, "
-    f"{words.count('worse')} worse, and of {words.count('cannot be told')} it cannot be told. "
-    + ("Where a ruler does as well, the network's likeness is worth no more than likeness in size."
+    f"{beat} of {len(above)} networks retrieve cases of the query's class more often than chance does, in "
+    f"precision at {neighbours} and by more than the intervals allow for luck. Against *{base}*, "
+    f"{words.count('better')} are better, {words.count('worse')} worse, and of "
+    f"{words.count('cannot be told')} it cannot be told. "
+    + ("As long as a network is not better than a ruler, its likeness is not shown to be worth more than size."
        if base == DIAMETER and words.count("better") < len(words) else "")
 )
 
 # %% [markdown]
 # ## What it means that the gallery was seen in training
 #
-# For its training cases a network knows the answer, and its embeddings are arranged by it. If a test case lands among
-# training cases of score 4, this says that the network takes it for a 4, which its answer says too. The first rows below
-# repeat the search among training cases. The other rows search among the *other test cases*, which are as new to the
-# network as the query. That gallery is smaller, so what counts is the distance from chance.
+# For its training cases a network knows the answer, and its embeddings are arranged by it. If a test case
+# lands among training cases of score 4, this says that the network takes it for a 4, which its answer says
+# too. The first rows below repeat the search among training cases. The other rows search among the *other
+# test cases*, which are as new to the network as the query. That gallery is smaller, so what counts is the
+# distance from chance.
 
 
 # %% tags=["hide-input"]
@@ -363,14 +386,17 @@ def gallery_row(search, gallery):
 
 
 compared = {base: base, main: network}
-galleries = {(title, gallery): gallery_row(name, gallery) for name, title in compared.items() for gallery in rows_of}
+galleries = {
+    (title, gallery): gallery_row(name, gallery) for name, title in compared.items() for gallery in rows_of
+}
 table = pd.DataFrame.from_dict(galleries, orient="index")
 table.index = pd.MultiIndex.from_tuples(table.index, names=["search by", "gallery"])
 show_table(
     table,
     name="tab-retrieval-seen",
-    caption=f"The same {len(test)} test cases search the training cases and each other ({TASKS[task]}, {VIEW_NAMES[view]}); "
-    "cases of the own patient never count. Differences from chance are paired; brackets: 95 % interval over patients.",
+    caption=f"The same {len(test)} test cases search the training cases and each other ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}); cases of the own patient never count. Differences from chance are paired; "
+    "brackets: 95 % interval over patients.",
 )
 
 # %% tags=["hide-input"]
@@ -378,26 +404,30 @@ gap = {}
 for search in compared:
     seen, new = (rated(search, task, gallery) for gallery in rows_of)
     gap[search] = averaged((seen[0] - seen[1]) - (new[0] - new[1])).loc[PRECISION]
-said = {"better": "more than", "worse": "less than", "cannot be told": "not clearly more or less than"}[verdict(gap[main])]
+SAID = {"better": "more than", "worse": "less than", "cannot be told": "not clearly more or less than"}
+said = SAID[verdict(gap[main])]
 show_text(
-    f"In precision at {neighbours} above chance, a gallery of training cases is worth {said} one of test cases to this network: "
-    f"the difference is {tables.with_interval(gap[main], sign=True)}. For *{base}*, which has learnt nothing, it is "
-    f"{tables.with_interval(gap[base], sign=True)}; that is what the larger gallery alone is worth. These intervals know nothing "
-    "of the chance that put a case into one part or the other."
+    f"In precision at {neighbours} above chance, a gallery of training cases is worth {said} one of test "
+    f"cases to this network: the difference is {tables.with_interval(gap[main], sign=True)}. For *{base}*, "
+    f"which has learnt nothing, it is {tables.with_interval(gap[base], sign=True)}, which shows what the "
+    "larger gallery is worth by itself. These intervals know nothing of the chance that put a case into "
+    "one part or the other."
 )
 
 # %% [markdown]
 # ## Do retrieved nodules look alike?
 #
-# This is what the report says of its figure. We can count it, because the readers of LIDC-IDRI also described each nodule
-# from 1 to 5: its *texture* (1: ground glass, 5: solid), its *margin* (1: poorly defined, 5: sharp), its *spiculation*, and its
-# *sphericity* {cite}`armato2011`. None of this was shown to the networks; they were trained on malignancy scores only. Two measures are added:
-# the diameter, and the mean grey level inside the outline on the image that the network sees.
+# This is what the report says of its figure. We can count it, because the readers of LIDC-IDRI also described
+# each nodule from 1 to 5: its *texture* (1: ground glass, 5: solid), its *margin* (1: poorly defined, 5:
+# sharp), its *spiculation*, and its *sphericity* {cite}`armato2011`. None of this was shown to the networks;
+# they were trained on malignancy scores only. Two measures are added: the diameter, and the mean grey level
+# inside the outline on the image that the network sees.
 #
-# Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a retrieved case
-# is a share: how much of the gallery differs more from the query in this property. Cases that differ as much count half. Random
-# cases come to 0.5, whatever the property. The *most that is possible* is what the cases come to that are most alike in just this
-# property; it is below 1 where many are exactly alike.
+# Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a
+# retrieved case is a share: how much of the gallery differs more from the query in this property. Cases that
+# differ as much count half. Random cases come to 0.5, whatever the property. The *most that is possible* is
+# what the cases come to that are most alike in just this property; it is below 1 where many are exactly
+# alike.
 
 # %% tags=["hide-input"]
 for reason in dict.fromkeys(missing.values()):
@@ -423,61 +453,67 @@ def most_alike(where):
 
 
 # %% tags=["hide-input"]
-def show_likeness(where, name, caption):
-    listed = [search for search in plain if search == base or search.endswith(VIEW_NAMES[view])]
+def show_likeness(where, *, name, caption):
+    listed = [*dict.fromkeys((base, f"pixels, {VIEW_NAMES[view]}"))]
     listed += [place for place in trained if place[:2] == main[:2]]
     likes[where] = {search: alike(search, where) for search in listed}
-    table = {search if search in plain else search[2]: row_of(averaged(found)) for search, found in likes[where].items()}
-    table = {"random cases": {"n": str(len(test))} | dict.fromkeys(known, "0.50")} | table
-    table["most that is possible"] = row_of(averaged(most_alike(where)))
-    show_table(pd.DataFrame.from_dict(table, orient="index").rename_axis("search by"), name=name, caption=caption)
+    best = row_of(averaged(most_alike(where)))
+    table = {"random cases": dict.fromkeys(best, "0.50") | {"n": best["n"]}}
+    titles = {search: search if search in plain else search[2] for search in listed}
+    table |= {titles[search]: row_of(averaged(likes[where][search])) for search in listed}
+    show_rows(table | {"most that is possible": best}, name=name, caption=caption)
 
 
 likes = {}
 show_likeness(
-    "all cases", "tab-retrieval-likeness",
-    f"Likeness of the {neighbours} training cases retrieved for each test case ({TASKS[task]}, {VIEW_NAMES[view]}) in what is known "
-    "of them: the share of the training cases that differ more. Means with 95 % intervals over patients; n is the least over "
-    "the columns.",
-)  # fmt: skip
+    "all cases",
+    name="tab-retrieval-likeness",
+    caption=f"Likeness of the {neighbours} training cases retrieved for each test case ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}) in what is known of them: the share of the training cases that differ more. Means "
+    "with 95 % intervals over patients; n is the least over the columns.",
+)
 
 # %% [markdown]
 # ### Across classes
 #
-# "Even if they have another score" needs a search of its own: only training cases of *another* score than the query's may be
-# retrieved, and the likeness is taken among these. Otherwise one would read off likeness from the few that slipped through.
+# "Even if they have another score" needs a search of its own: only training cases of *another* score than the
+# query's may be retrieved, and the likeness is taken among these. Otherwise one would read off likeness from
+# the few that slipped through.
 
 # %% tags=["hide-input"]
 show_likeness(
-    "cases of other scores", "tab-retrieval-across",
-    "The same, but only training cases of another malignancy score than the query's can be retrieved, and 0.5 is what random cases "
-    "of other scores come to.",
-)  # fmt: skip
+    "cases of other scores",
+    name="tab-retrieval-across",
+    caption="The same, but only training cases of another malignancy score than the query's can be retrieved, and "
+    "0.5 is what random cases of other scores come to.",
+)
 
 # %% tags=["hide-input"]
 more = {where: averaged(found[main] - found[base]) for where, found in likes.items()}
 show_figure(
     network_plots.intervals(more, xlabel=f"likeness: network minus {base}", references={"no difference": 0}),
     name="fig-retrieval-likeness",
-    caption=f"Likeness of what {network} retrieves minus likeness of what the search by *{base}* retrieves, on the same test "
-    "cases, with 95 % intervals over patients. To the right of 0 the network's cases are more alike.",
+    caption=f"Likeness of what {network} retrieves minus likeness of what the search by *{base}* retrieves, "
+    "on the same test cases, with 95 % intervals over patients. To the right of 0 the network's cases are "
+    "more alike.",
     alt="Horizontal intervals, one or two for each property, around a vertical line at no difference.",
 )
 beyond = [name for name, row in more["all cases"].iterrows() if row["low"] > 0]
 short = [name for name, row in more["all cases"].iterrows() if row["high"] < 0]
 show_text(
-    f"Among all cases, what the network retrieves is more alike than what the search by *{base}* retrieves in: "
-    f"{', '.join(beyond) or 'no property'}; less alike in: {', '.join(short) or 'no property'}. In the others the intervals "
-    "do not decide. "
-    + ("That the ruler wins in diameter is no merit of it: it retrieves by nothing else." if "diameter" in short else "")
+    f"Among all cases, what the network retrieves is more alike than what the search by *{base}* retrieves "
+    f"in: {', '.join(beyond) or 'no property'}; less alike in: {', '.join(short) or 'no property'}. In the "
+    "others the intervals do not decide. "
+    + ("That the ruler wins in diameter is no merit of it: it retrieves by nothing else."
+       if "diameter" in short else "")
 )
 
 # %% [markdown]
 # ## The report's statement
 #
-# The ledger of [Every statement, tested](12_claims.ipynb) asks for likeness above that of random cases in texture, in shape
-# (the mean of margin, spiculation and sphericity) and in intensity (the grey level inside the outline), each among all
-# cases and among those of other scores.
+# The ledger of [Every statement, tested](12_claims.ipynb) asks for likeness above that of random cases in
+# texture, in shape (the mean of margin, spiculation and sphericity) and in intensity (the grey level inside
+# the outline), each among all cases and among those of other scores.
 
 
 # %% tags=["hide-input"]
@@ -491,10 +527,11 @@ def estimated(where, name):
 
 
 ledger = claims.load()
-(claim,) = [claim for claim in ledger["claims"] if claim["number"] == 29]
+claim = ledger["claims"][29 - 1]
 given = {(name, where): estimated(where, name) for where in among for name in evidence.SHARED}
 lacking = [found for found in given.values() if isinstance(found, str)]
-decided = claims.decide(ledger | {"claims": [claim]}, {29: lacking[0] if lacking else list(given.values())}).loc[29]
+answer = lacking[0] if lacking else list(given.values())
+decided = claims.decide(ledger | {"claims": [claim]}, {29: answer}).loc[29]
 rows = {
     where: {name: given[name, where] if isinstance(given[name, where], str)
             else tables.with_interval(given[name, where], sign=True) for name in evidence.SHARED}
@@ -503,8 +540,8 @@ rows = {
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("retrieved among"),
     name="tab-retrieval-statement",
-    caption=f"Likeness of the retrieved cases less that of random ones, {len(test)} test cases, with 95 % intervals over "
-    f"patients: {network}, {TASKS[task]}, {VIEW_NAMES[view]}.",
+    caption=f"Likeness of the retrieved cases less that of random ones, {len(test)} test cases, with 95 % "
+    f"intervals over patients: {network}, {TASKS[task]}, {VIEW_NAMES[view]}.",
 )
 show_text(
     f"\"{claim['statement']}\" For this network: **{decided['verdict']}**"
@@ -514,26 +551,31 @@ show_text(
 )
 
 # %% [markdown]
-# It is a weak statement, and this should be said in fairness to both sides. Random cases are a low bar. Size goes along with
-# texture, margin and brightness, so whatever retrieves by size retrieves by these too, as the rows of the diameter show. Whether
-# a network adds to that is the question of {numref}`fig-retrieval-likeness`.
+# It is a weak statement, and this should be said in fairness to both sides. Random cases are a low bar. Size
+# goes along with texture, margin and brightness, so whatever retrieves by size retrieves by these too, as the
+# rows of the diameter show. Whether a network adds to that is the question of
+# {numref}`fig-retrieval-likeness`.
 
 # %% [markdown]
 # ## What this proves, and what not
 #
-# - Retrieval shows what a network treats as alike. It does not show *why*, and a convincing row is no proof of a right answer.
-# - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five witnesses.
-# - Likeness to the readers' descriptions is likeness to what a few readers wrote, and they often disagree on it.
-# - The malignancy scores are readers' suspicion and not pathology. A neighbour "of the same class" is one that readers suspected
-#   as much.
-# - The intervals cover other test patients. Another training of the same network gives other embeddings, and another gallery other
-#   neighbours.
+# - Retrieval shows what a network treats as alike. It does not show *why*, and a convincing row is no proof
+#   of a right answer.
+# - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five
+#   witnesses.
+# - Likeness to the readers' descriptions is likeness to what a few readers wrote, and they often disagree on
+#   it.
+# - The malignancy scores are readers' suspicion and not pathology. A neighbour "of the same class" is one
+#   that readers suspected as much.
+# - The intervals cover other test patients. Another training of the same network gives other embeddings, and
+#   another gallery other neighbours.
 
 # %% [markdown]
 # ## Exercise
 #
-# How much of this is training at all? Take the network of the figure, give it fresh random weights, and search again. Does it
-# still retrieve cases of the query's class, or of its size? What does that say about the pictures in {numref}`fig-retrieval`?
+# How much of this is training at all? Take the network of the figure, give it fresh random weights, and
+# search again. Does it still retrieve cases of the query's class, or of its size? What does that say about
+# the pictures in {numref}`fig-retrieval`?
 
 # %% tags=["hide-cell"]
 # Solution
@@ -545,10 +587,11 @@ searches["untrained"] = by_embedding(retrieval.embed(untrained, images))
 table = {CHANCE: averaged(rated("untrained", task)[1]), "untrained": averaged(rated("untrained", task)[0])}
 table = {name: row_of(found) for name, found in table.items()} | {
     title: row_of(averaged(values[task][name][0])) for name, title in compared.items()}  # fmt: skip
-show_table(
-    pd.DataFrame.from_dict(table, orient="index").rename_axis("search by"),
+show_rows(
+    table,
     name="tab-retrieval-untrained",
-    caption=f"The same network with fresh random weights, beside the trained one ({TASKS[task]}, {VIEW_NAMES[view]}).",
+    caption=f"The same network with fresh random weights, beside the trained one ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}).",
 )
 fresh = against(rated(main, task)[0], rated("untrained", task)[0]).loc[PRECISION]
 like = averaged(alike("untrained", "all cases"))
@@ -556,6 +599,6 @@ show_text(
     f"Trained minus untrained in precision at {neighbours}: {tables.with_interval(fresh, sign=True)}. "
     + "Likeness without any training: "
     + ", ".join(f"{name} {tables.with_interval(row)}" for name, row in like.iterrows())
-    + ". Where these lie above 0.5, the plain layout of the image is enough to find nodules that look alike, and pretty rows in a "
-    "figure are no sign of training."
+    + ". Where these lie above 0.5, the plain layout of the image is enough to find nodules that look "
+    "alike, and pretty rows in a figure are no sign of training."
 )

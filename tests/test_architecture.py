@@ -60,7 +60,7 @@ ARROWS = {
     "ceiling": "agreement metrics",
     "confidence": "",
     "explain": "",
-    "retrieval": "fitting predicting readers sources",
+    "retrieval": "predicting readers sources",
     "retrieval_scores": "intervals",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"

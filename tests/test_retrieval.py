@@ -34,7 +34,8 @@ def test_a_network_without_logits_is_refused():
     import keras
 
     with pytest.raises(ValueError, match="logits"):
-        retrieval.embed(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()]), np.zeros((2, 4, 4, 1)))
+        model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+        retrieval.embed(model, np.zeros((2, 4, 4, 1)))
 
 
 def test_distances_are_those_of_scikit_learn():
@@ -105,6 +106,7 @@ def test_what_readers_say_comes_from_the_table_or_from_the_index():
 def test_properties_say_what_is_missing(trained):
     folder, _, _, run = trained
     bare = cohorts.load(folder)
+    bare = cohorts.Cohort(bare.cases.assign(patient_id="of nobody in the index"), bare.views)
     known, missing = retrieval.properties(run, bare)
     assert list(known) == ["diameter"] and known["diameter"].tolist() == np.log(bare.cases["diameter_mm"]).tolist()
     assert set(missing) == {"grey level", *retrieval.DESCRIBED} and "no mask" in missing["grey level"]

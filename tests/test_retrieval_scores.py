@@ -88,7 +88,8 @@ def test_likeness_of_a_whole_gallery_is_one_half():
     closest, _ = retrieval.ranked(np.abs(mine[:, None] - theirs), allowed=allowed, k=2)
     best = scoring.likeness(mine, theirs, closest, allowed=allowed)
     assert not (best < scoring.likeness(mine, theirs, rows[:, :2], allowed=allowed)).any() and best.min() > 0.5
-    both = scoring.likenesses(pd.DataFrame({"a": mine, "b": 0}), pd.DataFrame({"a": theirs, "b": 1}), closest, allowed=allowed)
+    tables = pd.DataFrame({"a": mine, "b": 0}), pd.DataFrame({"a": theirs, "b": 1})
+    both = scoring.likenesses(*tables, closest, allowed=allowed)
     assert both["a"].tolist() == best.tolist() and (both["b"] == 0.5).all()
     mine[0] = np.nan
     assert np.isnan(scoring.likeness(mine, theirs, rows, allowed=allowed)).tolist() == [True] + [False] * 8

@@ -102,7 +102,7 @@ def typical_cases(values, scores, n):
     turn = np.zeros(len(scores), dtype=int)
     for score in np.unique(scores):
         rows = np.flatnonzero(scores == score)
-        gap = np.abs(values[rows] - np.nanmedian(values[rows])) if np.isfinite(values[rows]).any() else np.zeros(len(rows))
-        turn[rows[np.argsort(gap, kind="stable")]] = np.arange(len(rows))
+        median = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
+        turn[rows[np.argsort(np.abs(values[rows] - median), kind="stable")]] = np.arange(len(rows))
     chosen = np.lexsort((scores, turn))[:n]
     return chosen[np.lexsort((turn[chosen], scores[chosen]))]
