@@ -173,8 +173,8 @@ results = {name: tables.result_of(run.predictions, data) for name, run in traine
 # %% tags=["hide-input"]
 BASE, VOTE = "binary nodule CNN", "binary nodule TTA by mode"
 n = int((split["split"] == "test").sum())
+recipe.fix_threads(settings["threads"])
 if BASE in trained:
-    recipe.fix_threads(settings["threads"])
     test = data.select(np.flatnonzero(split["split"] == "test"))
     answers = predicting.predict(trained[BASE], test, test_time="mode")
     truth = trained[BASE].predictions[["case_id", "split", "y_true"]]
@@ -250,6 +250,7 @@ measures = evidence.of_lidc(seed=seed)
 measures |= evidence.of_cohort(data, crop=settings["crop"], gain=settings["gain"], seed=seed, sample=sample)
 measures |= unusual.of_cohort(data, seed=seed)
 why = "the pretrained networks start from random weights (random init)" if random_init else None
+measures |= evidence.of_retrieval(why or trained.get("multiclass nodule FT", "no such run here"), data, seed=seed)
 found = evidence.collect(ledger, measures=measures, results=results, seed=seed, random_init=why)
 decided = claims.decide(ledger, found)
 
@@ -352,7 +353,7 @@ def show_kind(kind, caption):
     numbers = decided.index[decided["kind"] == kind]
     rows = {f"{number} (§{SPACE}{decided.loc[number, 'section']})": ledger_row(number) for number in numbers}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("no.")
-    used = "" if kind in ("data", "balancing", "explanation") else f" TL and FT start from {label}."
+    used = "" if kind in ("data", "balancing") else f" TL and FT start from {label}."
     show_table(table, name=f"tab-claims-{kind}", caption=caption + used)
     if links(numbers):
         show_text(f"*Evidence, with the numbers of the statements:* {links(numbers)}.")

@@ -65,11 +65,12 @@ ARROWS = {
     "disagreement": "confidence intervals readers",
     "calibrator": "calibration conformal files keys metrics",
     "explain": "",
-    "retrieval": "",
+    "retrieval": "predicting readers sources",
+    "retrieval_scores": "intervals",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
-    " confidence calibration conformal deferral disagreement",
+    " confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
     " weights report",
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lungcls.errors import InputError
-from lungcls.report.choice import choose_views, median_cases, nearest
+from lungcls.report.choice import choose_views, median_cases, nearest, typical_cases
 
 
 LISTED = ["full_slice", "nodule", "context"]
@@ -36,3 +36,11 @@ def test_the_median_case_of_each_score():
     values = [9, 1, 5, 2, np.nan, 7]
     assert median_cases(values, [1, 1, 1, 3, 3, 5]) == {1: 2, 3: 3, 5: 5}
     assert median_cases([np.nan, np.nan], [2, 2]) == {2: 0}
+
+
+def test_typical_cases_take_the_scores_in_turn():
+    values, scores = [9.0, 1, 2, 30, 5, 6, 7, np.nan], [1, 1, 1, 4, 5, 5, 5, 5]
+    assert typical_cases(values, scores, 3).tolist() == [2, 3, 5]  # the medians are 2, 30 and 6
+    assert typical_cases(values, scores, 5).tolist() == [2, 1, 3, 5, 4]
+    assert sorted(typical_cases(values, scores, 99)) == list(range(8))
+    assert typical_cases([np.nan, np.nan], [2, 2], 1).tolist() == [0]

@@ -6,6 +6,8 @@ import pytest
 from sklearn.metrics import recall_score
 
 from conftest import seen_cohort, tiny_cohort
+from lungcls import cohort as cohorts
+from lungcls.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report import claims, evidence, unusual
 
@@ -53,6 +55,7 @@ def test_the_rebuilt_list_has_the_counts_of_the_report_and_fewer_patients(lidc_m
 def test_every_measure_of_the_ledger_is_there(lidc_measures):
     wanted = {test["measure"] for claim in LEDGER["claims"] for test in claim["tests"] if "measure" in test}
     measures = evidence.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0) | unusual.of_cohort(tiny_cohort(), seed=0)
+    measures |= evidence.of_retrieval("no run", tiny_cohort(), seed=0)
     assert wanted == set(lidc_measures) | set(measures)
 
 
@@ -67,6 +70,28 @@ def test_bands_and_contrast_are_measured_where_the_cohort_has_them():
     assert found["images without a band"]["value"] == 0 and "no outlines" in found["pixels nearly black or white"]
     bare = type(noise)(noise.cases, {"context": noise.views["context"]}, {}, noise.info)
     assert "no zoomed nodule" in evidence.of_cohort(bare, crop=20, gain=10, seed=0)["images without a band"]
+
+
+def test_retrieved_cases_are_compared_with_random_ones(trained, monkeypatch):
+    """Planted: the embedding is the readers' texture, which says nothing of their margin."""
+    folder, _, _, run = trained
+    cohort = cohorts.load(folder)
+    rng, n = np.random.default_rng(0), len(cohort)
+    drawn = {name: rng.integers(1, 6, n).astype(str) for name in ("texture", "margin", "spiculation", "sphericity")}
+    told = Cohort(cohort.cases.assign(**drawn), cohort.views, {}, cohort.info)
+
+    def embed(_, some):
+        angle = some.cases["texture"].astype(float).to_numpy()
+        return np.stack([np.cos(angle / 4), np.sin(angle / 4)], axis=1)
+
+    monkeypatch.setattr(evidence.retrieval, "embed_run", embed)
+    found = evidence.of_retrieval(run, told, seed=0)
+    for among in evidence.AMONG:
+        assert found[f"likeness in texture, {among}"]["low"] > 0.1
+        assert found[f"likeness in shape, {among}"]["low"] < 0.05
+        assert "no mask of the view" in found[f"likeness in intensity, {among}"]
+    assert found["likeness in texture, all cases"]["n"] == (run.predictions["split"] == "test").sum()
+    assert set(evidence.of_retrieval("none", told, seed=0).values()) == {"none"}
 
 
 def test_a_difference_of_two_runs_is_that_of_their_scores():
@@ -125,6 +150,7 @@ def test_gaps_of_classes_are_those_of_the_reports_figure():
 def test_the_whole_ledger_is_decided_and_what_is_missing_is_said(lidc_measures):
     measures = lidc_measures | evidence.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0)
     measures |= unusual.of_cohort(tiny_cohort(), seed=0)
+    measures |= evidence.of_retrieval("no run", tiny_cohort(), seed=0)
     found = evidence.collect(LEDGER, measures=measures, results=RESULTS, seed=0, random_init="random init")
     table = claims.decide(LEDGER, found)
     assert len(table) == 36 and set(table["verdict"]) <= set(claims.VERDICTS)

@@ -80,3 +80,29 @@ def median_cases(values, scores):
         target = np.nanmedian(mine) if np.isfinite(mine).any() else 0.0
         chosen[int(score)] = int(rows[nearest(mine, target)])
     return chosen
+
+
+def typical_cases(values, scores, n):
+    """Choose cases of each score in turn, those nearest to the score's median value first.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_cases,), float
+        For instance the diameters.
+    scores : ndarray of shape (n_cases,), int, 1..5
+    n : int
+        How many; fewer if there are not so many.
+
+    Returns
+    -------
+    ndarray of int
+        Rows, in order of their scores.
+    """
+    values, scores = np.asarray(values, dtype=float), np.asarray(scores)
+    turn = np.zeros(len(scores), dtype=int)
+    for score in np.unique(scores):
+        rows = np.flatnonzero(scores == score)
+        median = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
+        turn[rows[np.argsort(np.abs(values[rows] - median), kind="stable")]] = np.arange(len(rows))
+    chosen = np.lexsort((scores, turn))[:n]
+    return chosen[np.lexsort((turn[chosen], scores[chosen]))]

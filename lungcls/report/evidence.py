@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 from scipy.stats import norm
 
-from lungcls import agreement, balancing, intervals, preprocessing, readers, splitting
+from lungcls import agreement, balancing, intervals, preprocessing, readers, retrieval, retrieval_scores, splitting
 from lungcls.bands import band_widths, bands_after_crop
 from lungcls.confidence import by_class
 from lungcls.errors import InputError
@@ -22,6 +22,9 @@ ROWS = {("binary", "wide"): "Binary_FullSlice", ("binary", "nodule"): "Binary_No
         ("multiclass", "wide"): "MultiClass_FullSlice", ("multiclass", "nodule"): "MultiClass_Nodule"}
 PAIRINGS = ("unpaired", "narrowest", "widest")
 FIRST_CLASS = 1  # score 1
+RETRIEVED = 5  # cases a query
+SHARED = {"texture": ["texture"], "shape": ["margin", "spiculation", "sphericity"], "intensity": ["grey level"]}
+AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 
 def collect(ledger, *, measures, results, seed, random_init=None):
@@ -173,6 +176,52 @@ def _contrast(cohort, gain, seed, sample):
 def _seen(image, mask):
     nodule, around = image[mask], image[binary_dilation(mask, iterations=RING) & ~mask]
     return nodule.mean() - around.mean(), ((nodule < BLACK) | (nodule > WHITE)).mean()
+
+
+# --- Retrieved cases ----------------------------------------------------------------------
+
+
+def of_retrieval(run, cohort, *, seed):
+    """Measure what the training cases that a run retrieves for test cases share with them.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run or str
+        A text says why there is none.
+    cohort : Cohort
+        The cases of the run.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    dict of str to dict, or str
+        For each of ``SHARED`` among each of ``AMONG`` the likeness of the retrieved cases,
+        less the 0.5 of random ones; a text where the cohort lacks what it takes.
+    """
+    places = {(name, among): f"likeness in {name}, {among}" for name in SHARED for among in AMONG}
+    if isinstance(run, str):
+        return dict.fromkeys(places.values(), run)
+    known, missing = retrieval.properties(run, cohort)
+    parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
+    test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
+    scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
+    apart = retrieval.cosine_distances(*(retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train)))
+    allowed = retrieval.other_patients(patients[test], patients[train])
+    found = {}
+    for among, may in zip(AMONG, (allowed, allowed & np.not_equal.outer(scores[test], scores[train]))):
+        rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)
+        alike = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
+        for name, of in SHARED.items():
+            lacks = [missing[one] for one in of if one in missing]
+            found[places[name, among]] = lacks[0] if lacks else _mean_of_known(alike[of].mean(axis=1) - 0.5,
+                                                                               patients[test], seed)  # fmt: skip
+    return found
+
+
+def _mean_of_known(values, patients, seed):
+    there = values.notna().to_numpy()
+    return mean_over_patients(values[there], patients[there], seed=seed)
 
 
 # --- Runs -------------------------------------------------------------------------------

@@ -1,0 +1,604 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Retrieval of similar nodules
+#
+# A network can do more than answer. It can also show earlier cases that look alike *to it*, and a reader can
+# then judge whether they look alike to a human being too. The report does so for a few nodules (section
+# 5.3.1, figure 8) and finds that the retrieved nodules share texture, shape and intensity, even if they have
+# another malignancy score.
+#
+# This chapter shows the same figure. Then it counts. Retrieved cases that look alike prove little as long as
+# one does not know how alike *any* two nodules are, and how alike two nodules of the same size are.
+#
+# You will learn
+#
+# - what an embedding is, and how cases are found by it;
+# - how a ranked list of cases is scored, and what chance would score;
+# - why a search among cases that the network was trained on is not a second opinion;
+# - whether retrieved nodules resemble the query in more than their size.
+
+# %% [markdown]
+# ## Set-up
+#
+# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
+# second cell holds every setting. The networks are those of [Model comparison](04_model_comparison.ipynb) and
+# come from the run store; those that are missing are trained.
+
+# %% tags=["hide-input"]
+import importlib.util
+import os
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
+    address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
+    # %pip install --quiet "lungcls @ git+{address}"
+
+# %% tags=["parameters"]
+profile = "quick"  # smoke, quick or full: how many cases, how large the images, how long to train
+cohort = "phantom"  # the simulated cohort, or the folder of your own
+run = ""  # name of a stored run; empty for the report's: fine-tuned, multi-class, zoomed nodule
+cases = 5  # the cases to find others for in the figure: how many, or their ids ("pat7 pat12")
+neighbours = 5  # cases to retrieve for each
+seed = 0
+weights = "imagenet"  # of the pretrained networks: imagenet, none, a file, or a folder of files
+backbone = "efficientnetb2"  # the pretrained network; the report's choice
+runs = ""  # folder of the run store; empty for the usual one
+
+# %% tags=["hide-input"]
+import re
+
+import numpy as np
+import pandas as pd
+
+from lungcls import predicting, recipe, retrieval, study
+from lungcls import retrieval_scores as scoring
+from lungcls import runs as run_store
+from lungcls.cohort import SCORE_NAMES
+from lungcls.report import claims, evidence, network_plots, plots, tables
+from lungcls.report.choice import VIEW_NAMES, choose_views, typical_cases
+from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.wording import count, percent
+from lungcls.sources import open_cohort
+
+TASKS = {"binary": "binary", "multiclass": "multi-class"}
+DIAMETER, CHANCE = "diameter alone", "random order"
+whole = open_cohort(cohort, profile=profile, seed=seed)
+shown, _ = choose_views(whole, ["nodule", "full_slice", "context"])
+cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone)
+         if cell.group == "table 1" and cell.stage != "transfer_learning"]  # fmt: skip
+jobs = study.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
+failed = study.train_all(jobs)
+assert not failed, failed
+
+# %% tags=["hide-input"]
+trained = {}
+for cell, found in zip(cells, map(study.find, jobs)):
+    name = cell.name if cell.model == "cnn" else f"{cell.name} ({found.weights})"
+    trained[cell.task, cell.view, name] = found
+main = list(trained)[[(c.task, c.view, c.stage) for c in cells].index(("multiclass", shown[0], "fine_tuning"))]
+if run:
+    chosen = run_store.find(jobs[0].folder.parent, run)
+    same = [place for place, other in trained.items() if other.id == chosen.id]
+    main = same[0] if same else (chosen.config["task"], chosen.config["view"], chosen.id)
+    columns = ["case_id", "split"]  # the others can be compared only if they were trained on the same cases
+    one_split = chosen.predictions[columns].equals(found.predictions[columns])
+    trained = (trained if one_split else {}) | {main: chosen}
+task, view, network = main
+settings = trained[main].config["settings"]
+parts = trained[main].predictions[["case_id", "split"]]
+data = whole.select(parts["case_id"].to_numpy())
+test, train = (np.flatnonzero(parts["split"] == part) for part in ("test", "train"))
+scores, patients = (data.cases[column].to_numpy() for column in ("malignancy", "patient_id"))
+
+# %% tags=["hide-input"]
+simulated = whole.info.get("made_by", {}).get("source") == "phantom"
+source = (
+    "Its images are simulated: they were drawn around real outlines and made from a reader's ratings of "
+    "texture, margin and so on. What is found on them tells about the method, not about patients."
+    if simulated
+    else "What is said below holds for these images."
+)
+random_init = any("random init" in name for _, _, name in trained)
+show_text(
+    f"The cohort used on this page is *{whole.name}*: {count(len(data))} cases, of which "
+    f"{count(len(train))} are training cases and {count(len(test))} test cases of "
+    f"{count(len(set(patients[test])))} patients. {source} The network in the figure is **{network}**, "
+    f"{TASKS[task]}, {VIEW_NAMES[view]}."
+)
+if random_init:
+    show_text(
+        "```{admonition} Random weights\n:class: warning\nThe pretrained weights could not be had when "
+        "this page was made, or were not wanted. Networks marked *random init* start from random weights "
+        "in their place.\n```"
+    )
+
+# %% [markdown]
+# ## How cases are found
+#
+# The last layer of each of our networks is a simple one: it weighs some dozens to some thousands of numbers,
+# adds them up, and calls the result a score. All that the network has to say about an image is in these
+# numbers. They are the image's *embedding*, a vector $v$, and it is read off one layer before the end.
+#
+# Two images are alike to the network if their embeddings point the same way. The *cosine distance* is
+#
+# $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert},$$
+#
+# for a query $q$ and a case $c$: 0 for the same direction, 1 for directions at right angles. The cases that
+# are searched, the *gallery*, are ordered by it, nearest first. The search compares each query with every
+# case, so nothing is missed.
+#
+# Three decisions matter more than the formula:
+#
+# - **Who asks.** Queries are test cases. Nobody needs to look up a case whose answer the network has learnt.
+# - **What is searched.** The gallery is the training part. This is how it would be in use: the known cases
+#   are those that the network was trained on. But it has a price. The network was made to pull training cases
+#   of one class together. For a new case it then finds cases of the class that it would have answered anyway.
+#   They illustrate its answer, and they do not confirm it. Below, the same test cases also search among each
+#   other, where nothing was learnt by heart.
+# - **Who is left out.** Two nodules of one patient share a scanner, a dose and a body. Cases of the query's
+#   own patient never count.
+
+# %% tags=["hide-input"]
+recipe.fix_threads(settings["threads"])
+rows_of = {"training cases": train, "other test cases": test}
+may = {name: retrieval.other_patients(patients[test], patients[rows]) for name, rows in rows_of.items()}
+embeddings = {place: retrieval.embed_run(found, data) for place, found in trained.items()}
+own = (~may["training cases"]).sum()
+empty = (embeddings[main][np.r_[train, test]] == 0).all(axis=1).sum()
+show_text(
+    f"An embedding of this network has {count(embeddings[main].shape[1])} numbers. "
+    + (f"In this split {count(own)} pairs of a query and a training case are of one patient and are left out. "
+       if own else "In this split no patient has cases in both parts, so no training case is left out. ")
+    + (f"{count(empty)} embeddings consist of zeros: they point nowhere, and their distance to all is set to 1."
+       if empty else "No embedding consists of zeros.")
+)
+
+# %% [markdown]
+# ## The report's figure 8
+#
+# Each row begins with a test case. The others are the training cases that the network finds most alike, with
+# their malignancy score, their diameter where it is known, and their distance.
+
+
+# %% tags=["hide-input"]
+def figure_cases(wanted):
+    if str(wanted).isdigit():
+        return test[typical_cases(sizes[test], scores[test], int(wanted))]
+    ids = re.findall(r"[^\s,;'\"\[\]()]+", wanted) if isinstance(wanted, str) else list(wanted)
+    return retrieval_rows(ids)
+
+
+def retrieval_rows(ids):
+    known = pd.Index(data.cases["case_id"])
+    unknown = set(ids) - set(known)
+    assert not unknown, f"cases: found {unknown}, expected a number or ids of {data.name}"
+    return known.get_indexer(ids)
+
+
+def case_title(row):
+    size = "" if np.isnan(sizes[row]) else f", {np.exp(sizes[row]):.0f} mm"
+    return f"score {scores[row]}{size}"
+
+
+# %% tags=["hide-input"]
+known, missing = retrieval.properties(trained[main], data)
+sizes = known["diameter"].to_numpy() if "diameter" in known else np.full(len(data), np.nan)
+asked = figure_cases(cases)
+at, apart = retrieval.search(embeddings[main][asked], embeddings[main][train], k=neighbours,
+                             query_patients=patients[asked], gallery_patients=patients[train])  # fmt: skip
+shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
+images = predicting.images_of(trained[main], data)
+titles = [
+    [f"{case_title(row)}\n{what}" for row, what in zip(rows, ["query", *(f"distance {far:.3f}" for far in fars)])]
+    for rows, fars in zip(shown_rows, apart)
+]
+agree = np.mean([scores[one] == scores[row[0]] for row in shown_rows for one in row[1:]])
+pictures = [list(images[np.array(row)][..., 0]) for row in shown_rows]
+show_figure(
+    plots.image_grid(pictures, titles=titles, grey_range=(0, 1)),
+    name="fig-retrieval",
+    caption=f"Retrieved training cases (columns 2 to {neighbours + 1}) for test cases (column 1): "
+    f"{network}, {TASKS[task]}, {VIEW_NAMES[view]}, as the network sees them. Above each image its "
+    f"malignancy score, from 1 ({SCORE_NAMES[1]}) to 5 ({SCORE_NAMES[5]}), its diameter, and the cosine "
+    f"distance from the query. {percent(agree)} of the retrieved cases have the score of their query.",
+    alt=f"Rows of CT images. Each row begins with a query, followed by the {neighbours} training cases "
+    "nearest to it by embedding, with scores and distances.",
+)
+
+# %% tags=["hide-input"]
+far = retrieval.cosine_distances(embeddings[main][test], embeddings[main][train])
+far[~may["training cases"]] = np.nan
+nearest, usual = np.nanmin(far, axis=1), np.nanmedian(far, axis=1)
+show_text(
+    "A distance means nothing by itself. For the test cases the nearest training case is "
+    f"{np.median(nearest):.3f} away, and the middle one of all training cases {np.median(usual):.3f} "
+    "(medians). How large distances are depends on the network and its last layers, so they cannot be "
+    "compared between networks. What counts is the order."
+)
+
+# %% [markdown]
+# The eye is easily pleased. Nodules are round and grey, and most rows above would look convincing with other
+# nodules in them. So the rest of this chapter counts over all test cases.
+#
+# ## Do retrieved cases have the query's class?
+#
+# Three scores are usual for ranked lists:
+#
+# - *Precision at k*: the share of the first $k$ that have the query's class.
+# - *Average precision*: go down the whole list, and at each case of the query's class note the precision so
+#   far; take the mean. Over all queries it is called mAP.
+# - *Normalised discounted cumulative gain* (nDCG) {cite}`jarvelin2002`: here each case earns a gain by how
+#   near its malignancy score is to the query's, $g = 1 - |s_q - s_c| / 4$, so that a 4 for a 5 is a smaller
+#   error than a 1 for a 5. Gains further down count less, and the sum is divided by that of the best possible
+#   order:
+#
+# $$\mathrm{nDCG}_k = \frac{\sum_{i=1}^{k} g_i / \log_2(i + 1)}{\text{the same sum in the best order}}.$$
+#
+# What would *chance* score? The mean over all orders of the list can be computed exactly for each of the
+# three. It is far from 0: where three cases of four are benign, so are three of four random ones.
+#
+# Two searches that need no network stand beside the networks. *Diameter alone* retrieves the nodules of the
+# most similar size, by the readers' measure. *Pixels* compares the images themselves, grey level by grey
+# level, with the same cosine. In the zoomed view these include the grey bands, whose width tells the size of
+# the nodule (see [Full slice against zoomed nodule](06_views.ipynb)).
+
+
+# %% tags=["hide-input"]
+def by_pixels(of):
+    some = next(found for (_, where, _), found in trained.items() if where == of)
+    flat = predicting.images_of(some, data)[np.arange(len(data))].reshape(len(data), -1)
+    return {name: retrieval.cosine_distances(flat[test], flat[rows]) for name, rows in rows_of.items()}
+
+
+def by_embedding(vectors):
+    return {name: retrieval.cosine_distances(vectors[test], vectors[rows]) for name, rows in rows_of.items()}
+
+
+searches = {}  # by view and name; those of networks by task too
+if "diameter" in known:
+    searches[DIAMETER] = {
+        name: np.abs(np.subtract.outer(sizes[test], sizes[rows])) for name, rows in rows_of.items()
+    }
+searches |= {f"pixels, {VIEW_NAMES[of]}": by_pixels(of) for of in dict.fromkeys(of for _, of, _ in trained)}
+plain = list(searches)
+searches |= {place: by_embedding(vectors) for place, vectors in embeddings.items()}
+
+
+# %% tags=["hide-input"]
+def rated(search, of, gallery="training cases"):
+    rows, _ = retrieval.ranked(searches[search][gallery], allowed=may[gallery])
+    labels, others = data.labels(of), rows_of[gallery]
+    same = scoring.in_order(np.equal.outer(labels[test], labels[others]), rows)
+    gain = scoring.in_order(scoring.gains(scores[test], scores[others]), rows)
+    return scoring.scores(same, gain, k=neighbours), scoring.chance(same, gain, k=neighbours)
+
+
+def averaged(values):
+    return scoring.means(values, patients[test], seed=seed)
+
+
+def row_of(table, **options):
+    texts = {column: tables.with_interval(row, **options) for column, row in table.iterrows()}
+    return {"n": str(table["n"].min()), **texts}
+
+
+def show_rows(rows, *, name, caption):
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("search by")
+    show_table(table, name=name, caption=caption)
+
+
+def searches_of(of):
+    networks = {place: f"{place[2]}, {VIEW_NAMES[place[1]]}" for place in trained if place[0] == of}
+    return {name: name for name in plain} | networks
+
+
+# %% tags=["hide-input"]
+values = {}
+for of in dict.fromkeys(place[0] for place in sorted(trained)):
+    names = searches_of(of)
+    values[of] = {name: rated(name, of) for name in names}
+    table = {CHANCE: row_of(averaged(values[of][plain[0]][1]))}
+    table |= {title: row_of(averaged(values[of][name][0])) for name, title in names.items()}
+    show_rows(
+        table,
+        name=f"tab-retrieval-{of}",
+        caption="Test cases search the training cases: how often the retrieved ones have the query's class "
+        f"in the {TASKS[of]} task, and how near their malignancy scores are (nDCG). Means over n test cases "
+        "with 95 % intervals over their patients. *Random order* is the exact mean over all orders; its "
+        "interval shows how much it depends on the queries.",
+    )
+
+# %% [markdown]
+# To compare two searches, look at the same queries. The next table gives each network minus the diameter,
+# query by query.
+
+
+# %% tags=["hide-input"]
+def verdict(row):
+    return "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "cannot be told"
+
+
+def against(first, second):
+    return averaged(first - second)
+
+
+PRECISION = f"precision at {neighbours}"
+base = DIAMETER if DIAMETER in searches else plain[0]
+rows, precise = {}, {}
+for place in sorted(trained, key=lambda place: place[0]):
+    found = against(values[place[0]][place][0], values[place[0]][base][0])
+    precise[place] = found.loc[PRECISION]
+    rows[TASKS[place[0]], searches_of(place[0])[place]] = row_of(found, sign=True) | {
+        f"at {neighbours}": verdict(found.loc[PRECISION]),
+        "whole list": verdict(found.loc["average precision"]),
+    }
+differences = pd.DataFrame.from_dict(rows, orient="index")
+differences.index = pd.MultiIndex.from_tuples(differences.index, names=["task", "network"])
+show_table(
+    differences,
+    name="tab-retrieval-differences",
+    caption=f"Each network's search minus the search by *{base}*, on the same test cases, with 95 % "
+    f"intervals over patients. The last columns say what the intervals of precision at {neighbours} and of "
+    "average precision say; they are not adjusted for their number.",
+)
+
+# %% tags=["hide-input"]
+words = [verdict(row) for row in precise.values()]
+above = {place: against(*values[place[0]][place]).loc[PRECISION] for place in trained}
+beat = sum(verdict(row) == "better" for row in above.values())
+show_text(
+    f"{beat} of {len(above)} networks retrieve cases of the query's class more often than chance does, in "
+    f"precision at {neighbours} and by more than the intervals allow for luck. Against *{base}*, "
+    f"{words.count('better')} are better, {words.count('worse')} worse, and of "
+    f"{words.count('cannot be told')} it cannot be told. "
+    + ("As long as a network is not better than a ruler, its likeness is not shown to be worth more than size."
+       if base == DIAMETER and words.count("better") < len(words) else "")
+)
+
+# %% [markdown]
+# ## What it means that the gallery was seen in training
+#
+# For its training cases a network knows the answer, and its embeddings are arranged by it. If a test case
+# lands among training cases of score 4, this says that the network takes it for a 4, which its answer says
+# too. The first rows below repeat the search among training cases. The other rows search among the *other
+# test cases*, which are as new to the network as the query. That gallery is smaller, so what counts is the
+# distance from chance.
+
+
+# %% tags=["hide-input"]
+def gallery_row(search, gallery):
+    mine, luck = rated(search, task, gallery)
+    more = against(mine, luck)
+    return {
+        "cases searched": count(len(rows_of[gallery]) - (gallery != "training cases")),
+        PRECISION: tables.with_interval(averaged(mine).loc[PRECISION]),
+        "less chance": tables.with_interval(more.loc[PRECISION], sign=True),
+        "mAP less chance": tables.with_interval(more.loc["average precision"], sign=True),
+        f"nDCG at {neighbours} less chance": tables.with_interval(more.loc[f"nDCG at {neighbours}"], sign=True),
+    }
+
+
+compared = {base: base, main: network}
+galleries = {
+    (title, gallery): gallery_row(name, gallery) for name, title in compared.items() for gallery in rows_of
+}
+table = pd.DataFrame.from_dict(galleries, orient="index")
+table.index = pd.MultiIndex.from_tuples(table.index, names=["search by", "gallery"])
+show_table(
+    table,
+    name="tab-retrieval-seen",
+    caption=f"The same {len(test)} test cases search the training cases and each other ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}); cases of the own patient never count. Differences from chance are paired; "
+    "brackets: 95 % interval over patients.",
+)
+
+# %% tags=["hide-input"]
+gap = {}
+for search in compared:
+    seen, new = (rated(search, task, gallery) for gallery in rows_of)
+    gap[search] = averaged((seen[0] - seen[1]) - (new[0] - new[1])).loc[PRECISION]
+SAID = {"better": "more than", "worse": "less than", "cannot be told": "not clearly more or less than"}
+said = SAID[verdict(gap[main])]
+show_text(
+    f"In precision at {neighbours} above chance, a gallery of training cases is worth {said} one of test "
+    f"cases to this network: the difference is {tables.with_interval(gap[main], sign=True)}. For *{base}*, "
+    f"which has learnt nothing, it is {tables.with_interval(gap[base], sign=True)}, which shows what the "
+    "larger gallery is worth by itself. These intervals know nothing of the chance that put a case into "
+    "one part or the other."
+)
+
+# %% [markdown]
+# ## Do retrieved nodules look alike?
+#
+# This is what the report says of its figure. We can count it, because the readers of LIDC-IDRI also described
+# each nodule from 1 to 5: its *texture* (1: ground glass, 5: solid), its *margin* (1: poorly defined, 5:
+# sharp), its *spiculation*, and its *sphericity* {cite}`armato2011`. None of this was shown to the networks;
+# they were trained on malignancy scores only. Two measures are added: the diameter, and the mean grey level
+# inside the outline on the image that the network sees.
+#
+# Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a
+# retrieved case is a share: how much of the gallery differs more from the query in this property. Cases that
+# differ as much count half. Random cases come to 0.5, whatever the property. The *most that is possible* is
+# what the cases come to that are most alike in just this property; it is below 1 where many are exactly
+# alike.
+
+# %% tags=["hide-input"]
+for reason in dict.fromkeys(missing.values()):
+    left = [name for name, why in missing.items() if why == reason]
+    show_text(f"Not known here: {', '.join(left)} ({reason}).")
+asking, found_among = known.iloc[test], known.iloc[train]
+other = may["training cases"] & np.not_equal.outer(scores[test], scores[train])
+among = {"all cases": may["training cases"], "cases of other scores": other}
+
+
+def alike(search, where):
+    rows, _ = retrieval.ranked(searches[search]["training cases"], allowed=among[where], k=neighbours)
+    return scoring.likenesses(asking, found_among, rows, allowed=among[where])
+
+
+def most_alike(where):
+    found = {}
+    for name in known:
+        gaps = np.abs(np.subtract.outer(asking[name].to_numpy(), found_among[name].to_numpy()))
+        rows, _ = retrieval.ranked(gaps, allowed=among[where], k=neighbours)
+        found[name] = scoring.likeness(asking[name], found_among[name], rows, allowed=among[where])
+    return pd.DataFrame(found)
+
+
+# %% tags=["hide-input"]
+def show_likeness(where, *, name, caption):
+    listed = [*dict.fromkeys((base, f"pixels, {VIEW_NAMES[view]}"))]
+    listed += [place for place in trained if place[:2] == main[:2]]
+    likes[where] = {search: alike(search, where) for search in listed}
+    best = row_of(averaged(most_alike(where)))
+    table = {"random cases": dict.fromkeys(best, "0.50") | {"n": best["n"]}}
+    titles = {search: search if search in plain else search[2] for search in listed}
+    table |= {titles[search]: row_of(averaged(likes[where][search])) for search in listed}
+    show_rows(table | {"most that is possible": best}, name=name, caption=caption)
+
+
+likes = {}
+show_likeness(
+    "all cases",
+    name="tab-retrieval-likeness",
+    caption=f"Likeness of the {neighbours} training cases retrieved for each test case ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}) in what is known of them: the share of the training cases that differ more. Means "
+    "with 95 % intervals over patients; n is the least over the columns.",
+)
+
+# %% [markdown]
+# ### Across classes
+#
+# "Even if they have another score" needs a search of its own: only training cases of *another* score than the
+# query's may be retrieved, and the likeness is taken among these. Otherwise one would read off likeness from
+# the few that slipped through.
+
+# %% tags=["hide-input"]
+show_likeness(
+    "cases of other scores",
+    name="tab-retrieval-across",
+    caption="The same, but only training cases of another malignancy score than the query's can be retrieved, and "
+    "0.5 is what random cases of other scores come to.",
+)
+
+# %% tags=["hide-input"]
+more = {where: averaged(found[main] - found[base]) for where, found in likes.items()}
+show_figure(
+    network_plots.intervals(more, xlabel=f"likeness: network minus {base}", references={"no difference": 0}),
+    name="fig-retrieval-likeness",
+    caption=f"Likeness of what {network} retrieves minus likeness of what the search by *{base}* retrieves, "
+    "on the same test cases, with 95 % intervals over patients. To the right of 0 the network's cases are "
+    "more alike.",
+    alt="Horizontal intervals, one or two for each property, around a vertical line at no difference.",
+)
+beyond = [name for name, row in more["all cases"].iterrows() if row["low"] > 0]
+short = [name for name, row in more["all cases"].iterrows() if row["high"] < 0]
+show_text(
+    f"Among all cases, what the network retrieves is more alike than what the search by *{base}* retrieves "
+    f"in: {', '.join(beyond) or 'no property'}; less alike in: {', '.join(short) or 'no property'}. In the "
+    "others the intervals do not decide. "
+    + ("That the ruler wins in diameter is no merit of it: it retrieves by nothing else."
+       if "diameter" in short else "")
+)
+
+# %% [markdown]
+# ## The report's statement
+#
+# The ledger of [Every statement, tested](12_claims.ipynb) asks for likeness above that of random cases in
+# texture, in shape (the mean of margin, spiculation and sphericity) and in intensity (the grey level inside
+# the outline), each among all cases and among those of other scores.
+
+
+# %% tags=["hide-input"]
+def estimated(where, name):
+    lacks = [missing[one] for one in evidence.SHARED[name] if one in missing]
+    if lacks:
+        return lacks[0]
+    above_half = likes[where][main][evidence.SHARED[name]].mean(axis=1).to_frame(name) - 0.5
+    row = averaged(above_half).loc[name]
+    return claims.estimate(*row[["value", "low", "high"]], n=int(row["n"]), patients=int(row["patients"]))
+
+
+ledger = claims.load()
+claim = ledger["claims"][29 - 1]
+given = {(name, where): estimated(where, name) for where in among for name in evidence.SHARED}
+lacking = [found for found in given.values() if isinstance(found, str)]
+answer = lacking[0] if lacking else list(given.values())
+decided = claims.decide(ledger | {"claims": [claim]}, {29: answer}).loc[29]
+rows = {
+    where: {name: given[name, where] if isinstance(given[name, where], str)
+            else tables.with_interval(given[name, where], sign=True) for name in evidence.SHARED}
+    for where in among
+}  # fmt: skip
+show_table(
+    pd.DataFrame.from_dict(rows, orient="index").rename_axis("retrieved among"),
+    name="tab-retrieval-statement",
+    caption=f"Likeness of the retrieved cases less that of random ones, {len(test)} test cases, with 95 % "
+    f"intervals over patients: {network}, {TASKS[task]}, {VIEW_NAMES[view]}.",
+)
+show_text(
+    f"\"{claim['statement']}\" For this network: **{decided['verdict']}**"
+    + (f" ({decided['why']})." if decided["why"] else ".")
+    + (" In the ledger the statement is about a pretrained network and so is not testable with random weights."
+       if "random init" in network else "")
+)
+
+# %% [markdown]
+# It is a weak statement, and this should be said in fairness to both sides. Random cases are a low bar. Size
+# goes along with texture, margin and brightness, so whatever retrieves by size retrieves by these too, as the
+# rows of the diameter show. Whether a network adds to that is the question of
+# {numref}`fig-retrieval-likeness`.
+
+# %% [markdown]
+# ## What this proves, and what not
+#
+# - Retrieval shows what a network treats as alike. It does not show *why*, and a convincing row is no proof
+#   of a right answer.
+# - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five
+#   witnesses.
+# - Likeness to the readers' descriptions is likeness to what a few readers wrote, and they often disagree on
+#   it.
+# - The malignancy scores are readers' suspicion and not pathology. A neighbour "of the same class" is one
+#   that readers suspected as much.
+# - The intervals cover other test patients. Another training of the same network gives other embeddings, and
+#   another gallery other neighbours.
+
+# %% [markdown]
+# ## Exercise
+#
+# How much of this is training at all? Take the network of the figure, give it fresh random weights, and
+# search again. Does it still retrieve cases of the query's class, or of its size? What does that say about
+# the pictures in {numref}`fig-retrieval`?
+
+# %% tags=["hide-cell"]
+# Solution
+import keras
+
+keras.utils.set_random_seed(seed)
+untrained = keras.models.clone_model(predicting.open_model(trained[main]))
+searches["untrained"] = by_embedding(retrieval.embed(untrained, images))
+table = {CHANCE: averaged(rated("untrained", task)[1]), "untrained": averaged(rated("untrained", task)[0])}
+table = {name: row_of(found) for name, found in table.items()} | {
+    title: row_of(averaged(values[task][name][0])) for name, title in compared.items()}  # fmt: skip
+show_rows(
+    table,
+    name="tab-retrieval-untrained",
+    caption=f"The same network with fresh random weights, beside the trained one ({TASKS[task]}, "
+    f"{VIEW_NAMES[view]}).",
+)
+fresh = against(rated(main, task)[0], rated("untrained", task)[0]).loc[PRECISION]
+like = averaged(alike("untrained", "all cases"))
+show_text(
+    f"Trained minus untrained in precision at {neighbours}: {tables.with_interval(fresh, sign=True)}. "
+    + "Likeness without any training: "
+    + ", ".join(f"{name} {tables.with_interval(row)}" for name, row in like.iterrows())
+    + ". Where these lie above 0.5, the plain layout of the image is enough to find nodules that look "
+    "alike, and pretty rows in a figure are no sign of training."
+)
