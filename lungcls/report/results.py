@@ -80,18 +80,20 @@ def _confidence(found, cohort, parts, task, seed):
     results |= {name: baselines[name] for name in tables.REQUIRED}
     tests = {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
     classes = {name: confidence_tables.class_gaps(test, seed=seed) for name, test in tests.items()}
-    spread = confidence_tables.distribution(tests, seed=seed)[["n", "mean"]].rename(columns={"mean": "confidence"})
+    spread = confidence_tables.distribution(tests, seed=seed)[["mean"]].rename(columns={"mean": "confidence"})
     calibrated, _ = confidence_tables.calibrated(tests, seed=seed)
     sets, _ = confidence_tables.prediction_sets(tests, level=SET_LEVEL, seed=seed)
+    n = len(next(iter(results.values())))
     frames = {
-        "confidence": (spread.join(pd.DataFrame(classes).T), f"Confidence in the {TASKS[task]} task: its mean, and the "
+        "confidence": (spread.join(pd.DataFrame(classes).T), f"Confidence in the {TASKS[task]} task, n = {n} test cases: its mean, and the "
                        "gap of the report's figure 10 for each class; in round brackets the gap that the same "
                        "probabilities would have if they were right."),
         "calibration": (calibrated, f"Calibration in the {TASKS[task]} task, before and after a temperature that was "
-                        "fitted on other test patients; *by chance* is the calibration error if the probabilities "
-                        "were right."),
+                        "fitted on other test patients; T is the temperature, ECE the calibration error, *by chance* "
+                        "what it would be if the probabilities were right."),
         "sets": (sets, f"Conformal sets in the {TASKS[task]} task, thresholds from other test patients, for "
-                 f"{percent(SET_LEVEL)} of the cases; coverage in percent."),
+                 f"{percent(SET_LEVEL)} of the cases: coverage (%), the same in the class where it is least, mean size, share "
+                 "of sets with a gap, and classes that are in every set for want of calibration cases."),
     }  # fmt: skip
     return {"confidence_level": percent(SET_LEVEL)} | {
         f"{name}_{task}": table(frame.reset_index(), name=f"tab-results-{name}-{task}", caption=caption,
