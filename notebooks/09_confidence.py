@@ -133,9 +133,9 @@ if constant:
     )
 if "random init" in {found.weights for found in trained.values() if found.config["model"] != "cnn"}:
     show_text(
-        f"```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had when this "
-        "page was made, or were not wanted. The networks marked *random init* start from random weights, so "
-        "they are no example of transfer learning.\n```"
+        "```{admonition} Random weights\n:class: warning\n"
+        "The ImageNet weights could not be had when this page was made, or were not wanted. The networks "
+        "marked *random init* start from random weights, so they are no example of transfer learning.\n```"
     )
 
 # %% [markdown]
