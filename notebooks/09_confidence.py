@@ -334,7 +334,7 @@ show_text(text)
 # right class. The *Brier score* is the mean squared distance of the probabilities from 1 for the right class
 # and 0 for the others. Both are lowest, on average, for the true probabilities {cite}`gneiting2007`, so a
 # network cannot gain by claiming more than it knows. The row *majority class* is a constant predictor: it
-# gives every case the class shares of the training part. It is perfectly calibrated if the shares are alike,
+# gives every case the class shares of the training part. It is calibrated if the shares are alike,
 # and knows nothing of any case.
 #
 # ### One number to mend it

@@ -80,7 +80,7 @@ def _confidence(found, cohort, parts, task, seed):
     results |= {name: baselines[name] for name in tables.REQUIRED}
     tests = {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
     classes = {name: confidence_tables.class_gaps(test, seed=seed) for name, test in tests.items()}
-    spread = confidence_tables.distribution(tests, seed=seed)[["mean"]].rename(columns={"mean": "confidence"})
+    spread = confidence_tables.distribution(tests, seed=seed)[["mean"]]
     calibrated, _ = confidence_tables.calibrated(tests, seed=seed)
     sets, _ = confidence_tables.prediction_sets(tests, level=SET_LEVEL, seed=seed)
     n = len(next(iter(results.values())))
