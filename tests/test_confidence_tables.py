@@ -40,9 +40,9 @@ def test_a_temperature_comes_from_other_patients(tests):
 
 def test_distribution_writes_the_reports_range(tests):
     table = ct.distribution(tests, seed=0)
-    assert list(table.columns) == ["n", "mean", "from 0.5 to 0.7", "below 0.5", "above 0.7", "lowest", "highest"]
-    assert table.loc["constant"].tolist() == ["200", "0.60 [0.60, 0.60]", "100.0 [100.0, 100.0]",
-                                              "0.0 [0.0, 0.0]", "0.0 [0.0, 0.0]", "0.60", "0.60"]  # fmt: skip
+    assert list(table.columns) == ["mean", "0.5 to 0.7", "below 0.5", "range"]
+    assert table.loc["constant"].tolist() == ["0.60 [0.60, 0.60]", "100.0 [100.0, 100.0]", "0.0 [0.0, 0.0]",
+                                              "0.60 to 0.60"]  # fmt: skip
 
 
 def test_classes_stand_beside_a_calibrated_network(tests):
@@ -50,11 +50,14 @@ def test_classes_stand_beside_a_calibrated_network(tests):
     gaps = confidence.calibrated_gaps(tests["network"].y_prob, seed=0)
     np.testing.assert_allclose(drawn["value"], gaps.mean(axis=0))
     rows = ct.class_rows(found, drawn)
-    assert rows["called so"].astype(int).sum() == rows["are so"].astype(int).sum() == 200
-    assert rows.loc["score 1", "overconfidence"].startswith("+")  # it is too sure
+    assert rows.loc["cases called so"].astype(int).sum() == rows.loc["cases that are so"].astype(int).sum() == 200
+    assert rows.loc["overconfidence", "score 1"].startswith("+")  # it is too sure
+    short = ct.class_gaps(tests["network"], seed=0)
+    assert short["gap 1"].startswith(rows.loc["gap", "score 1"]) and f"({drawn['value'].iloc[0]:+.2f})" in short["gap 1"]
     rows = ct.class_rows(*ct.classes(tests["constant"], seed=0))
-    assert rows.loc["score 1", "gap"] == rows.loc["score 1", "gap if calibrated"] == "–"
-    assert rows.loc["score 3", "predicted confidence"] == "0.60 [0.60, 0.60]"
+    assert rows.loc["gap", "score 1"] == rows.loc["gap if calibrated", "score 1"] == "–"
+    assert rows.loc["predicted confidence", "score 3"] == "0.60 [0.60, 0.60]"
+    assert ct.class_gaps(tests["constant"], seed=0)["gap 1"] == "–"
 
 
 def test_calibration_is_mended_and_chance_stands_beside_it(tests):
@@ -63,8 +66,12 @@ def test_calibration_is_mended_and_chance_stands_beside_it(tests):
     assert after["log-loss", "value"] < before["log-loss", "value"]
     assert after["calibration error", "value"] < before["calibration error", "value"]
     assert before["by chance", "value"] < before["by chance", "high"] < before["calibration error", "value"]
-    assert float(table.loc["network", "temperature"]) > 1
-    assert table.loc["network", "by chance"] == f"{before['by chance', 'value']:.2f}"
+    assert float(table.loc[("network", "after"), "T"]) > 1 and table.loc[("network", "before"), "T"] == "–"
+    assert table.loc[("network", "before"), "by chance"] == f"{before['by chance', 'value']:.2f}"
+    hopeless = result()  # the label is always what it holds to be least likely
+    hopeless["y_true"] = 1 + hopeless[list(CLASS_COLUMNS["multiclass"])].to_numpy().argmin(axis=1)
+    table, _ = ct.calibrated({"hopeless": ct.tested(hopeless, task="multiclass", seed=0)}, seed=0)
+    assert table.loc[("hopeless", "after"), "T"] == "> 1,000"
 
 
 def test_sets_name_the_classes_that_are_in_all(tests):
@@ -74,24 +81,23 @@ def test_sets_name_the_classes_that_are_in_all(tests):
     few = result()
     few = few[(few["y_true"] != 5) | (few["y_true"].eq(5).cumsum() <= 5)]
     table, _ = ct.prediction_sets({"few": ct.tested(few, task="multiclass", seed=0)}, level=0.9, seed=0)
-    assert table.loc[("few", "one a class"), "in every set"] == "5"
-    assert table.loc[("few", "one threshold"), "in every set"] == "–"
+    assert table.loc[("few", "one a class"), "full"] == "5" and table.loc[("few", "one threshold"), "full"] == "–"
     tiny = ct.tested(few.iloc[:9], task="multiclass", seed=0)
-    assert set(ct.prediction_sets({"tiny": tiny}, level=0.95, seed=0)[0]["in every set"]) == {"all classes"}
+    assert set(ct.prediction_sets({"tiny": tiny}, level=0.95, seed=0)[0]["full"]) == {"all"}
 
 
 def test_binary_sets_have_no_neighbours():
     test = ct.tested(result("binary"), task="binary", seed=0)
     table, _ = ct.prediction_sets({"network": test}, level=0.8, seed=0)
     assert list(table.index.get_level_values("thresholds")) == ["one threshold", "one a class"]
-    assert "(benign)" in table["least of a class"].iloc[0] or "(malignant)" in table["least of a class"].iloc[0]
+    assert "(benign)" in table["least"].iloc[0] or "(malignant)" in table["least"].iloc[0]
 
 
 def test_a_constant_answer_gains_nothing_by_deferral(tests):
     table, found = ct.deferred(tests, seed=0)
     assert found["constant"].loc["gain", "value"] == pytest.approx(0)
     assert found["network"].loc["gain", "low"] > 0
-    assert table.loc["network", "gain over random"].startswith("+")
+    assert table.loc["network", "gain"].startswith("+")
 
 
 def test_uncertainty_that_follows_the_readers_is_found(tests):

@@ -27,7 +27,7 @@ def histogram_grid(values, *, inside, means, bins=20):
     """
     columns = min(2, len(values))
     rows = -(-len(values) // columns)
-    figure, axes = page_axes(1.75 * rows + 0.5, rows, columns, sharex=True)
+    figure, axes = page_axes(1.9 * rows + 0.5, rows, columns, sharex=True)
     for ax in axes.flat[len(values) :]:
         ax.set_axis_off()
     for ax, (title, mine) in zip(axes.flat, values.items()):
@@ -65,7 +65,7 @@ def class_bars(tables, *, labels):
     """
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
-    figure, axes = page_axes(2.1 * rows + 0.5, rows, columns, sharey=True)
+    figure, axes = page_axes(2.25 * rows + 0.5, rows, columns, sharey=True)
     for ax in axes.flat[len(tables) :]:
         ax.set_axis_off()
     places = np.arange(len(labels))

@@ -45,16 +45,18 @@ def _results(group, task, seed):
 def _frames(results, task, seed):
     tests = {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
     classes = {name: confidence_tables.class_gaps(test, seed=seed) for name, test in tests.items()}
-    spread = confidence_tables.distribution(tests, seed=seed)[["n", "mean"]].rename(columns={"mean": "confidence"})
+    spread = confidence_tables.distribution(tests, seed=seed)[["mean"]]
     calibrated, _ = confidence_tables.calibrated(tests, seed=seed)
     sets, _ = confidence_tables.prediction_sets(tests, level=LEVEL, seed=seed)
+    n = len(next(iter(results.values())))
     return {
-        "confidence": (spread.join(pd.DataFrame(classes).T), f"Confidence in the {TASKS[task]} task: its mean, and the "
-                       "gap of the report's figure 10 for each class; in round brackets the gap that the same "
-                       "probabilities would have if they were right."),
+        "confidence": (spread.join(pd.DataFrame(classes).T), f"Confidence in the {TASKS[task]} task, n = {n} test "
+                       "cases: its mean, and the gap of the report's figure 10 for each class; in round brackets the "
+                       "gap that the same probabilities would have if they were right."),
         "calibration": (calibrated, f"Calibration in the {TASKS[task]} task, before and after a temperature that was "
-                        "fitted on other test patients; *by chance* is the calibration error if the probabilities "
-                        "were right."),
+                        "fitted on other test patients; T is the temperature, ECE the calibration error, *by chance* "
+                        "what it would be if the probabilities were right."),
         "sets": (sets, f"Conformal sets in the {TASKS[task]} task, thresholds from other test patients, for "
-                 f"{percent(LEVEL)} of the cases; coverage in percent."),
+                 f"{percent(LEVEL)} of the cases: coverage (%), the same in the class where it is least, mean size, "
+                 "share of sets with a gap, and classes that are in every set for want of calibration cases."),
     }  # fmt: skip

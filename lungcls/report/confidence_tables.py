@@ -16,8 +16,8 @@ from lungcls.report.tables import with_interval
 from lungcls.report.wording import MINUS, percent
 from lungcls.runs import CLASS_COLUMNS
 
-# What the report says of its figure 9, in the order of the table.
-OUTSIDE = {"inside": "from {low} to {high}", "below": "below {low}", "above": "above {high}"}
+# What the report says of its figure 9, in the order of the table. Heads are short, so that tables fit a page.
+PARTS = {"inside": "{low} to {high}", "below": "below {low}"}
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def distribution(tests, *, seed):
     low, high, rows = stated["most_from"], stated["most_to"], {}
     for name, test in tests.items():
         found = confidence.spread(test.confidence, patients=test.patients, low=float(low), high=float(high), seed=seed)
-        rows[name] = {"n": str(len(test.y_true)), "mean": with_interval(found.loc["mean"])}
+        rows[name] = {"mean": with_interval(found.loc["mean"])}
         rows[name] |= {head.format(low=low, high=high): with_interval(found.loc[part], percent=True)
-                       for part, head in OUTSIDE.items()}  # fmt: skip
-        rows[name] |= {"lowest": f"{test.confidence.min():.2f}", "highest": f"{test.confidence.max():.2f}"}
+                       for part, head in PARTS.items()}  # fmt: skip
+        rows[name] |= {"range": f"{test.confidence.min():.2f} to {test.confidence.max():.2f}"}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
@@ -137,19 +137,19 @@ def class_rows(found, drawn):
 
     Returns
     -------
-    DataFrame of str, indexed by class
+    DataFrame of str, a column a class
     """
     heads = {"predicted": "predicted confidence", "true": "true confidence", "gap": "gap",
-             "right": "share right of those called so", "excess": "overconfidence"}  # fmt: skip
-    rows = {}
+             "right": "right, of those called so", "excess": "overconfidence"}  # fmt: skip
+    columns = {}
     for name in drawn.index:
         mine = found.loc[name]
-        rows[name] = {"called so": str(mine.loc["predicted", "n"]), "are so": str(mine.loc["true", "n"])}
+        columns[name] = {"cases called so": str(mine.loc["predicted", "n"]), "cases that are so": str(mine.loc["true", "n"])}
         for measure, head in heads.items():
-            rows[name][head] = with_interval(mine.loc[measure], sign=measure in ("gap", "excess"))
+            columns[name][head] = with_interval(mine.loc[measure], sign=measure in ("gap", "excess"))
             if measure == "gap":
-                rows[name]["gap if calibrated"] = with_interval(drawn.loc[name], sign=True)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+                columns[name]["gap if calibrated"] = with_interval(drawn.loc[name], sign=True)
+    return pd.DataFrame(columns).rename_axis("")
 
 
 def class_gaps(test, *, seed):
@@ -170,7 +170,7 @@ def class_gaps(test, *, seed):
     gaps = found.xs("gap", level="measure")
     texts = {name: with_interval(gaps.loc[name], sign=True) for name in drawn.index}
     calibrated = {name: f" ({value:+.2f})".replace("-", MINUS) for name, value in drawn["value"].dropna().items()}
-    return {f"gap, {name}": texts[name] + calibrated.get(name, "") for name in drawn.index}
+    return {f"gap {name.removeprefix('score ')}": texts[name] + calibrated.get(name, "") for name in drawn.index}
 
 
 def calibrated(tests, *, seed):
@@ -184,8 +184,8 @@ def calibrated(tests, *, seed):
 
     Returns
     -------
-    table : DataFrame of str, indexed by name
-    found : DataFrame, indexed by name and "before" or "after"
+    table : DataFrame of str, indexed by name and "before" or "after"
+    found : DataFrame, indexed alike
         `value`, `low` and `high` of each score, as columns of two levels, and
         ("by chance", "value"): calibration error if the probabilities were right.
     """
@@ -197,18 +197,14 @@ def calibrated(tests, *, seed):
             part = scores[["value", "low", "high"]].stack()
             part["by chance", "value"], part["by chance", "high"] = by_chance.mean(), np.quantile(by_chance, 0.95)
             parts[name, when] = part
-    found, rows = pd.DataFrame(parts).T.rename_axis(["model", "when"]), {}
-    for name, test in tests.items():
-        before, after = found.loc[(name, "before")], found.loc[(name, "after")]
-        rows[name] = {"temperature": _temperature(np.median(test.temperatures)),
-                      "calibration error": with_interval(before["calibration error"]),
-                      "by chance": f"{before['by chance', 'value']:.2f}",
-                      "after": with_interval(after["calibration error"]),
-                      "log-loss": with_interval(before["log-loss"]),
-                      "log-loss after": with_interval(after["log-loss"]),
-                      "Brier score": with_interval(before["Brier score"]),
-                      "Brier score after": with_interval(after["Brier score"])}  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"), found
+    found, rows = pd.DataFrame(parts).T.rename_axis(["model", ""]), {}
+    for (name, when), row in found.iterrows():
+        mended = _temperature(np.median(tests[name].temperatures)) if when == "after" else "–"
+        rows[name, when] = {"T": mended, "ECE": with_interval(row["calibration error"]),
+                            "by chance": f"{row['by chance', 'value']:.2f}",
+                            "log-loss": with_interval(row["log-loss"]),
+                            "Brier": with_interval(row["Brier score"])}  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").set_axis(found.index), found
 
 
 def _temperature(found):
@@ -242,11 +238,8 @@ def prediction_sets(tests, *, level, seed):
             each = mine.filter(like="coverage (", axis=0)["value"].dropna()
             worst = f"{percent(each.min())} ({each.idxmin().removeprefix('coverage (').removesuffix(')')})"
             rows[name, kind] = {"coverage": with_interval(mine.loc["coverage"], percent=True),
-                                "least of a class": worst,
-                                "classes in a set": with_interval(mine.loc["size"]),
-                                "one class": percent(mine.loc["single", "value"]),
-                                "with a gap": percent(mine.loc["gap", "value"]),
-                                "in every set": _named(full, test.task)}  # fmt: skip
+                                "least": worst, "size": with_interval(mine.loc["size"]),
+                                "gaps": percent(mine.loc["gap", "value"]), "full": _named(full, test.task)}  # fmt: skip
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(table.index, names=["model", "thresholds"])
     return table, found
@@ -254,7 +247,7 @@ def prediction_sets(tests, *, level, seed):
 
 def _named(full, task):
     if full.all():
-        return "all classes"
+        return "all"
     return ", ".join(name.removeprefix("score ") for name, one in zip(CLASSES[task], full) if one) or "–"
 
 
@@ -276,9 +269,9 @@ def deferred(tests, *, seed):
     rows, found = {}, {}
     for name, test in tests.items():
         mine = found[name] = deferral.area_intervals(test.right, test.confidence, patients=test.patients, seed=seed)
-        rows[name] = {"n": str(len(test.right)), "all cases": with_interval(mine.loc["random"]),
-                      "area": with_interval(mine.loc["area"]), "oracle": f"{mine.loc['oracle', 'value']:.2f}",
-                      "gain over random": with_interval(mine.loc["gain"], sign=True)}  # fmt: skip
+        rows[name] = {"all cases": with_interval(mine.loc["random"]), "area": with_interval(mine.loc["area"]),
+                      "oracle": f"{mine.loc['oracle', 'value']:.2f}",
+                      "gain": with_interval(mine.loc["gain"], sign=True)}  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"), found
 
 
