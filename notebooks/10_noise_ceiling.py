@@ -446,6 +446,7 @@ results.index = pd.MultiIndex.from_tuples(results.index, names=["who", "task", "
 ORDER = ["largest class", "report (its own split)", "diameter, logistic", "diameter, boosted trees"]
 ORDER += [*networks, "second panel", "same readers' descriptions (leak)"]
 values = results["value"].unstack(["task", "score"]).reindex(index=ORDER, columns=list(NAMES))
+values.index = [name.split(" (")[0] + name[name.rindex(","):] if name in networks else name for name in ORDER]
 values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
 named = band.reindex(list(NAMES)).set_axis(values.columns)
 show_figure(

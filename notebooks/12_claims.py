@@ -60,7 +60,7 @@ from lungcls.cohort import TASKS
 from lungcls.report import claims, evidence, network_plots, reported, tables, unusual
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
-from lungcls.report.wording import MINUS, SPACE, count
+from lungcls.report.wording import MINUS, count
 from lungcls.sources import open_cohort
 
 SCORE = "F1 (weighted)"  # the report's
@@ -351,7 +351,7 @@ def links(numbers):
 
 def show_kind(kind, caption):
     numbers = decided.index[decided["kind"] == kind]
-    rows = {f"{number} (§{SPACE}{decided.loc[number, 'section']})": ledger_row(number) for number in numbers}
+    rows = {f"{number} (§ {decided.loc[number, 'section']})": ledger_row(number) for number in numbers}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("no.")
     used = "" if kind in ("data", "balancing") else f" TL and FT start from {label}."
     show_table(table, name=f"tab-claims-{kind}", caption=caption + used)

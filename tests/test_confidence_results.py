@@ -24,7 +24,7 @@ def test_confidence_recomputes_from_the_predictions(facts, task):
         row = next(row for row in facts[f"confidence_{task}"].splitlines() if row.startswith(start))
         assert f"| {run.part()[1].max(axis=1).mean():.2f} [" in row
     kinds = 2 if task == "binary" else 3
-    for name, rows in (("confidence", 1), ("calibration", 1), ("sets", kinds)):
+    for name, rows in (("confidence", 1), ("calibration", 2), ("sets", kinds)):
         table = facts[f"{name}_{task}"]
         body = [line for line in table.splitlines() if line.startswith("| ")][2:]
         assert len(body) == rows * (len(plain) + 2) and "| majority class |" in table and "| diameter alone |" in table

@@ -85,7 +85,7 @@ def test_every_plain_row_recomputes_from_the_predictions(facts):
             for (view, name, change), members in mine.items():
                 if change:
                     continue
-                start = f"| {group.name} | {name} | {results.VIEW_NAMES[view]} |"
+                start = f"| {group.name} | {name}, {results.VIEW_NAMES[view]} |"
                 rows = [row for row in facts[f"results_{task}"].splitlines() if row.startswith(start)]
                 assert len(rows) == 1
                 test = members[0].predictions.query("split == 'test'")
@@ -99,7 +99,7 @@ def test_the_report_and_the_baselines_stand_beside_them(facts):
     for task, names in (("binary", ("Binary_FullSlice", "Binary_Nodule")), ("multiclass", ("MultiClass_FullSlice",))):
         for name in names:
             assert f"| {main[name]['accuracy']} | {main[name]['f1']} |" in facts[f"results_{task}"]
-        assert f"| report | CNN | zoomed nodule | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
+        assert f"| report | CNN, zoomed nodule | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
         assert "| majority class |" in facts[f"results_{task}"] and "| diameter alone |" in facts[f"results_{task}"]
 
 
@@ -129,7 +129,7 @@ def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
     record(tmp_path, CNN, name="b", split="report-s0", settings={"protocol": "report"}, predictions=moved)
     found = results.recorded_facts(tmp_path)
     assert found["results_binary"].count("| diameter alone |") == 2
-    assert "| lidc-ct, report's split | CNN (from scratch) |" in found["results_binary"]
+    assert "| lidc-ct, report's split | CNN (from scratch), zoomed nodule |" in found["results_binary"]
     assert "single cases, stratified, as in the report" in found["results_sources"]
     assert "a split of single cases" not in found["results_missing"]
 
@@ -141,8 +141,8 @@ def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path, few):
     found = results.recorded_facts(tmp_path)
     assert "RandAugment" in found["results_ablations"] and "RandAugment" not in found["results_binary"]
     assert found["results_ablations"].count("| majority class |") == 1
-    assert f"CNN (from scratch), patience {CNN.config['settings']['patience']} |" in found["results_binary"]
-    assert "CNN (from scratch), patience 3 |" in found["results_binary"]
+    assert f"CNN (from scratch), patience {CNN.config['settings']['patience']}, zoomed" in found["results_binary"]
+    assert "CNN (from scratch), patience 3, zoomed nodule |" in found["results_binary"]
 
 
 def test_weights_are_named_no_better_than_they_are(tmp_path, few):
@@ -222,7 +222,7 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     group = gathered.live(cohort, asked)
     assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
     found = results.recorded_facts(FOLDER, live=group)
-    assert "| mine, this build | CNN (from scratch) |" in found["results_binary"]
+    assert "| mine, this build | CNN (from scratch), zoomed nodule |" in found["results_binary"]
     assert "say nothing of patients" in found["results_live"]
     monkeypatch.setattr(study, "find", lambda job: None)
     assert gathered.live(cohort, asked) == "The networks of this build are not in the run store any more."

@@ -21,7 +21,7 @@ SPREAD = {"binary": ("accuracy", "F1 (weighted)", "AUC"),
           "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa")}  # fmt: skip
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
 REPORT = "report"
-HEADS = {"quadratic weighted kappa": "weighted kappa"}
+HEADS = {"model": "model and view", "quadratic weighted kappa": "weighted kappa"}
 
 
 def recorded_facts(folder, *, live=None, seed=0):
@@ -78,7 +78,7 @@ def recorded_facts(folder, *, live=None, seed=0):
             rows.append(scored)
             constant += same
         facts[f"results_{task}"] = table(
-            _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=3,
+            _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=2,
             caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). The "
             "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets "
             "behind a network: where its weights come from. Of several seeds the least.",
@@ -138,13 +138,12 @@ def _task_rows(group, task, seed, *, changes=False):
     scored = tables.results_table(tables.scored(results, task=task, seed=seed), scores=SHOWN[task], percent=True)
     shown |= {key: (view, f"{name}, {scored.loc[key, 'n']} cases") for key, (view, name) in shown.items()
               if scored.loc[key, "n"] != str(len(group.test))}  # fmt: skip
-    views, names = zip(*(shown[key] for key in scored.index))
-    return scored.assign(data=group.name, view=views, model=names), constant
+    names = [name if view == "–" else f"{name}, {view}" for view, name in (shown[key] for key in scored.index)]
+    return scored.assign(data=group.name, model=names), constant
 
 
 def _laid_out(rows, scores):
-    rows = rows[["data", "model", "view", *scores]].fillna("–")
-    return rows.rename(columns=HEADS)
+    return rows[["data", "model", *scores]].fillna("–").rename(columns=HEADS)
 
 
 def _report_rows(task):
@@ -152,7 +151,7 @@ def _report_rows(task):
     rows, main, f1 = [], reported.load()["main_results_percent"], reported.load()["f1_percent"]
     for view in ("full_slice", "nodule"):
         for model, name in STAGES.items():
-            row = {"data": REPORT, "model": name, "view": VIEW_NAMES[view]}
+            row = {"data": REPORT, "model": f"{name}, {VIEW_NAMES[view]}"}
             rows.append(row | {"F1 (weighted)": f1[model][task][view]})
             if model.endswith("FT"):
                 key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
@@ -198,8 +197,8 @@ def _ablations(groups, seed):
             if any(gathered.variant(run) and run.config["task"] == task for run in group.runs)]  # fmt: skip
     if not rows:
         return "No network with such a change is recorded."
-    shown = pd.concat(rows)[["data", "task", "model", "view", "accuracy", "F1 (weighted)"]]
-    return table(shown, name="tab-results-ablations", texts=4,
+    shown = pd.concat(rows)[["data", "task", "model", "accuracy", "F1 (weighted)"]].rename(columns=HEADS)
+    return table(shown, name="tab-results-ablations", texts=3,
                  caption="Recorded networks with one change, in percent with 95 % intervals over patients.")  # fmt: skip
 
 
