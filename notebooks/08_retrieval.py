@@ -372,8 +372,8 @@ show_text(
     f"{words.count('cannot be told')} it cannot be told. "
     + ("As long as a network is not better than a ruler, its likeness is not shown to be worth more than size."
        if base == DIAMETER and words.count("better") < len(words) else "")
-    + f" Training adds {judged(trained_more)} to the precision of the network in the figure; this is the "
-    "difference from itself with random weights."
+    + f" Training adds {tables.with_interval(trained_more, sign=True)} to the precision of the network in "
+    "the figure; this is the difference from itself with random weights."
 )
 
 # %% [markdown]
@@ -437,9 +437,9 @@ show_text(
 #
 # Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a
 # retrieved case is a share: how much of the gallery differs more from the query in this property. Cases that
-# differ as much count half. Random cases come to 0.5, whatever the property. The *most that is possible* is
+# differ as much count half. Random cases come to 0.5, whatever the property. The *most* that is possible is
 # what the cases come to that are most alike in just this property; it is below 1 where many are exactly
-# alike. In the two tables, *the network* is that of the figure.
+# alike. In the two tables, the *network* is that of the figure.
 
 # %% tags=["hide-input"]
 for reason in dict.fromkeys(missing.values()):
@@ -466,11 +466,10 @@ def most_alike(where):
 
 # %% tags=["hide-input"]
 def likeness_columns(where):
-    listed = {**dict.fromkeys([*dict.fromkeys((base, f"pixels, {VIEW_NAMES[view]}")), UNTRAINED]), main: None}
-    likes[where] = {search: alike(search, where) for search in listed}
-    titles = {search: "the network" if search == main else search for search in listed}
-    columns = {titles[search]: averaged(found) for search, found in likes[where].items()}
-    return columns | {"most that is possible": averaged(most_alike(where))}
+    named = {base: base.split()[0].strip(","), f"pixels, {VIEW_NAMES[view]}": "pixels"}
+    named |= {UNTRAINED: "untrained", main: "network"}
+    likes[where] = {search: alike(search, where) for search in named}
+    return {named[search]: averaged(found) for search, found in likes[where].items()}
 
 
 def show_likeness(where, *, name, caption):
@@ -478,6 +477,7 @@ def show_likeness(where, *, name, caption):
     n = min(found["n"].min() for found in columns.values())
     caption += f" At least {n} queries a property; means with 95 % intervals over patients. Random cases: 0.50."
     table = {title: found.apply(tables.with_interval, axis=1) for title, found in columns.items()}
+    table["most"] = averaged(most_alike(where))["value"]
     show_table(pd.DataFrame(table).rename_axis("likeness in"), name=name, caption=caption)
 
 
