@@ -60,6 +60,7 @@ import pandas as pd
 from lungcls import predicting, recipe, retrieval, study
 from lungcls import retrieval_scores as scoring
 from lungcls import runs as run_store
+from lungcls.backend import import_keras
 from lungcls.cohort import SCORE_NAMES
 from lungcls.report import claims, evidence, network_plots, plots, tables
 from lungcls.report.choice import VIEW_NAMES, choose_views, typical_cases
@@ -68,7 +69,7 @@ from lungcls.report.wording import count, percent
 from lungcls.sources import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
-DIAMETER, CHANCE = "diameter alone", "random order"
+DIAMETER, CHANCE, UNTRAINED = "diameter alone", "random order", "the network, untrained"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, ["nodule", "full_slice", "context"])
 cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone)
@@ -195,9 +196,9 @@ at, apart = retrieval.search(embeddings[main][asked], embeddings[main][train], k
                              query_patients=patients[asked], gallery_patients=patients[train])  # fmt: skip
 shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
 images = predicting.images_of(trained[main], data)
+beneath = [["query", *(f"distance {far:.3f}" for far in fars)] for fars in apart]
 titles = [
-    [f"{case_title(row)}\n{what}" for row, what in zip(rows, ["query", *(f"distance {far:.3f}" for far in fars)])]
-    for rows, fars in zip(shown_rows, apart)
+    [f"{case_title(row)}\n{text}" for row, text in zip(rows, texts)] for rows, texts in zip(shown_rows, beneath)
 ]
 agree = np.mean([scores[one] == scores[row[0]] for row in shown_rows for one in row[1:]])
 pictures = [list(images[np.array(row)][..., 0]) for row in shown_rows]
@@ -248,6 +249,10 @@ show_text(
 # most similar size, by the readers' measure. *Pixels* compares the images themselves, grey level by grey
 # level, with the same cosine. In the zoomed view these include the grey bands, whose width tells the size of
 # the nodule (see [Full slice against zoomed nodule](06_views.ipynb)).
+#
+# A third one shows what training adds: the network of the figure with fresh *random weights*, which has never
+# seen a label. Its layers still smooth, compare and average neighbouring pixels, so images that look alike get
+# embeddings that are alike.
 
 
 # %% tags=["hide-input"]
@@ -267,7 +272,11 @@ if "diameter" in known:
         name: np.abs(np.subtract.outer(sizes[test], sizes[rows])) for name, rows in rows_of.items()
     }
 searches |= {f"pixels, {VIEW_NAMES[of]}": by_pixels(of) for of in dict.fromkeys(of for _, of, _ in trained)}
+keras = import_keras()
+keras.utils.set_random_seed(seed)
+fresh = keras.models.clone_model(predicting.open_model(trained[main]))
 plain = list(searches)
+searches[UNTRAINED] = by_embedding(retrieval.embed(fresh, images))
 searches |= {place: by_embedding(vectors) for place, vectors in embeddings.items()}
 
 
@@ -296,7 +305,7 @@ def show_rows(rows, *, name, caption):
 
 def searches_of(of):
     networks = {place: f"{place[2]}, {VIEW_NAMES[place[1]]}" for place in trained if place[0] == of}
-    return {name: name for name in plain} | networks
+    return {name: name for name in [*plain, *([UNTRAINED] if of == task else [])]} | networks
 
 
 # %% tags=["hide-input"]
@@ -325,6 +334,11 @@ def verdict(row):
     return "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "cannot be told"
 
 
+def judged(row):
+    word = verdict(row)
+    return tables.with_interval(row, sign=True) + ("" if word == "cannot be told" else f" {word}")
+
+
 def against(first, second):
     return averaged(first - second)
 
@@ -335,22 +349,20 @@ rows, precise = {}, {}
 for place in sorted(trained, key=lambda place: place[0]):
     found = against(values[place[0]][place][0], values[place[0]][base][0])
     precise[place] = found.loc[PRECISION]
-    rows[TASKS[place[0]], searches_of(place[0])[place]] = row_of(found, sign=True) | {
-        f"at {neighbours}": verdict(found.loc[PRECISION]),
-        "whole list": verdict(found.loc["average precision"]),
-    }
+    rows[TASKS[place[0]], searches_of(place[0])[place]] = {name: judged(row) for name, row in found.iterrows()}
 differences = pd.DataFrame.from_dict(rows, orient="index")
 differences.index = pd.MultiIndex.from_tuples(differences.index, names=["task", "network"])
 show_table(
     differences,
     name="tab-retrieval-differences",
-    caption=f"Each network's search minus the search by *{base}*, on the same test cases, with 95 % "
-    f"intervals over patients. The last columns say what the intervals of precision at {neighbours} and of "
-    "average precision say; they are not adjusted for their number.",
+    caption=f"Each network's search minus the search by *{base}*, on the same {len(test)} test cases, with "
+    "95 % intervals over patients. *Better* or *worse* stands where the interval leaves out 0; elsewhere "
+    "it cannot be told. Not adjusted for the number of comparisons.",
 )
 
 # %% tags=["hide-input"]
 words = [verdict(row) for row in precise.values()]
+trained_more = against(values[task][main][0], values[task][UNTRAINED][0]).loc[PRECISION]
 above = {place: against(*values[place[0]][place]).loc[PRECISION] for place in trained}
 beat = sum(verdict(row) == "better" for row in above.values())
 show_text(
@@ -360,6 +372,8 @@ show_text(
     f"{words.count('cannot be told')} it cannot be told. "
     + ("As long as a network is not better than a ruler, its likeness is not shown to be worth more than size."
        if base == DIAMETER and words.count("better") < len(words) else "")
+    + f" Training adds {tables.with_interval(trained_more, sign=True)} to the precision of the network in "
+    "the figure; this is the difference from itself with random weights."
 )
 
 # %% [markdown]
@@ -377,11 +391,9 @@ def gallery_row(search, gallery):
     mine, luck = rated(search, task, gallery)
     more = against(mine, luck)
     return {
-        "cases searched": count(len(rows_of[gallery]) - (gallery != "training cases")),
         PRECISION: tables.with_interval(averaged(mine).loc[PRECISION]),
-        "less chance": tables.with_interval(more.loc[PRECISION], sign=True),
-        "mAP less chance": tables.with_interval(more.loc["average precision"], sign=True),
-        f"nDCG at {neighbours} less chance": tables.with_interval(more.loc[f"nDCG at {neighbours}"], sign=True),
+        "the same, less chance": tables.with_interval(more.loc[PRECISION], sign=True),
+        "mAP, less chance": tables.with_interval(more.loc["average precision"], sign=True),
     }
 
 
@@ -394,9 +406,9 @@ table.index = pd.MultiIndex.from_tuples(table.index, names=["search by", "galler
 show_table(
     table,
     name="tab-retrieval-seen",
-    caption=f"The same {len(test)} test cases search the training cases and each other ({TASKS[task]}, "
-    f"{VIEW_NAMES[view]}); cases of the own patient never count. Differences from chance are paired; "
-    "brackets: 95 % interval over patients.",
+    caption=f"The same {len(test)} test cases search {count(len(train))} training cases and each other "
+    f"({TASKS[task]}, {VIEW_NAMES[view]}); cases of the own patient never count. Differences from chance "
+    "are paired; brackets: 95 % interval over patients.",
 )
 
 # %% tags=["hide-input"]
@@ -425,9 +437,9 @@ show_text(
 #
 # Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a
 # retrieved case is a share: how much of the gallery differs more from the query in this property. Cases that
-# differ as much count half. Random cases come to 0.5, whatever the property. The *most that is possible* is
+# differ as much count half. Random cases come to 0.5, whatever the property. The *most* that is possible is
 # what the cases come to that are most alike in just this property; it is below 1 where many are exactly
-# alike.
+# alike. In the two tables, the *network* is that of the figure.
 
 # %% tags=["hide-input"]
 for reason in dict.fromkeys(missing.values()):
@@ -453,24 +465,29 @@ def most_alike(where):
 
 
 # %% tags=["hide-input"]
+def likeness_columns(where):
+    named = {base: base.split()[0].strip(","), f"pixels, {VIEW_NAMES[view]}": "pixels"}
+    named |= {UNTRAINED: "untrained", main: "network"}
+    likes[where] = {search: alike(search, where) for search in named}
+    return {named[search]: averaged(found) for search, found in likes[where].items()}
+
+
 def show_likeness(where, *, name, caption):
-    listed = [*dict.fromkeys((base, f"pixels, {VIEW_NAMES[view]}"))]
-    listed += [place for place in trained if place[:2] == main[:2]]
-    likes[where] = {search: alike(search, where) for search in listed}
-    best = row_of(averaged(most_alike(where)))
-    table = {"random cases": dict.fromkeys(best, "0.50") | {"n": best["n"]}}
-    titles = {search: search if search in plain else search[2] for search in listed}
-    table |= {titles[search]: row_of(averaged(likes[where][search])) for search in listed}
-    show_rows(table | {"most that is possible": best}, name=name, caption=caption)
+    columns = likeness_columns(where)
+    n = min(found["n"].min() for found in columns.values())
+    caption += f" At least {n} queries a property; means with 95 % intervals over patients. Random cases: 0.50."
+    table = {title: found.apply(tables.with_interval, axis=1) for title, found in columns.items()}
+    table["most"] = averaged(most_alike(where))["value"]
+    show_table(pd.DataFrame(table).rename_axis("likeness in"), name=name, caption=caption)
 
 
 likes = {}
 show_likeness(
     "all cases",
     name="tab-retrieval-likeness",
-    caption=f"Likeness of the {neighbours} training cases retrieved for each test case ({TASKS[task]}, "
-    f"{VIEW_NAMES[view]}) in what is known of them: the share of the training cases that differ more. Means "
-    "with 95 % intervals over patients; n is the least over the columns.",
+    caption=f"Likeness of the {neighbours} training cases retrieved for each test case, by what is "
+    f"searched: the share of the training cases that differ more. The network: {network}, {TASKS[task]}, "
+    f"{VIEW_NAMES[view]}.",
 )
 
 # %% [markdown]
@@ -484,29 +501,36 @@ show_likeness(
 show_likeness(
     "cases of other scores",
     name="tab-retrieval-across",
-    caption="The same, but only training cases of another malignancy score than the query's can be retrieved, and "
-    "0.5 is what random cases of other scores come to.",
+    caption="The same, but only training cases of another malignancy score than the query's can be "
+    "retrieved, and random cases are random ones of other scores.",
 )
 
 # %% tags=["hide-input"]
-more = {where: averaged(found[main] - found[base]) for where, found in likes.items()}
+whole_list = likes["all cases"]
+more = {f"minus {name}": averaged(whole_list[main] - whole_list[name]) for name in (base, UNTRAINED)}
 show_figure(
-    network_plots.intervals(more, xlabel=f"likeness: network minus {base}", references={"no difference": 0}),
+    network_plots.intervals(more, xlabel="difference in likeness", references={"no difference": 0}),
     name="fig-retrieval-likeness",
-    caption=f"Likeness of what {network} retrieves minus likeness of what the search by *{base}* retrieves, "
-    "on the same test cases, with 95 % intervals over patients. To the right of 0 the network's cases are "
-    "more alike.",
-    alt="Horizontal intervals, one or two for each property, around a vertical line at no difference.",
+    caption=f"Likeness of what {network} retrieves, minus likeness of what two other searches retrieve, on "
+    "the same test cases among all training cases, with 95 % intervals over patients. To the right of 0 "
+    "the network's cases are more alike.",
+    alt="Horizontal intervals, two for each property, around a vertical line at no difference.",
 )
-beyond = [name for name, row in more["all cases"].iterrows() if row["low"] > 0]
-short = [name for name, row in more["all cases"].iterrows() if row["high"] < 0]
-show_text(
-    f"Among all cases, what the network retrieves is more alike than what the search by *{base}* retrieves "
-    f"in: {', '.join(beyond) or 'no property'}; less alike in: {', '.join(short) or 'no property'}. In the "
-    "others the intervals do not decide. "
-    + ("That the ruler wins in diameter is no merit of it: it retrieves by nothing else."
-       if "diameter" in short else "")
-)
+
+
+# %% tags=["hide-input"]
+def listed_properties(rows, word):
+    return ", ".join(name for name, row in rows.iterrows() if verdict(row) == word) or "no property"
+
+
+for name, rows in zip((base, UNTRAINED), more.values()):
+    show_text(
+        f"Against *{name}*, what the network retrieves is more alike in: "
+        f"{listed_properties(rows, 'better')}; less alike in: {listed_properties(rows, 'worse')}. For the "
+        "others the intervals do not decide."
+    )
+if verdict(more[f"minus {base}"].iloc[0]) == "worse" and base == DIAMETER:
+    show_text("That the ruler wins in diameter is no merit of it: it retrieves by nothing else.")
 
 # %% [markdown]
 # ## The report's statement
@@ -552,9 +576,9 @@ show_text(
 
 # %% [markdown]
 # It is a weak statement, and this should be said in fairness to both sides. Random cases are a low bar. Size
-# goes along with texture, margin and brightness, so whatever retrieves by size retrieves by these too, as the
-# rows of the diameter show. Whether a network adds to that is the question of
-# {numref}`fig-retrieval-likeness`.
+# goes along with spiculation and other properties, so what retrieves by size retrieves by these too. And any
+# network, trained or not, turns images that are alike into numbers that are alike. Whether training adds
+# anything that a reader would see is the question of {numref}`fig-retrieval-likeness`.
 
 # %% [markdown]
 # ## What this proves, and what not
@@ -573,32 +597,34 @@ show_text(
 # %% [markdown]
 # ## Exercise
 #
-# How much of this is training at all? Take the network of the figure, give it fresh random weights, and
-# search again. Does it still retrieve cases of the query's class, or of its size? What does that say about
-# the pictures in {numref}`fig-retrieval`?
+# Let the retrieved cases vote: the most frequent class among them, the lower one of equals. How often is the
+# vote the network's own answer, and how often is it right? Is the network more often right where the vote
+# agrees with it?
 
 # %% tags=["hide-cell"]
 # Solution
-import keras
-
-keras.utils.set_random_seed(seed)
-untrained = keras.models.clone_model(predicting.open_model(trained[main]))
-searches["untrained"] = by_embedding(retrieval.embed(untrained, images))
-table = {CHANCE: averaged(rated("untrained", task)[1]), "untrained": averaged(rated("untrained", task)[0])}
-table = {name: row_of(found) for name, found in table.items()} | {
-    title: row_of(averaged(values[task][name][0])) for name, title in compared.items()}  # fmt: skip
-show_rows(
-    table,
-    name="tab-retrieval-untrained",
-    caption=f"The same network with fresh random weights, beside the trained one ({TASKS[task]}, "
-    f"{VIEW_NAMES[view]}).",
+at, _ = retrieval.ranked(searches[main]["training cases"], allowed=may["training cases"], k=neighbours)
+labels = data.labels(task)
+votes = np.array([np.bincount(labels[train][mine[mine >= 0]]).argmax() for mine in at])
+answers = trained[main].predictions["y_pred"].to_numpy()[test]
+right = pd.Series(answers == labels[test]).astype(float)
+shares = averaged(pd.DataFrame({
+    "the vote is the network's answer": (votes == answers).astype(float),
+    "the vote is right": (votes == labels[test]).astype(float),
+    "the network is right": right,
+    "the network is right where the vote agrees": right.where(votes == answers),
+    "the network is right where it does not": right.where(votes != answers),
+    "the most common class is right": (labels[test] == np.bincount(labels[train]).argmax()).astype(float),
+}))
+table = {name: {"n": str(row["n"]), "share": tables.with_interval(row)} for name, row in shares.iterrows()}
+show_table(
+    pd.DataFrame.from_dict(table, orient="index").rename_axis("how often"),
+    name="tab-retrieval-votes",
+    caption=f"The vote of {neighbours} retrieved training cases ({network}, {TASKS[task]}, "
+    f"{VIEW_NAMES[view]}), with 95 % intervals over patients.",
 )
-fresh = against(rated(main, task)[0], rated("untrained", task)[0]).loc[PRECISION]
-like = averaged(alike("untrained", "all cases"))
 show_text(
-    f"Trained minus untrained in precision at {neighbours}: {tables.with_interval(fresh, sign=True)}. "
-    + "Likeness without any training: "
-    + ", ".join(f"{name} {tables.with_interval(row)}" for name, row in like.iterrows())
-    + ". Where these lie above 0.5, the plain layout of the image is enough to find nodules that look "
-    "alike, and pretty rows in a figure are no sign of training."
+    "A vote that mostly repeats the answer is no second opinion. It can still say something about the "
+    "first: if the network is more often right where the vote agrees, disagreement is a reason to look "
+    "again."
 )
