@@ -381,9 +381,9 @@ show_text(
 #
 # For its training cases a network knows the answer, and its embeddings are arranged by it. If a test case
 # lands among training cases of score 4, this says that the network takes it for something like a 4, as its
-# answer may say already (how often it does is the exercise). The first rows below repeat the search among training cases. The other rows search among the *other
-# test cases*, which are as new to the network as the query. That gallery is smaller, so what counts is the
-# distance from chance.
+# answer may say already (how often it does is the exercise). The first rows below repeat the search among
+# training cases. The other rows search among the *other test cases*, which are as new to the network as the
+# query. That gallery is smaller, so what counts is the distance from chance.
 
 
 # %% tags=["hide-input"]
