@@ -140,7 +140,7 @@ if random_init:
 # - **Who asks.** Queries are test cases. Nobody needs to look up a case whose answer the network has learnt.
 # - **What is searched.** The gallery is the training part. This is how it would be in use: the known cases
 #   are those that the network was trained on. But it has a price. The network was made to pull training cases
-#   of one class together. For a new case it then finds cases of the class that it would have answered anyway.
+#   of one class together. So for a new case it tends to find cases of the class that it would have answered.
 #   They illustrate its answer, and they do not confirm it. Below, the same test cases also search among each
 #   other, where nothing was learnt by heart.
 # - **Who is left out.** Two nodules of one patient share a scanner, a dose and a body. Cases of the query's
@@ -380,10 +380,10 @@ show_text(
 # ## What it means that the gallery was seen in training
 #
 # For its training cases a network knows the answer, and its embeddings are arranged by it. If a test case
-# lands among training cases of score 4, this says that the network takes it for a 4, which its answer says
-# too. The first rows below repeat the search among training cases. The other rows search among the *other
-# test cases*, which are as new to the network as the query. That gallery is smaller, so what counts is the
-# distance from chance.
+# lands among training cases of score 4, this says that the network takes it for something like a 4, as its
+# answer may say already (how often it does is the exercise). The first rows below repeat the search among
+# training cases. The other rows search among the *other test cases*, which are as new to the network as the
+# query. That gallery is smaller, so what counts is the distance from chance.
 
 
 # %% tags=["hide-input"]
@@ -616,7 +616,7 @@ shares = averaged(pd.DataFrame({
     "the network is right where it does not": right.where(votes != answers),
     "the most common class is right": (labels[test] == np.bincount(labels[train]).argmax()).astype(float),
 }))
-table = {name: {"n": str(row["n"]), "share": tables.with_interval(row)} for name, row in shares.iterrows()}
+table = {name: {"n": str(int(row["n"])), "share": tables.with_interval(row)} for name, row in shares.iterrows()}
 show_table(
     pd.DataFrame.from_dict(table, orient="index").rename_axis("how often"),
     name="tab-retrieval-votes",
