@@ -59,13 +59,19 @@ ARROWS = {
     "latent_classes": "",
     "ceiling": "agreement metrics",
     "confidence": "",
+    "maps": "",
     "explain": "",
+    "lime_maps": "",
+    "localisation": "intervals",
+    "sanity": "",
+    "explaining": "cohort explain files fitting images keys lime_maps localisation maps predicting preprocessing"
+    " sanity training zoomed",
     "retrieval": "",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing",
+    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing localisation",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
-    " weights report",
+    " weights explaining report",
 }
 ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")
