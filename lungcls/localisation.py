@@ -66,7 +66,13 @@ def _grown(mask, reach):
     """Add to a mask what lies within so many pixels of it."""
     from scipy.ndimage import distance_transform_edt
 
-    return distance_transform_edt(~mask) <= reach if reach > 0 and mask.any() else mask
+    if not (reach > 0 and mask.any()):
+        return mask
+    box = tuple(slice(max(0, places.min() - int(reach) - 1), places.max() + int(reach) + 2)
+                for places in np.nonzero(mask))  # fmt: skip
+    grown = np.zeros_like(mask)
+    grown[box] = distance_transform_edt(~mask[box]) <= reach
+    return grown
 
 
 def _iou(flat, inside):

@@ -197,16 +197,17 @@ def fields(key, chosen):
 
 
 # %% tags=["hide-input"]
-def draw(task, heat_of, **words):
+def draw(task, heat_of, what, **text):
     """Show for each view of a task the images, and below them the maps."""
     chosen, rows, titles, labels = choose(task), [], [], []
     for key in (key for key in shown if key[0] == task):
         images, masks = fields(key, chosen)
-        for heat, what in ((None, VIEW_NAMES[key[1]]), (heat_of(key, chosen, images), words["what"])):
+        for heat, label in ((None, VIEW_NAMES[key[1]]), (heat_of(key, chosen, images), what)):
             rows.append([(images[i, ..., 0], None if heat is None else heat[i], masks[i]) for i in range(len(chosen))])
             titles.append([title(key, case) if heat is None else case for case in chosen])
-            labels.append(what)
-    show_figure(map_plots.overlays(rows, titles=titles, row_labels=labels), **words["text"])
+            labels.append(label)
+    show_figure(map_plots.overlays(rows, titles=titles, row_labels=labels), name=text["name"],
+                caption=text["caption"], alt=text["alt"])  # fmt: skip
 
 
 def cam(key, chosen, images):
@@ -217,14 +218,14 @@ def cam(key, chosen, images):
 # %% tags=["hide-input"]
 if ready:
     for task in dict.fromkeys(key[0] for key in shown):
-        draw(task, cam, what="Grad-CAM", text={
-            "name": f"fig-explain-gradcam-{task}",
-            "caption": f"Grad-CAM of {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the "
+        draw(
+            task, cam, "Grad-CAM", name=f"fig-explain-gradcam-{task}",
+            caption=f"Grad-CAM of {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the "
             "report's figure 6: each image as the network gets it, and below it the map, the stronger the bluer. "
             "The yellow line is the readers' outline of the nodule. Above each image is the network's answer.",
-            "alt": "CT images in rows, each followed by a row with the same images and blue clouds over them; a "
+            alt="CT images in rows, each followed by a row with the same images and blue clouds over them; a "
             "yellow line surrounds the nodule.",
-        })  # fmt: skip
+        )  # fmt: skip
 
 # %% [markdown]
 # ## Does the map find the nodule?
@@ -447,8 +448,9 @@ if ready:
 # a large weight $w_j$ is one that the probability of the class hangs on.
 #
 # The pieces matter. The package's default is made for colour photographs; we use SLIC {cite}`achanta2012` on the one
-# channel of a CT image. A piece that is off shows its own mean grey, not black, which in a CT image would be air. And
-# the random state is fixed: otherwise the map differs each time.
+# channel of a CT image. A piece that is off shows the blurred image. The default, the piece's own mean, would leave a
+# nodule of even grey as it is, and black would be air. And the random state is fixed: otherwise the map differs each
+# time.
 
 # %% tags=["hide-input"]
 def lime(key, chosen, images):
@@ -463,14 +465,14 @@ def lime(key, chosen, images):
 
 if ready:
     for task in dict.fromkeys(key[0] for key in shown):
-        draw(task, lime, what="LIME", text={
-            "name": f"fig-explain-lime-{task}",
-            "caption": f"LIME on {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the report's "
+        draw(
+            task, lime, "LIME", name=f"fig-explain-lime-{task}",
+            caption=f"LIME on {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the report's "
             "figure 7, for the same cases: pieces that speak for the network's answer in blue, against it in pink, each "
             "image scaled by its largest weight. The yellow line is the readers' outline.",
-            "alt": "CT images in rows, each followed by a row with the same images cut into blue and pink pieces; a "
+            alt="CT images in rows, each followed by a row with the same images cut into blue and pink pieces; a "
             "yellow line surrounds the nodule.",
-        })  # fmt: skip
+        )  # fmt: skip
 
 # %% [markdown]
 # The table scores LIME as it scored Grad-CAM. The share of the possible is now a share of what the *pieces* allow:

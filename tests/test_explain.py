@@ -103,6 +103,17 @@ def test_the_layer_is_the_last_convolution_or_the_deepest_that_is_fine_enough(fi
         explain.choose_layer(flat)
 
 
+def test_what_a_network_looks_at_is_found_in_its_place():
+    image = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(1, 4, strides=4, use_bias=False, kernel_initializer="ones", name="conv")(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(1, "sigmoid", kernel_initializer="ones")(x))
+    pictures = np.zeros((1, 32, 32, 1), np.float32)
+    pictures[0, 20:24, 4:8] = 1
+    found = explain.grad_cam(model, pictures, classes=1).values[0]
+    assert np.unravel_index(found.argmax(), found.shape) == (5, 1) and np.count_nonzero(found) == 1
+
+
 def test_maps_of_zeros_are_reported():
     model = pooled("sigmoid")
     kernel, bias = model.layers[-1].get_weights()

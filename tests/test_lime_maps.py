@@ -32,13 +32,20 @@ def test_the_same_seed_gives_the_same_result():
 def test_weights_are_those_of_the_package_called_plainly():
     from lime.lime_image import LimeImageExplainer
 
-    found = lime_maps.explain(predict, IMAGES[:1], [1], seed=5, samples=70, batch_size=32)[0]
+    found = lime_maps.explain(predict, IMAGES[:1], [1], seed=5, samples=70, batch_size=32, hide=0.0)[0]
     plain = LimeImageExplainer(random_state=5).explain_instance(
         IMAGES[0, ..., 0].astype(float), lambda batch: predict(batch[..., :1].astype(np.float32)), labels=(1,),
-        top_labels=None, num_samples=70, segmentation_fn=lambda image: lime_maps.segment(image[..., 0]),
+        top_labels=None, num_samples=70, hide_color=0.0, segmentation_fn=lambda image: lime_maps.segment(image[..., 0]),
     )
     weights = dict(plain.local_exp[1])
+    assert max(weights.values()) > 0.1
     assert found.weights == pytest.approx([weights[i] for i in range(len(found.weights))], abs=1e-6)
+
+
+def test_a_piece_of_even_grey_hidden_by_its_own_mean_is_not_seen():
+    own = lime_maps.explain(predict, IMAGES[:1], [1], seed=0, pieces=40, hide=None)[0]
+    blurred = lime_maps.explain(predict, IMAGES[:1], [1], seed=0, pieces=40)[0]
+    assert blurred.map[5:9, 5:9].mean() > 3 * abs(own.map[5:9, 5:9].mean())
 
 
 def test_pieces_follow_grey_levels_and_have_no_gaps():
