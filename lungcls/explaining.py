@@ -17,8 +17,8 @@ from lungcls.preprocessing import center_crop
 MODULES = ("explain", "explaining", "lime_maps", "localisation", "maps", "sanity", "zoomed")
 CHUNK = 32  # cases whose maps are held at the size of the view
 BEST, PLACES = "best on this grid", ("as it is", "off centre")
-COLUMNS = ["case_id", "map", "place", "said", "zero", "hit", "share", "iou", "area", "ceiling", "relative", "fit",
-           "agreement"]  # fmt: skip
+COLUMNS = ("case_id", "map", "place", "said", "zero", "hit", "share", "iou", "area", "ceiling", "relative", "fit",
+           "agreement")  # fmt: skip
 
 
 # --- Where a run's images lie in a view ------------------------------------------------------
@@ -181,7 +181,7 @@ class Explained:
     ----------
     table : DataFrame
         A row a case, map and place: `map` is "Grad-CAM", a map that knows nothing, "LIME" or
-        "LIME, pieces shuffled"; `place` is "as it is" or "off centre"; `said` the class that is
+        "LIME, pieces shuffled"; `place` is "as it is" or "off centre"; `said` is the class
         explained. `hit`, `share`, `iou`, `area` as in :func:`lungcls.localisation.scores`;
         `ceiling` the most that `share` can be on that grid, or with those pieces, and
         `relative` their ratio. Of LIME also `fit` and `agreement`: the rank correlation of
@@ -256,12 +256,15 @@ def _explain(run, cohort, seed, lime_cases, progress):
         in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
         moved = maps.shift(images, by)
         seen = maps.shift(masks, in_view, mirror=False)
-        tables.append(_score_places(run, explain.grad_cam(model, moved), moved, seen, case_ids, PLACES[1], seed))
+        again = explain.grad_cam(model, moved)
+        tables.append(_score_places(run, again, moved, seen, case_ids, PLACES[1], seed))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:lime_cases])
-    pieces = lime_maps.explain(predictor(model), images[chosen], found.classes[chosen], seed=seed, progress=progress)
+    pieces = lime_maps.explain(predictor(model), images[chosen], found.classes[chosen], seed=seed,
+                               progress=progress)  # fmt: skip
     tables.append(_score_lime(run, found, chosen, pieces, masks, images.shape[1], case_ids, seed))
-    table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
-    return Explained(table, dict(zip(case_ids[chosen].tolist(), pieces)), found.layer, found.values.shape[1:], found.why)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS))
+    lime = dict(zip(case_ids[chosen].tolist(), pieces))
+    return Explained(table, lime, found.layer, found.values.shape[1:], found.why)
 
 
 def predictor(model):
@@ -303,19 +306,18 @@ def _score_places(run, found, images, masks, case_ids, place, seed):
 def _score_chunks(values, masks):
     parts = [slice(start, start + CHUNK) for start in range(0, len(values), CHUNK)]
     half = masks.shape[1] / values.shape[1] / 2  # a coarse map cannot point more exactly
-    scored = [localisation.scores(maps.upsample(values[part], masks.shape[1:]).clip(0), masks[part], reach=half)
-              for part in parts]  # fmt: skip
+    fine = (maps.upsample(values[part], masks.shape[1:]).clip(0) for part in parts)
+    scored = [localisation.scores(some, masks[part], reach=half) for some, part in zip(fine, parts)]
     return pd.concat(scored, ignore_index=True)
 
 
 def _score_lime(run, found, chosen, pieces, masks, side, case_ids, seed):
-    rng, rows = np.random.default_rng(seed), []
-    size = (side, side)
+    """Scores of LIME's pieces, and of the same weights shuffled among them."""
+    rng, rows, size = np.random.default_rng(seed), [], (side, side)
+    to_view = np.ix_(*(np.arange(pixels) * side // pixels for pixels in masks.shape[1:]))
     for row, piece in zip(chosen.tolist(), pieces):
-        inside = maps.upsample(masks[row], size)  # which part of each of the network's pixels is nodule
-        mask = (np.arange(s) * side // s for s in masks.shape[1:])
-        to_view = np.ix_(*mask)
-        of_piece = np.bincount(piece.segments.ravel(), inside.ravel()) / np.bincount(piece.segments.ravel())
+        of_view = piece.segments[to_view].ravel()  # the piece of each pixel of the view
+        of_piece = np.bincount(of_view, masks[row].ravel()) / np.bincount(of_view).clip(1)
         cam = maps.upsample(found.values[row], size)
         agreement = sanity.likeness(cam[None], piece.map[None])["rank"][0]
         ways = {"LIME": piece.weights, "LIME, pieces shuffled": rng.permutation(piece.weights)}

@@ -56,14 +56,13 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import explain, explaining, intervals, jobs, lime_maps, localisation, maps, predicting, recipe, sanity
+from lungcls import explain, explaining, jobs, lime_maps, localisation, maps, predicting, recipe, sanity
 from lungcls import runs as run_store
 from lungcls import study
-from lungcls.cohort import SCORE_NAMES
-from lungcls.report import map_plots, network_plots, plots, reported, tables
+from lungcls.report import map_plots, network_plots, plots, tables
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
-from lungcls.report.wording import MINUS, count, percent
+from lungcls.report.wording import count, percent
 from lungcls.sources import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -96,14 +95,15 @@ if not ready:
               "chapter is skipped.")  # fmt: skip
 else:
     recipe.fix_threads(next(iter(networks.values())).config["settings"]["threads"])
-    answers = {key: one.predictions.query("split == 'test'").set_index("case_id") for key, one in networks.items()}
+    answers = {key: one.predictions for key, one in networks.items()}
+    answers = {key: table[table["split"] == "test"].set_index("case_id") for key, table in answers.items()}
     ids = next(iter(answers.values())).index
     test = whole.select(ids.to_numpy())
     patients = test.cases["patient_id"].to_numpy()
     scored = {}
     for key, one in networks.items():
         scored[key] = explaining.explained(one, test, seed=seed, lime_cases=lime_cases, store=store)
-    network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if it is there
+    network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if there
     shown = [key for key in networks if key[2] == network]
     n_patients = len(set(patients))
 
@@ -114,7 +114,8 @@ if ready:
     show_text(
         f"The cohort used on this page is *{whole.name}*. Its test part has {count(len(test))} cases of "
         f"{n_patients} patients. "
-        + ("Its images are simulated around real outlines, and made from a reader's ratings; what happens on them "
+        + ("Its images are simulated around real outlines, and made from a reader's ratings; what happens on "
+           "them "
            "tells about the method, not about patients. " if simulated else "")
         + (f"It has no full slices; the {VIEW_NAMES[wide]}, a square piece of the slice, stands in for them. "
            if wide == "context" else "")
@@ -123,19 +124,22 @@ if ready:
     )  # fmt: skip
     if label == "random init":
         show_text(
-            "```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had, or were not "
-            "wanted, so the network of the report is not at hand: its stand-in would start from random weights "
-            "(random init), and most of its layers would stay random. Its maps would say nothing about the report's. "
+            "```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had, or were "
+            "not "
+            "wanted, so the network of the report is not at hand: its stand-in would start from random "
+            "weights "
+            "(random init), and most of its layers would stay random. Its maps would say nothing about the "
+            "report's. "
             "This page therefore explains the small network (CNN) alone.\n```"
         )
 
 # %% [markdown]
 # ## Grad-CAM
 #
-# A convolutional network ends in a stack of small maps $A_1, A_2, \dots$, each of which answers to some pattern
-# and keeps, roughly, the place where the pattern was found. Grad-CAM {cite}`selvaraju2017` asks how much the score
-# $s_c$ of a class would rise if a map were a little stronger everywhere, and adds the maps up with these
-# answers as weights. What speaks against the class is cut off:
+# A convolutional network ends in a stack of small maps $A_1, A_2, \dots$, each of which answers to some
+# pattern and keeps, roughly, the place where the pattern was found. Grad-CAM {cite}`selvaraju2017` asks how
+# much the score $s_c$ of a class would rise if a map were a little stronger everywhere, and adds the maps up
+# with these answers as weights. What speaks against the class is cut off:
 #
 # $$
 # L_c = \max\Bigl(0, \sum_k a_k A_k\Bigr), \qquad
@@ -145,29 +149,46 @@ if ready:
 # Three details decide whether the result means anything.
 #
 # - **Which score.** We take the one *before* sigmoid or softmax. Afterwards a sure network has a gradient of
-#   nearly nothing, and the classes are mixed. With a single sigmoid, the score for malignant is the logit and the
-#   score for benign its negative. Each map explains the class that the network chose.
-# - **Which layer.** Usually the last one. Its map has few cells, and a small nodule is smaller than one of them.
-#   Where the last map is smaller than 4 × 4, we take the deepest layer of at least 8 × 8 and say so.
-# - **Maps of nothing but zeros.** They happen whenever all patterns speak against the class. They are counted,
-#   crossed out in figures, and left out of averages.
+#   nearly nothing, and the classes are mixed. With a single sigmoid, the score for malignant is the logit and
+#   the score for benign its negative. Each map explains the class that the network chose.
+# - **Which layer.** Usually the last one. Its map has few cells, and a small nodule is smaller than one of
+#   them. Where the last map is smaller than 4 × 4, we take the deepest layer of at least 8 × 8 and say so.
+# - **Maps of nothing but zeros.** They happen whenever all patterns speak against the class. They are
+#   counted, crossed out in figures, and left out of averages.
+
+# %% tags=["hide-input"]
+def cams(key, place=HERE):
+    """Scores of Grad-CAM by case."""
+    table = scored[key].table
+    found = table[(table["map"] == "Grad-CAM") & (table["place"] == place)]
+    return found.set_index("case_id").reindex(ids)
+
+
+def named(rows, *names):
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(table.index, names=names)
+    return table
+
+
+def place_of(key):
+    return TASKS[key[0]], VIEW_NAMES[key[1]], key[2]
+
 
 # %% tags=["hide-input"]
 if ready:
     rows = {}
-    for (task, view, name), found in scored.items():
-        cams = found.table.query("map == 'Grad-CAM' and place == @HERE")
-        rows[TASKS[task], VIEW_NAMES[view], name] = {
+    for key, found in scored.items():
+        rows[place_of(key)] = {
             "layer": found.layer, "why": found.why, "cells": f"{found.grid[0]} × {found.grid[1]}",
-            "maps of zeros": f"{int(cams['zero'].sum())} of {len(cams)}",
+            "maps of zeros": f"{int(cams(key)['zero'].sum())} of {len(ids)}",
         }  # fmt: skip
-    layers = pd.DataFrame.from_dict(rows, orient="index")
-    layers.index = pd.MultiIndex.from_tuples(layers.index, names=["task", "view", "network"])
     show_table(
-        layers,
+        named(rows, "task", "view", "network"),
         name="tab-explain-layers",
-        caption="Which layer is explained, why that one, how many cells its map has, and how many maps of the test "
-        f"cases are zero everywhere and so show nothing. Weights: {', '.join(dict.fromkeys(one.weights for one in networks.values()))}.",
+        caption="Which layer is explained, why that one, how many cells its map has, and how many maps of "
+        "the test "
+        "cases are zero everywhere and so show nothing. Weights: "
+        f"{', '.join(dict.fromkeys(one.weights for one in networks.values()))}.",
     )
 
 
@@ -184,8 +205,8 @@ def choose(task):
 
 
 def title(key, case):
-    row, names = answers[key].loc[case], ("benign", "malignant") if key[0] == "binary" else dict(SCORE_NAMES)
-    said, true = (str(value) if key[0] == "multiclass" else names[int(value)] for value in row[["y_pred", "y_true"]])
+    row = answers[key].loc[case, ["y_pred", "y_true"]].astype(int)
+    said, true = (("benign", "malignant")[value] if key[0] == "binary" else f"score {value}" for value in row)
     return f"{'right' if said == true else 'wrong'}: {said}" + ("" if said == true else f"\nlabel {true}")
 
 
@@ -197,17 +218,16 @@ def fields(key, chosen):
 
 
 # %% tags=["hide-input"]
-def draw(task, heat_of, what, **text):
-    """Show for each view of a task the images, and below them the maps."""
+def draw(task, heat_of, what, name, caption, alt):
     chosen, rows, titles, labels = choose(task), [], [], []
     for key in (key for key in shown if key[0] == task):
         images, masks = fields(key, chosen)
-        for heat, label in ((None, VIEW_NAMES[key[1]]), (heat_of(key, chosen, images), what)):
-            rows.append([(images[i, ..., 0], None if heat is None else heat[i], masks[i]) for i in range(len(chosen))])
-            titles.append([title(key, case) if heat is None else case for case in chosen])
-            labels.append(label)
-    show_figure(map_plots.overlays(rows, titles=titles, row_labels=labels), name=text["name"],
-                caption=text["caption"], alt=text["alt"])  # fmt: skip
+        for heats in ([None] * len(chosen), heat_of(key, chosen, images)):
+            rows.append(list(zip(images[..., 0], heats, masks)))
+        titles += [[title(key, case) for case in chosen], chosen]
+        labels += [VIEW_NAMES[key[1]], what]
+    figure = map_plots.overlays(rows, titles=titles, row_labels=labels)
+    show_figure(figure, name=name, caption=caption, alt=alt)
 
 
 def cam(key, chosen, images):
@@ -220,9 +240,12 @@ if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
             task, cam, "Grad-CAM", name=f"fig-explain-gradcam-{task}",
-            caption=f"Grad-CAM of {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the "
-            "report's figure 6: each image as the network gets it, and below it the map, the stronger the bluer. "
-            "The yellow line is the readers' outline of the nodule. Above each image is the network's answer.",
+            caption=f"Grad-CAM of {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in "
+            "the "
+            "report's figure 6: each image as the network gets it, and below it the map, the stronger the "
+            "bluer. "
+            "The yellow line is the readers' outline of the nodule. Above each image is the network's "
+            "answer.",
             alt="CT images in rows, each followed by a row with the same images and blue clouds over them; a "
             "yellow line surrounds the nodule.",
         )  # fmt: skip
@@ -233,20 +256,20 @@ if ready:
 # A map can be held against the readers' outline. Four numbers, each from 0 to 1:
 #
 # pointing game
-# : How often the strongest point of the map lies in the nodule {cite}`zhang2018`, or not further away than half a
-#   cell, since a coarse map cannot point more exactly.
+# : How often the strongest point of the map lies in the nodule {cite}`zhang2018`, or not further away than
+#   half a cell, since a coarse map cannot point more exactly.
 #
 # share
 # : Which part of the map lies inside the outline.
 #
 # share of the possible
-# : The same, divided by the most that *any* map on the same grid can reach. A cell that is larger than the nodule
-#   spills over its edge, so even the best map has a low share where the nodule is small. With this division a map
-#   of 4 × 4 cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
+# : The same, divided by the most that *any* map on the same grid can reach. A cell that is larger than the
+#   nodule spills over its edge, so even the best map has a low share where the nodule is small. With this
+#   division a map of 4 × 4 cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
 #
 # overlap
-# : Take as many of the strongest pixels as the nodule has, and compare them with the outline: intersection over
-#   union.
+# : Take as many of the strongest pixels as the nodule has, and compare them with the outline: intersection
+#   over union.
 #
 # None of them means anything alone. So four other maps stand beside Grad-CAM, on the same grid: a blob in the
 # centre, the edges of the image, chance, and the best map that the grid allows.
@@ -257,26 +280,25 @@ HEADS = {"hit": "pointing game", "share": "share", "relative": "share of the pos
 
 def averages(key, place, column, names):
     table = scored[key].table.query("place == @place")
-    of_map = {name: table[table["map"] == name].set_index("case_id")[column] for name in names}
-    return {name: localisation.mean_interval(values, patients, seed=seed)
-            for name, values in ((name, column.reindex(ids)) for name, column in of_map.items())}  # fmt: skip
+    of_map = {name: table[table["map"] == name].set_index("case_id")[column].reindex(ids) for name in names}
+    return {name: localisation.mean_interval(values, patients, seed=seed) for name, values in of_map.items()}
 
 
 def score_rows(key, place, names):
-    found = {head: averages(key, place, column, names) for column, head in HEADS.items()}
-    return {(VIEW_NAMES[key[1]], name if name != "Grad-CAM" else f"Grad-CAM, {key[2]}"):
-            {head: tables.with_interval(values[name]) for head, values in found.items()} for name in names}  # fmt: skip
+    found, rows = {head: averages(key, place, column, names) for column, head in HEADS.items()}, {}
+    for name in names:
+        title = f"Grad-CAM, {key[2]}" if name == "Grad-CAM" else name
+        rows[VIEW_NAMES[key[1]], title] = {head: tables.with_interval(row[name]) for head, row in found.items()}
+    return rows
 
 
 def score_table(task, place):
     rows, mine = {}, [key for key in networks if key[0] == task and place in set(scored[key].table["place"])]
     for key in mine:
         rows |= score_rows(key, place, ["Grad-CAM"])
-    for key in {key[1]: key for key in mine}.values():  # the blind maps, on the grid of the last network of a view
+    for key in {key[1]: key for key in mine}.values():  # blind maps, on the grid of a view's last network
         rows |= score_rows(key, place, [*BLIND, explaining.BEST])
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["view", "map"])
-    return table.sort_index(level=0, sort_remaining=False)
+    return named(rows, "view", "map").sort_index(level=0, sort_remaining=False)
 
 
 # %% tags=["hide-input"]
@@ -285,8 +307,10 @@ if ready:
         show_table(
             score_table(task, HERE),
             name=f"tab-explain-scores-{task}",
-            caption=f"How well maps find the nodule, {TASKS[task]} task, mean of {len(test)} test cases of {n_patients} "
-            "patients with 95 % intervals over patients. Maps of zeros are left out. The lower rows of each view know "
+            caption=f"How well maps find the nodule, {TASKS[task]} task, mean of {len(test)} test cases of "
+            f"{n_patients} "
+            "patients with 95 % intervals over patients. Maps of zeros are left out. The lower rows of each "
+            "view know "
             f"nothing of a network, but for the last: *{explaining.BEST}* knows the outline.",
         )
 
@@ -296,28 +320,29 @@ if ready:
     for view in there:
         masks = explaining.field_of(networks[next(key for key in networks if key[1] == view)], test).masks
         middle = masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean()
-        lines.append(f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, and "
-                     f"the mean nodule fills {percent(masks.mean(), 1)} of it")  # fmt: skip
+        lines.append(f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, "
+                     f"and the mean nodule fills {percent(masks.mean(), 2)} of it")  # fmt: skip
     show_text(f"Why the blob in the centre does so well or so badly: {'; '.join(lines)}.")
 
 # %% [markdown]
 # ### Out of the centre
 #
-# Where the nodule always lies in the middle, a network that has merely learnt to look at the middle finds it every
-# time, and so does a blob. To tell the two apart, each picture is shifted by a quarter of its side, up or down and
-# left or right, drawn at random. What opens at the border shows the mirror image, as in the training of these
-# networks. Now the middle is beside the nodule. A map that follows the nodule keeps its scores; one that
-# stays in the middle loses them. The shift is larger than those of the training, so some loss is fair.
+# Where the nodule always lies in the middle, a network that has merely learnt to look at the middle finds it
+# every time, and so does a blob. To tell the two apart, each picture is shifted by a quarter of its side, up
+# or down and left or right, drawn at random. What opens at the border shows the mirror image, as in the
+# training of these networks. Now the middle is beside the nodule. A map that follows the nodule keeps its
+# scores; one that stays in the middle loses them. The shift is larger than those of the training, so some
+# loss is fair.
 
 # %% tags=["hide-input"]
 if ready:
-    moved = [task for task in dict.fromkeys(key[0] for key in networks)
-             if any(key[0] == task and THERE in set(scored[key].table["place"]) for key in networks)]  # fmt: skip
+    moved = dict.fromkeys(key[0] for key in networks if THERE in set(scored[key].table["place"]))
     for task in moved:
         show_table(
             score_table(task, THERE),
             name=f"tab-explain-shifted-{task}",
-            caption=f"The same scores on shifted pictures, {TASKS[task]} task, for views in which most nodules cover the "
+            caption=f"The same scores on shifted pictures, {TASKS[task]} task, for views in which most "
+            "nodules cover the "
             "middle.",
         )
     if not moved:
@@ -329,8 +354,8 @@ def advantage(key, column="relative"):
     """Grad-CAM less the centre blob, case by case, where the picture is as hard as it gets."""
     table = scored[key].table
     place = THERE if THERE in set(table["place"]) else HERE
-    wide_form = table.query("place == @place").pivot(index="case_id", columns="map", values=column).reindex(ids)
-    return localisation.mean_interval(wide_form["Grad-CAM"] - wide_form["centre blob"], patients, seed=seed)
+    by_map = table[table["place"] == place].pivot(index="case_id", columns="map", values=column).reindex(ids)
+    return localisation.mean_interval(by_map["Grad-CAM"] - by_map["centre blob"], patients, seed=seed)
 
 
 def frame(rows):
@@ -338,30 +363,35 @@ def frame(rows):
 
 
 if ready:
-    gains = {task: frame({f"{key[2]}, {VIEW_NAMES[key[1]]}": advantage(key) for key in networks if key[0] == task})
-             for task in dict.fromkeys(key[0] for key in networks)}  # fmt: skip
+    gains = {}
+    for key in networks:
+        gains.setdefault(TASKS[key[0]], {})[f"{key[2]}, {VIEW_NAMES[key[1]]}"] = advantage(key)
+    gains = {task: frame(rows) for task, rows in gains.items()}
     show_figure(
-        network_plots.intervals({TASKS[task]: table for task, table in gains.items()},
+        network_plots.intervals(gains,
                                 xlabel="Grad-CAM minus centre blob (share of the possible)",
                                 references={"no difference": 0}),
         name="fig-explain-blob",
-        caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference of the share of the possible, "
-        "with 95 % intervals. Pictures are shifted where the nodule would otherwise be in the middle. Right of the "
+        caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference of the share of "
+        "the possible, "
+        "with 95 % intervals. Pictures are shifted where the nodule would otherwise be in the middle. Right "
+        "of the "
         "line the network's map is the better one.",
         alt="Horizontal intervals for each network and view around a vertical line at zero.",
     )
     better = sum((table["low"] > 0).sum() for table in gains.values())
     worse = sum((table["high"] < 0).sum() for table in gains.values())
     total = sum(map(len, gains.values()))
-    show_text(f"Of {total} comparisons, Grad-CAM is better than the blob in {better} and worse in {worse}; in "
-              f"{total - better - worse} the interval holds 0.")  # fmt: skip
+    show_text(f"Of {total} comparisons, Grad-CAM is better than the blob in {better} and worse in {worse}; in the "
+              f"other {total - better - worse} the interval holds 0.")  # fmt: skip
 
 # %% [markdown]
 # ### The report's statement as a number
 #
-# "Attention concentrates on the nodule in zoomed views and spreads in full slices" has two halves. For each, the
-# share of the possible is compared with one half: a map that *stays on the nodule* reaches at least half of what its
-# grid allows, one that *spreads* less. The line was drawn before any result was known.
+# In our words, the report says that attention concentrates on the nodule in zoomed views and spreads in full
+# slices. For each half of it, the share of the possible is compared with one half: a map that *concentrates*
+# reaches at least half of what its grid allows, one that *spreads* less. The line was drawn before any result
+# was known.
 
 # %% tags=["hide-input"]
 def concentration(key):
@@ -375,82 +405,81 @@ def reading(one):
 
 
 def contrast(task, name):
-    pair = [scored[task, view, name].table.query("map == 'Grad-CAM' and place == @HERE").set_index("case_id")["relative"]
-            for view in ("nodule", wide)]  # fmt: skip
-    return localisation.mean_interval(pair[0].reindex(ids) - pair[1].reindex(ids), patients, seed=seed)
+    near, far = (cams((task, view, name))["relative"] for view in ("nodule", wide))
+    return localisation.mean_interval(near - far, patients, seed=seed)
 
 
 if ready:
     rows = {}
     for key in networks:
         one = concentration(key)
-        rows[TASKS[key[0]], VIEW_NAMES[key[1]], key[2]] = {
+        rows[place_of(key)] = {
             "share of the possible": tables.with_interval(one), "maps": f"{one['n']} of {len(test)}",
             "the map": reading(one), "minus centre blob": tables.with_interval(advantage(key), sign=True),
         }  # fmt: skip
-    statement = pd.DataFrame.from_dict(rows, orient="index")
-    statement.index = pd.MultiIndex.from_tuples(statement.index, names=["task", "view", "network"])
     show_table(
-        statement,
+        named(rows, "task", "view", "network"),
         name="tab-explain-statement",
-        caption="Does the map concentrate on the nodule? Mean share of the possible with its 95 % interval over patients, "
-        "against one half. On the right what is left over a blob in the centre, on shifted pictures where the nodule "
+        caption="Does the map concentrate on the nodule? Mean share of the possible with its 95 % interval "
+        "over patients, "
+        "against one half. On the right what is left over a blob in the centre, on shifted pictures where "
+        "the nodule "
         "would otherwise be in the middle.",
     )
     both = {key for key in networks if "nodule" in there and wide and key[1] == "nodule"}
     lines = [f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
              for key in networks if key in both]  # fmt: skip
     if lines:
-        show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in the share of the possible: {'; '.join(lines)}.")
+        show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in the share of the possible: "
+                  f"{'; '.join(lines)}.")  # fmt: skip
 
 # %% [markdown]
 # ### Is a wandering map a sign of a wrong answer?
 #
-# The report suggests so. If it is true, cases that the network gets right should have maps that lie closer on the
-# nodule than cases that it gets wrong. A difference would still be no proof of a cause: large nodules are easier to
-# call and easier to hit.
+# The report suggests so. If it is true, cases that the network gets right should have maps that lie closer on
+# the nodule than cases that it gets wrong. A difference would still be no proof of a cause: large nodules are
+# easier to call and easier to hit.
 
 # %% tags=["hide-input"]
 def right_less_wrong(key):
-    cams = scored[key].table.query("map == 'Grad-CAM' and place == @HERE").set_index("case_id").reindex(ids)
     right = (answers[key]["y_pred"] == answers[key]["y_true"]).to_numpy()
-    return localisation.mean_interval(cams["relative"], patients, groups=right, seed=seed), right
+    return localisation.mean_interval(cams(key)["relative"], patients, groups=right, seed=seed), right
 
 
 if ready:
     rows = {}
     for key in networks:
         one, right = right_less_wrong(key)
-        rows[TASKS[key[0]], VIEW_NAMES[key[1]], key[2]] = {
+        rows[place_of(key)] = {
             "right": int(right.sum()), "wrong": int((~right).sum()),
             "right minus wrong": tables.with_interval(one, sign=True),
         }  # fmt: skip
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["task", "view", "network"])
     show_table(
-        table,
+        named(rows, "task", "view", "network"),
         name="tab-explain-wrong",
-        caption="Share of the possible: mean over right answers minus mean over wrong ones, with 95 % intervals over "
+        caption="Share of the possible: mean over right answers minus mean over wrong ones, with 95 % "
+        "intervals over "
         "patients, and how many answers are right and wrong.",
     )
 
 # %% [markdown]
 # ## LIME
 #
-# LIME {cite}`ribeiro2016` needs nothing from inside the network. It cuts the image into pieces of like grey, switches
-# pieces off at random, asks the network about each of these pictures, and fits a line to the answers:
+# LIME {cite}`ribeiro2016` needs nothing from inside the network. It cuts the image into pieces of like grey,
+# switches pieces off at random, asks the network about each of these pictures, and fits a line to the
+# answers:
 #
 # $$
 # p_c(z) \approx w_0 + \sum_{j} w_j z_j, \qquad z_j \in \{0, 1\},
 # $$
 #
-# where $z_j$ says whether piece $j$ is there, and pictures that are closer to the whole image count more. A piece with
-# a large weight $w_j$ is one that the probability of the class hangs on.
+# where $z_j$ says whether piece $j$ is there, and pictures that are closer to the whole image count more. A
+# piece with a large weight $w_j$ is one that the probability of the class hangs on.
 #
-# The pieces matter. The package's default is made for colour photographs; we use SLIC {cite}`achanta2012` on the one
-# channel of a CT image. A piece that is off shows the blurred image. The default, the piece's own mean, would leave a
-# nodule of even grey as it is, and black would be air. And the random state is fixed: otherwise the map differs each
-# time.
+# The pieces matter. The package's default is made for colour photographs; we use SLIC {cite}`achanta2012` on
+# the one channel of a CT image. A piece that is off shows the blurred image. The default, the piece's own
+# mean, would leave a nodule of even grey as it is, and black would be air. And the random state is fixed:
+# otherwise the map differs each time.
 
 # %% tags=["hide-input"]
 def lime(key, chosen, images):
@@ -467,18 +496,22 @@ if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
             task, lime, "LIME", name=f"fig-explain-lime-{task}",
-            caption=f"LIME on {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the report's "
-            "figure 7, for the same cases: pieces that speak for the network's answer in blue, against it in pink, each "
+            caption=f"LIME on {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the "
+            "report's "
+            "figure 7, for the same cases: pieces that speak for the network's answer in blue, against it in "
+            "pink, each "
             "image scaled by its largest weight. The yellow line is the readers' outline.",
-            alt="CT images in rows, each followed by a row with the same images cut into blue and pink pieces; a "
+            alt="CT images in rows, each followed by a row with the same images cut into blue and pink "
+            "pieces; a "
             "yellow line surrounds the nodule.",
         )  # fmt: skip
 
 # %% [markdown]
-# The table scores LIME as it scored Grad-CAM. The share of the possible is now a share of what the *pieces* allow:
-# a map of whole pieces can be no better than the piece that lies most inside the nodule. Beside it, the same weights
-# shuffled among the pieces. *Fit* says how much of the network's answers the line explains; where it is low, the map
-# describes the network badly, whatever it shows. *Agreement* is the rank correlation with Grad-CAM over the pixels.
+# The table scores LIME as it scored Grad-CAM. The share of the possible is now a share of what the *pieces*
+# allow: a map of whole pieces can be no better than the piece that lies most inside the nodule. Beside it,
+# the same weights shuffled among the pieces. *Fit* says how much of the network's answers the line explains;
+# where it is low, the map describes the network badly, whatever it shows. *Agreement* is the rank correlation
+# with Grad-CAM over the pixels.
 
 # %% tags=["hide-input"]
 LIME = ("LIME", "LIME, pieces shuffled")
@@ -494,112 +527,117 @@ def lime_row(key):
 
 
 if ready and lime_cases:
-    table = pd.DataFrame.from_dict(
-        {(TASKS[key[0]], VIEW_NAMES[key[1]], key[2]): lime_row(key) for key in networks}, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["task", "view", "network"])
     show_table(
-        table,
+        named({place_of(key): lime_row(key) for key in networks}, "task", "view", "network"),
         name="tab-explain-lime",
-        caption=f"LIME against the outlines, on {lime_cases} test cases drawn at random, with {lime_maps.SAMPLES} pictures an "
-        f"image and about {lime_maps.PIECES} pieces. 95 % intervals over patients; with so few cases they are rough.",
+        caption=f"LIME against the outlines, on {lime_cases} test cases drawn at random, with "
+        f"{lime_maps.SAMPLES} pictures an "
+        f"image and about {lime_maps.PIECES} pieces. 95 % intervals over patients; with so few cases they "
+        "are rough.",
     )
 
 # %% [markdown]
 # ## Does the network need what the map shows?
 #
-# The outline is the readers' idea of where to look. A network may use something else, and a map that says so would be
-# right and would score badly above. Another test asks the network itself {cite}`petsiuk2018`. *Deletion*: blur the
-# pixels away in the order of the map, the strongest first, and watch the probability of the class; a good map makes it
-# fall early, so the area under the curve is small. *Insertion*: start from the blurred image and bring the pixels back;
-# a good map makes the probability rise early, so the area is large.
+# The outline is the readers' idea of where to look. A network may use something else, and a map that says so
+# would be right and would score badly above. Another test asks the network itself {cite}`petsiuk2018`.
+# *Deletion*: blur the pixels away in the order of the map, the strongest first, and watch the probability of
+# the class; a good map makes it fall early, so the area under the curve is small. *Insertion*: start from the
+# blurred image and bring the pixels back; a good map makes the probability rise early, so the area is large.
 
 # %% tags=["hide-input"]
-def curves_of(key, number=12):
-    rows = np.sort(np.random.default_rng(seed).permutation(len(test))[:number])
-    images, _ = fields(key, ids[rows])
-    model = predicting.open_model(networks[key])
-    found = explain.grad_cam(model, images)
-    grid, size = found.values.shape[1:], images.shape[1:3]
-    ways = {"Grad-CAM": maps.upsample(found.values, size), "centre blob": [maps.centre_blob(size)] * len(rows),
-            "random": maps.upsample(maps.random_maps(len(rows), grid, seed=seed), size)}  # fmt: skip
-    ask, of = explaining.predictor(model), patients[rows]
-    return {name: localisation.curves(ask, images, np.array(way), classes=found.classes) for name, way in ways.items()}, of
+def some(number):
+    """Rows of so many test cases, drawn at random: what asks a network often takes no more."""
+    return np.sort(np.random.default_rng(seed).permutation(len(test))[:number])
+
+
+def curves_of(key):
+    rows = some(12)
+    images, model = fields(key, ids[rows])[0], predicting.open_model(networks[key])
+    found, ask, size = explain.grad_cam(model, images), explaining.predictor(model), images.shape[1:3]
+    chance = maps.random_maps(len(rows), found.values.shape[1:], seed=seed)
+    ways = {"Grad-CAM": maps.upsample(found.values, size), "random": maps.upsample(chance, size)}
+    ways["centre blob"] = np.stack([maps.centre_blob(size)] * len(rows))
+    return {name: localisation.curves(ask, images, way, classes=found.classes) for name, way in ways.items()}
 
 
 if ready:
     rows, drawn = {}, {}
     for key in shown:
-        found, of = curves_of(key)
+        found = curves_of(key)
+        of = patients[some(12)]
         drawn[key] = {name: pair[0].mean(axis=0) for name, pair in found.items()}
         for name, pair in found.items():
             areas = [localisation.mean_interval(localisation.area_under(one), of, seed=seed) for one in pair]
             rows[TASKS[key[0]], VIEW_NAMES[key[1]], name] = dict(
                 zip(("deletion (low is good)", "insertion (high is good)"), map(tables.with_interval, areas)))
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["task", "view", "order of the pixels"])
     show_table(
-        table,
+        named(rows, "task", "view", "order of the pixels"),
         name="tab-explain-curves",
-        caption=f"Area under the curves of {network}, mean of {len(of)} test cases with 95 % intervals over patients. The "
+        caption=f"Area under the curves of {network}, mean of {len(of)} test cases with 95 % intervals over "
+        "patients. The "
         "pixels go in the order of the map, of a blob in the centre, or of chance.",
     )
     share = np.linspace(0, 1, localisation.STEPS + 1)
     show_figure(
-        plots.curves(share, list(drawn.values()), xlabel="part of the pixels blurred", ylabel="probability of the class",
+        plots.curves(share, list(drawn.values()), xlabel="part blurred", ylabel="probability of the class",
                      titles=[f"{TASKS[key[0]]},\n{VIEW_NAMES[key[1]]}" for key in drawn]),
         name="fig-explain-deletion",
-        caption=f"Deletion: the mean probability that {network} gives to its own answer, while the picture is blurred from the "
-        "strongest pixels of a map on. The lowest curve belongs to the map that names best what the network needs.",
+        caption=f"Deletion: the mean probability that {network} gives to its own answer, while the picture "
+        "is blurred from the "
+        "strongest pixels of a map on. The lowest curve belongs to the map that names best what the network "
+        "needs.",
         alt="Panels of falling curves, one curve for each order of the pixels.",
     )
 
 # %% [markdown]
 # ## Does the map depend on what was learnt?
 #
-# A map could show the image alone, or the shape of the network. The *sanity check* {cite}`adebayo2018` replaces the
-# weights by random ones, from the last layer downwards, and makes the map again each time. If it stays as it was, it
-# cannot have shown what was learnt. The likeness of two maps is the rank correlation of their cells. For scale: how
-# alike are the maps of two *different* images under the trained network? If that is high already, the network points
-# to the same place whatever it is shown.
+# A map could show the image alone, or the shape of the network. The *sanity check* {cite}`adebayo2018`
+# replaces the weights by random ones, from the last layer downwards, and makes the map again each time. If it
+# stays as it was, it cannot have shown what was learnt. The likeness of two maps is the rank correlation of
+# their cells. For scale: how alike are the maps of two *different* images under the trained network? If that
+# is high already, the network points to the same place whatever it is shown.
 
 # %% tags=["hide-input"]
-def sanity_of(key, number=24):
-    rows = np.sort(np.random.default_rng(seed).permutation(len(test))[:number])
+def sanity_of(key):
+    rows, model = some(24), predicting.open_model(networks[key])
     images, _ = fields(key, ids[rows])
-    model = predicting.open_model(networks[key])
-    classes = explain.grad_cam(model, images).classes
-    found = sanity.randomised(model, lambda net: explain.grad_cam(net, images, classes=classes).values, seed=seed)
+    of = {"classes": explain.grad_cam(model, images).classes}
+    found = sanity.randomised(model, lambda net: explain.grad_cam(net, images, **of).values, seed=seed)
     trained = found.pop("none")
     alike = {"other image, same network": sanity.others(trained, seed=seed)} | found
-    return {name: localisation.mean_interval(sanity.likeness(trained, one)["rank"], patients[rows], seed=seed)
-            for name, one in alike.items()}  # fmt: skip
+    alike = {name: sanity.likeness(trained, one)["rank"] for name, one in alike.items()}
+    return {name: localisation.mean_interval(rank, patients[rows], seed=seed) for name, rank in alike.items()}
 
 
 if ready:
     checked = {key: sanity_of(key) for key in shown}
     last = {key: list(rows.values())[-1] for key, rows in checked.items()}
     show_figure(
-        network_plots.intervals({f"{TASKS[key[0]]}, {VIEW_NAMES[key[1]]}": frame(rows) for key, rows in checked.items()},
+        network_plots.intervals({", ".join(place_of(key)[:2]): frame(rows) for key, rows in checked.items()},
                                 xlabel="rank correlation with the map of the trained network",
                                 references={"no likeness": 0}),
         name="fig-explain-sanity",
-        caption=f"Grad-CAM of {network} while its weights are replaced by random ones, from the last layer (second line) "
+        caption=f"Grad-CAM of {network} while its weights are replaced by random ones, from the last layer "
+        "(second line) "
         "down to the first (last line): likeness with the map of the trained network, mean of "
-        f"{max(one['n'] for one in last.values())} cases with 95 % intervals over patients. First line: the map of another "
-        "image. Maps of zeros cannot be compared and are left out; a line without a point has no other.",
+        f"{max(one['n'] for one in last.values())} cases with 95 % intervals over patients. First line: the "
+        "map of another "
+        "image. Maps of zeros cannot be compared and are left out.",
         alt="Points with intervals for each replaced layer, and a vertical line at no likeness.",
     )
-    lines = [f"{TASKS[key[0]]}, {VIEW_NAMES[key[1]]}: {tables.with_interval(one, sign=True)}" for key, one in last.items()]
+    lines = [f"{', '.join(place_of(key)[:2])}: {tables.with_interval(one, sign=True)}" for key, one in last.items()]
     passed = sum(one["high"] < 0.5 for one in last.values())
-    show_text(f"Likeness once every layer is random: {'; '.join(lines)}. In {passed} of {len(last)} networks its interval "
-              "lies below 0.5, so the map has changed.")  # fmt: skip
+    show_text(f"Likeness once every layer is random: {'; '.join(lines)}. In {passed} of {len(last)} networks its "
+              "interval lies below 0.5, so the map has changed.")  # fmt: skip
 
 # %% [markdown]
 # ## Do two trainings agree?
 #
-# Another seed gives another network, with nearly the same scores. If their maps differ, a map is a fact about one
-# training, and not about the disease. The small network is trained again with other seeds; for LIME the same network
-# is asked again with other random pictures.
+# Another seed gives another network, with nearly the same scores. If their maps differ, a map is a fact about
+# one training, and not about the disease. The small network is trained again with other seeds; for LIME the
+# same network is asked again with other random pictures.
 
 # %% tags=["hide-input"]
 def pairs_of(view):
@@ -609,6 +647,10 @@ def pairs_of(view):
     assert not failed, failed
     nets = [study.find(job) for job in made]
     return [explaining.explain_run(net, test, classes=1).values for net in nets]
+
+
+def mean_of(values):
+    return localisation.mean_interval(values, patients, seed=seed)
 
 
 def lime_again(view):
@@ -627,40 +669,42 @@ if planned and trainings > 1:
         made = pairs_of(view)
         for i in range(1, trainings):
             alike = sanity.likeness(made[0], made[i])["rank"]
-            rows[VIEW_NAMES[view], f"Grad-CAM, seed {seed} and {seed + i}"] = localisation.mean_interval(alike, patients, seed=seed)
+            rows[VIEW_NAMES[view], f"Grad-CAM, seed {seed} and {seed + i}"] = mean_of(alike)
         other = sanity.likeness(made[0], sanity.others(made[0], seed=seed))["rank"]
-        rows[VIEW_NAMES[view], "Grad-CAM, another image, same network"] = localisation.mean_interval(other, patients, seed=seed)
+        rows[VIEW_NAMES[view], "Grad-CAM, another image, same network"] = mean_of(other)
         rows[VIEW_NAMES[view], "LIME, other random pictures, same network"] = lime_again(view)
-    table = {key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])} for key, one in rows.items()}
-    table = pd.DataFrame.from_dict(table, orient="index")
-    table.index = pd.MultiIndex.from_tuples(table.index, names=["view", "two maps"])
+    rows = {key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])}
+            for key, one in rows.items()}  # fmt: skip
     show_table(
-        table,
+        named(rows, "view", "two maps"),
         name="tab-explain-seeds",
-        caption="How alike maps for malignant are, CNN, binary task: of two trainings with different seeds on the same image, "
-        "of two images under one network, and of LIME asked twice. Mean rank correlation with 95 % intervals over patients; "
+        caption="How alike maps for malignant are, CNN, binary task: of two trainings with different seeds "
+        "on the same image, "
+        "of two images under one network, and of LIME asked twice. Mean rank correlation with 95 % intervals "
+        "over patients; "
         "maps of zeros are left out.",
     )
 elif ready:
-    show_text("Only one training of the small network is at hand, so its maps cannot be compared with those of another.")
+    show_text("Only one training of the small network is at hand, so its maps cannot be compared with another's.")
 
 # %% [markdown]
 # ## What follows
 #
 # - A map without a score is an illustration. A score without a blob in the centre beside it is one, too.
-# - The share of a coarse map inside a small nodule is bounded by the grid. Judged against that bound, full slices and
-#   zoomed pictures can be compared.
-# - That a map lies on the nodule does not show that the network reads its shape, or that its answer is right. That it
-#   lies elsewhere does not show that the network errs: in a patch of lung, surroundings tell something as well.
-# - What a map does *not* prove: a cause. To know whether a network needs the nodule, change the nodule and see, as
-#   deletion does in a crude way.
+# - The share of a coarse map inside a small nodule is bounded by the grid. Judged against that bound, full
+#   slices and zoomed pictures can be compared.
+# - That a map lies on the nodule does not show that the network reads its shape, or that its answer is right.
+#   That it lies elsewhere does not show that the network errs: in a patch of lung, surroundings tell
+#   something as well.
+# - What a map does *not* prove: a cause. To know whether a network needs the nodule, change the nodule and
+#   see, as deletion does in a crude way.
 # - No map on this page is a finding about a patient. Scores are readers' suspicion, not pathology.
 
 # %% [markdown]
 # ## Exercise
 #
-# Take an earlier layer of the small network, for instance `block1_relu`, and score its maps as above. The grid is finer,
-# so more is possible. Is the map better?
+# Take an earlier layer of the small network, for instance `block1_relu`, and score its maps as above. The
+# grid is finer, so more is possible. Is the map better?
 
 # %% tags=["hide-cell"]
 # Solution
@@ -673,15 +717,18 @@ if ready and ("binary", "nodule", "CNN") in networks:
         values = localisation.scores(maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
         ceiling = maps.cell_shares(masks, found.values.shape[1:]).max(axis=(1, 2))
         rows[layer] = {
-            "cells": f"{found.values.shape[1]} × {found.values.shape[2]}", "maps of zeros": int(found.zero.sum()),
+            "cells": " × ".join(map(str, found.values.shape[1:])), "maps of zeros": int(found.zero.sum()),
             "share": tables.with_interval(localisation.mean_interval(values["share"], patients, seed=seed)),
             "possible": f"{ceiling.mean():.2f}",
         }  # fmt: skip
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer"),
         name="tab-explain-exercise",
-        caption="Grad-CAM of the CNN (binary task, zoomed nodule) from each of its activations: cells, maps of zeros, mean "
-        "share inside the outline with its 95 % interval over patients, and the mean of what the grid allows.",
+        caption="Grad-CAM of the CNN (binary task, zoomed nodule) from each of its activations: cells, maps "
+        "of zeros, mean "
+        "share inside the outline with its 95 % interval over patients, and the mean of what the grid "
+        "allows.",
     )
-    show_text("An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot choose "
-              "among places. So a finer grid does not make a better map by itself; the share says whether it does here.")  # fmt: skip
+    show_text("An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot "
+              "choose among places. So a finer grid does not make a better map by itself; the share says whether it "
+              "does here.")
