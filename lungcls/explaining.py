@@ -1,6 +1,7 @@
 """Explain a stored run on a cohort: its maps in the pixels of the view, scored and exported."""
 
 from dataclasses import dataclass
+import logging
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lungcls.files import whole_folder
 from lungcls.preprocessing import center_crop
 
 MODULES = ("explain", "explaining", "lime_maps", "localisation", "maps", "sanity", "zoomed")
+BATCH = 64  # images that a network is asked about at once
 CHUNK = 32  # cases whose maps are held at the size of the view
 BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = ("case_id", "map", "place", "said", "zero", "hit", "share", "iou", "area", "ceiling", "relative", "fit",
@@ -281,10 +283,16 @@ def predictor(model):
     """
     import keras
 
-    from lungcls import fitting, training
+    from lungcls import features, training
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of one trace for each network
     logits = keras.Model(model.input, model.get_layer("logits").output)
-    return lambda images: training.probabilities(fitting.logits_of(logits, images, np.arange(len(images))))
+
+    def ask(images):
+        parts = (np.asarray(images[start : start + BATCH], np.float32) for start in range(0, len(images), BATCH))
+        return training.probabilities(np.concatenate([features.run(logits, part, BATCH) for part in parts]))
+
+    return ask
 
 
 def _score_places(run, found, images, masks, case_ids, place, seed):
@@ -305,7 +313,8 @@ def _score_places(run, found, images, masks, case_ids, place, seed):
 
 def _score_chunks(values, masks):
     parts = [slice(start, start + CHUNK) for start in range(0, len(values), CHUNK)]
-    half = masks.shape[1] / values.shape[1] / 2  # a coarse map cannot point more exactly
+    cell = [pixels / cells for pixels, cells in zip(masks.shape[1:], values.shape[1:])]
+    half = np.hypot(*cell) / 2  # from a cell's middle to its corner: a coarse map cannot point more exactly
     fine = (maps.upsample(values[part], masks.shape[1:]).clip(0) for part in parts)
     scored = [localisation.scores(some, masks[part], reach=half) for some, part in zip(fine, parts)]
     return pd.concat(scored, ignore_index=True)

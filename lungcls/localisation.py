@@ -124,12 +124,11 @@ def curves(predict, images, maps, *, classes, steps=STEPS, blur=0.1):
         raise ValueError(f"maps: found shape {maps.shape}, expected {(n, height, width)}")
     smooth = gaussian_filter(images, (0, blur * height, blur * width, 0))
     rank = np.argsort(np.argsort(-maps.reshape(n, -1), axis=1, kind="stable"), axis=1).reshape(maps.shape)
-    found = np.empty((2, n, steps + 1))
-    for step in range(steps + 1):
-        gone = (rank < step * height * width / steps)[..., None]
-        for which, pair in enumerate(((smooth, images), (images, smooth))):
-            found[which, :, step] = predict(np.where(gone, *pair))[np.arange(n), classes]
-    return found[0], found[1]
+    levels = np.arange(steps + 1)[:, None, None, None] * height * width / steps
+    gone = (rank < levels)[..., None]  # of shape (steps + 1, n, H, W, 1)
+    both = (np.where(gone, *pair).reshape(-1, height, width, 1) for pair in ((smooth, images), (images, smooth)))
+    deletion, insertion = (predict(made).reshape(steps + 1, n, -1)[:, np.arange(n), classes].T for made in both)
+    return deletion, insertion
 
 
 def area_under(curve):

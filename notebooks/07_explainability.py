@@ -58,7 +58,8 @@ import pandas as pd
 
 from lungcls import explain, explaining, jobs, lime_maps, localisation, maps, predicting, recipe, sanity
 from lungcls import runs as run_store
-from lungcls import study
+from lungcls import study, zoomed
+from lungcls.preprocessing import center_crop
 from lungcls.report import map_plots, network_plots, plots, tables
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
@@ -204,9 +205,12 @@ def choose(task):
     return list(order.index[right][: cases - len(wrong)]) + wrong
 
 
+def spelled(task, answer):
+    return ("benign", "malignant")[answer] if task == "binary" else f"score {answer}"
+
+
 def title(key, case):
-    row = answers[key].loc[case, ["y_pred", "y_true"]].astype(int)
-    said, true = (("benign", "malignant")[value] if key[0] == "binary" else f"score {value}" for value in row)
+    said, true = (spelled(key[0], int(answers[key].loc[case, name])) for name in ("y_pred", "y_true"))
     return f"{'right' if said == true else 'wrong'}: {said}" + ("" if said == true else f"\nlabel {true}")
 
 
@@ -257,7 +261,7 @@ if ready:
 #
 # pointing game
 # : How often the strongest point of the map lies in the nodule {cite}`zhang2018`, or not further away than
-#   half a cell, since a coarse map cannot point more exactly.
+#   from a cell's middle to its corner, since a coarse map cannot point more exactly.
 #
 # share
 # : Which part of the map lies inside the outline.
@@ -432,6 +436,53 @@ if ready:
     if lines:
         show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in the share of the possible: "
                   f"{'; '.join(lines)}.")  # fmt: skip
+
+# %% [markdown]
+# ### Which answer, and the grey frame
+#
+# A map speaks for the answer that was given. What speaks for *malignant* may well be the nodule; what speaks for
+# *benign* is often that there is little of it, and that lies elsewhere. In the zoomed view, "elsewhere" has a
+# name. In our reconstruction a grey frame surrounds the picture, and the smaller the readers' box was, the wider
+# it is (see [Full slice against zoomed nodule](06_views.ipynb)). So the maps are divided by the answer, and the
+# part of each that lies on the frame is measured.
+
+
+# %% tags=["hide-input"]
+def on_frame(key):
+    """By case: the part of the map on the grey frame, and the frame's part of the picture."""
+    net = networks[key]
+    side = net.config["settings"]["crop"]
+    grey = center_crop(zoomed.bands_only(test.views["nodule"][:]), side) > 0
+    found = maps.upsample(explaining.explain_run(net, test).values, (side, side)).clip(0)
+    return {"on the frame": localisation.scores(found, grey)["share"].to_numpy(),
+            "frame's part of the picture": grey.mean(axis=(1, 2))}  # fmt: skip
+
+
+def mean_of(values, chosen=slice(None)):
+    return localisation.mean_interval(np.asarray(values)[chosen], patients[chosen], seed=seed)
+
+
+def by_answer(key):
+    values = {"on the nodule (share of the possible)": cams(key)["relative"]}
+    if key[1] == "nodule" and networks[key].config["settings"].get("bands", "kept") == "kept":
+        values |= on_frame(key)
+    said, rows = answers[key]["y_pred"].to_numpy(), {}
+    for answer in np.unique(said).tolist():
+        row = {head: tables.with_interval(mean_of(value, said == answer)) for head, value in values.items()}
+        rows[*place_of(key), spelled(key[0], answer)] = {"cases": str((said == answer).sum())} | row
+    return rows
+
+
+# %% tags=["hide-input"]
+if ready:
+    rows = {place: row for key in networks for place, row in by_answer(key).items()}
+    show_table(
+        named(rows, "task", "view", "network", "answer").fillna("–"),
+        name="tab-explain-answers",
+        caption="Grad-CAM by the network's answer: how far the map lies on the nodule, and, in the zoomed view, how "
+        "much of it on the grey frame, beside the frame's part of the picture, which a map that is the same everywhere "
+        "would have there. Means with 95 % intervals over patients; a dash where there are fewer than two.",
+    )
 
 # %% [markdown]
 # ### Is a wandering map a sign of a wrong answer?
@@ -649,10 +700,6 @@ def pairs_of(view):
     return [explaining.explain_run(net, test, classes=1).values for net in nets]
 
 
-def mean_of(values):
-    return localisation.mean_interval(values, patients, seed=seed)
-
-
 def lime_again(view):
     key, chosen = ("binary", view, "CNN"), ids[:4]
     images, _ = fields(key, chosen)
@@ -730,5 +777,6 @@ if ready and ("binary", "nodule", "CNN") in networks:
         "allows.",
     )
     show_text("An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot "
-              "choose among places. So a finer grid does not make a better map by itself; the share says whether it "
+              "choose among places. So a finer grid does not make a better map by itself; the share says "
+              "whether it "
               "does here.")

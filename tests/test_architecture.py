@@ -64,7 +64,7 @@ ARROWS = {
     "lime_maps": "",
     "localisation": "intervals",
     "sanity": "",
-    "explaining": "cohort explain files fitting images keys lime_maps localisation maps predicting preprocessing"
+    "explaining": "cohort explain features files images keys lime_maps localisation maps predicting preprocessing"
     " sanity training zoomed",
     "retrieval": "",
     "outliers": "backend models preprocessing",
