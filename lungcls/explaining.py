@@ -19,8 +19,8 @@ MODULES = ("explain", "explaining", "lime_maps", "localisation", "maps", "sanity
 BATCH = 64  # images that a network is asked about at once
 CHUNK = 32  # cases whose maps are held at the size of the view
 BEST, PLACES = "best on this grid", ("as it is", "off centre")
-COLUMNS = ("case_id", "map", "place", "said", "zero", "hit", "share", "iou", "area", "ceiling", "relative", "fit",
-           "agreement")  # fmt: skip
+COLUMNS = ("case_id", "map", "place", "said", "zero", "hit", "share", "iou", "area", "ceiling", "concentration",
+           "fit", "agreement")  # fmt: skip
 
 
 # --- Where a run's images lie in a view ------------------------------------------------------
@@ -186,7 +186,7 @@ class Explained:
         "LIME, pieces shuffled"; `place` is "as it is" or "off centre"; `said` is the class
         explained. `hit`, `share`, `iou`, `area` as in :func:`lungcls.localisation.scores`;
         `ceiling` the most that `share` can be on that grid, or with those pieces, and
-        `relative` their ratio. Of LIME also `fit` and `agreement`: the rank correlation of
+        `concentration` as in :func:`lungcls.localisation.concentration`. Of LIME also `fit` and `agreement`: the rank correlation of
         its weights with Grad-CAM over the pixels.
     lime : dict of str to lungcls.lime_maps.Pieces
         By case.
@@ -308,7 +308,7 @@ def _score_places(run, found, images, masks, case_ids, place, seed):
         table = _score_chunks(values, masks).assign(case_id=case_ids, map=name, place=place, ceiling=ceiling)
         tables.append(table.assign(said=_said(run, found), zero=~(values > 0).any(axis=(1, 2))))
     together = pd.concat(tables, ignore_index=True)
-    return together.assign(relative=together["share"] / together["ceiling"].where(together["ceiling"] > 0))
+    return together.assign(concentration=localisation.concentration(*together[["share", "area", "ceiling"]].T.values))
 
 
 def _score_chunks(values, masks):
@@ -336,7 +336,7 @@ def _score_lime(run, found, chosen, pieces, masks, side, case_ids, seed):
             rows.append(scored | {
                 "case_id": case_ids[row], "map": name, "place": PLACES[0], "said": _said(run, found)[row],
                 "zero": not (shown > 0).any(), "ceiling": of_piece.max(), "fit": piece.fit,
-                "relative": scored["share"] / of_piece.max() if of_piece.max() > 0 else np.nan,
+                "concentration": localisation.concentration(scored["share"], scored["area"], of_piece.max()),
                 "agreement": agreement if name == "LIME" else np.nan,
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -353,18 +353,18 @@ def per_case(table):
     Returns
     -------
     DataFrame, indexed by case_id
-        `map_relative`, `map_over_blob` (less the centre blob's; off centre where that was
-        needed), `lime_relative`, `lime_over_shuffled` and `lime_agreement`; NaN where a case
+        `map_concentration`, `map_over_blob` (less the centre blob's; off centre where that was
+        needed), `lime_concentration`, `lime_over_shuffled` and `lime_agreement`; NaN where a case
         has none.
     """
-    wide = table.pivot(index="case_id", columns=["place", "map"], values="relative")
+    wide = table.pivot(index="case_id", columns=["place", "map"], values="concentration")
     place = PLACES[1] if PLACES[1] in set(table["place"]) else PLACES[0]
     agreement = table[table["map"] == "LIME"].set_index("case_id")["agreement"]
     here, there = wide[PLACES[0]], wide[place]
     return pd.DataFrame({
-        "map_relative": here["Grad-CAM"],
+        "map_concentration": here["Grad-CAM"],
         "map_over_blob": there["Grad-CAM"] - there["centre blob"],
-        "lime_relative": here["LIME"],
+        "lime_concentration": here["LIME"],
         "lime_over_shuffled": here["LIME"] - here["LIME, pieces shuffled"],
         "lime_agreement": agreement.reindex(wide.index),
     })

@@ -86,6 +86,34 @@ def _iou(flat, inside):
     return taken / (2 * size - taken)
 
 
+def concentration(share, area, ceiling):
+    """Say where a share lies between that of an even map and the most that is possible.
+
+    Parameters
+    ----------
+    share, area, ceiling : float or ndarray of shape (n,), in [0, 1]
+        The part of a map inside, the nodule's part of the picture, and the most that `share`
+        can be, for example on a coarse grid.
+
+    Returns
+    -------
+    float or ndarray of shape (n,)
+        0 for a map that is the same everywhere, 1 for the best, below 0 for one that turns
+        away; so grids of different size can be compared. NaN where nothing better than an
+        even map is possible.
+
+    Raises
+    ------
+    ValueError
+        If a share is larger than its ceiling.
+    """
+    share, area, ceiling = (np.asarray(values, dtype=float) for values in (share, area, ceiling))
+    if (share > ceiling + 1e-6).any():
+        raise ValueError(f"share: found {np.nanmax(share - ceiling):.3g} above its ceiling, expected at most that")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(ceiling - area > 1e-9, (share - area) / (ceiling - area), np.nan)[()]
+
+
 def curves(predict, images, maps, *, classes, steps=STEPS, blur=0.1):
     """Take away, or bring back, the pixels in the order of a map, and watch the probability [1]_.
 

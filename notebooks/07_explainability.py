@@ -266,10 +266,11 @@ if ready:
 # share
 # : Which part of the map lies inside the outline.
 #
-# share of the possible
-# : The same, divided by the most that *any* map on the same grid can reach. A cell that is larger than the
-#   nodule spills over its edge, so even the best map has a low share where the nodule is small. With this
-#   division a map of 4 × 4 cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
+# concentration
+# : The same on a scale that starts at 0, for a map that is the same everywhere, and ends at 1, for the best that
+#   *any* map on the same grid can reach; below 0 the map turns away. A cell that is larger than the nodule spills
+#   over its edge, so even the best map has a low share where the nodule is small. On this scale a map of 4 × 4
+#   cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
 #
 # overlap
 # : Take as many of the strongest pixels as the nodule has, and compare them with the outline: intersection
@@ -279,7 +280,7 @@ if ready:
 # centre, the edges of the image, chance, and the best map that the grid allows.
 
 # %% tags=["hide-input"]
-HEADS = {"hit": "pointing game", "share": "share", "relative": "share of the possible", "iou": "overlap"}
+HEADS = {"hit": "pointing game", "share": "share", "concentration": "concentration", "iou": "overlap"}
 
 
 def averages(key, place, column, names):
@@ -354,7 +355,7 @@ if ready:
 
 
 # %% tags=["hide-input"]
-def advantage(key, column="relative"):
+def advantage(key, column="concentration"):
     """Grad-CAM less the centre blob, case by case, where the picture is as hard as it gets."""
     table = scored[key].table
     place = THERE if THERE in set(table["place"]) else HERE
@@ -373,7 +374,7 @@ if ready:
     gains = {task: frame(rows) for task, rows in gains.items()}
     show_figure(
         network_plots.intervals(gains,
-                                xlabel="Grad-CAM minus centre blob (share of the possible)",
+                                xlabel="Grad-CAM minus centre blob (concentration)",
                                 references={"no difference": 0}),
         name="fig-explain-blob",
         caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference of the share of "
@@ -393,13 +394,14 @@ if ready:
 # ### The report's statement as a number
 #
 # In our words, the report says that attention concentrates on the nodule in zoomed views and spreads in full
-# slices. For each half of it, the share of the possible is compared with one half: a map that *concentrates*
-# reaches at least half of what its grid allows, one that *spreads* less. The line was drawn before any result
-# was known.
+# slices. For each half of it, the concentration is compared with one half: a map that *concentrates* reaches at
+# least half of the way from an even map to the best one, a map that *spreads* less. The line was drawn before any
+# result was known. That the scale starts at an even map was decided after a first look, when maps made by chance
+# did well on coarse grids.
 
 # %% tags=["hide-input"]
 def concentration(key):
-    return averages(key, HERE, "relative", ["Grad-CAM"])["Grad-CAM"]
+    return averages(key, HERE, "concentration", ["Grad-CAM"])["Grad-CAM"]
 
 
 def reading(one):
@@ -409,7 +411,7 @@ def reading(one):
 
 
 def contrast(task, name):
-    near, far = (cams((task, view, name))["relative"] for view in ("nodule", wide))
+    near, far = (cams((task, view, name))["concentration"] for view in ("nodule", wide))
     return localisation.mean_interval(near - far, patients, seed=seed)
 
 
@@ -418,13 +420,13 @@ if ready:
     for key in networks:
         one = concentration(key)
         rows[place_of(key)] = {
-            "share of the possible": tables.with_interval(one), "maps": f"{one['n']} of {len(test)}",
+            "concentration": tables.with_interval(one), "maps": f"{one['n']} of {len(test)}",
             "the map": reading(one), "minus centre blob": tables.with_interval(advantage(key), sign=True),
         }  # fmt: skip
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-statement",
-        caption="Does the map concentrate on the nodule? Mean share of the possible with its 95 % interval "
+        caption="Does the map concentrate on the nodule? Mean concentration with its 95 % interval "
         "over patients, "
         "against one half. On the right what is left over a blob in the centre, on shifted pictures where "
         "the nodule "
@@ -434,7 +436,7 @@ if ready:
     lines = [f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
              for key in networks if key in both]  # fmt: skip
     if lines:
-        show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in the share of the possible: "
+        show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in concentration: "
                   f"{'; '.join(lines)}.")  # fmt: skip
 
 # %% [markdown]
@@ -463,7 +465,7 @@ def mean_of(values, chosen=slice(None)):
 
 
 def by_answer(key):
-    values = {"on the nodule (share of the possible)": cams(key)["relative"]}
+    values = {"concentration": cams(key)["concentration"]}
     if key[1] == "nodule" and networks[key].config["settings"].get("bands", "kept") == "kept":
         values |= on_frame(key)
     said, rows = answers[key]["y_pred"].to_numpy(), {}
@@ -494,7 +496,7 @@ if ready:
 # %% tags=["hide-input"]
 def right_less_wrong(key):
     right = (answers[key]["y_pred"] == answers[key]["y_true"]).to_numpy()
-    return localisation.mean_interval(cams(key)["relative"], patients, groups=right, seed=seed), right
+    return localisation.mean_interval(cams(key)["concentration"], patients, groups=right, seed=seed), right
 
 
 if ready:
@@ -508,7 +510,7 @@ if ready:
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-wrong",
-        caption="Share of the possible: mean over right answers minus mean over wrong ones, with 95 % "
+        caption="Concentration: mean over right answers minus mean over wrong ones, with 95 % "
         "intervals over "
         "patients, and how many answers are right and wrong.",
     )
@@ -558,7 +560,7 @@ if ready:
         )  # fmt: skip
 
 # %% [markdown]
-# The table scores LIME as it scored Grad-CAM. The share of the possible is now a share of what the *pieces*
+# The table scores LIME as it scored Grad-CAM. The end of the scale of concentration is now what the *pieces*
 # allow: a map of whole pieces can be no better than the piece that lies most inside the nodule. Beside it,
 # the same weights shuffled among the pieces. *Fit* says how much of the network's answers the line explains;
 # where it is low, the map describes the network badly, whatever it shows. *Agreement* is the rank correlation
@@ -570,8 +572,8 @@ LIME = ("LIME", "LIME, pieces shuffled")
 
 def lime_row(key):
     row = {"cases": str(len(scored[key].lime))}
-    for name, head in zip(LIME, ("share of the possible", "shuffled")):
-        row[head] = tables.with_interval(averages(key, HERE, "relative", [name])[name])
+    for name, head in zip(LIME, ("concentration", "shuffled")):
+        row[head] = tables.with_interval(averages(key, HERE, "concentration", [name])[name])
     for column in ("fit", "agreement"):
         row[column] = tables.with_interval(averages(key, HERE, column, LIME)["LIME"])
     return row

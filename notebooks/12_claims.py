@@ -435,8 +435,8 @@ if rows:
 # ### Explanation
 
 # %% tags=["hide-input"]
-show_kind("explanation", "Statements on what the networks look at. Shares are divided by the most that a map on the same grid, "
-          f"or of the same pieces, can have; LIME on {lime_cases} cases a network.")  # fmt: skip
+show_kind("explanation", "Statements on what the networks look at. A concentration is 0 for a map that is the same everywhere and "
+          f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.")  # fmt: skip
 
 # %% [markdown]
 # ### Confidence

@@ -148,8 +148,8 @@ def test_only_what_is_printed_is_compared():
 
 def test_scores_of_maps_are_means_over_the_cases_that_have_one():
     values = np.where(np.arange(40) % 4 == 0, np.nan, 0.25 + 0.5 * (np.arange(40) % 2))
-    part = result(TRUTH).assign(map_relative=values, y_pred=1)
-    results = {"binary wide CNN": part, "binary nodule CNN": part.assign(map_relative=values + 0.1)}
+    part = result(TRUTH).assign(map_concentration=values, y_pred=1)
+    results = {"binary wide CNN": part, "binary nodule CNN": part.assign(map_concentration=values + 0.1)}
     mean = evidence.of_runs(results, "binary wide CNN", score="map on the nodule", seed=0)
     assert mean["value"] == pytest.approx(np.nanmean(values)) and mean["n"] == 30
     split = evidence.of_runs(results, "binary wide CNN", score="map on the nodule, right less wrong", seed=0)

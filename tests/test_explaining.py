@@ -54,9 +54,9 @@ def test_scores_are_whole_and_read_again(outlined):
     assert counts["as it is", "Grad-CAM"] == counts["off centre", "centre blob"] == 40
     assert counts["as it is", "LIME"] == len(found.lime) == 3
     best = found.table[found.table["map"] == explaining.BEST]
-    assert best["relative"].dropna().to_numpy() == pytest.approx(1)
-    assert (found.table["relative"].dropna() <= 1 + 1e-9).all()
-    blob = found.table[found.table["map"] == "centre blob"].groupby("place")["relative"].mean()
+    assert best["concentration"].dropna().to_numpy() == pytest.approx(1)
+    assert (found.table["concentration"].dropna() <= 1 + 1e-9).all()
+    blob = found.table[found.table["map"] == "centre blob"].groupby("place")["concentration"].mean()
     assert blob["off centre"] < blob["as it is"]
     said = found.table.query("map == 'Grad-CAM' and place == 'as it is'").set_index("case_id")["said"]
     known = predicting.predict(run, cohort).set_index("case_id")["y_pred"]
@@ -74,8 +74,8 @@ def test_what_the_ledger_asks_of_each_case(outlined):
     cohort, run, folder = outlined
     table = explaining.explained(run, cohort, seed=0, lime_cases=3, store=folder).table
     cases = explaining.per_case(table)
-    assert len(cases) == 40 and cases["lime_relative"].notna().sum() <= 3
-    moved = table[table["place"] == "off centre"].pivot(index="case_id", columns="map", values="relative")
+    assert len(cases) == 40 and cases["lime_concentration"].notna().sum() <= 3
+    moved = table[table["place"] == "off centre"].pivot(index="case_id", columns="map", values="concentration")
     expected = (moved["Grad-CAM"] - moved["centre blob"]).reindex(cases.index)
     assert cases["map_over_blob"].to_numpy() == pytest.approx(expected.to_numpy(), nan_ok=True)
 

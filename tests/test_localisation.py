@@ -37,6 +37,14 @@ def test_the_reach_counts_a_near_miss():
     assert localisation.scores(near, MASKS, reach=1.9)["hit"][0] == 0
 
 
+def test_concentration_runs_from_an_even_map_to_the_best():
+    found = localisation.concentration([0.1, 0.3, 0.5, 0.0], [0.1] * 4, [0.5] * 4)
+    assert found == pytest.approx([0, 0.5, 1, -0.25])
+    assert np.isnan(localisation.concentration(1.0, 1.0, 1.0))
+    with pytest.raises(ValueError, match="share: found 0.1 above its ceiling"):
+        localisation.concentration(0.6, 0.1, 0.5)
+
+
 def test_wrong_maps_are_refused():
     with pytest.raises(ValueError, match=r"found shape \(1, 9, 9\)"):
         localisation.scores(np.ones((1, 9, 9)), MASKS)

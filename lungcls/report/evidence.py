@@ -241,9 +241,9 @@ CASE_VALUES = {
 
 # Of heat maps: columns of lungcls.explaining.per_case, joined to a result.
 MAP_VALUES = {
-    "map on the nodule": "map_relative",
+    "map on the nodule": "map_concentration",
     "map less the centre blob": "map_over_blob",
-    "LIME on the nodule": "lime_relative",
+    "LIME on the nodule": "lime_concentration",
     "LIME with Grad-CAM": "lime_agreement",
 }
 
