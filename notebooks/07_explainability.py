@@ -107,6 +107,7 @@ else:
     network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if there
     shown = [key for key in networks if key[2] == network]
     n_patients = len(set(patients))
+    origin = "" if network == "CNN" else f" ({networks[shown[0]].weights})"
 
 # %% tags=["hide-input"]
 if ready:
@@ -120,17 +121,15 @@ if ready:
            "tells about the method, not about patients. " if simulated else "")
         + (f"It has no full slices; the {VIEW_NAMES[wide]}, a square piece of the slice, stands in for them. "
            if wide == "context" else "")
-        + f"The figures show the network *{network}* ({networks[shown[0]].weights}); the tables list all of: "
+        + f"The figures show the network *{network}*{origin}; the tables list all of: "
         + ", ".join(dict.fromkeys(key[2] for key in networks)) + "."
     )  # fmt: skip
     if label == "random init":
         show_text(
             "```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had, or were "
-            "not "
-            "wanted, so the network of the report is not at hand: its stand-in would start from random "
-            "weights "
-            "(random init), and most of its layers would stay random. Its maps would say nothing about the "
-            "report's. "
+            "not wanted, so the network of the report is not at hand: its stand-in would start from random "
+            "weights (random init), and most of its layers would stay random. Its maps would say nothing "
+            "about the report's. "
             "This page therefore explains the small network (CNN) alone.\n```"
         )
 
@@ -187,9 +186,7 @@ if ready:
         named(rows, "task", "view", "network"),
         name="tab-explain-layers",
         caption="Which layer is explained, why that one, how many cells its map has, and how many maps of "
-        "the test "
-        "cases are zero everywhere and so show nothing. Weights: "
-        f"{', '.join(dict.fromkeys(one.weights for one in networks.values()))}.",
+        "the test cases are zero everywhere and so show nothing.",
     )
 
 
@@ -244,14 +241,11 @@ if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
             task, cam, "Grad-CAM", name=f"fig-explain-gradcam-{task}",
-            caption=f"Grad-CAM of {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in "
-            "the "
-            "report's figure 6: each image as the network gets it, and below it the map, the stronger the "
-            "bluer. "
-            "The yellow line is the readers' outline of the nodule. Above each image is the network's "
-            "answer.",
-            alt="CT images in rows, each followed by a row with the same images and blue clouds over them; a "
-            "yellow line surrounds the nodule.",
+            caption=f"Grad-CAM of {network}{origin} in the {TASKS[task]} task, as in the report's figure 6: "
+            "each image as the network gets it, and below it the map, the stronger the bluer. The yellow "
+            "line is the readers' outline of the nodule. Above each image is the network's answer.",
+            alt="CT images in rows, each followed by a row with the same images and blue clouds over them; "
+            "a yellow line surrounds the nodule.",
         )  # fmt: skip
 
 # %% [markdown]
@@ -313,10 +307,9 @@ if ready:
             score_table(task, HERE),
             name=f"tab-explain-scores-{task}",
             caption=f"How well maps find the nodule, {TASKS[task]} task, mean of {len(test)} test cases of "
-            f"{n_patients} "
-            "patients with 95 % intervals over patients. Maps of zeros are left out. The lower rows of each "
-            "view know "
-            f"nothing of a network, but for the last: *{explaining.BEST}* knows the outline.",
+            f"{n_patients} patients with 95 % intervals over patients. Maps of zeros are left out. The "
+            f"lower rows of each view know nothing of a network, but for the last: *{explaining.BEST}* "
+            "knows the outline.",
         )
 
 # %% tags=["hide-input"]
@@ -347,8 +340,7 @@ if ready:
             score_table(task, THERE),
             name=f"tab-explain-shifted-{task}",
             caption=f"The same scores on shifted pictures, {TASKS[task]} task, for views in which most "
-            "nodules cover the "
-            "middle.",
+            "nodules cover the middle.",
         )
     if not moved:
         show_text("In no view do most nodules cover the middle of the picture, so no picture is shifted.")
@@ -377,18 +369,16 @@ if ready:
                                 xlabel="Grad-CAM minus centre blob (concentration)",
                                 references={"no difference": 0}),
         name="fig-explain-blob",
-        caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference of the share of "
-        "the possible, "
-        "with 95 % intervals. Pictures are shifted where the nodule would otherwise be in the middle. Right "
-        "of the "
-        "line the network's map is the better one.",
+        caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference in "
+        "concentration, with 95 % intervals. Pictures are shifted where the nodule would otherwise be in "
+        "the middle. Right of the line the network's map is the better one.",
         alt="Horizontal intervals for each network and view around a vertical line at zero.",
     )
     better = sum((table["low"] > 0).sum() for table in gains.values())
     worse = sum((table["high"] < 0).sum() for table in gains.values())
     total = sum(map(len, gains.values()))
-    show_text(f"Of {total} comparisons, Grad-CAM is better than the blob in {better} and worse in {worse}; in the "
-              f"other {total - better - worse} the interval holds 0.")  # fmt: skip
+    show_text(f"Comparisons: {total}. Grad-CAM is better than the blob in {better} and worse in {worse}; where it is "
+              "neither, the interval holds 0.")  # fmt: skip
 
 # %% [markdown]
 # ### The report's statement as a number
@@ -426,11 +416,9 @@ if ready:
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-statement",
-        caption="Does the map concentrate on the nodule? Mean concentration with its 95 % interval "
-        "over patients, "
-        "against one half. On the right what is left over a blob in the centre, on shifted pictures where "
-        "the nodule "
-        "would otherwise be in the middle.",
+        caption="Does the map concentrate on the nodule? Mean concentration with its 95 % interval over "
+        "patients, against one half. On the right what is left over a blob in the centre, on shifted "
+        "pictures where the nodule would otherwise be in the middle.",
     )
     both = {key for key in networks if "nodule" in there and wide and key[1] == "nodule"}
     lines = [f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
@@ -481,9 +469,10 @@ if ready:
     show_table(
         named(rows, "task", "view", "network", "answer").fillna("–"),
         name="tab-explain-answers",
-        caption="Grad-CAM by the network's answer: how far the map lies on the nodule, and, in the zoomed view, how "
-        "much of it on the grey frame, beside the frame's part of the picture, which a map that is the same everywhere "
-        "would have there. Means with 95 % intervals over patients; a dash where there are fewer than two.",
+        caption="Grad-CAM by the network's answer: how far the map lies on the nodule, and, in the zoomed "
+        "view, how much of it on the grey frame, beside the frame's part of the picture, which a map that "
+        "is the same everywhere would have there. Means with 95 % intervals over patients; a dash where "
+        "there are fewer than two.",
     )
 
 # %% [markdown]
@@ -510,9 +499,8 @@ if ready:
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-wrong",
-        caption="Concentration: mean over right answers minus mean over wrong ones, with 95 % "
-        "intervals over "
-        "patients, and how many answers are right and wrong.",
+        caption="Concentration: mean over right answers minus mean over wrong ones, with 95 % intervals "
+        "over patients, and how many answers are right and wrong.",
     )
 
 # %% [markdown]
@@ -549,14 +537,11 @@ if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
             task, lime, "LIME", name=f"fig-explain-lime-{task}",
-            caption=f"LIME on {network} ({networks[shown[0]].weights}) in the {TASKS[task]} task, as in the "
-            "report's "
-            "figure 7, for the same cases: pieces that speak for the network's answer in blue, against it in "
-            "pink, each "
+            caption=f"LIME on {network}{origin} in the {TASKS[task]} task, as in the report's figure 7, for "
+            "the same cases: pieces that speak for the network's answer in blue, against it in pink, each "
             "image scaled by its largest weight. The yellow line is the readers' outline.",
             alt="CT images in rows, each followed by a row with the same images cut into blue and pink "
-            "pieces; a "
-            "yellow line surrounds the nodule.",
+            "pieces; a yellow line surrounds the nodule.",
         )  # fmt: skip
 
 # %% [markdown]
@@ -584,9 +569,8 @@ if ready and lime_cases:
         named({place_of(key): lime_row(key) for key in networks}, "task", "view", "network"),
         name="tab-explain-lime",
         caption=f"LIME against the outlines, on {lime_cases} test cases drawn at random, with "
-        f"{lime_maps.SAMPLES} pictures an "
-        f"image and about {lime_maps.PIECES} pieces. 95 % intervals over patients; with so few cases they "
-        "are rough.",
+        f"{lime_maps.SAMPLES} pictures an image and about {lime_maps.PIECES} pieces. 95 % intervals over "
+        "patients; with so few cases they are rough.",
     )
 
 # %% [markdown]
@@ -628,8 +612,7 @@ if ready:
         named(rows, "task", "view", "order of the pixels"),
         name="tab-explain-curves",
         caption=f"Area under the curves of {network}, mean of {len(of)} test cases with 95 % intervals over "
-        "patients. The "
-        "pixels go in the order of the map, of a blob in the centre, or of chance.",
+        "patients. The pixels go in the order of the map, of a blob in the centre, or of chance.",
     )
     share = np.linspace(0, 1, localisation.STEPS + 1)
     show_figure(
@@ -637,9 +620,8 @@ if ready:
                      titles=[f"{TASKS[key[0]]},\n{VIEW_NAMES[key[1]]}" for key in drawn]),
         name="fig-explain-deletion",
         caption=f"Deletion: the mean probability that {network} gives to its own answer, while the picture "
-        "is blurred from the "
-        "strongest pixels of a map on. The lowest curve belongs to the map that names best what the network "
-        "needs.",
+        "is blurred from the strongest pixels of a map on. The lowest curve belongs to the map that names "
+        "best what the network needs.",
         alt="Panels of falling curves, one curve for each order of the pixels.",
     )
 
@@ -673,11 +655,9 @@ if ready:
                                 references={"no likeness": 0}),
         name="fig-explain-sanity",
         caption=f"Grad-CAM of {network} while its weights are replaced by random ones, from the last layer "
-        "(second line) "
-        "down to the first (last line): likeness with the map of the trained network, mean of "
-        f"{max(one['n'] for one in last.values())} cases with 95 % intervals over patients. First line: the "
-        "map of another "
-        "image. Maps of zeros cannot be compared and are left out.",
+        "(second line) down to the first (last line): likeness with the map of the trained network, mean "
+        f"of {max(one['n'] for one in last.values())} cases with 95 % intervals over patients. First line: "
+        "the map of another image. Maps of zeros cannot be compared and are left out.",
         alt="Points with intervals for each replaced layer, and a vertical line at no likeness.",
     )
     lines = [f"{', '.join(place_of(key)[:2])}: {tables.with_interval(one, sign=True)}" for key, one in last.items()]
@@ -728,10 +708,8 @@ if planned and trainings > 1:
         named(rows, "view", "two maps"),
         name="tab-explain-seeds",
         caption="How alike maps for malignant are, CNN, binary task: of two trainings with different seeds "
-        "on the same image, "
-        "of two images under one network, and of LIME asked twice. Mean rank correlation with 95 % intervals "
-        "over patients; "
-        "maps of zeros are left out.",
+        "on the same image, of two images under one network, and of LIME asked twice. Mean rank "
+        "correlation with 95 % intervals over patients; maps of zeros are left out.",
     )
 elif ready:
     show_text("Only one training of the small network is at hand, so its maps cannot be compared with another's.")
@@ -773,10 +751,9 @@ if ready and ("binary", "nodule", "CNN") in networks:
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer"),
         name="tab-explain-exercise",
-        caption="Grad-CAM of the CNN (binary task, zoomed nodule) from each of its activations: cells, maps "
-        "of zeros, mean "
-        "share inside the outline with its 95 % interval over patients, and the mean of what the grid "
-        "allows.",
+        caption="Grad-CAM of the CNN (binary task, zoomed nodule) from each of its activations: cells, "
+        "maps of zeros, mean share inside the outline with its 95 % interval over patients, and the mean "
+        "of what the grid allows.",
     )
     show_text("An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot "
               "choose among places. So a finer grid does not make a better map by itself; the share says "
