@@ -323,6 +323,22 @@ def predict(run, folder, out, calibrated, level, store):
     click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
 
 
+@main.command()
+@click.argument("run")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The NPZ file to write.")
+@click.option("--layer", help="Whose maps; by default those of the last convolution.")
+@STORE
+def explain(run, folder, out, layer, store):
+    """Write the Grad-CAM maps of a RUN on the cohort in FOLDER, with their coordinates."""
+    from lungcls import explaining, jobs, runs
+
+    found = runs.find(store or jobs.default_store(), run)
+    maps = explaining.export(found, folder, out, layer=layer)
+    zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
+    click.echo(f"{found.id} ({found.weights}): {len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}{zero}")
+
+
 @main.group("weights")
 def weights_group():
     """Pretrained weights."""

@@ -50,13 +50,15 @@ weights = "imagenet"  # of the pretrained networks: imagenet, none, a file, or a
 backbone = "efficientnetb2"  # the pretrained network; the report's choice
 runs = ""  # folder of the run store; empty for the usual one
 sample = 200  # cases at most that the measurements of contrast use
+lime_cases = 8  # cases that LIME explains, of each network
 
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 
-from lungcls import baselines, predicting, recipe, study
+from lungcls import baselines, explaining, predicting, recipe, study
 from lungcls.cohort import TASKS
+from lungcls.errors import InputError
 from lungcls.report import claims, evidence, network_plots, reported, tables, unusual
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
@@ -149,6 +151,9 @@ options = {"profile": profile, "weights": weights, "seed": seed, "store": runs o
 planned = study.plan(whole.folder, cells + forms, **options)
 label = next((job.config["weights"]["label"] for job in planned if job.config["model"] == backbone), "none")
 random_init = label == "random init"
+if random_init:  # single tests of pretrained networks; whole claims on them are not testable
+    ledger = claims.without_pretrained(ledger)
+    entries = {claim["number"]: claim for claim in ledger["claims"]}
 wanted = [(cell, job) for cell, job in zip(cells + forms, planned)
           if cell.group != "candidates" or job.config["weights"]["label"] != "random init"]  # fmt: skip
 failed = study.train_all([job for _, job in wanted])
@@ -184,6 +189,29 @@ for task, network in ((task, network) for task in TASKS for network in STAGES.va
     if all(one is not None for one in pair):
         results[f"{task} both {network}"] = evidence.together(*pair, task=task)
 
+# %% [markdown]
+# Statements on heat maps take scores of the maps case by case. They are computed once, kept beside the runs, and the
+# same as in [Where the networks look](07_explainability.ipynb).
+
+
+# %% tags=["hide-input"]
+def with_maps(name):
+    """A result with the scores of its maps; without them where the cohort has no outlines."""
+    test = data.select(results[name]["case_id"].to_numpy())
+    try:
+        found = explaining.explained(trained[name], test, seed=seed, lime_cases=lime_cases,
+                                     store=planned[0].store)  # fmt: skip
+    except InputError:
+        return results[name]
+    return results[name].merge(explaining.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
+
+
+on_maps = [test for claim in ledger["claims"] for test in claim["tests"]
+           if test.get("score", "").split(",")[0] in evidence.MAP_VALUES]  # fmt: skip
+named = dict.fromkeys(test[side] for test in on_maps for side in ("first", "second") if side in test)
+results |= {name: with_maps(name) for name in named if name in trained}
+
+# %% tags=["hide-input"]
 wide = next((view for view in ("full_slice", "context") if view in shown), None)
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 show_text(
@@ -428,7 +456,8 @@ if rows:
 # ### Explanation
 
 # %% tags=["hide-input"]
-show_kind("explanation", "Statements on what the networks look at.")
+show_kind("explanation", "Statements on what the networks look at. A concentration is 0 for a map that is the same everywhere and "
+          f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.")  # fmt: skip
 
 # %% [markdown]
 # ### Confidence

@@ -64,15 +64,22 @@ ARROWS = {
     "deferral": "intervals",
     "disagreement": "confidence intervals readers",
     "calibrator": "calibration conformal files keys metrics",
+    "maps": "",
     "explain": "",
+    "lime_maps": "",
+    "localisation": "intervals",
+    "sanity": "",
+    "explaining": "cohort explain features files images keys lime_maps localisation maps predicting preprocessing"
+    " sanity training zoomed",
     "retrieval": "predicting readers sources",
     "retrieval_scores": "intervals",
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
-    " confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores",
+    " confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
+    " localisation",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
-    " weights report",
+    " weights explaining report",
 }
 ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")

@@ -167,3 +167,12 @@ def test_a_wrong_ledger_is_refused(tmp_path, change, message):
 def test_an_estimate_lies_in_its_interval():
     with pytest.raises(ValueError, match=r"value: found 3 outside \[1, 2\]"):
         claims.estimate(3, 1, 2, n=10)
+
+
+def test_tests_of_pretrained_networks_are_left_out_where_there_are_none():
+    ledger = claims.load()
+    left = claims.without_pretrained(ledger)
+    names = [test["first"] for claim in left["claims"] if claim["number"] in (25, 26, 27, 28) for test in claim["tests"]]
+    assert names and all(name.endswith("CNN") for name in names)
+    kept = {claim["number"]: claim["tests"] for claim in ledger["claims"] if claim["number"] < 25}
+    assert all(claim["tests"] == kept[claim["number"]] for claim in left["claims"] if claim["number"] < 25)

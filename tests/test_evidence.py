@@ -158,7 +158,8 @@ def test_the_whole_ledger_is_decided_and_what_is_missing_is_said(lidc_measures):
     assert "no run of binary nodule weighted loss" in table.loc[11, "why"]
     assert table.loc[2, "verdict"] == claims.FAILS and table.loc[3, "verdict"] == claims.HOLDS
     assert table.loc[4, "verdict"] == claims.HOLDS  # planted: a perfect network against "always benign"
-    assert table.loc[[25, 26, 27, 28, 29, 35, 36], "verdict"].eq(claims.UNTESTED).all()
+    assert "no maps of binary wide CNN" in table.loc[25, "why"]
+    assert table.loc[[29, 35, 36], "verdict"].eq(claims.UNTESTED).all()
     with pytest.raises(ValueError, match="measure: found"):
         evidence.collect(LEDGER, measures={}, results=RESULTS, seed=0)
 
@@ -189,3 +190,17 @@ def test_only_what_is_printed_is_compared():
     assert [len(evidence.printed(by_number[number])[1]) for number in (11, 19, 33, 34)] == [0, 1, 6, 2]
     (row,) = evidence.printed(by_number[19])[1]
     assert row["value"] == pytest.approx(0.8121 - 0.6557) and row["n"] == 237
+
+
+def test_scores_of_maps_are_means_over_the_cases_that_have_one():
+    values = np.where(np.arange(40) % 4 == 0, np.nan, 0.25 + 0.5 * (np.arange(40) % 2))
+    part = result(TRUTH).assign(map_concentration=values, y_pred=1)
+    results = {"binary wide CNN": part, "binary nodule CNN": part.assign(map_concentration=values + 0.1)}
+    mean = evidence.of_runs(results, "binary wide CNN", score="map on the nodule", seed=0)
+    assert mean["value"] == pytest.approx(np.nanmean(values)) and mean["n"] == 30
+    split = evidence.of_runs(results, "binary wide CNN", score="map on the nodule, right less wrong", seed=0)
+    assert split["value"] == pytest.approx(0.5)  # right where malignant, and there the map has 0.75
+    pair = evidence.of_runs(results, *reversed(results), score="map on the nodule", seed=0)
+    assert pair["value"] == pytest.approx(0.1)
+    with pytest.raises(InputError, match="no maps of binary wide CNN here"):
+        evidence.of_runs({"binary wide CNN": result(TRUTH)}, "binary wide CNN", score="LIME on the nodule", seed=0)

@@ -96,6 +96,23 @@ def _read_test(test, claim, place):
     return test | {"expects": expects} | score
 
 
+def without_pretrained(ledger):
+    """Leave out the tests of a claim that need pretrained weights, for when there are none.
+
+    Parameters
+    ----------
+    ledger : dict
+        From :func:`load`.
+
+    Returns
+    -------
+    dict
+    """
+    kept = [claim | {"tests": [test for test in claim["tests"] if not test.get("pretrained")]}
+            for claim in ledger["claims"]]  # fmt: skip
+    return ledger | {"claims": kept}
+
+
 # --- From estimates to verdicts -----------------------------------------------------------
 
 

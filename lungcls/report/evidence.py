@@ -4,7 +4,9 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 from scipy.stats import norm
 
-from lungcls import agreement, balancing, intervals, preprocessing, readers, retrieval, retrieval_scores, splitting
+from lungcls import (
+    agreement, balancing, intervals, localisation, preprocessing, readers, retrieval, retrieval_scores, splitting,
+)
 from lungcls.bands import band_widths, bands_after_crop
 from lungcls.confidence import by_class
 from lungcls.errors import InputError
@@ -238,8 +240,8 @@ def of_runs(results, first, second=None, *, score, seed):
     second : str, optional
         What is subtracted.
     score : str
-        "gap of class 1", "gap of class 1, less the next", a name of ``CASE_VALUES``, or,
-        of two runs of one task, a name of :func:`lungcls.metrics.scores`.
+        "gap of class 1", "gap of class 1, less the next", a name of ``CASE_VALUES`` or of
+        ``MAP_VALUES``, perhaps with ", right less wrong", or, of two runs of one task, a name of :func:`lungcls.metrics.scores`.
     seed : int
 
     Returns
@@ -261,6 +263,8 @@ def of_runs(results, first, second=None, *, score, seed):
     same = len(wanted) == 2 and len(tasks) == 1 and all(part["y_pred"].nunique() == 1 for part in parts)
     if score.startswith("gap"):
         return _gap_of_class(parts[0], score, seed)
+    if score.split(",")[0] in MAP_VALUES:
+        return _of_maps(parts, wanted, score, seed)
     if score in CASE_VALUES:
         values = [CASE_VALUES[score](part) for part in parts]
         change = values[0] - values[1].loc[values[0].index] if len(values) == 2 else values[0]
@@ -313,6 +317,27 @@ CASE_VALUES = {
         _stated()["most_from"], _stated()["most_to"]) - 0.5,
     "share below the stated range": lambda part: (part["confidence"] < _stated()["most_from"]).astype(float),
 }  # fmt: skip
+
+
+# Of heat maps: columns of lungcls.explaining.per_case, joined to a result.
+MAP_VALUES = {
+    "map on the nodule": "map_concentration",
+    "map less the centre blob": "map_over_blob",
+    "LIME on the nodule": "lime_concentration",
+    "LIME with Grad-CAM": "lime_agreement",
+}
+
+
+def _of_maps(parts, names, score, seed):
+    """Mean over the cases that have a map, or that of right answers less that of wrong ones."""
+    name, _, split = score.partition(", ")
+    column = MAP_VALUES[name]
+    if lacking := [run for run, part in zip(names, parts) if column not in part]:
+        raise InputError(f"no maps of {' and of '.join(lacking)} here")
+    values = parts[0][column] - (parts[1][column] if len(parts) == 2 else 0)
+    right = (parts[0]["y_pred"] == parts[0]["y_true"]) if split else None
+    found = localisation.mean_interval(values, parts[0]["patient_id"], seed=seed, groups=right)
+    return estimate(found["value"], found["low"], found["high"], n=found["n"], patients=found["patients"])
 
 
 def mean_over_patients(values, patients, *, seed):
