@@ -28,3 +28,8 @@ def test_confidence_recomputes_from_the_predictions(facts, task):
         table = facts[f"{name}_{task}"]
         body = [line for line in table.splitlines() if line.startswith("| ")][2:]
         assert len(body) == rows * (len(plain) + 2) and "| majority class |" in table and "| diameter alone |" in table
+
+
+def test_the_reports_two_figures_are_shown(facts):
+    for name in ("figure_9", "figure_10"):
+        assert facts[name].count("data:image/png;base64,") == 1 and ":alt:" in facts[name]

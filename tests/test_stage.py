@@ -30,3 +30,16 @@ def test_chapters_without_their_files_leave_the_contents():
     chapters = [{"file": "n/1"}, {"file": "n/3"}]
     assert left == {"root": "book/a", "parts": [{"caption": "One", "chapters": chapters}]}
     assert stage.without(contents, []) == contents
+
+
+def test_the_images_of_a_page_become_files_beside_it(tmp_path):
+    for folder in ("book", "notebooks"):
+        (tmp_path / folder).mkdir()
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).write_text("{}\n")
+    stage.stage(tmp_path, copies={}, numbers={"shown": "```{figure} data:image/png;base64,QUJD\n```", "n": "7"})
+    staged = tmp_path / "_build" / "stage"
+    [image] = (staged / "book" / "figures").iterdir()
+    assert image.read_bytes() == b"ABC"
+    config = (staged / "_config.yml").read_text()
+    assert f"figures/{image.name}" in config and "base64" not in config

@@ -2,8 +2,10 @@
 
 import pandas as pd
 
-from lungcls.report import confidence_tables, gathered, tables
+from lungcls.metrics import LABELS
+from lungcls.report import confidence_plots, confidence_tables, gathered, reported, tables
 from lungcls.report.choice import VIEW_NAMES
+from lungcls.report.display import figure_text
 from lungcls.report.results import TASKS
 from lungcls.report.wording import percent, table
 
@@ -22,22 +24,59 @@ def confidence_facts(group, *, seed=0):
     Returns
     -------
     dict of str to str
-        ``confidence_<task>``, ``calibration_<task>`` and ``sets_<task>``, tables, and
-        `confidence_level` of the sets.
+        ``confidence_<task>``, ``calibration_<task>`` and ``sets_<task>``, tables;
+        `confidence_level` of the sets; `figure_9` and `figure_10`, figures.
     """
     facts = {"confidence_level": percent(LEVEL)}
     for task in TASKS:
         for name, (frame, caption) in _frames(_results(group, task, seed), task, seed).items():
             facts[f"{name}_{task}"] = table(frame.reset_index(), name=f"tab-results-{name}-{task}", caption=caption,
                                             texts=frame.index.nlevels)  # fmt: skip
-    return facts
+    return facts | _figures(group, seed)
+
+
+def _answers(group, task):
+    """Answers of the plain networks on the test cases, by view and name."""
+    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
+    return {(view, name): tables.result_of(members[0].predictions, group.cohort)
+            for (view, name, changed), members in rows.items() if not changed}  # fmt: skip
+
+
+def _figures(group, seed):
+    """The report's figures 9 and 10, which are of the multi-class task on zoomed nodules."""
+    tests = {name.replace(" (", "\n("): confidence_tables.tested(result, task="multiclass", seed=seed)
+             for (view, name), result in _answers(group, "multiclass").items() if view == "nodule"}  # fmt: skip
+    if not tests:
+        said = "No network of the multi-class task on zoomed nodules is recorded."
+        return {"figure_9": said, "figure_10": said}
+    stated = reported.load()["confidence"]
+    inside = float(stated["most_from"]), float(stated["most_to"])
+    found = {name: confidence_tables.classes(test, seed=seed)[0] for name, test in tests.items()}
+    of = f"multi-class task, zoomed nodule, {group.name}"
+    return {
+        "figure_9": figure_text(
+            confidence_plots.histogram_grid({name: test.confidence for name, test in tests.items()}, inside=inside,
+                                            means={name: test.confidence.mean() for name, test in tests.items()}),
+            name="fig-results-confidence",
+            caption=f"Distribution of confidence over the test cases, {of}, as in the report's figure 9. The line is "
+            f"the mean; the report has its mean at {stated['mean']}, and most values in the shaded range, "
+            f"{inside[0]:g} to {inside[1]:g}.",
+            alt="Histograms of confidence, one panel for each network, with the mean and the report's range marked."),
+        "figure_10": figure_text(
+            confidence_plots.class_bars(
+                {name: [table.xs(measure, level="measure") for measure in ("predicted", "true")]
+                 for name, table in found.items()}, labels=[str(label) for label in LABELS["multiclass"]]),
+            name="fig-results-class-confidence",
+            caption=f"Predicted and true confidence of each class, {of}, as in the report's figure 10, with 95 % "
+            "intervals over patients. A class without an orange bar is never the answer.",
+            alt="Pairs of bars for each class, one panel for each network: predicted confidence in orange and true "
+            "confidence in green."),
+    }  # fmt: skip
 
 
 def _results(group, task, seed):
-    """Answers on the test cases: the plain networks, then the baselines that no table is without."""
-    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
-    found = {f"{name}, {VIEW_NAMES[view]}": tables.result_of(members[0].predictions, group.cohort)
-             for (view, name, changed), members in rows.items() if not changed}  # fmt: skip
+    """Answers of the plain networks, then of the baselines that no table is without."""
+    found = {f"{name}, {VIEW_NAMES[view]}": result for (view, name), result in _answers(group, task).items()}
     baselines, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
     return found | {name: baselines[name] for name in tables.REQUIRED}
 

@@ -37,6 +37,37 @@ def show_figure(fig, *, name, caption, alt):
     ValueError
         If `name` is not of that form, or `caption` or `alt` is empty.
     """
+    source, width, text = _figure(fig, name, caption, alt)
+    page = (
+        f'<figure style="margin: 1em 0"><img src="{source}" alt="{html.escape(_line(alt))}" '
+        f'style="width: {width}px; max-width: 100%; height: auto; background: white">'
+        f"<figcaption>{_html(caption)}</figcaption></figure>"
+    )
+    _send(f"Figure {name}: {_line(caption)}", text, page)
+
+
+def figure_text(fig, *, name, caption, alt):
+    """Write a figure as a MyST directive with the image inside, for a page, and close it.
+
+    Parameters
+    ----------
+    fig, name, caption, alt
+        As for :func:`show_figure`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        As :func:`show_figure`.
+    """
+    return _figure(fig, name, caption, alt)[2]
+
+
+def _figure(fig, name, caption, alt):
+    """Draw a figure: as a data address, its width in pixels, and as a directive."""
     _check(name, caption=caption, alt=alt)
     png, width = _png(fig)
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
@@ -50,12 +81,7 @@ def show_figure(fig, *, name, caption, alt):
         align="center",
         **{"class": "dark-light"},  # the theme must not change grey levels in dark mode
     )
-    page = (
-        f'<figure style="margin: 1em 0"><img src="{source}" alt="{html.escape(_line(alt))}" '
-        f'style="width: {width}px; max-width: 100%; height: auto; background: white">'
-        f"<figcaption>{_html(caption)}</figcaption></figure>"
-    )
-    _send(f"Figure {name}: {_line(caption)}", text, page)
+    return source, width, text
 
 
 def show_table(table, *, name, caption, decimals=2):

@@ -46,12 +46,22 @@ def stage(checkout, *, copies, numbers):
             _extract_images(notebook, folder / "notebooks")
             nbformat.write(notebook, folder / "notebooks" / path.name)
     _write_yaml(folder / "_toc.yml", without(_read_yaml(checkout / "_toc.yml"), left_out))
+    numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
     _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
     return left_out
 
 
 def _extract_images(notebook, folder):
     """Write the images of figure directives to files, so that pages stay light."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/markdown" in data:
+                data["text/markdown"] = _to_files(data["text/markdown"], folder)
+
+
+def _to_files(text, folder):
+    """Write the images of a text into `figures` in its page's folder, and name the files instead."""
     def to_file(match):
         png = base64.b64decode(match[1])
         name = f"figures/{digest_of(png)[:16]}.png"
@@ -59,11 +69,7 @@ def _extract_images(notebook, folder):
         (folder / name).write_bytes(png)
         return name
 
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "text/markdown" in data:
-                data["text/markdown"] = IMAGE.sub(to_file, data["text/markdown"])
+    return IMAGE.sub(to_file, text)
 
 
 def without(contents, chapters):
