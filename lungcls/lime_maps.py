@@ -1,14 +1,10 @@
 """LIME for grey images: which pieces of a picture a network's answer hangs on.
 
 The `lime` package explains an answer by switching pieces of the picture off at random and
-fitting a line to how the probability moves [1]_. Here it gets pieces that suit grey CT, a fixed
+fitting a line to how the probability moves. Here it gets pieces that suit grey CT, a fixed
 random state, and batches of pictures made at once; the sampling, the weights and the fit are
 its own. A piece that is off shows the blurred image: the package's default, the piece's own
 mean, would leave a nodule of even grey as it is.
-
-References
-----------
-.. [1] ribeiro2016
 """
 
 from dataclasses import dataclass
@@ -95,7 +91,7 @@ def segment(image, *, pieces=PIECES, compactness=0.3):
 
 def explain(predict, images, classes, *, seed, pieces=PIECES, samples=SAMPLES, hide="blur", batch_size=128,
             progress=False):  # fmt: skip
-    """Explain what a network says of images.
+    """Explain what a network says of images [1]_.
 
     Parameters
     ----------
@@ -125,6 +121,10 @@ def explain(predict, images, classes, *, seed, pieces=PIECES, samples=SAMPLES, h
     ------
     ValueError
         If the images are not (n, H, W, 1), or `classes` does not fit.
+
+    References
+    ----------
+    .. [1] ribeiro2016
     """
     from tqdm.auto import tqdm
 

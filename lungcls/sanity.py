@@ -1,11 +1,7 @@
 """Do maps depend on what a network has learnt? Randomise it from the top down and look again.
 
 A map that stays as it was while the weights are replaced shows the image, or the shape of the
-network, and not what was learnt [1]_.
-
-References
-----------
-.. [1] adebayo2018
+network, and not what was learnt.
 """
 
 import re
@@ -88,7 +84,7 @@ def stages(model):
 
 
 def randomised(model, explain, *, seed, names=None):
-    """Explain with a network whose stages are replaced by random weights, one after the other.
+    """Explain with a network whose stages are replaced by random weights, one after the other [1]_.
 
     A layer's kernel is drawn anew with the mean and the spread that it had, so signals keep
     their size; normalisation keeps its statistics. Afterwards the network is as it was.
@@ -112,6 +108,10 @@ def randomised(model, explain, *, seed, names=None):
     ------
     ValueError
         If a stage does not exist; the message lists them.
+
+    References
+    ----------
+    .. [1] adebayo2018
     """
     parts, rng = stages(model), np.random.default_rng(seed)
     if unknown := [name for name in names or () if name not in parts]:
