@@ -31,6 +31,16 @@ class Clock:
         return out
 
 
+def asked_plainly(model):
+    """The network as a user would ask it: in the batches that come, traced before the clock runs."""
+    def ask(batch):
+        y_prob = model.predict_on_batch(batch)
+        return np.concatenate([1 - y_prob, y_prob], axis=1) if y_prob.shape[1] == 1 else y_prob
+
+    ask(np.zeros((10, *model.input_shape[1:]), np.float32))
+    return ask
+
+
 def plain(ask, image, samples):
     """The package as its example calls it, on three channels."""
     from lime.lime_image import LimeImageExplainer
@@ -63,7 +73,8 @@ def main():
     recipe.fix_threads(run.config["settings"]["threads"])
     part = cohort.load(args.cohort).select(np.arange(args.images))
     images = np.asarray(predicting.images_of(run, part)[np.arange(args.images)])
-    ask = explaining.predictor(predicting.open_model(run))
+    model = predicting.open_model(run)
+    ask = explaining.predictor(model)
     ask(images)  # traces the network before the clock runs
 
     def ours(network, image):
@@ -73,7 +84,7 @@ def main():
         plain(network, image, args.samples)
 
     found = {"run": run.id, "image_size": images.shape[1], "samples": args.samples, "images": args.images}
-    found |= {"package": timed(package, ask, images), "ours": timed(ours, ask, images)}
+    found |= {"package": timed(package, asked_plainly(model), images), "ours": timed(ours, ask, images)}
     found["times faster"] = found["package"]["seconds"] / found["ours"]["seconds"]
     parts = found["ours"]
     found["bound by"] = "the network" if parts["network"] > parts["rest"] else "pictures and fit"

@@ -251,7 +251,7 @@ if ready:
 # %% [markdown]
 # ## Does the map find the nodule?
 #
-# A map can be held against the readers' outline. Four numbers, each from 0 to 1:
+# A map can be held against the readers' outline, in four numbers. All but the third run from 0 to 1.
 #
 # pointing game
 # : How often the strongest point of the map lies in the nodule {cite}`zhang2018`, or not further away than
@@ -261,14 +261,21 @@ if ready:
 # : Which part of the map lies inside the outline.
 #
 # concentration
-# : The same on a scale that starts at 0, for a map that is the same everywhere, and ends at 1, for the best that
-#   *any* map on the same grid can reach; below 0 the map turns away. A cell that is larger than the nodule spills
-#   over its edge, so even the best map has a low share where the nodule is small. On this scale a map of 4 × 4
-#   cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
+# : The same on a scale that starts at 0, for a map that is the same everywhere, and ends at 1, for the best
+#   that *any* map on the same grid can reach; below 0 the map turns away. A cell that is larger than the
+#   nodule spills over its edge, so even the best map has a low share where the nodule is small. On this scale
+#   a map of 4 × 4 cells and one of 16 × 16 can be compared, and a full slice with a zoomed picture.
 #
 # overlap
 # : Take as many of the strongest pixels as the nodule has, and compare them with the outline: intersection
 #   over union.
+#
+# With $s$ the share, $a$ the nodule's part of the picture and $m$ the most that the share can be, the
+# concentration is
+#
+# $$
+# c = \frac{s - a}{m - a} .
+# $$
 #
 # None of them means anything alone. So four other maps stand beside Grad-CAM, on the same grid: a blob in the
 # centre, the edges of the image, chance, and the best map that the grid allows.
@@ -384,10 +391,10 @@ if ready:
 # ### The report's statement as a number
 #
 # In our words, the report says that attention concentrates on the nodule in zoomed views and spreads in full
-# slices. For each half of it, the concentration is compared with one half: a map that *concentrates* reaches at
-# least half of the way from an even map to the best one, a map that *spreads* less. The line was drawn before any
-# result was known. That the scale starts at an even map was decided after a first look, when maps made by chance
-# did well on coarse grids.
+# slices. For each half of it, the concentration is compared with one half: a map that *concentrates* reaches
+# at least half of the way from an even map to the best one, a map that *spreads* less. The line was drawn
+# before any result was known. That the scale starts at an even map was decided after a first look, when maps
+# made by chance did well on coarse grids.
 
 # %% tags=["hide-input"]
 def concentration(key):
@@ -430,11 +437,11 @@ if ready:
 # %% [markdown]
 # ### Which answer, and the grey frame
 #
-# A map speaks for the answer that was given. What speaks for *malignant* may well be the nodule; what speaks for
-# *benign* is often that there is little of it, and that lies elsewhere. In the zoomed view, "elsewhere" has a
-# name. In our reconstruction a grey frame surrounds the picture, and the smaller the readers' box was, the wider
-# it is (see [Full slice against zoomed nodule](06_views.ipynb)). So the maps are divided by the answer, and the
-# part of each that lies on the frame is measured.
+# A map speaks for the answer that was given. What speaks for *malignant* may well be the nodule; what speaks
+# for *benign* is often that there is little of it, and that lies elsewhere. In the zoomed view, "elsewhere"
+# has a name. In our reconstruction a grey frame surrounds the picture, and the smaller the readers' box was,
+# the wider it is (see [Full slice against zoomed nodule](06_views.ipynb)). So the maps are divided by the
+# answer, and the part of each that lies on the frame is measured.
 
 
 # %% tags=["hide-input"]
