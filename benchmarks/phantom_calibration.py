@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from lungcls import cohort as cohorts
+from lungcls import cohort as cohorts, comparing
 from lungcls.sources import phantom
 
 FOLDS = 5
@@ -43,8 +43,9 @@ def main():
     masks = {"phantom": twin.masks["context"][:] > 0, "real": real.masks["context"][:] > 0}
     found = {"cases": len(real), "seed": options.seed, "appearance": {}}
     profiles = {}
+    marked = real.cases["ratings"].str.split().str.len().to_numpy()
     for name in windows:
-        found["appearance"][name], profiles[name] = appearance(windows[name], masks[name])
+        found["appearance"][name], profiles[name] = appearance(windows[name], masks[name], marked)
     print_appearance(found["appearance"])
     plot(profiles, out / "phantom_calibration.png")
     if options.epochs:
@@ -77,8 +78,10 @@ def stretch(images):
 # --- Appearance -------------------------------------------------------------------------
 
 
-def appearance(images, masks):
+def appearance(images, masks, marked):
     """Measure grey levels, grain of the lung, and the nodule's contrast and edge.
+
+    `marked` is how many readers marked each nodule.
 
     Returns
     -------
@@ -108,6 +111,8 @@ def appearance(images, masks):
         "nodule contrast, lower quartile": np.nanquantile(contrast, 0.25),
         "nodule contrast, median": np.nanmedian(contrast),
         "nodule contrast, upper quartile": np.nanquantile(contrast, 0.75),
+        "nodule contrast, median where 1 reader marked it": np.nanmedian(contrast[marked == 1]),
+        "nodule contrast, median where 4 readers marked it": np.nanmedian(contrast[marked == 4]),
     }
     numbers = {key: round(float(value), 4) for key, value in numbers.items()}
     quartiles = np.nanquantile(edges, [0.25, 0.5, 0.75], axis=0)
@@ -184,7 +189,8 @@ def networks(windows, cases, *, epochs, seed):
     -------
     dict
         AUC by training and test source and diameter band (mean of folds, and pooled),
-        the differences that the calibration bounds, and the AUC of telling the sources apart.
+        the differences that the calibration bounds (pooled: with the 95 % interval of
+        DeLong's test, patients as clusters), and the AUC of telling the sources apart.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -208,10 +214,13 @@ def networks(windows, cases, *, epochs, seed):
         print(f"fold {fold + 1} of {FOLDS}: {time.perf_counter() - start:.0f} s", flush=True)
     diameters = cases["diameter_mm"].to_numpy()
     table = {f"{a} to {b}": banded(y_true, y_prob[a, b], diameters, folds) for a, b in y_prob}
-    for band in BANDS:
+    for band, (low, high) in BANDS.items():
+        twin, inside = table["phantom to phantom"][band], (diameters >= low) & (diameters < high)
         for kind in ("mean of folds", "pooled"):
-            less = table["phantom to phantom"][band][kind] - table["real to real"][band][kind]
-            table["phantom to phantom"][band][f"{kind}, less real"] = round(less, 4)
+            twin[f"{kind}, less real"] = round(twin[kind] - table["real to real"][band][kind], 4)
+        both = (y_prob[name, name][inside] for name in ("phantom", "real"))
+        less = comparing.compare_auc(y_true[inside], *both, patients=groups[inside])
+        twin["95 % interval"] = [round(less[end], 4) for end in ("low", "high")]
     return {"auc": table, "telling apart": round(auc(sources, apart), 4), "epochs": epochs, "pixels": PIXELS}
 
 
@@ -287,6 +296,8 @@ def print_networks(found):
     less = {kind: [phantom_auc[band][f"{kind}, less real"] for band in BANDS] for kind in ("mean of folds", "pooled")}
     cells = (f"{folds:+.3f} ({pooled:+.3f})" for folds, pooled in zip(*less.values()))
     print(f"{'phantom less real':32}" + "".join(f"{cell:>18}" for cell in cells))
+    ends = ("[{:+.3f}, {:+.3f}]".format(*phantom_auc[band]["95 % interval"]) for band in BANDS)
+    print(f"{'95 % interval, pooled':32}" + "".join(f"{end:>18}" for end in ends))
     met = all(abs(gap) <= LIMITS[band] for gaps in less.values() for gap, band in zip(gaps, BANDS))
     print(f"{'allowed':32}" + "".join(f"{LIMITS[band]:18.2f}" for band in BANDS) + ("   met both ways" if met else "   NOT met"))
     print(f"telling phantom from real: AUC {found['telling apart']:.3f}")

@@ -162,14 +162,30 @@ def test_shown_characteristics_depend_on_seed_and_case_only(every):
     part = readers.rendered_characteristics(every.iloc[[1900, 3, 77]], seed=5)
     pd.testing.assert_frame_equal(part, whole.iloc[[1900, 3, 77]])
     assert not whole.equals(readers.rendered_characteristics(every, seed=6))
-    assert (whole.to_numpy() >= 1).all() and (whole["calcification"] <= 6).all() and (whole["texture"] <= 5).all()
+    assert set(whole["subtlety"]) == set(range(6)) and (whole.drop(columns="subtlety").to_numpy() >= 1).all()
+    assert (whole["calcification"] <= 6).all() and (whole["texture"] <= 5).all()
+
+
+def test_nodules_are_passed_over_as_often_as_readers_did_not_mark_them(every):
+    panel = every["ratings"].str.split().str.len().to_numpy()
+    seen = np.stack([readers.rendered_characteristics(every, seed=seed)["subtlety"] > 0 for seed in range(3)], axis=1)
+    for count in (1, 2, 3):
+        assert seen[panel == count].mean() == pytest.approx(count / 4, abs=0.05)
+    assert seen[panel >= 4].all()
+
+
+def test_whether_a_nodule_is_passed_over_does_not_depend_on_what_its_readers_said(every):
+    other = every.assign(**{name: every[name].str.replace(r"\d", "2", regex=True) for name in lidc.CHARACTERISTICS})
+    passed = [readers.rendered_characteristics(cases, seed=0)["subtlety"] == 0 for cases in (every, other)]
+    assert passed[0].any() and passed[0].equals(passed[1])
 
 
 def test_a_single_reader_s_nodule_does_not_show_its_own_reading(every):
     single = every[~every["texture"].str.contains(" ")]
     shown = readers.rendered_characteristics(single, seed=0)
+    marked = (shown["subtlety"] > 0).to_numpy()
     for name in ("subtlety", "margin", "lobulation", "spiculation"):
-        agreement = (shown[name].to_numpy() == single[name].astype(int).to_numpy()).mean()
+        agreement = (shown[name].to_numpy() == single[name].astype(int).to_numpy())[marked].mean()
         assert 0.2 < agreement < 0.75
 
 
@@ -252,6 +268,15 @@ def test_subtle_nodules_have_less_contrast_and_poor_margins_softer_edges():
     assert faint < clear - 100
     slopes = [np.abs(np.diff(drawn(margin=value)[0][72, 50:72])).max() for value in (1, 3, 5)]
     assert slopes == sorted(slopes)
+
+
+def test_a_nodule_that_was_passed_over_is_fainter_the_larger_it_is():
+    def contrast(diameter, subtlety):
+        hu, mask = drawn(diameter=diameter, subtlety=subtlety)
+        return hu[mask].mean() + 850
+
+    small, large = (contrast(diameter, 0) / contrast(diameter, 5) for diameter in (9, 31))
+    assert large < 0.5 < small < 0.9
 
 
 def test_calcification_adds_bright_spots_where_the_pattern_says():

@@ -82,13 +82,16 @@ def calibration(found):
     pooled = [_less_real(network["auc"], band, "pooled") for band in bands]
     apart = [f"{a:+.3f} ({b:+.3f})".replace("-", MINUS) for a, b in zip(less, pooled)]
     rows.append(["phantom less real", "", *apart])
+    intervals = [network["auc"]["phantom to phantom"][band]["95 % interval"] for band in bands]
+    ends = [f"[{low:+.3f}, {high:+.3f}]".replace("-", MINUS) for low, high in intervals]
+    rows.append(["95 % interval, pooled", "", *ends])
     rows.append(["malignant of all", "", *(_cases(network["auc"]["real to real"][band]) for band in bands)])
     auc = pd.DataFrame(rows, columns=["trained on", "tested on", *bands])
     rows = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
     appearance = pd.DataFrame(rows, columns=["measured on the window", "phantom", "real"])
     texts = {
         "auc": "Binary AUC of one small network by where it was trained and tested, by diameter: mean of the "
-        "folds, and in brackets all folds pooled.",
+        "folds, and in brackets all folds pooled. The interval is of the pooled difference, patients as clusters.",
         "looks": "Appearance of phantom and real windows, each stretched to 0..1.",
     }
     return {

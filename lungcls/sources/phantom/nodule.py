@@ -1,11 +1,11 @@
 """The nodule: added to a noise-free slice inside its real outline.
 
-Its characteristics are those of LIDC: subtlety (1 extremely subtle .. 5 obvious),
-internal structure (1 soft tissue, 2 fluid, 3 fat, 4 air), calcification (1 popcorn,
-2 laminated, 3 solid, 4 non-central, 5 central, 6 absent), sphericity (1 linear .. 5
-round), margin (1 poorly defined .. 5 sharp), lobulation and spiculation (1 none .. 5
-marked), texture (1 ground glass .. 3 part-solid .. 5 solid). Sphericity needs no
-drawing: it lies in the outline.
+Its characteristics are those of LIDC: subtlety (1 extremely subtle .. 5 obvious; here also
+0, passed over by a reader), internal structure (1 soft tissue, 2 fluid, 3 fat, 4 air),
+calcification (1 popcorn, 2 laminated, 3 solid, 4 non-central, 5 central, 6 absent),
+sphericity (1 linear .. 5 round), margin (1 poorly defined .. 5 sharp), lobulation and
+spiculation (1 none .. 5 marked), texture (1 ground glass .. 3 part-solid .. 5 solid).
+Sphericity needs no drawing: it lies in the outline.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, sli
     row, column : int
         Where its first pixel lies in the slice.
     shown : mapping of str to int
-        The eight characteristics to show.
+        The eight characteristics to show, from `readers.rendered_characteristics`.
     pixel_spacing_mm, slice_thickness_mm : float
     rng : numpy.random.Generator
     size : float in (0, 1], default 1
@@ -63,7 +63,7 @@ def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, sli
         _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng),
         _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng),
     ])
-    share = np.maximum(cover, strands) * CONTRAST[shown["subtlety"]]
+    share = np.maximum(cover, strands) * _contrast(shown["subtlety"], radius * pixel_spacing_mm)
     tissue = TISSUE[shown["internal_structure"]] + rng.normal(0.0, 12.0) + _grain(depth.shape, radius, rng)
     added = hu.copy()
     added[patch] += share * np.maximum(tissue - hu[patch], 0.0)
@@ -119,6 +119,11 @@ def _body(depth_mm, radius_mm, shown, slice_thickness_mm):
     if shown["texture"] == 3:  # a solid core in a halo of ground glass
         density = density + (1.0 - density) * np.clip(3.0 * depth_mm / deepest - 1.0, 0.0, 1.0)
     return edge * filled * density
+
+
+def _contrast(subtlety, radius_mm):
+    """Share of the tissue that shows; a nodule that was passed over is the fainter the larger it is."""
+    return CONTRAST[subtlety] if subtlety else max(0.85 - 0.045 * radius_mm, 0.35)
 
 
 def _grain(shape, radius, rng):

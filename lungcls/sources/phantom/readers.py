@@ -4,6 +4,12 @@ The label of a nodule comes from all its readers. If its image were rendered fro
 same readings, the image would give the label away. Each nodule is therefore rendered
 from one of its readers, drawn at random, and each of that reader's eight
 characteristics is replaced by what *another* reader might have said of such a nodule.
+
+Four readers saw every scan, and the draw is among the four. Where it falls on one who did
+not mark the nodule, the image shows it as passed over: faint. Real nodules that few readers
+marked are fainter, above all large ones, and large ones are far more often benign. How many
+marked a nodule is a fact of it, like its outline, and no score: what those few said stays
+hidden.
 """
 
 from collections import Counter
@@ -17,6 +23,8 @@ import pandas as pd
 from lungcls.sources import lidc
 
 VALUES = 6  # largest value of any characteristic (calcification: 6 is absent)
+READERS = 4  # of each scan, whether they marked the nodule or not
+PASSED_OVER = 0  # subtlety of a nodule that the reader drawn did not mark
 
 
 def rendered_characteristics(cases, *, seed):
@@ -31,15 +39,16 @@ def rendered_characteristics(cases, *, seed):
     Returns
     -------
     DataFrame of int, indexed by case_id
-        The eight characteristics in the scales of LIDC. A row depends on `seed` and its
-        own case only, whatever other cases are asked for.
+        The eight characteristics in the scales of LIDC, but subtlety 0 where the reader
+        drawn did not mark the nodule; the other seven then come from one who did. A row
+        depends on `seed` and its own case only, whatever other cases are asked for.
 
     References
     ----------
     .. [1] armato2011
     """
     panels = [[text.split() for text in cases[name]] for name in lidc.CHARACTERISTICS]
-    rows = []
+    rows, passed_over = [], []
     for case_id, *readings in zip(cases["case_id"], *panels):
         rng = np.random.default_rng([seed, crc32(case_id.encode()), crc32(b"readers")])
         reader = rng.integers(len(readings[0]))
@@ -48,8 +57,11 @@ def rendered_characteristics(cases, *, seed):
             1 + int(np.searchsorted(_up_to(name)[int(reading[reader]) - 1], chance, side="right"))
             for name, reading, chance in zip(lidc.CHARACTERISTICS, readings, drawn)
         ])
+        passed_over.append(rng.random() * READERS >= len(readings[0]))
     index = pd.Index(cases["case_id"], name="case_id")
-    return pd.DataFrame(rows, columns=list(lidc.CHARACTERISTICS), index=index)
+    shown = pd.DataFrame(rows, columns=list(lidc.CHARACTERISTICS), index=index)
+    shown.loc[passed_over, "subtlety"] = PASSED_OVER
+    return shown
 
 
 @cache
