@@ -3,8 +3,8 @@
 Both recipes train the same committee of small networks (:mod:`lungcls.committee`) on a
 square of fixed size in mm around the nodule (:mod:`lungcls.fields`); they differ in the
 probabilities that it gives and in the rule that decides (:mod:`lungcls.decoding`). No mask,
-box, diameter or number of readers goes in. The reader's score and, where there are any, the
-single ratings are labels of training cases.
+box, diameter or number of readers goes in. The score and, where they are known, the single
+ratings and the diameter are labels of training cases.
 
 The run looks like any other, with two differences. `predictions.csv` holds for training and
 validation cases what the member says that has not seen them; and `decoding.json` holds the
@@ -35,9 +35,10 @@ CODE = ("best", "committee", "decoding", "fields", "fitting", "models", "preproc
 class Recipe:
     """Everything that shapes a run of a committee; the defaults are the best that was found."""
 
-    field_mm: float = 48.0  # of the square; the members' near channel shows its middle half
-    image_size: int = 96  # half a millimetre a pixel, about that of the scans
+    field_mm: float = 40.0  # of the square; the members' near channel shows its middle half
+    image_size: int = 80  # half a millimetre a pixel, about that of the scans
     share: float = 0.4  # of the readers' histogram in the targets; the rest is the label's
+    size: int = 1  # 1: members also learn the size class of training cases, where it is known; 0: not
     members: int = 5  # each leaves out another part of the cases
     filters: tuple = (16, 32, 64, 128)
     dense: int = 64
@@ -194,6 +195,8 @@ def _train(job, progress):
     groups = left_out(cohort.cases, split["split"].to_numpy(), chosen, config["seed"])
     ratings = cohort.cases["ratings"].fillna("").astype(str) if "ratings" in cohort.cases else None
     wanted = committee.targets(cohort.labels("multiclass"), ratings, share=chosen.share)
+    diameters = cohort.cases["diameter_mm"] if "diameter_mm" in cohort.cases and chosen.size else None
+    wanted = committee.with_size(wanted, diameters)
     build = {name: getattr(chosen, name) for name in ("image_size", "filters", "dense", "dropout")}
     options = {name: getattr(chosen, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
     try:

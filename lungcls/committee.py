@@ -4,6 +4,10 @@ Each member is trained on all cases but those that were left out for it, so that
 committee as a whole has an opinion on every case from a member that has not seen it: what a
 decision rule is fitted on. What new cases get is the mean of all members over the eight
 ways to turn and mirror an image.
+
+Where the diameters of the training cases are known, a member learns to name score and size
+class together, one logit for each pair, and the size is summed out of its answer. It has to
+see how large a nodule is, and is never told.
 """
 
 import keras
@@ -14,9 +18,11 @@ from lungcls.fitting import Examples, fit, unaugmented
 from lungcls.models import MOMENTUM
 from lungcls.readers import panels, score_counts
 
+SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
 
-def member(*, image_size, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
-    """Build one member: four blocks of convolution on two scales, ending in five logits.
+
+def member(*, image_size, sizes=1, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
+    """Build one member: four blocks of convolution on two scales, ending in logits.
 
     The whole image at half its resolution and its middle half as it is are the two channels
     of one small image: a fovea and its surroundings for the price of one.
@@ -25,6 +31,8 @@ def member(*, image_size, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed
     ----------
     image_size : int
         Side of the input in pixels, a multiple of 4.
+    sizes : int, default 1
+        Size classes that are named with the score.
     filters : sequence of int
         Of each block's 3x3 convolution.
     dense : int
@@ -37,7 +45,8 @@ def member(*, image_size, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed
     Returns
     -------
     keras.Model
-        From float images (n, image_size, image_size, 1) in [0, 1] to logits (n, 5).
+        From float images (n, image_size, image_size, 1) in [0, 1] to logits (n, 5 * sizes),
+        those of one score side by side.
 
     Raises
     ------
@@ -61,7 +70,7 @@ def member(*, image_size, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout_pool")(x)
     x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
     x = keras.layers.Dropout(dropout, seed=seed + 1, name="dropout")(x)
-    return keras.Model(image, keras.layers.Dense(5, name="logits")(x), name=f"member_{seed}")
+    return keras.Model(image, keras.layers.Dense(5 * sizes, name="logits")(x), name=f"member_{seed}")
 
 
 def targets(scores, ratings, *, share):
@@ -99,6 +108,27 @@ def targets(scores, ratings, *, share):
     return mixed.astype(np.float32)
 
 
+def with_size(wanted, diameters):
+    """Spread the targets of each score over the size class of the case.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (n, 5), float32
+        As :func:`targets` gives them.
+    diameters : ndarray of shape (n,), float, or None
+        In mm; labels of training cases, never an input. None, or a missing one among them:
+        the targets stay as they are.
+
+    Returns
+    -------
+    ndarray of shape (n, 5 * sizes), float32
+    """
+    if diameters is None or not (np.asarray(diameters, dtype=float) > 0).all():
+        return wanted
+    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
+    return (wanted[:, :, None] * classes[:, None, :]).reshape(len(wanted), -1)
+
+
 def turn(images, *, seed, shift=0.06, grey=0.1):
     """Turn by quarters, mirror, move and re-grade images at random; sizes stay as they are.
 
@@ -133,8 +163,8 @@ def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **
     Parameters
     ----------
     images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
-    wanted : ndarray of shape (n, 5), float32
-        As :func:`targets` gives them.
+    wanted : ndarray of shape (n, 5 * sizes), float32
+        As :func:`targets` and :func:`with_size` give them.
     groups : ndarray of shape (n,), int from 0 on
         The member that leaves a case out; cases of one patient belong together. Below 0:
         no member sees it.
@@ -166,7 +196,7 @@ def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **
     for number in range(groups.max() + 1):
         rows = np.flatnonzero((groups >= 0) & (groups != number))
         out = np.flatnonzero(groups == number)
-        one = member(seed=1000 * seed + number, **build)
+        one = member(seed=1000 * seed + number, sizes=wanted.shape[1] // 5, **build)
         examples = Examples(inputs, rows, wanted[rows], np.ones(len(rows)), np.ones(len(rows), bool))
         histories.append(fit(one, examples, unaugmented(inputs, out, wanted[out]), seed=1000 * seed + number,
                              patience=None, checkpoint=checkpoint(number), progress=progress, **options))
@@ -180,7 +210,7 @@ def join(members, task):
     Parameters
     ----------
     members : sequence of keras.Model
-        From images to five logits.
+        From images to logits, as :func:`member` builds them.
     task : {"binary", "multiclass"}
         Binary: malignant are scores 4 and 5.
 
@@ -201,7 +231,8 @@ def join(members, task):
     image = keras.Input(members[0].input.shape[1:], name="image")
     turned = ops.concatenate(_turns(image), axis=0)
     y_prob = sum(ops.softmax(one(turned)) for one in members) / len(members)
-    y_prob = ops.mean(ops.reshape(y_prob, (8, -1, 5)), axis=0)
+    y_prob = ops.mean(ops.reshape(y_prob, (8, -1, y_prob.shape[1])), axis=0)
+    y_prob = ops.sum(ops.reshape(y_prob, (-1, 5, y_prob.shape[1] // 5)), axis=2)
     if task == "binary":
         y_prob = ops.sum(y_prob[:, 3:], axis=1, keepdims=True)
     y_prob = ops.clip(y_prob, 1e-7, 1 - 1e-7)
