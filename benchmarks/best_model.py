@@ -1,7 +1,6 @@
 """The best model that the data allows: what was tried, and the recipe scored once.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
-    python benchmarks/best_model.py carry /data/lidc    the few that are carried to five folds
     python benchmarks/best_model.py final /data/lidc    the recipe, on folds that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
 
@@ -24,7 +23,6 @@ import pandas as pd
 from lungcls import baselines, best, cohort as cohorts, decoding, intervals, keys, metrics, recipe, splitting
 from lungcls.fields import cut
 from lungcls.files import whole_text
-from lungcls.report import reported
 
 CHOOSING, SCORING = 0, 1  # seeds of the folds that choose and of those that score
 FOLDS = 5
@@ -32,26 +30,33 @@ HALF, WHOLE = 20, 40  # epochs
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128), "depth": 1, "pool": "mean",
-        "rate": 2e-3, "batch": 64, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "cutout": 0, "gates": False}  # fmt: skip
+        "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0}  # fmt: skip
 SMALL = {"mm": (20, 40), "pixels": 40}
+THREE = {"mm": (16, 32, 64), "pixels": 40}
+PAIRS = SMALL | {"pairs": True}
 
-# name: (what is different, in words; the options that say so)
+# In the order in which they were tried: what is different from the base, in words and in options.
 TRIES = {
-    "ms24_48": ("two scales, 24 and 48 mm: the base", {}),
-    "base40": ("one scale, 40 mm at 64 pixels", {"mm": (40,), "pixels": 64}),
-    "s24": ("one scale, 24 mm", {"mm": (24,)}),
-    "s32": ("one scale, 32 mm", {"mm": (32,)}),
-    "ms20_40_p40": ("two scales, 20 and 40 mm at 40 pixels", SMALL),
-    "b2_3s": ("three scales, 16, 32 and 64 mm at 40 pixels", {"mm": (16, 32, 64), "pixels": 40}),
-    "ms24_48_hard": ("targets: the label alone", {"share": 0.0}),
-    "ms24_48_aux": ("also learns the diameter of training cases", {"size": 0.3}),
-    "ms24_48_ord": ("also a loss on the order of the scores", {"ordinal": 0.5}),
+    "one scale, 40 mm at 64 pixels": {"mm": (40,), "pixels": 64},
+    "two scales, 24 and 48 mm (base)": {},
+    "targets: the label alone": {"share": 0.0},
+    "also the diameter as a number": {"size": 0.3},
+    "also a loss on the order of scores": {"ordinal": 0.5},
+    "one scale, 24 mm": {"mm": (24,)},
+    "one scale, 32 mm": {"mm": (32,)},
+    "two scales, 20 and 40 mm": SMALL,
+    "three scales, 16, 32 and 64 mm": THREE,
+    "20 and 40 mm, also the diameter": SMALL | {"size": 0.3},
+    "20 and 40 mm, also the outline": SMALL | {"mask": 2.0},
+    "20 and 40 mm, also the outline, 40 epochs": SMALL | {"mask": 2.0, "epochs": WHOLE},
+    "20 and 40 mm, score and size in pairs, 40 epochs": PAIRS | {"epochs": WHOLE},
 }
+BASIS = "two scales, 24 and 48 mm (base)"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "carry", "final", "report"])
+    parser.add_argument("command", choices=["screen", "final", "report"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
     options = parser.parse_args()
@@ -77,124 +82,305 @@ class Data:
         self.cases, self.folds = cases, splitting.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
         self.targets = lambda share: committee.targets(cases["malignancy"], cases["ratings"], share=share)
+        self.pairs = lambda wanted: committee.with_size(wanted, cases["diameter_mm"].to_numpy(float))
         self.size = (np.log(cases["diameter_mm"].to_numpy(float)) - 2.1) / 0.6  # a target only, never an input
 
-    def squares(self, mm, pixels):
-        spacing, images = self.cases["pixel_spacing_mm"].to_numpy(float), self.cohort.views["context"][:]
-        return np.stack([cut(images, spacing=spacing, field=field, size=pixels) for field in mm], axis=-1)
+    def squares(self, options, masks=False):
+        spacing = self.cases["pixel_spacing_mm"].to_numpy(float)
+        images = (self.cohort.masks if masks else self.cohort.views)["context"][:]
+        made = {"spacing": spacing, "size": options["pixels"]}
+        return np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
 
 
 def network(options, seed):
-    """A candidate: blocks of convolution, five logits and one number for the diameter."""
+    """A candidate: from images to its logits, to one number for the diameter, and to outlines."""
     import keras
-    from keras import layers
+    from keras import layers, ops
+
+    def convolved(x, width, side=3):
+        x = layers.Conv2D(width, side, padding="same", use_bias=False)(x)
+        return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     image = keras.Input((options["pixels"], options["pixels"], len(options["mm"])))
-    x = image
+    x, blocks = image, []
     for width in options["filters"]:
         for _ in range(options["depth"]):
-            x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
-            x = layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
-        if options["gates"]:
-            gate = layers.Dense(max(4, width // 4), activation="relu")(layers.GlobalAveragePooling2D()(x))
-            x = layers.Multiply()([x, layers.Reshape((1, 1, width))(layers.Dense(width, activation="sigmoid")(gate))])
+            x = convolved(x, width)
+        blocks.append(x)
         x = layers.MaxPooling2D()(x)
-    pooled = [layers.GlobalAveragePooling2D()(x)]
-    x = layers.Concatenate()([*pooled, layers.GlobalMaxPooling2D()(x)]) if options["pool"] == "both" else pooled[0]
+    found, outlines, area = [layers.GlobalAveragePooling2D()(x)], image[..., :1], None
+    if options["pool"] == "both":
+        found.append(layers.GlobalMaxPooling2D()(x))
+    if options["mask"]:  # outlines at half the resolution; their area, and what lies inside, go on
+        upper = layers.UpSampling2D(2)(convolved(blocks[2], 16, 1))
+        together = layers.Concatenate()([upper, convolved(blocks[1], 16, 1)])
+        outlines = layers.Conv2D(len(options["mm"]), 1)(convolved(together, 16))
+        inside = ops.sigmoid(outlines)
+        area = (ops.log(ops.mean(inside, axis=(1, 2)) + 1e-3) + 3.5) / 1.5
+        near = inside[..., :1]
+        found += [area, ops.sum(blocks[1] * near, axis=(1, 2)) / (ops.sum(near, axis=(1, 2)) + 0.5)]
+    x = layers.Concatenate()(found) if len(found) > 1 else found[0]
     x = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(layers.Dropout(0.3)(x)))
-    return keras.Model(image, layers.Dense(6 if options["size"] else 5)(x))
+    x = x if area is None else layers.Concatenate()([x, area])
+    logits = layers.Dense(30 if options["pairs"] else 5)(x)
+    return keras.Model(image, [logits, layers.Dense(1)(x), outlines])
 
 
-def fit(data, options, rows, *, epochs, seed):
+def fit(data, options, rows, seed):
     """Train a candidate with TensorFlow: its losses are more than one target a case."""
     import keras
     import tensorflow as tf
 
-    x, t = data.squares(options["mm"], options["pixels"])[rows], data.targets(options["share"])[rows]
-    size = data.size[rows].astype(np.float32)
-    model, batch = network(options, seed), options["batch"]
+    wanted = data.targets(options["share"])
+    x, t = data.squares(options)[rows], (data.pairs(wanted) if options["pairs"] else wanted)[rows]
+    size = data.size[rows].astype(np.float32)[:, None]
+    drawn = data.squares(options, masks=True)[rows] if options["mask"] else np.zeros_like(x[..., :1])
+    model, batch, epochs = network(options, seed), 64, options["epochs"]
     steps = len(x) // batch
-    rate = keras.optimizers.schedules.CosineDecay(
-        options["rate"] / 10, (epochs - 1) * steps, warmup_target=options["rate"], warmup_steps=steps, alpha=0.01)
+    rate = keras.optimizers.schedules.CosineDecay(2e-4, (epochs - 1) * steps, warmup_target=2e-3,
+                                                  warmup_steps=steps, alpha=0.01)  # fmt: skip
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def step(images, targets, sizes):
+    def step(images, targets, sizes, outlines):
         with tf.GradientTape() as tape:
-            z = model(images, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, z[:, :5]))
+            logits, number, shown = model(images, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             if options["ordinal"]:  # cross-entropy of "above score k", for k = 1..4
-                below = tf.clip_by_value(tf.cumsum(tf.nn.softmax(z[:, :5]), axis=1)[:, :4], 1e-5, 1 - 1e-5)
-                wanted = tf.cumsum(targets, axis=1)[:, :4]
-                each = -wanted * tf.math.log(below) - (1 - wanted) * tf.math.log(1 - below)
+                below = tf.clip_by_value(tf.cumsum(tf.nn.softmax(logits), axis=1)[:, :4], 1e-5, 1 - 1e-5)
+                truth = tf.cumsum(targets, axis=1)[:, :4]
+                each = -truth * tf.math.log(below) - (1 - truth) * tf.math.log(1 - below)
                 loss += options["ordinal"] * tf.reduce_mean(tf.reduce_sum(each, axis=1))
             if options["size"]:
-                loss += options["size"] * tf.reduce_mean((z[:, 5] - sizes) ** 2)
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+                loss += options["size"] * tf.reduce_mean((number - sizes) ** 2)
+            if options["mask"]:
+                half = tf.nn.avg_pool2d(outlines, 2, 2, "VALID")
+                loss += options["mask"] * tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(half, shown))
+        weights = model.trainable_variables
+        pairs = zip(tape.gradient(loss, weights, unconnected_gradients="zero"), weights)
+        optimizer.apply_gradients(pairs)
 
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         order = rng.permutation(len(x))[: steps * batch].reshape(steps, batch)
         for chosen in order:
-            step(*(tf.constant(part, tf.float32) for part in changed(x, t, size, chosen, options, rng)))
+            images, outlines, targets, sizes = changed(x, drawn, t, size, chosen, options, rng)
+            step(*(tf.constant(part, tf.float32) for part in (images, targets, sizes, outlines)))
     return model
 
 
-def changed(x, t, size, chosen, options, rng):
-    """One batch: turned, moved, re-graded, and cut out or mixed if the candidate does so."""
+def changed(x, drawn, t, size, chosen, options, rng):
+    """One batch: images turned and moved with their outlines, re-graded, and mixed on request."""
     from lungcls.committee import turn
 
-    images, targets, sizes = turn(x[chosen], seed=int(rng.integers(2**31))), t[chosen], size[chosen]
-    if options["cutout"]:
-        side = options["cutout"]
-        for image in images[rng.random(len(images)) < 0.5]:
-            row, column = rng.integers(0, options["pixels"] - side, 2)
-            image[row : row + side, column : column + side] = 0.3
+    seed, channels = int(rng.integers(2**31)), x.shape[-1]
+    both = turn(np.concatenate([x[chosen], drawn[chosen]], axis=-1), seed=seed, grey=0)
+    gain, offset = rng.normal(1, 0.1, (len(both), 1, 1, 1)), rng.normal(0, 0.05, (len(both), 1, 1, 1))
+    images, targets, sizes = both[..., :channels] * gain + offset, t[chosen], size[chosen]
     if options["mixup"]:
         keep, other = rng.beta(*[options["mixup"]] * 2, (len(images), 1)), rng.permutation(len(images))
         images = keep[..., None, None] * images + (1 - keep[..., None, None]) * images[other]
-        targets = keep * targets + (1 - keep) * targets[other]
-        sizes = keep[:, 0] * sizes + (1 - keep[:, 0]) * sizes[other]
-    return images, targets, sizes
+        targets, sizes = (keep * part + (1 - keep) * part[other] for part in (targets, sizes))
+    return images, both[..., channels:], targets, sizes
 
 
 def answers(model, x):
-    """Mean probabilities over the eight ways to turn and mirror an image."""
+    """Mean probabilities of the five scores over the eight ways to turn and mirror an image."""
     found = []
     for way in range(8):
         turned = np.rot90(x, way % 4, axes=(1, 2))
-        z = model.predict(np.ascontiguousarray(turned[:, :, ::-1] if way > 3 else turned), verbose=0)[:, :5]
+        z = model.predict(np.ascontiguousarray(turned[:, :, ::-1] if way > 3 else turned), verbose=0)[0]
         z = np.exp(z - z.max(axis=1, keepdims=True))
-        found.append(z / z.sum(axis=1, keepdims=True))
+        found.append((z / z.sum(axis=1, keepdims=True)).reshape(len(x), 5, -1).sum(axis=2))
     return np.mean(found, axis=0)
 
 
-def tried(data, name, folds, work, *, epochs):
-    """Predictions of a candidate on some folds, each trained on the others; kept in a file each."""
-    y_prob = np.full((len(data.cases), 5), np.nan)
-    options = BASE | TRIES[name][1]
-    for fold in folds:
-        path = work / f"p_{name}_{CHOOSING}_{fold}_{epochs}.npy"
-        if not path.exists():
-            started, out = time.monotonic(), data.fold == fold
-            model = fit(data, options, np.flatnonzero(~out), epochs=epochs, seed=0)
-            np.save(path, answers(model, data.squares(options["mm"], options["pixels"])[out]))
-            print(f"{name}, fold {fold}, {epochs} epochs: {time.monotonic() - started:.0f} s", flush=True)
-        y_prob[data.fold == fold] = np.load(path)
-    return y_prob
-
-
 def screen(folder, work):
+    """Train each candidate on four folds and predict the first."""
     data = Data(folder, CHOOSING)
+    for name, changes in TRIES.items():
+        options, path = BASE | changes, place(work, name)
+        if not path.exists():
+            started, out = time.monotonic(), data.fold == 0
+            model = fit(data, options, np.flatnonzero(~out), seed=0)
+            np.save(path, answers(model, data.squares(options)[out]))
+            print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def place(work, name):
+    return work / f"try_{keys.sha(BASE | TRIES[name])[:12]}.npy"
+
+
+# --- The recipe, scored once --------------------------------------------------------------
+
+
+def final(folder, work):
+    """One run a fold; the binary recipe is made of the same networks, so it is trained once."""
+    for fold in range(FOLDS):
+        run = best.train(job_of(folder, work, fold), progress=True)
+        print(f"{run.id}: {run.environment['seconds']} s", flush=True)
+
+
+def job_of(folder, work, fold):
+    overrides = {"split_seed": SCORING, "folds": FOLDS}
+    return best.prepare(folder, "best-multiclass", seed=0, fold=fold, overrides=overrides, store=work / "runs")
+
+
+def scored(folder, work):
+    """Out-of-fold predictions of the recipe and of the diameter, by task."""
+    data = Data(folder, SCORING)
+    jobs = [job_of(folder, work, fold) for fold in range(FOLDS)]
+    found = [best.train(job) for job in jobs]
+    tables = {}
+    for task in ("binary", "multiclass"):
+        parts = [decided(run.predictions, task).assign(fold=fold) for fold, run in enumerate(found)]
+        tables["recipe", task] = in_order(pd.concat(parts), data)
+        diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
+        tables["diameter", task] = in_order(diameter, data)
+        tables["diameter, fitted rule", task] = in_order(by_rule(data, task), data)
+    return data, found, tables
+
+
+def decided(predictions, task):
+    """Test predictions of a run for a task, with a rule fitted on its other cases."""
+    columns = [f"p_{score}" for score in range(1, 6)]
+    y_prob, y_true = predictions[columns].to_numpy(), predictions["y_true"].to_numpy()
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+        y_true = cohorts.to_binary(y_true)
+    return table_of(predictions["case_id"].to_numpy(), predictions["split"].to_numpy(), y_true, y_prob, task)
+
+
+def by_rule(data, task):
+    """The diameter with the recipe's own kind of decision: the stronger of the two baselines."""
+    parts = []
+    for fold in range(FOLDS):
+        part = np.where(data.fold == fold, "test", "train")
+        split = pd.DataFrame({"case_id": data.cases["case_id"], "split": part})
+        found = baselines.predict("diameter", data.cohort, split, task=task, seed=0)
+        y_prob = found[[name for name in found if name.startswith("p_")]].to_numpy()
+        parts.append(table_of(found["case_id"].to_numpy(), part, found["y_true"].to_numpy(), y_prob, task))
+    return pd.concat(parts)
+
+
+def table_of(case_ids, split, y_true, y_prob, task):
+    out = split == "test"
+    cuts = decoding.fit(y_true[~out], y_prob[~out], task)
+    table = recipe.prediction_table(case_ids[out], y_prob[out], task)
+    return table.assign(y_true=y_true[out], y_pred=decoding.decide(y_prob[out], cuts, task))
+
+
+def in_order(table, data):
+    return table.set_index("case_id").loc[data.cases["case_id"]].reset_index()
+
+
+# --- What is recorded -------------------------------------------------------------------
+
+SCORES = {"binary": ("F1 (weighted)", "accuracy"), "multiclass": ("F1 (weighted)", "quadratic weighted kappa",
+                                                                "accuracy")}  # fmt: skip
+
+
+def numbers(table, fold, task):
+    """A function of resampling weights that gives the scores; the AUC is the mean over folds."""
+    y_true, y_pred = table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+    y_prob = table[[name for name in table if name.startswith("p_")]].to_numpy()
+
+    def statistic(weights):
+        all_of = metrics.weighted_scores(y_true, y_pred, weights=weights, task=task, average="weighted")
+        found = {name: all_of[name] for name in SCORES[task]}
+        if task == "binary":
+            weights = np.ones((1, len(y_true))) if weights is None else weights
+            areas = [metrics.ranking(y_true[fold == one] == 1, y_prob[fold == one, 1], weights[:, fold == one])[0]
+                     for one in np.unique(fold)]  # fmt: skip
+            found["AUC"] = np.mean(areas, axis=0)
+        return found
+
+    return statistic
+
+
+def with_intervals(statistic, patients):
+    value, draws = intervals.resample(statistic, patients=patients, seed=0)
+    table = intervals.summary(value, draws, patients=patients)
+    rows = {row.score: {"value": row.value, "low": row.low, "high": row.high} for row in table.itertuples()}
+    return rounded(rows)
+
+
+def less(first, second):
+    def statistic(weights):
+        one, other = first(weights), second(weights)
+        return {name: one[name] - other[name] for name in one}
+
+    return statistic
+
+
+def rounded(found):
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return round(float(found), 4)
+
+
+def screened(folder, work):
+    """Each candidate's scores on the first fold, and paired differences from the base.
+
+    Decisions need no fitting here: the likelier of two classes, and the rounded expected score.
+    """
+    data = Data(folder, CHOOSING)
+    out = data.fold == 0
+    cases, patients = data.cases[out], data.cases["patient_id"][out].to_numpy()
+    made, rows = {}, []
     for name in TRIES:
-        tried(data, name, [0], work, epochs=HALF)
+        y_prob = np.load(place(work, name))
+        score = cases["malignancy"].to_numpy()
+        made[name] = {task: numbers(plain(score, y_prob, task), np.zeros(len(score)), task) for task in SCORES}
+    for name, by_task in made.items():
+        row = {"name": name, "epochs": (BASE | TRIES[name])["epochs"]}
+        for task, statistic in by_task.items():
+            row[task] = with_intervals(statistic, patients)
+            row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
+        rows.append(row)
+    return {"cases": int(out.sum()), "base": BASIS, "tries": rows}
 
 
-def carry(folder, work):
-    data = Data(folder, CHOOSING)
-    for name in CARRIED:
-        tried(data, name, range(FOLDS), work, epochs=HALF)
+def plain(score, y_prob, task):
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+        table = pd.DataFrame(y_prob, columns=["p_benign", "p_malignant"])
+        return table.assign(y_true=cohorts.to_binary(score), y_pred=(y_prob[:, 1] > 0.5).astype(int))
+    table = pd.DataFrame(y_prob, columns=[f"p_{i}" for i in range(1, 6)])
+    return table.assign(y_true=score, y_pred=np.rint(decoding.value(y_prob, task)).astype(int))
+
+
+def report(folder, work):
+    """Write the record: tries, final scores, paired differences, and predictions."""
+    data, found, tables = scored(folder, work)
+    patients = data.cases["patient_id"].to_numpy()
+    made = {key: numbers(table, data.fold, key[1]) for key, table in tables.items()}
+    scores, gains = {}, {}
+    for task in SCORES:
+        scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
+        others = [name for name, of in made if of == task and name != "recipe"]
+        gains[task] = {f"recipe less {name}": with_intervals(less(made["recipe", task], made[name, task]), patients)
+                       for name in others}  # fmt: skip
+    content = {
+        "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
+        "recipe": found[0].config["settings"], "keys": [run.config["key"] for run in found],
+        "engine": keys.engine(), "processor_seconds": [run.environment["processor_seconds"] for run in found],
+        "screening": screened(folder, work), "scores": scores, "differences": gains,
+    }
+    whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
+    both = tables["recipe", "multiclass"].merge(
+        tables["recipe", "binary"][["case_id", "p_malignant", "y_true", "y_pred"]], on="case_id",
+        suffixes=("", "_binary"))  # fmt: skip
+    columns = ["case_id", "fold", "y_true", *(f"p_{i}" for i in range(1, 6)), "y_pred", "y_true_binary",
+               "p_malignant", "y_pred_binary"]  # fmt: skip
+    text = both[columns].round(6).to_csv(index=False, lineterminator="\n")
+    whole_text(RESULTS / "best_model_predictions.csv", text)
+    print(json.dumps({"scores": scores, "differences": gains}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -46,6 +46,21 @@ def test_targets_mix_label_and_readers():
         committee.targets([5], ["4"], share=2)
 
 
+def test_score_and_size_are_one_target_and_the_size_is_summed_out(images):
+    wanted = committee.targets([5, 1], ["4 5", "1"], share=0.4)
+    found = committee.with_size(wanted, np.array([4.0, 30.0]))
+    assert found.shape == (2, 5 * (len(committee.SIZES) + 1))
+    np.testing.assert_allclose(found.reshape(2, 5, -1).sum(axis=2), wanted, atol=1e-6)
+    np.testing.assert_allclose(found.reshape(2, 5, -1).sum(axis=1), np.eye(6)[[0, 5]], atol=1e-6)
+    assert committee.with_size(wanted, None) is wanted
+    assert committee.with_size(wanted, np.array([4.0, np.nan])) is wanted
+    one = committee.member(sizes=3, **SMALL)
+    ways = [np.rot90(flip, k, axes=(1, 2)) for flip in (images, images[:, :, ::-1]) for k in range(4)]
+    pairs = np.mean([np.asarray(keras.ops.softmax(one(np.ascontiguousarray(way)))) for way in ways], axis=0)
+    whole = np.asarray(committee.join([one], "multiclass")(images))
+    np.testing.assert_allclose(whole, pairs.reshape(5, 5, 3).sum(axis=2), atol=1e-5)
+
+
 def test_turned_images_keep_their_grey_levels_where_nothing_else_changes(images):
     found = committee.turn(images, seed=3, shift=0, grey=0)
     for one, changed in zip(images[..., 0], found[..., 0]):
