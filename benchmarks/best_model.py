@@ -33,7 +33,7 @@ BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128)
         "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0}  # fmt: skip
 SMALL = {"mm": (20, 40), "pixels": 40}
 THREE = {"mm": (16, 32, 64), "pixels": 40}
-PAIRS = SMALL | {"pairs": True}
+PAIRS = SMALL | {"pairs": True}  # score and size class named together
 
 # In the order in which they were tried: what is different from the base, in words and in options.
 TRIES = {
@@ -50,6 +50,7 @@ TRIES = {
     "20 and 40 mm, also the outline": SMALL | {"mask": 2.0},
     "20 and 40 mm, also the outline, 40 epochs": SMALL | {"mask": 2.0, "epochs": WHOLE},
     "20 and 40 mm, score and size in pairs, 40 epochs": PAIRS | {"epochs": WHOLE},
+    "20 and 40 mm, pairs, two convolutions a block": PAIRS | {"depth": 2},
 }
 BASIS = "two scales, 24 and 48 mm (base)"
 
@@ -326,7 +327,7 @@ def rounded(found):
 def screened(folder, work):
     """Each candidate's scores on the first fold, and paired differences from the base.
 
-    Decisions need no fitting here: the likelier of two classes, and the rounded expected score.
+    Decisions are not fitted here: each class is called as often as it occurs in training.
     """
     data = Data(folder, CHOOSING)
     out = data.fold == 0
@@ -334,8 +335,9 @@ def screened(folder, work):
     made, rows = {}, []
     for name in TRIES:
         y_prob = np.load(place(work, name))
-        score = cases["malignancy"].to_numpy()
-        made[name] = {task: numbers(plain(score, y_prob, task), np.zeros(len(score)), task) for task in SCORES}
+        score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
+        made[name] = {task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
+                      for task in SCORES}  # fmt: skip
     for name, by_task in made.items():
         row = {"name": name, "epochs": (BASE | TRIES[name])["epochs"]}
         for task, statistic in by_task.items():
@@ -345,13 +347,27 @@ def screened(folder, work):
     return {"cases": int(out.sum()), "base": BASIS, "tries": rows}
 
 
-def plain(score, y_prob, task):
+def by_shares(score, known, y_prob, task):
+    """Predictions in a table: as many of each class as its share in training says."""
     if task == "binary":
         y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
-        table = pd.DataFrame(y_prob, columns=["p_benign", "p_malignant"])
-        return table.assign(y_true=cohorts.to_binary(score), y_pred=(y_prob[:, 1] > 0.5).astype(int))
-    table = pd.DataFrame(y_prob, columns=[f"p_{i}" for i in range(1, 6)])
-    return table.assign(y_true=score, y_pred=np.rint(decoding.value(y_prob, task)).astype(int))
+        score, known = cohorts.to_binary(score), cohorts.to_binary(known)
+    shares = [(known == label).mean() for label in metrics.LABELS[task]]
+    cuts = np.quantile(decoding.value(y_prob, task), np.cumsum(shares)[:-1])
+    columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
+    return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=decoding.decide(y_prob, cuts, task))
+
+
+def band_of(cases):
+    """The modelled ceiling for these panels of readers, with every number of classes that fits."""
+    from lungcls import ceiling, latent_classes, readers
+
+    counts = readers.score_counts(readers.panels(cases["ratings"]))
+    judged = latent_classes.held_out(counts, cases["patient_id"], classes=range(1, 11), seed=0, folds=10)
+    fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in judged.index[judged["kept"]]]
+    mixtures = [mixture for fitted in fits for mixture in latent_classes.nearly_best(fitted)]
+    band = ceiling.band(ceiling.reference(mixtures, counts.sum(axis=1)))
+    return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
 
 
 def report(folder, work):
@@ -369,7 +385,7 @@ def report(folder, work):
         "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
         "recipe": found[0].config["settings"], "keys": [run.config["key"] for run in found],
         "engine": keys.engine(), "processor_seconds": [run.environment["processor_seconds"] for run in found],
-        "screening": screened(folder, work), "scores": scores, "differences": gains,
+        "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores, "differences": gains,
     }
     whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
     both = tables["recipe", "multiclass"].merge(
