@@ -20,7 +20,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from lungcls import baselines, best, cohort as cohorts, decoding, intervals, keys, metrics, recipe, splitting
+from lungcls import baselines, best, decoding, intervals, keys, metrics, recipe, runs, splitting
+from lungcls import cohort as cohorts
 from lungcls.fields import cut
 from lungcls.files import whole_text
 
@@ -84,7 +85,8 @@ class Data:
         self.fold = self.folds["fold"].to_numpy()
         self.targets = lambda share: committee.targets(cases["malignancy"], cases["ratings"], share=share)
         self.pairs = lambda wanted: committee.with_size(wanted, cases["diameter_mm"].to_numpy(float))
-        self.size = (np.log(cases["diameter_mm"].to_numpy(float)) - 2.1) / 0.6  # a target only, never an input
+        diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
+        self.size = (np.log(diameters) - 2.1) / 0.6
 
     def squares(self, options, masks=False):
         spacing = self.cases["pixel_spacing_mm"].to_numpy(float)
@@ -228,15 +230,16 @@ def final(folder, work):
 
 def job_of(folder, work, fold):
     overrides = {"split_seed": SCORING, "folds": FOLDS}
-    return best.prepare(folder, "best-multiclass", seed=0, fold=fold, overrides=overrides, store=work / "runs")
+    store = work / "runs"
+    return best.prepare(folder, "best-multiclass", seed=0, fold=fold, overrides=overrides, store=store)
 
 
 def scored(folder, work):
     """Out-of-fold predictions of the recipe and of the diameter, by task."""
-    data = Data(folder, SCORING)
-    jobs = [job_of(folder, work, fold) for fold in range(FOLDS)]
-    found = [best.train(job) for job in jobs]
-    tables = {}
+    data, tables = Data(folder, SCORING), {}
+    found = sorted(runs.list_runs(work / "runs"), key=lambda run: run.config["fold"])
+    if [run.config["fold"] for run in found] != list(range(FOLDS)):
+        raise SystemExit(f"{work / 'runs'}: found {len(found)} runs, expected one a fold; run `final` first")
     for task in ("binary", "multiclass"):
         parts = [decided(run.predictions, task).assign(fold=fold) for fold, run in enumerate(found)]
         tables["recipe", task] = in_order(pd.concat(parts), data)
@@ -295,9 +298,9 @@ def numbers(table, fold, task):
         found = {name: all_of[name] for name in SCORES[task]}
         if task == "binary":
             weights = np.ones((1, len(y_true))) if weights is None else weights
-            areas = [metrics.ranking(y_true[fold == one] == 1, y_prob[fold == one, 1], weights[:, fold == one])[0]
-                     for one in np.unique(fold)]  # fmt: skip
-            found["AUC"] = np.mean(areas, axis=0)
+            parts = [fold == one for one in np.unique(fold)]
+            ranked = [metrics.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts]
+            found["AUC"] = np.mean([auc for auc, _ in ranked], axis=0)
         return found
 
     return statistic
@@ -355,7 +358,8 @@ def by_shares(score, known, y_prob, task):
     shares = [(known == label).mean() for label in metrics.LABELS[task]]
     cuts = np.quantile(decoding.value(y_prob, task), np.cumsum(shares)[:-1])
     columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
-    return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=decoding.decide(y_prob, cuts, task))
+    y_pred = decoding.decide(y_prob, cuts, task)
+    return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=y_pred)
 
 
 def band_of(cases):
@@ -364,7 +368,8 @@ def band_of(cases):
 
     counts = readers.score_counts(readers.panels(cases["ratings"]))
     judged = latent_classes.held_out(counts, cases["patient_id"], classes=range(1, 11), seed=0, folds=10)
-    fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in judged.index[judged["kept"]]]
+    kept = judged.index[judged["kept"]]
+    fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in kept]
     mixtures = [mixture for fitted in fits for mixture in latent_classes.nearly_best(fitted)]
     band = ceiling.band(ceiling.reference(mixtures, counts.sum(axis=1)))
     return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
@@ -378,14 +383,15 @@ def report(folder, work):
     scores, gains = {}, {}
     for task in SCORES:
         scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
-        others = [name for name, of in made if of == task and name != "recipe"]
-        gains[task] = {f"recipe less {name}": with_intervals(less(made["recipe", task], made[name, task]), patients)
-                       for name in others}  # fmt: skip
+        others = {name: one for (name, of), one in made.items() if of == task and name != "recipe"}
+        gains[task] = {f"recipe less {name}": with_intervals(less(made["recipe", task], one), patients)
+                       for name, one in others.items()}  # fmt: skip
     content = {
         "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
         "recipe": found[0].config["settings"], "keys": [run.config["key"] for run in found],
         "engine": keys.engine(), "processor_seconds": [run.environment["processor_seconds"] for run in found],
-        "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores, "differences": gains,
+        "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores,
+        "differences": gains,
     }
     whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
     both = tables["recipe", "multiclass"].merge(

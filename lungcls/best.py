@@ -22,6 +22,7 @@ import pandas as pd
 
 from lungcls import cohort as cohorts
 from lungcls import decoding, jobs, keys, recipe, runs, splitting
+from lungcls.arrays import BATCH
 from lungcls.backend import import_keras
 from lungcls.errors import InputError
 from lungcls.fields import Fields
@@ -55,6 +56,8 @@ class Recipe:
 
 
 RECIPES = {"best-binary": "binary", "best-multiclass": "multiclass"}
+
+_FITTED = ("epochs", "batch_size", "learning_rate", "weight_decay")  # options of lungcls.fitting.fit
 
 # What a profile makes smaller.
 _PROFILE = {
@@ -101,7 +104,7 @@ def prepare(cohort, name, *, profile="full", seed=0, fold=None, overrides=None, 
     Fields(loaded, VIEW, field=chosen.field_mm, size=chosen.image_size)  # refuses a cohort without them
     cohorts.require_classes(loaded, "multiclass")
     split, digest = jobs.shared_split(loaded, chosen, fold, store)
-    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(chosen).items()}
+    settings = asdict(chosen) | {"filters": list(chosen.filters)}
     parts = {
         "task": task, "view": VIEW, "model": "committee", "stage": "scratch", "seed": seed, "fold": fold,
         "settings": settings, "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"),
@@ -198,7 +201,7 @@ def _train(job, progress):
     diameters = cohort.cases["diameter_mm"] if "diameter_mm" in cohort.cases and chosen.size else None
     wanted = committee.with_size(wanted, diameters)
     build = {name: getattr(chosen, name) for name in ("image_size", "filters", "dense", "dropout")}
-    options = {name: getattr(chosen, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
+    options = {name: getattr(chosen, name) for name in _FITTED}
     try:
         members, histories = committee.train(
             images, wanted, groups, build=build, seed=config["seed"], progress=progress, **options,
@@ -230,8 +233,10 @@ def _images(job, cohort):
     """Cut all squares once; they stay in memory, for every epoch needs them all."""
     settings = job.config["settings"]
     squares = Fields(cohort, VIEW, field=settings["field_mm"], size=settings["image_size"])
-    cohorts.check_pixels(cohorts.Cohort(cohort.cases, {VIEW: cohort.views[VIEW]}, {}, cohort.info, cohort.folder))
-    return np.concatenate([squares[rows] for rows in np.array_split(np.arange(len(cohort)), -(-len(cohort) // 256))])
+    seen = cohorts.Cohort(cohort.cases, {VIEW: cohort.views[VIEW]}, {}, cohort.info, cohort.folder)
+    cohorts.check_pixels(seen)
+    parts = np.array_split(np.arange(len(cohort)), -(-len(cohort) // BATCH))
+    return np.concatenate([squares[rows] for rows in parts])
 
 
 def left_out(cases, split, chosen, seed):
@@ -253,7 +258,8 @@ def left_out(cases, split, chosen, seed):
     """
     groups = np.full(len(cases), -1)
     known = split != "test"
-    groups[known] = splitting.folds(cases[known], k=chosen.members, protocol=chosen.protocol, seed=seed)["fold"]
+    parts = splitting.folds(cases[known], k=chosen.members, protocol=chosen.protocol, seed=seed)
+    groups[known] = parts["fold"]
     return groups
 
 

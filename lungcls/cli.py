@@ -157,8 +157,8 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 
 @main.command()
 @COHORT
-@click.option("--recipe", "name", help="best-binary or best-multiclass: our best model, whole, and no other option "
-              "but cohort, runs, profile, seed, fold and set.")
+@click.option("--recipe", "name", help="best-binary or best-multiclass: our best model, in place of task, "
+              "view, model and stage.")
 @click.option("--task", help="binary or multiclass.")
 @click.option("--view", help="full_slice, nodule or context.")
 @click.option("--model", help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
@@ -204,8 +204,8 @@ def recipe_job(folder, name, store, pairs, wanted):
     surplus = [part for part in RUN_PARTS if wanted[part] is not None]
     if surplus:
         raise InputError(f"train: found --{surplus[0]} with --recipe, expected one of the two")
-    wanted = {key: wanted[key] or "full" if key == "profile" else wanted[key] for key in ("profile", "seed", "fold")}
-    return best.prepare(folder, name, overrides=pairs_of(pairs), store=store, **wanted)
+    options = {"profile": wanted["profile"] or "full", "seed": wanted["seed"], "fold": wanted["fold"]}
+    return best.prepare(folder, name, overrides=pairs_of(pairs), store=store, **options)
 
 
 def pairs_of(texts):

@@ -104,7 +104,8 @@ def targets(scores, ratings, *, share):
     if ratings is not None:
         counts = score_counts(panels(ratings))
         read = counts.sum(axis=1) > 0
-        mixed[read] = (1 - share) * mixed[read] + share * counts[read] / counts[read].sum(axis=1, keepdims=True)
+        said = counts[read] / counts[read].sum(axis=1, keepdims=True)
+        mixed[read] = (1 - share) * mixed[read] + share * said
     return mixed.astype(np.float32)
 
 

@@ -79,8 +79,8 @@ class Fields:
         self.spacing = np.asarray(spacing, dtype=float)
         if not (self.spacing > 0).all():
             row = int(np.argmin(self.spacing > 0))
-            raise InputError(f"{where}: cases.csv, row {row + 1}: found no pixel_spacing_mm above 0, expected "
-                             "one for a square of fixed size in mm")
+            raise InputError(f"{where}: cases.csv, row {row + 1}: found no pixel_spacing_mm above 0, "
+                             "expected one for a square of fixed size in mm")
         self.images, self.options = arrays[view], {"field": field, "size": size}
         self.shape, self.dtype = (len(cohort), size, size, 1), np.dtype(np.float32)
 

@@ -135,7 +135,8 @@ def prepare(cohort, *, task, view, model, stage, weights="imagenet", profile="qu
         "parent": parent.config["key"] if parent else "",
         **keys.engine(), "code": keys.code_digests(),
     }
-    config = configuration(parts, {"label": source.label, "digest": source.digest}, loaded.name, split, parent)
+    label = {"label": source.label, "digest": source.digest}
+    config = configuration(parts, label, loaded.name, split, parent)
     return Job(store, Path(cohort).resolve(), config, source.path, parent)
 
 

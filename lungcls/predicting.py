@@ -119,7 +119,8 @@ def masks_of(run, cohort):
 
 def _fields(run, cohort, **options):
     settings = run.config["settings"]
-    return Fields(cohort, run.config["view"], field=settings["field_mm"], size=settings["image_size"], **options)
+    size = {"field": settings["field_mm"], "size": settings["image_size"]}
+    return Fields(cohort, run.config["view"], **size, **options)
 
 
 def predict(run, cohort, *, test_time=None):

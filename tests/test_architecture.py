@@ -44,7 +44,11 @@ ARROWS = {
     "runs": "keys",
     "images": "cohort keys preprocessing zoomed",
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
-    "predicting": "augmentation backend cohort files images preprocessing recipe training",
+    "fields": "preprocessing",
+    "decoding": "metrics",
+    "committee": "fitting models readers",
+    "best": "arrays backend cohort committee decoding fields files jobs keys recipe runs splitting training",
+    "predicting": "augmentation backend cohort decoding fields files images preprocessing recipe training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",
     "records": "files",
@@ -65,7 +69,7 @@ ARROWS = {
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
-    " weights report",
+    " weights report best",
 }
 ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")

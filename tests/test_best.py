@@ -19,7 +19,8 @@ SMALL = {"image_size": 16, "field_mm": 32, "batch_size": 16}
 
 def prepared(folder, name="best-binary", **options):
     overrides = SMALL | options.pop("overrides", {})
-    return best.prepare(folder / "cohort", name, profile="smoke", overrides=overrides, store=folder / "runs", **options)
+    places = {"cohort": folder / "cohort", "store": folder / "runs"}
+    return best.prepare(name=name, profile="smoke", overrides=overrides, **places, **options)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,8 @@ def test_a_committee_takes_no_further_turns(place, run):
 
 
 def call(place, *arguments):
-    words = ["train", "--cohort", place / "cohort", "--runs", place / "runs", "--profile", "smoke", *arguments]
+    words = ["train", "--cohort", place / "cohort", "--runs", place / "runs", "--profile", "smoke"]
+    words += arguments
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
@@ -121,7 +123,7 @@ def test_the_command_finds_the_run(place, run):
     (("--recipe", "better"), "recipe: found 'better', expected one of best-binary, best-multiclass"),
     (("--recipe", "best-binary", "--model", "cnn"), "found --model with --recipe"),
     (("--task", "binary"), "found no --view, expected it, or --recipe"),
-    (("--recipe", "best-binary", "--set", "member=2"), "setting: found 'member' with a recipe, expected one of"),
+    (("--recipe", "best-binary", "--set", "member=2"), "setting: found 'member' with a recipe, expected"),
     (("--recipe", "best-binary", "--set", "epochs=two"), "epochs: found 'two', expected a value like 40"),
     (("--recipe", "best-binary", "--set", "members=1"), "members: found 1, expected 2 or more"),
     (("--recipe", "best-binary", "--set", "members"), "--set: found 'members', expected key=value"),

@@ -104,7 +104,8 @@ def test_a_member_never_sees_what_it_leaves_out(images, tmp_path, monkeypatch):
     monkeypatch.setattr(committee, "fit", watched)
     groups = np.array([0, 1, -1, 1, 0])
     wanted = committee.targets([1, 2, 3, 4, 5], None, share=0)
-    committee.train(images, wanted, groups, checkpoint=lambda number: tmp_path / str(number), build=SMALL, seed=2)
+    options = {"checkpoint": lambda number: tmp_path / str(number), "build": SMALL, "seed": 2}
+    committee.train(images, wanted, groups, **options)
     assert seen == {2000: ({1, 3}, {0, 4}), 2001: ({0, 4}, {1, 3})}
 
 

@@ -45,7 +45,8 @@ def test_fitted_cut_points_beat_the_most_probable_class_on_new_cases():
     assert cuts == sorted(cuts)
 
     def kappa(y_pred):
-        return metrics.scores(y_true, y_pred, task="multiclass", average="weighted")["quadratic weighted kappa"]
+        found = metrics.scores(y_true, y_pred, task="multiclass", average="weighted")
+        return found["quadratic weighted kappa"]
 
     assert kappa(decoding.decide(y_prob, cuts, "multiclass")) > kappa(1 + y_prob.argmax(axis=1)) + 0.02
 

@@ -66,7 +66,8 @@ def test_a_cohorts_squares_are_made_when_asked_for():
 
 def test_masks_are_cut_like_images():
     squares = Fields(with_spacing(), "nodule", field=8, size=8, masks=True)
-    np.testing.assert_array_equal(squares[np.arange(10)][..., 0] >= 0.5, with_spacing().masks["nodule"][:] > 0)
+    drawn = with_spacing().masks["nodule"][:] > 0
+    np.testing.assert_array_equal(squares[np.arange(10)][..., 0] >= 0.5, drawn)
 
 
 def test_a_cohort_that_lacks_something_is_refused():
