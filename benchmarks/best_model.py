@@ -2,13 +2,16 @@
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
     python benchmarks/best_model.py final /data/lidc    the recipe, on folds that chose nothing
+    python benchmarks/best_model.py features /data/lidc --weights mobilenet.h5   see *Pretrained* below
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
 predicted is kept in `--work`. Candidates differ from the first one, the base, in one thing
 or two; they are judged on folds of seed 0. The recipe is that of `lungcls train --recipe`,
 each fold one run in a store, on folds of seed 1. Image only: neither mask, box, diameter,
-attribute nor number of readers is an input. No image is written.
+attribute nor number of readers is an input. No image is written. *Pretrained*: what frozen
+ImageNet features of MobileNet add to the recipe, on the same folds; the recipe itself needs
+no pretrained weights.
 """
 
 import argparse
@@ -31,7 +34,8 @@ HALF, WHOLE = 20, 40  # epochs
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128), "depth": 1, "pool": "mean",
-        "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0}  # fmt: skip
+        "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0,
+        "tissue": False}  # fmt: skip
 SMALL = {"mm": (20, 40), "pixels": 40}
 THREE = {"mm": (16, 32, 64), "pixels": 40}
 PAIRS = SMALL | {"pairs": True}  # score and size class named together
@@ -52,22 +56,25 @@ TRIES = {
     "20 and 40 mm, also the outline, 40 epochs": SMALL | {"mask": 2.0, "epochs": WHOLE},
     "20 and 40 mm, score and size in pairs, 40 epochs": PAIRS | {"epochs": WHOLE},
     "20 and 40 mm, pairs, two convolutions a block": PAIRS | {"depth": 2},
+    "20 and 40 mm, pairs, 40 epochs, grey levels by tissue": PAIRS | {"epochs": WHOLE, "tissue": True},
 }
 BASIS = "two scales, 24 and 48 mm (base)"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "final", "report"])
+    parser.add_argument("command", choices=["screen", "final", "features", "report"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
+    parser.add_argument("--weights", help="MobileNet's weights, include_top=False, for `features`")
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
     recipe.fix_threads(1)
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
-    globals()[options.command](Path(options.cohort), work)
+    more = {"weights": options.weights} if options.command == "features" else {}
+    globals()[options.command](Path(options.cohort), work, **more)
 
 
 # --- Candidates -------------------------------------------------------------------------
@@ -91,8 +98,23 @@ class Data:
     def squares(self, options, masks=False):
         spacing = self.cases["pixel_spacing_mm"].to_numpy(float)
         images = (self.cohort.masks if masks else self.cohort.views)["context"][:]
+        tissue = options["tissue"] and not masks
+        images = np.stack([by_tissue(image) for image in images]) if tissue else images
         made = {"spacing": spacing, "size": options["pixels"]}
-        return np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
+        squares = np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
+        if tissue:  # a cut is scaled by the image's own range: undone
+            low, high = (ends[:, None, None, None] for ends in (images.min(axis=(1, 2)), images.max(axis=(1, 2))))
+            squares = low + (high - low) * squares
+        return squares.astype(np.float32)
+
+
+def by_tissue(image):
+    """Give lung and soft tissue, the medians on both sides of Otsu's threshold, one grey in all images."""
+    from skimage.filters import threshold_otsu
+
+    between = threshold_otsu(image)
+    lung, tissue = np.median(image[image <= between]), np.median(image[image > between])
+    return np.clip(((image - lung) / max(tissue - lung, 1) + 0.3) / 2, 0, 1)
 
 
 def network(options, seed):
@@ -246,6 +268,8 @@ def scored(folder, work):
         diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
         tables["diameter", task] = in_order(diameter, data)
         tables["diameter, fitted rule", task] = in_order(by_rule(data, task), data)
+        if (work / "features.npy").exists():
+            tables["recipe and ImageNet features", task] = stacked(data, found, work, task)
     return data, found, tables
 
 
@@ -280,6 +304,61 @@ def table_of(case_ids, split, y_true, y_prob, task):
 
 def in_order(table, data):
     return table.set_index("case_id").loc[data.cases["case_id"]].reset_index()
+
+
+# --- Pretrained features ------------------------------------------------------------------
+
+WINDOWS, SIDE, PENALTY = (24, 32, 48), 128, 10_000.0  # mm, pixels; of the ridge, fixed beforehand
+
+
+def features(folder, work, weights):
+    """Frozen features of three windows: means over three layers' maps and two turns."""
+    import keras
+
+    data, image = Data(folder, SCORING), keras.Input((SIDE, SIDE, 1))
+    three = keras.layers.Rescaling(2.0, offset=-1.0)(keras.layers.Concatenate()([image] * 3))
+    trunk = keras.applications.MobileNet(include_top=False, weights=None, input_tensor=three)
+    trunk.load_weights(weights)
+    layers = ("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu")
+    pooled = [keras.layers.GlobalAveragePooling2D()(trunk.get_layer(name).output) for name in layers]
+    model, found = keras.Model(image, keras.layers.Concatenate()(pooled)), []
+    for field in WINDOWS:
+        squares = data.squares({"mm": (field,), "pixels": SIDE, "tissue": False})
+        turned = [squares, np.ascontiguousarray(np.rot90(squares, axes=(1, 2)))]
+        found.append(np.mean([model.predict(one, batch_size=64, verbose=0) for one in turned], axis=0))
+    np.save(work / "features.npy", np.concatenate(found, axis=1))
+
+
+def stacked(data, found, work, task):
+    """The recipe's probabilities and a ridge on frozen features, weighed by a logistic regression.
+
+    Both are fitted on what is not the test fold; the weights on answers to cases left out.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    x, parts = np.log1p(np.load(work / "features.npy")), []
+    wanted, place = data.targets(0.4), pd.Index(data.cases["case_id"])
+    for run in found:
+        table = run.predictions
+        rows = place.get_indexer(table["case_id"])
+        split, settings = table["split"].to_numpy(), best.read(run.config["settings"])
+        groups = best.left_out(data.cases.iloc[rows], split, settings, run.config["seed"])
+        said = np.log(table[[f"p_{i}" for i in range(1, 6)]].to_numpy() + 1e-6)
+        linear = np.empty_like(said)
+        for group in np.unique(groups):  # -1: the test cases, of all others
+            linear[groups == group] = ridge(x[rows], wanted[rows], (groups != group) & (groups >= 0), groups == group)
+        both, known = np.concatenate([said, 5 * linear], axis=1), groups >= 0
+        learner = LogisticRegression(C=1.0, max_iter=1000).fit(both[known], table["y_true"][known])
+        columns = {f"p_{i}": column for i, column in enumerate(learner.predict_proba(both).T, start=1)}
+        parts.append(decided(table.assign(**columns), task))
+    return in_order(pd.concat(parts), data)
+
+
+def ridge(x, y, known, asked):
+    """Ridge regression in its dual form, on standardised features."""
+    mean, scale, middle = x[known].mean(axis=0), x[known].std(axis=0) + 1e-6, y[known].mean(axis=0)
+    a, b = (x[known] - mean) / scale, (x[asked] - mean) / scale
+    return middle + b @ (a.T @ np.linalg.solve(a @ a.T + PENALTY * np.eye(len(a)), y[known] - middle))
 
 
 # --- What is recorded -------------------------------------------------------------------

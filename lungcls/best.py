@@ -2,7 +2,9 @@
 
 Both recipes train the same committee of small networks (:mod:`lungcls.committee`) on a
 square of fixed size in mm around the nodule (:mod:`lungcls.fields`); they differ in the
-probabilities that it gives and in the rule that decides (:mod:`lungcls.decoding`). No mask,
+probabilities that it gives and in the rule that decides (:mod:`lungcls.decoding`). Where
+ImageNet weights of MobileNet can be had, its frozen features are weighed in
+(:mod:`lungcls.frozen`); the run then starts from the committee's own, its parent. No mask,
 box, diameter or number of readers goes in. The score and, where they are known, the single
 ratings and the diameter are labels of training cases.
 
@@ -29,7 +31,8 @@ from lungcls.fields import Fields
 from lungcls.files import whole_folder
 
 VIEW = "context"
-CODE = ("best", "committee", "decoding", "fields", "fitting", "models", "preprocessing")
+CODE = ("best", "committee", "decoding", "fields", "fitting", "frozen", "models", "preprocessing")
+BACKBONE = "mobilenet"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Recipe:
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
+    side: int = 128  # pixels of a window that the frozen network sees; the smallest that it was made for
+    penalty: float = 1e4  # of the ridge on its features
     cases: int = 0  # at most so many, whole patients; 0 takes all
     protocol: str = "patient"
     split_seed: int = 0
@@ -61,13 +66,14 @@ _FITTED = ("epochs", "batch_size", "learning_rate", "weight_decay")  # options o
 
 # What a profile makes smaller.
 _PROFILE = {
-    "smoke": {"members": 2, "filters": (4, 8), "dense": 8, "epochs": 2, "cases": 60},
-    "quick": {"members": 3, "epochs": 15, "cases": 300},
+    "smoke": {"members": 2, "filters": (4, 8), "dense": 8, "epochs": 2, "side": 32},
+    "quick": {"members": 3, "epochs": 15},
     "full": {},
 }
 
 
-def prepare(cohort, name, *, profile="full", seed=0, fold=None, overrides=None, store=None):
+def prepare(cohort, name, *, weights="imagenet", profile="full", seed=0, fold=None, overrides=None,
+            store=None):  # fmt: skip
     """Find out everything that a run of a recipe depends on, and so its key.
 
     Parameters
@@ -75,6 +81,9 @@ def prepare(cohort, name, *, profile="full", seed=0, fold=None, overrides=None, 
     cohort : path
         A cohort folder with the view `context`, `pixel_spacing_mm` and every class.
     name : {"best-binary", "best-multiclass"}
+    weights : str or path, default "imagenet"
+        Of MobileNet, as for :func:`lungcls.jobs.prepare`. Without any the committee stands
+        alone.
     profile : {"smoke", "quick", "full"}, default "full"
         The recipe as it was scored is that of "full".
     seed : int, default 0
@@ -105,14 +114,21 @@ def prepare(cohort, name, *, profile="full", seed=0, fold=None, overrides=None, 
     cohorts.require_classes(loaded, "multiclass")
     split, digest = jobs.shared_split(loaded, chosen, fold, store)
     settings = asdict(chosen) | {"filters": list(chosen.filters)}
+    source = jobs.find_weights(str(weights), BACKBONE)
+    parent = None
+    if source.path is not None:
+        parent = prepare(cohort, "best-multiclass", weights="none", profile=profile, seed=seed, fold=fold,
+                         overrides=overrides, store=store)
     parts = {
-        "task": task, "view": VIEW, "model": "committee", "stage": "scratch", "seed": seed, "fold": fold,
-        "settings": settings, "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"),
-        "split": digest, "weights": "", "parent": "", **keys.engine(), "code": keys.code_digests(CODE),
+        "task": task, "view": VIEW, "model": "committee", "stage": "transfer_learning" if parent else "scratch",
+        "seed": seed, "fold": fold, "settings": settings,
+        "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"), "split": digest,
+        "weights": source.digest, "parent": parent.config["key"] if parent else "",
+        **keys.engine(), "code": keys.code_digests(CODE),
     }
-    label = jobs.find_weights("none", "cnn")
-    config = jobs.configuration(parts, {"label": label.label, "digest": ""}, loaded.name, split, None)
-    return jobs.Job(store, Path(cohort).resolve(), config | {"recipe": name}, None, None)
+    label = {"label": source.label, "digest": source.digest}
+    config = jobs.configuration(parts, label, loaded.name, split, parent)
+    return jobs.Job(store, Path(cohort).resolve(), config | {"recipe": name}, source.path, parent)
 
 
 def read(values):
@@ -186,47 +202,100 @@ def train(job, *, progress=False):
 
 def _train(job, progress):
     started, worked = time.monotonic(), time.process_time()
-    config = job.config
-    chosen, task = read(config["settings"]), config["task"]
+    chosen = read(job.config["settings"])
     recipe.fix_threads(chosen.threads)
     import_keras()
-    from lungcls import committee
 
     split = pd.read_csv(job.split, dtype=str, keep_default_na=False)
     cohort = cohorts.load(job.cohort).select(split["case_id"].to_numpy())
-    images = _images(job, cohort)
-    groups = left_out(cohort.cases, split["split"].to_numpy(), chosen, config["seed"])
-    ratings = cohort.cases["ratings"].fillna("").astype(str) if "ratings" in cohort.cases else None
-    wanted = committee.targets(cohort.labels("multiclass"), ratings, share=chosen.share)
+    split, images = split["split"].to_numpy(), _images(job, cohort)
+    groups = left_out(cohort.cases, split, chosen, job.config["seed"])
+    make = _committee if job.parent is None else _weighed
+    model, y_prob, history, resumed = make(job, chosen, cohort, images, groups, progress)
+    test = groups < 0
+    if test.any():
+        from lungcls import training
+
+        y_prob[test] = training.predict(model, images[test])
+    _write(job, cohort, split, model, y_prob, history, {
+        "seconds": round(time.monotonic() - started, 1),
+        "processor_seconds": round(time.process_time() - worked, 1), "resumed_after": resumed})
+
+
+def _committee(job, chosen, cohort, images, groups, progress):
+    """Train the members; each answers for the cases that it left out."""
+    from lungcls import committee, training
+
+    task, seed = job.config["task"], job.config["seed"]
     diameters = cohort.cases["diameter_mm"] if "diameter_mm" in cohort.cases and chosen.size else None
-    wanted = committee.with_size(wanted, diameters)
+    wanted = committee.with_size(_targets(cohort, chosen), diameters)
     build = {name: getattr(chosen, name) for name in ("image_size", "filters", "dense", "dropout")}
     options = {name: getattr(chosen, name) for name in _FITTED}
     try:
         members, histories = committee.train(
-            images, wanted, groups, build=build, seed=config["seed"], progress=progress, **options,
+            images, wanted, groups, build=build, seed=seed, progress=progress, **options,
             checkpoint=lambda number: job.work / f"member{number}.npz")
     except ValueError as error:
         raise InputError(f"{job.id}: {error}") from error
-    model = committee.join(members, task)
-    y_prob = _predict(committee, model, members, images, groups, task)
-    labels, known = cohort.labels(task), groups >= 0
+    y_prob = np.empty((len(images), 2 if task == "binary" else 5), np.float32)
+    for number, one in enumerate(members):
+        out = groups == number
+        y_prob[out] = training.predict(committee.join([one], task), images[out])
+    resumed = min(one.resumed_after for one in histories)
+    return committee.join(members, task), y_prob, _history(histories), resumed
+
+
+def _weighed(job, chosen, cohort, images, groups, progress):
+    """Weigh the committee of the parent run with frozen features; nothing is trained."""
+    keras = import_keras()
+    from lungcls import features, frozen, training
+
+    parent, task = train(job.parent, progress=progress), job.config["task"]
+    try:
+        trunk = frozen.extractor(chosen.image_size, side=chosen.side, weights=job.weights)
+    except ValueError as error:
+        raise InputError(f"{job.weights}: {' '.join(str(error).split())}") from error
+    rows = np.arange(len(images))
+    x = features.cached(trunk, images, rows, folder=job.cache / "features", progress=progress)
+    known, wanted = groups >= 0, _targets(cohort, chosen)
+    answers = frozen.out_of_group(x, wanted, groups, penalty=chosen.penalty)
+    said = np.log(parent.predictions[list(runs.CLASS_COLUMNS["multiclass"])].to_numpy() + 1e-7)
+    weights = frozen.weigh(said[known], answers[known], cohort.labels("multiclass")[known])
+    linear = frozen.ridge(x[known], wanted[known], penalty=chosen.penalty)
+    network = keras.models.load_model(parent.folder / "model.keras")
+    model = frozen.join(network, trunk, linear, weights, task)
+    both = np.concatenate([said, frozen.GAIN * answers], axis=1)
+    y_prob = training.probabilities(both @ weights[0] + weights[1])
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+    return model, y_prob, parent.history, 0
+
+
+def _targets(cohort, chosen):
+    from lungcls import committee
+
+    ratings = cohort.cases["ratings"].fillna("").astype(str) if "ratings" in cohort.cases else None
+    return committee.targets(cohort.labels("multiclass"), ratings, share=chosen.share)
+
+
+def _write(job, cohort, split, model, y_prob, history, took):
+    """Fit the rule on cases that are not in the test part; write the run, whole or not at all."""
+    task = job.config["task"]
+    labels, known = cohort.labels(task), split != "test"
     cuts = decoding.fit(labels[known], y_prob[known], task)
     table = recipe.prediction_table(cohort.cases["case_id"], y_prob, task)
     table["y_pred"] = decoding.decide(y_prob, cuts, task)
-    table.insert(1, "split", split["split"].to_numpy())
+    table.insert(1, "split", split)
     table.insert(2, "y_true", labels)
+    rule = {"task": task, "cuts": cuts, "fitted for": list(decoding.FOR[task]), "cases": int(known.sum())}
     with whole_folder(job.folder) as scratch:
-        recipe.write_json(scratch / "config.json", config)
-        recipe.write_json(scratch / "decoding.json", {
-            "task": task, "cuts": cuts, "fitted for": list(decoding.FOR[task]), "cases": int(known.sum())})
-        _history(histories).to_csv(scratch / "history.csv", index=False, lineterminator="\n")
+        recipe.write_json(scratch / "config.json", job.config)
+        recipe.write_json(scratch / "decoding.json", rule)
+        history.to_csv(scratch / "history.csv", index=False, lineterminator="\n")
         table.to_csv(scratch / "predictions.csv", index=False, lineterminator="\n")
         recipe.write_model(model, scratch / "model.keras")
-        recipe.write_json(scratch / "environment.json", recipe.environment() | {
-            "seconds": round(time.monotonic() - started, 1),
-            "processor_seconds": round(time.process_time() - worked, 1),
-            "resumed_after": min(one.resumed_after for one in histories), "parameters": model.count_params()})
+        recipe.write_json(scratch / "environment.json", recipe.environment() | took | {
+            "parameters": model.count_params()})
 
 
 def _images(job, cohort):
@@ -261,18 +330,6 @@ def left_out(cases, split, chosen, seed):
     parts = splitting.folds(cases[known], k=chosen.members, protocol=chosen.protocol, seed=seed)
     groups[known] = parts["fold"]
     return groups
-
-
-def _predict(committee, model, members, images, groups, task):
-    """The committee on test cases, and on each other case the member that left it out."""
-    from lungcls import training
-
-    out = training.predict(model, images[groups < 0]) if (groups < 0).any() else np.empty((0, 0))
-    y_prob = np.empty((len(images), 2 if task == "binary" else 5), np.float32)
-    y_prob[groups < 0] = out
-    for number, one in enumerate(members):
-        y_prob[groups == number] = training.predict(committee.join([one], task), images[groups == number])
-    return y_prob
 
 
 def _history(histories):

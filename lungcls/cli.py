@@ -204,7 +204,8 @@ def recipe_job(folder, name, store, pairs, wanted):
     surplus = [part for part in RUN_PARTS if wanted[part] is not None]
     if surplus:
         raise InputError(f"train: found --{surplus[0]} with --recipe, expected one of the two")
-    options = {"profile": wanted["profile"] or "full", "seed": wanted["seed"], "fold": wanted["fold"]}
+    options = {key: wanted[key] for key in ("weights", "seed", "fold")}
+    options["profile"] = wanted["profile"] or "full"
     return best.prepare(folder, name, overrides=pairs_of(pairs), store=store, **options)
 
 

@@ -47,7 +47,9 @@ ARROWS = {
     "fields": "preprocessing",
     "decoding": "metrics",
     "committee": "fitting models readers",
-    "best": "arrays backend cohort committee decoding fields files jobs keys recipe runs splitting training",
+    "frozen": "models",
+    "best": "arrays backend cohort committee decoding features fields files frozen jobs keys recipe runs"
+    " splitting training",
     "predicting": "augmentation backend cohort decoding fields files images preprocessing recipe training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",

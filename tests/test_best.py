@@ -19,7 +19,7 @@ SMALL = {"image_size": 16, "field_mm": 32, "batch_size": 16}
 
 def prepared(folder, name="best-binary", **options):
     overrides = SMALL | options.pop("overrides", {})
-    places = {"cohort": folder / "cohort", "store": folder / "runs"}
+    places = {"cohort": folder / "cohort", "store": folder / "runs", "weights": options.pop("weights", "none")}
     return best.prepare(name=name, profile="smoke", overrides=overrides, **places, **options)
 
 
@@ -90,6 +90,25 @@ def test_the_other_recipe_gives_scores_of_the_same_networks(place, run):
     assert set(other.predictions["y_pred"]) <= {1, 2, 3, 4, 5} and len(decoding.load(other.folder)) == 4
 
 
+def test_frozen_features_are_weighed_in_where_there_are_weights(place, run):
+    import h5py
+    import keras
+    from keras.src.legacy.saving import legacy_h5_format
+
+    path = place / "mobilenet.h5"
+    network = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3))
+    with h5py.File(path, "w") as file:  # as Keras's own files are
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    weighed = best.train(prepared(place, weights=path))
+    assert weighed.weights == "mobilenet.h5" and weighed.config["parent"].startswith("multiclass-context-committee")
+    table = predicting.predict(weighed, load(place / "cohort")).set_index("case_id")
+    said = weighed.predictions[weighed.predictions["split"] == "test"].set_index("case_id")
+    np.testing.assert_allclose(table.loc[said.index, "p_malignant"], said["p_malignant"], atol=1e-5)
+    own = run.predictions.set_index("case_id").loc[said.index, "p_malignant"]
+    assert np.abs(own - said["p_malignant"]).max() > 1e-3
+    assert runs.stale_because(weighed) == []
+
+
 def test_what_shapes_the_run_is_in_its_key(place):
     key = prepared(place).config["key"]
     assert prepared(place).config["key"] == key
@@ -109,7 +128,7 @@ def test_a_committee_takes_no_further_turns(place, run):
 
 def call(place, *arguments):
     words = ["train", "--cohort", place / "cohort", "--runs", place / "runs", "--profile", "smoke"]
-    words += arguments
+    words += ["--weights", "none", *arguments]
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
