@@ -1,17 +1,15 @@
 """The best model that the data allows: what was tried, and the recipe scored once.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
-    python benchmarks/best_model.py final /data/lidc    the recipe, on folds that chose nothing
-    python benchmarks/best_model.py features /data/lidc --weights mobilenet.h5   see *Pretrained* below
+    python benchmarks/best_model.py final /data/lidc --weights mobilenet.h5   the recipe, scored on
+                                                        folds that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
 predicted is kept in `--work`. Candidates differ from the first one, the base, in one thing
 or two; they are judged on folds of seed 0. The recipe is that of `lungcls train --recipe`,
 each fold one run in a store, on folds of seed 1. Image only: neither mask, box, diameter,
-attribute nor number of readers is an input. No image is written. *Pretrained*: what frozen
-ImageNet features of MobileNet add to the recipe, on the same folds; the recipe itself needs
-no pretrained weights.
+attribute nor number of readers is an input. No image is written.
 """
 
 import argparse
@@ -63,17 +61,17 @@ BASIS = "two scales, 24 and 48 mm (base)"
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "final", "features", "report"])
+    parser.add_argument("command", choices=["screen", "final", "report"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
-    parser.add_argument("--weights", help="MobileNet's weights, include_top=False, for `features`")
+    parser.add_argument("--weights", default="imagenet", help="of MobileNet, for `final`")
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
     recipe.fix_threads(1)
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
-    more = {"weights": options.weights} if options.command == "features" else {}
+    more = {"weights": options.weights} if options.command == "final" else {}
     globals()[options.command](Path(options.cohort), work, **more)
 
 
@@ -103,8 +101,8 @@ class Data:
         made = {"spacing": spacing, "size": options["pixels"]}
         squares = np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
         if tissue:  # a cut is scaled by the image's own range: undone
-            low, high = (ends[:, None, None, None] for ends in (images.min(axis=(1, 2)), images.max(axis=(1, 2))))
-            squares = low + (high - low) * squares
+            low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+            squares = low[:, None, None, None] + (high - low)[:, None, None, None] * squares
         return squares.astype(np.float32)
 
 
@@ -180,14 +178,12 @@ def fit(data, options, rows, seed):
                 truth = tf.cumsum(targets, axis=1)[:, :4]
                 each = -truth * tf.math.log(below) - (1 - truth) * tf.math.log(1 - below)
                 loss += options["ordinal"] * tf.reduce_mean(tf.reduce_sum(each, axis=1))
-            if options["size"]:
-                loss += options["size"] * tf.reduce_mean((number - sizes) ** 2)
+            loss += options["size"] * tf.reduce_mean((number - sizes) ** 2)  # with 0 it is not learnt
             if options["mask"]:
                 half = tf.nn.avg_pool2d(outlines, 2, 2, "VALID")
                 loss += options["mask"] * tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(half, shown))
         weights = model.trainable_variables
-        pairs = zip(tape.gradient(loss, weights, unconnected_gradients="zero"), weights)
-        optimizer.apply_gradients(pairs)
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
 
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
@@ -243,34 +239,40 @@ def place(work, name):
 # --- The recipe, scored once --------------------------------------------------------------
 
 
-def final(folder, work):
-    """One run a fold; the binary recipe is made of the same networks, so it is trained once."""
+def final(folder, work, weights):
+    """Two runs a fold: the committee, and the frozen features weighed in.
+
+    The binary recipe is made of the same networks, so nothing is trained for it.
+    """
     for fold in range(FOLDS):
-        run = best.train(job_of(folder, work, fold), progress=True)
+        overrides = {"split_seed": SCORING, "folds": FOLDS}
+        job = best.prepare(folder, "best-multiclass", weights=weights, seed=0, fold=fold, overrides=overrides,
+                           store=work / "runs")  # fmt: skip
+        run = best.train(job, progress=True)
         print(f"{run.id}: {run.environment['seconds']} s", flush=True)
 
 
-def job_of(folder, work, fold):
-    overrides = {"split_seed": SCORING, "folds": FOLDS}
-    store = work / "runs"
-    return best.prepare(folder, "best-multiclass", seed=0, fold=fold, overrides=overrides, store=store)
-
-
 def scored(folder, work):
-    """Out-of-fold predictions of the recipe and of the diameter, by task."""
+    """Out-of-fold predictions of the recipe, of its committee and of the diameter, by task."""
     data, tables = Data(folder, SCORING), {}
-    found = sorted(runs.list_runs(work / "runs"), key=lambda run: run.config["fold"])
-    if [run.config["fold"] for run in found] != list(range(FOLDS)):
-        raise SystemExit(f"{work / 'runs'}: found {len(found)} runs, expected one a fold; run `final` first")
+    by_name = {"recipe": runs_of(work, "transfer_learning"), "committee alone": runs_of(work, "scratch")}
     for task in ("binary", "multiclass"):
-        parts = [decided(run.predictions, task).assign(fold=fold) for fold, run in enumerate(found)]
-        tables["recipe", task] = in_order(pd.concat(parts), data)
+        for name, found in by_name.items():
+            parts = [decided(run.predictions, task).assign(fold=run.config["fold"]) for run in found]
+            tables[name, task] = in_order(pd.concat(parts), data)
         diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
         tables["diameter", task] = in_order(diameter, data)
         tables["diameter, fitted rule", task] = in_order(by_rule(data, task), data)
-        if (work / "features.npy").exists():
-            tables["recipe and ImageNet features", task] = stacked(data, found, work, task)
-    return data, found, tables
+    return data, by_name, tables
+
+
+def runs_of(work, stage):
+    """The runs of the store that score, one a fold, whatever code they were made under."""
+    found = [run for run in runs.list_runs(work / "runs") if run.config["stage"] == stage]
+    found = sorted(found, key=lambda run: run.config["fold"])
+    if [run.config["fold"] for run in found] != list(range(FOLDS)):
+        raise SystemExit(f"{work / 'runs'}: found {len(found)} runs ({stage}), expected one a fold: `final`")
+    return found
 
 
 def decided(predictions, task):
@@ -304,61 +306,6 @@ def table_of(case_ids, split, y_true, y_prob, task):
 
 def in_order(table, data):
     return table.set_index("case_id").loc[data.cases["case_id"]].reset_index()
-
-
-# --- Pretrained features ------------------------------------------------------------------
-
-WINDOWS, SIDE, PENALTY = (24, 32, 48), 128, 10_000.0  # mm, pixels; of the ridge, fixed beforehand
-
-
-def features(folder, work, weights):
-    """Frozen features of three windows: means over three layers' maps and two turns."""
-    import keras
-
-    data, image = Data(folder, SCORING), keras.Input((SIDE, SIDE, 1))
-    three = keras.layers.Rescaling(2.0, offset=-1.0)(keras.layers.Concatenate()([image] * 3))
-    trunk = keras.applications.MobileNet(include_top=False, weights=None, input_tensor=three)
-    trunk.load_weights(weights)
-    layers = ("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu")
-    pooled = [keras.layers.GlobalAveragePooling2D()(trunk.get_layer(name).output) for name in layers]
-    model, found = keras.Model(image, keras.layers.Concatenate()(pooled)), []
-    for field in WINDOWS:
-        squares = data.squares({"mm": (field,), "pixels": SIDE, "tissue": False})
-        turned = [squares, np.ascontiguousarray(np.rot90(squares, axes=(1, 2)))]
-        found.append(np.mean([model.predict(one, batch_size=64, verbose=0) for one in turned], axis=0))
-    np.save(work / "features.npy", np.concatenate(found, axis=1))
-
-
-def stacked(data, found, work, task):
-    """The recipe's probabilities and a ridge on frozen features, weighed by a logistic regression.
-
-    Both are fitted on what is not the test fold; the weights on answers to cases left out.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    x, parts = np.log1p(np.load(work / "features.npy")), []
-    wanted, place = data.targets(0.4), pd.Index(data.cases["case_id"])
-    for run in found:
-        table = run.predictions
-        rows = place.get_indexer(table["case_id"])
-        split, settings = table["split"].to_numpy(), best.read(run.config["settings"])
-        groups = best.left_out(data.cases.iloc[rows], split, settings, run.config["seed"])
-        said = np.log(table[[f"p_{i}" for i in range(1, 6)]].to_numpy() + 1e-6)
-        linear = np.empty_like(said)
-        for group in np.unique(groups):  # -1: the test cases, of all others
-            linear[groups == group] = ridge(x[rows], wanted[rows], (groups != group) & (groups >= 0), groups == group)
-        both, known = np.concatenate([said, 5 * linear], axis=1), groups >= 0
-        learner = LogisticRegression(C=1.0, max_iter=1000).fit(both[known], table["y_true"][known])
-        columns = {f"p_{i}": column for i, column in enumerate(learner.predict_proba(both).T, start=1)}
-        parts.append(decided(table.assign(**columns), task))
-    return in_order(pd.concat(parts), data)
-
-
-def ridge(x, y, known, asked):
-    """Ridge regression in its dual form, on standardised features."""
-    mean, scale, middle = x[known].mean(axis=0), x[known].std(axis=0) + 1e-6, y[known].mean(axis=0)
-    a, b = (x[known] - mean) / scale, (x[asked] - mean) / scale
-    return middle + b @ (a.T @ np.linalg.solve(a @ a.T + PENALTY * np.eye(len(a)), y[known] - middle))
 
 
 # --- What is recorded -------------------------------------------------------------------
@@ -456,7 +403,8 @@ def band_of(cases):
 
 def report(folder, work):
     """Write the record: tries, final scores, paired differences, and predictions."""
-    data, found, tables = scored(folder, work)
+    data, by_name, tables = scored(folder, work)
+    made_by = [run for found in by_name.values() for run in found]
     patients = data.cases["patient_id"].to_numpy()
     made = {key: numbers(table, data.fold, key[1]) for key, table in tables.items()}
     scores, gains = {}, {}
@@ -467,8 +415,9 @@ def report(folder, work):
                        for name, one in others.items()}  # fmt: skip
     content = {
         "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
-        "recipe": found[0].config["settings"], "keys": [run.config["key"] for run in found],
-        "engine": keys.engine(), "processor_seconds": [run.environment["processor_seconds"] for run in found],
+        "recipe": made_by[0].config["settings"], "weights": made_by[0].config["weights"],
+        "keys": {run.id: run.config["key"] for run in made_by}, "engine": keys.engine(),
+        "processor_seconds": {run.id: run.environment["processor_seconds"] for run in made_by},
         "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores,
         "differences": gains,
     }

@@ -119,9 +119,10 @@ def prepare(cohort, name, *, weights="imagenet", profile="full", seed=0, fold=No
     if source.path is not None:
         parent = prepare(cohort, "best-multiclass", weights="none", profile=profile, seed=seed, fold=fold,
                          overrides=overrides, store=store)
+    stage = "transfer_learning" if parent else "scratch"
     parts = {
-        "task": task, "view": VIEW, "model": "committee", "stage": "transfer_learning" if parent else "scratch",
-        "seed": seed, "fold": fold, "settings": settings,
+        "task": task, "view": VIEW, "model": "committee", "stage": stage, "seed": seed,
+        "fold": fold, "settings": settings,
         "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"), "split": digest,
         "weights": source.digest, "parent": parent.config["key"] if parent else "",
         **keys.engine(), "code": keys.code_digests(CODE),
@@ -251,6 +252,7 @@ def _weighed(job, chosen, cohort, images, groups, progress):
     from lungcls import features, frozen, training
 
     parent, task = train(job.parent, progress=progress), job.config["task"]
+    keras.utils.clear_session()  # names of layers are part of what the features are cached by
     try:
         trunk = frozen.extractor(chosen.image_size, side=chosen.side, weights=job.weights)
     except ValueError as error:

@@ -19,8 +19,8 @@ SMALL = {"image_size": 16, "field_mm": 32, "batch_size": 16}
 
 def prepared(folder, name="best-binary", **options):
     overrides = SMALL | options.pop("overrides", {})
-    places = {"cohort": folder / "cohort", "store": folder / "runs", "weights": options.pop("weights", "none")}
-    return best.prepare(name=name, profile="smoke", overrides=overrides, **places, **options)
+    places = {"cohort": folder / "cohort", "store": folder / "runs"}
+    return best.prepare(name=name, profile="smoke", overrides=overrides, **places, **{"weights": "none"} | options)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_frozen_features_are_weighed_in_where_there_are_weights(place, run):
     with h5py.File(path, "w") as file:  # as Keras's own files are
         legacy_h5_format.save_weights_to_hdf5_group(file, network)
     weighed = best.train(prepared(place, weights=path))
-    assert weighed.weights == "mobilenet.h5" and weighed.config["parent"].startswith("multiclass-context-committee")
+    assert weighed.weights == "mobilenet.h5" and weighed.config["parent"].startswith("multiclass-")
     table = predicting.predict(weighed, load(place / "cohort")).set_index("case_id")
     said = weighed.predictions[weighed.predictions["split"] == "test"].set_index("case_id")
     np.testing.assert_allclose(table.loc[said.index, "p_malignant"], said["p_malignant"], atol=1e-5)

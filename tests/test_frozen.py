@@ -70,7 +70,8 @@ def test_features_do_not_depend_on_the_exchange_of_rows_and_columns(parts):
 def test_one_network_says_what_its_parts_say(parts, tmp_path):
     images, network, trunk = parts
     rng, x = np.random.default_rng(3), np.asarray(trunk(images))
-    linear, weights = (rng.normal(size=(x.shape[1], 5)), rng.random(5)), (rng.normal(size=(10, 5)), rng.random(5))
+    linear = rng.normal(size=(x.shape[1], 5)), rng.random(5)
+    weights = rng.normal(size=(10, 5)), rng.random(5)
     said = np.log(np.asarray(network(images)))
     z = np.concatenate([said, frozen.GAIN * (x @ linear[0] + linear[1])], axis=1) @ weights[0] + weights[1]
     expected = np.exp(z - z.max(axis=1, keepdims=True))
