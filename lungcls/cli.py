@@ -157,7 +157,7 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 
 @main.command()
 @COHORT
-@click.option("--recipe", "name", help="best-binary or best-multiclass: our best model, in place of task, "
+@click.option("--recipe", "named", help="best-binary or best-multiclass: our best model, in place of task, "
               "view, model and stage.")
 @click.option("--task", help="binary or multiclass.")
 @click.option("--view", help="full_slice, nodule or context.")
@@ -169,18 +169,18 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 @click.option("--fold", type=click.IntRange(min=0), help="Test on this fold instead of the split.")
 @SET
 @STORE
-def train(folder, name, store, pairs, **wanted):
+def train(folder, named, store, pairs, **wanted):
     """Train one run, or say that it is there; an interrupted one goes on."""
     from lungcls import best, recipe, runs
 
     plain_warnings()
-    job = recipe_job(folder, name, store, pairs, wanted) if name else run_job(folder, store, pairs, wanted)
+    job = recipe_job(folder, named, store, pairs, wanted) if named else run_job(folder, store, pairs, wanted)
     if job.folder.exists():
         click.echo("already trained")
     else:
         for name, why in runs.earlier(job.store, job.config).items():
             click.echo(f"{name} is another run: {'; '.join(why)}")
-    show_run((best if name else recipe).train(job, progress=True))
+    show_run((best if named else recipe).train(job, progress=True))
 
 
 RUN_PARTS = ("task", "view", "model", "stage")
