@@ -58,6 +58,14 @@ TRIES = {
 }
 BASIS = "two scales, 24 and 48 mm (base)"
 
+# Looked at in passing while the recipe was made, and how many of each; not run again by `screen`.
+ALSO = {
+    "ridge regression on frozen MobileNet features, one window or all": 5,
+    "the same with other penalties or a kernel": 9,
+    "means of two to four candidates": 11,
+    "a candidate or their mean weighed with frozen features": 3,
+}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -373,7 +381,7 @@ def screened(folder, work):
             row[task] = with_intervals(statistic, patients)
             row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
         rows.append(row)
-    return {"cases": int(out.sum()), "base": BASIS, "tries": rows}
+    return {"cases": int(out.sum()), "base": BASIS, "tries": rows, "also looked at": ALSO}
 
 
 def by_shares(score, known, y_prob, task):
