@@ -190,28 +190,64 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 
 @main.command()
 @COHORT
-@click.option("--task", required=True, help="binary or multiclass.")
-@click.option("--view", required=True, help="full_slice, nodule or context.")
-@click.option("--model", required=True, help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
-@click.option("--stage", required=True, help="scratch, transfer_learning or fine_tuning.")
+@click.option("--recipe", "named", help="best-binary or best-multiclass: our best model, in place of task, "
+              "view, model and stage.")
+@click.option("--task", help="binary or multiclass.")
+@click.option("--view", help="full_slice, nodule or context.")
+@click.option("--model", help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
+@click.option("--stage", help="scratch, transfer_learning or fine_tuning.")
 @WEIGHTS
-@PROFILE
+@click.option("--profile", help="Sizes: smoke, quick or full; by default quick, of a recipe full.")
 @SEED
 @click.option("--fold", type=click.IntRange(min=0), help="Test on this fold instead of the split.")
 @SET
 @STORE
-def train(folder, store, pairs, **wanted):
+def train(folder, named, store, pairs, **wanted):
     """Train one run, or say that it is there; an interrupted one goes on."""
-    from lungcls import jobs, recipe, runs, settings
+    from lungcls import best, recipe, runs
 
     plain_warnings()
-    job = jobs.prepare(folder, store=store, overrides=settings.parse(pairs), **wanted)
+    job = recipe_job(folder, named, store, pairs, wanted) if named else run_job(folder, store, pairs, wanted)
     if job.folder.exists():
         click.echo("already trained")
     else:
         for name, why in runs.earlier(job.store, job.config).items():
             click.echo(f"{name} is another run: {'; '.join(why)}")
-    show_run(recipe.train(job, progress=True))
+    show_run((best if named else recipe).train(job, progress=True))
+
+
+RUN_PARTS = ("task", "view", "model", "stage")
+
+
+def run_job(folder, store, pairs, wanted):
+    """The job of a run that is named part by part."""
+    from lungcls import jobs, settings
+
+    lacking = [part for part in RUN_PARTS if wanted[part] is None]
+    if lacking:
+        raise InputError(f"train: found no --{lacking[0]}, expected it, or --recipe")
+    wanted["profile"] = wanted["profile"] or "quick"
+    return jobs.prepare(folder, store=store, overrides=settings.parse(pairs), **wanted)
+
+
+def recipe_job(folder, name, store, pairs, wanted):
+    """The job of a run that a recipe names."""
+    from lungcls import best
+
+    surplus = [part for part in RUN_PARTS if wanted[part] is not None]
+    if surplus:
+        raise InputError(f"train: found --{surplus[0]} with --recipe, expected one of the two")
+    options = {key: wanted[key] for key in ("weights", "seed", "fold")}
+    options["profile"] = wanted["profile"] or "full"
+    return best.prepare(folder, name, overrides=pairs_of(pairs), store=store, **options)
+
+
+def pairs_of(texts):
+    """Cut KEY=VALUE texts in two; what the keys mean is not known here."""
+    wrong = next((text for text in texts if "=" not in text), None)
+    if wrong is not None:
+        raise InputError(f"--set: found {wrong!r}, expected key=value")
+    return dict(text.split("=", 1) for text in texts)
 
 
 @main.command()

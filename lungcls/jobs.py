@@ -120,7 +120,7 @@ def prepare(cohort, *, task, view, model, stage, weights="imagenet", profile="qu
         raise InputError(f"bands: found {found.bands!r} with the view {view!r}, expected kept: only the "
                          "zoomed nodule has bands")
     cohorts.require_classes(loaded, task)
-    split, digest = _shared_split(loaded, found, fold, store)
+    split, digest = shared_split(loaded, found, fold, store)
     parent = None
     if stage == "fine_tuning":
         inherited = {key: value for key, value in (overrides or {}).items() if key not in NOT_INHERITED}
@@ -135,11 +135,27 @@ def prepare(cohort, *, task, view, model, stage, weights="imagenet", profile="qu
         "parent": parent.config["key"] if parent else "",
         **keys.engine(), "code": keys.code_digests(),
     }
-    config = _config(parts, {"label": source.label, "digest": source.digest}, loaded.name, split, parent)
+    label = {"label": source.label, "digest": source.digest}
+    config = configuration(parts, label, loaded.name, split, parent)
     return Job(store, Path(cohort).resolve(), config, source.path, parent)
 
 
-def _config(parts, label, cohort_name, split, parent):
+def configuration(parts, label, cohort_name, split, parent):
+    """Lay out what becomes a run's `config.json`, with the key of its parts.
+
+    Parameters
+    ----------
+    parts : dict
+        All that the key hashes.
+    label : dict
+        `label` and `digest` of the pretrained weights.
+    cohort_name, split : str
+    parent : Job or None
+
+    Returns
+    -------
+    dict
+    """
     names = ("task", "view", "model", "stage", "seed", "fold")
     key = keys.sha(parts)
     fold = "" if parts["fold"] is None else f"-f{parts['fold']}"
@@ -198,8 +214,25 @@ def find_weights(wanted, model):
 # --- The split that runs share ------------------------------------------------------------
 
 
-def _shared_split(cohort, settings, fold, store):
-    """Return the name and the digest of the split table, made on first use."""
+def shared_split(cohort, settings, fold, store):
+    """Return the name and the digest of the split table, made on first use.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    settings : Settings or any other object with `protocol`, `split_seed`, `cases` and `folds`
+    fold : int or None
+    store : path
+
+    Returns
+    -------
+    name, digest : str
+
+    Raises
+    ------
+    InputError
+        If there is no such fold.
+    """
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
     shape = [settings.protocol, settings.split_seed, settings.cases, settings.test_share, fold,

@@ -8,9 +8,10 @@ import numpy as np
 from lungcls import calibrator, conformal
 from lungcls import cohort as cohorts
 from lungcls import images as pixels
-from lungcls import preprocessing, recipe
+from lungcls import decoding, preprocessing, recipe
 from lungcls.backend import import_keras
 from lungcls.errors import InputError
+from lungcls.fields import Fields
 from lungcls.files import whole_text
 from lungcls.runs import CLASS_COLUMNS
 
@@ -81,6 +82,8 @@ def images_of(run, cohort):
     InputError
         If the cohort lacks the view, or an image cannot be used; the message names the row.
     """
+    if run.config["model"] == "committee":
+        return _fields(run, cohort)
     view, options = run.config["view"], pixels.pixel_options(run.config)
     if view not in cohort.views:
         raise InputError(f"{cohort.folder or cohort.name}: no view {view!r}, that of {run.id}; "
@@ -106,6 +109,8 @@ def masks_of(run, cohort):
     InputError
         If the cohort has no mask of the run's view.
     """
+    if run.config["model"] == "committee":
+        return _fields(run, cohort, masks=True)[np.arange(len(cohort))] >= 0.5
     view, options = run.config["view"], pixels.pixel_options(run.config)
     if view not in cohort.masks:
         raise InputError(f"{cohort.folder or cohort.name}: no mask of the view {view!r}, that of {run.id}; "
@@ -113,6 +118,12 @@ def masks_of(run, cohort):
     masks = np.asarray(cohort.masks[view][np.arange(len(cohort))] > 0, dtype=np.float32)
     masks = preprocessing.center_crop(masks, options["crop"]) if view == "nodule" else masks
     return preprocessing.resize(masks, options["size"])[..., None] >= 0.5
+
+
+def _fields(run, cohort, **options):
+    settings = run.config["settings"]
+    size = {"field": settings["field_mm"], "size": settings["image_size"]}
+    return Fields(cohort, run.config["view"], **size, **options)
 
 
 def predict(run, cohort, *, test_time=None):
@@ -129,7 +140,8 @@ def predict(run, cohort, *, test_time=None):
     Returns
     -------
     DataFrame
-        `case_id`, one probability a class, `y_pred` and `confidence`.
+        `case_id`, one probability a class, `y_pred` (by the run's decision rule, if it has
+        one) and `confidence`.
 
     Raises
     ------
@@ -146,7 +158,9 @@ def predict(run, cohort, *, test_time=None):
         from lungcls import augmentation
 
         y_prob = augmentation.combine(y_prob, test_time)
-    return recipe.prediction_table(cohort.cases["case_id"], y_prob, run.config["task"])
+    task, cuts = run.config["task"], decoding.load(run.folder)
+    table = recipe.prediction_table(cohort.cases["case_id"], y_prob, task)
+    return table if cuts is None else table.assign(y_pred=decoding.decide(y_prob, cuts, task))
 
 
 def versions(run, cohort):
@@ -168,6 +182,8 @@ def versions(run, cohort):
     InputError
         As :func:`images_of` and :func:`open_model`.
     """
+    if run.config["model"] == "committee":
+        raise InputError(f"{run.id}: found a committee, which turns images itself, expected another run")
     images, model = images_of(run, cohort), open_model(run)
     from lungcls import training
 

@@ -12,6 +12,7 @@ from lungcls.errors import InputError
 from lungcls.files import whole_folder
 
 FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
+SOME = ("decoding.json",)  # of runs that have a decision rule
 
 
 def record(run, folder):
@@ -37,7 +38,7 @@ def record(run, folder):
     if not place.exists():
         try:
             with whole_folder(place) as scratch:
-                for name in FILES:
+                for name in [*FILES, *(name for name in SOME if (run.folder / name).exists())]:
                     shutil.copyfile(run.folder / name, scratch / name)
         except OSError as error:
             raise InputError(f"{place}: cannot be written ({error.strerror})") from error

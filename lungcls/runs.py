@@ -150,7 +150,8 @@ def stale_because(run):
     list of str
         Empty if it would not.
     """
-    return keys.differences(run.config["parts"], {"code": keys.code_digests(), **keys.engine()})
+    modules = keys.MODULES if run.config["model"] != "committee" else tuple(run.config["parts"]["code"])
+    return keys.differences(run.config["parts"], {"code": keys.code_digests(modules), **keys.engine()})
 
 
 def earlier(store, config):

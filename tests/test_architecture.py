@@ -44,7 +44,14 @@ ARROWS = {
     "runs": "keys metrics",
     "images": "cohort keys preprocessing zoomed",
     "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
-    "predicting": "augmentation backend calibrator cohort conformal files images preprocessing recipe runs training",
+    "fields": "preprocessing",
+    "decoding": "metrics",
+    "committee": "fitting models readers",
+    "frozen": "models",
+    "best": "arrays backend cohort committee decoding features fields files frozen jobs keys recipe runs"
+    " splitting training",
+    "predicting": "augmentation backend calibrator cohort conformal decoding fields files images preprocessing recipe runs"
+    " training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",
     "records": "files",
@@ -79,7 +86,7 @@ ARROWS = {
     " confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
     " localisation",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
-    " weights explaining report",
+    " weights explaining best report",
 }
 ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")

@@ -29,6 +29,16 @@ def test_package_source_is_part_of_the_key(tmp_path, monkeypatch):
     assert execute.surroundings(tmp_path, Cases())["package"] in keys
 
 
+def test_a_recorded_result_is_part_of_the_key(tmp_path):
+    results = tmp_path / "book" / "results" / "lidc"
+    results.mkdir(parents=True)
+    before = execute.surroundings(tmp_path, Cases())["results"]
+    (results / "found.json").write_text("{}", encoding="utf-8")
+    found = execute.surroundings(tmp_path, Cases())["results"]
+    (results / "found.json").write_text("[]", encoding="utf-8")
+    assert len({before, found, execute.surroundings(tmp_path, Cases())["results"]}) == 3
+
+
 def test_prose_is_new_and_outputs_are_old():
     new = nbformat.v4
     first, last = new.new_code_cell("a = 1", metadata={"tags": ["parameters"]}), new.new_code_cell("a")

@@ -43,7 +43,7 @@ def surroundings(checkout, cohort):
     Parameters
     ----------
     checkout : Path
-        Its `requirements.lock` is read.
+        Its `requirements.lock` and what is recorded in `book/results` are read.
     cohort : Cohort
         Only its fingerprint is used.
 
@@ -54,9 +54,11 @@ def surroundings(checkout, cohort):
     package = Path(lungcls.__file__).parent
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
-    lock = checkout / "requirements.lock"
+    lock, results = checkout / "requirements.lock", checkout / "book" / "results"
+    kept = sorted(path for path in results.rglob("*") if path.suffix in (".json", ".csv"))
     return {
         "package": digest_of(*source),
+        "results": digest_of(*(path.read_bytes() for path in kept)),
         "lock": digest_of(lock.read_bytes() if lock.exists() else b""),
         "python": platform.python_version(),
         "cohort": cohort.fingerprint(),

@@ -1,0 +1,444 @@
+"""The best model that the data allows: what was tried, and the recipe scored once.
+
+    python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
+    python benchmarks/best_model.py final /data/lidc --weights mobilenet.h5   the recipe, scored on
+                                                        folds that chose nothing
+    python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
+
+The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
+predicted is kept in `--work`. Candidates differ from the first one, the base, in one thing
+or two; they are judged on folds of seed 0. The recipe is that of `lungcls train --recipe`,
+each fold one run in a store, on folds of seed 1. Image only: neither mask, box, diameter,
+attribute nor number of readers is an input. No image is written.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+import time
+
+import numpy as np
+import pandas as pd
+
+from lungcls import baselines, best, decoding, intervals, keys, metrics, recipe, runs, splitting
+from lungcls import cohort as cohorts
+from lungcls.fields import cut
+from lungcls.files import whole_text
+
+CHOOSING, SCORING = 0, 1  # seeds of the folds that choose and of those that score
+FOLDS = 5
+HALF, WHOLE = 20, 40  # epochs
+RESULTS = Path(__file__).parents[1] / "book" / "results"
+
+BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128), "depth": 1, "pool": "mean",
+        "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0,
+        "tissue": False}  # fmt: skip
+SMALL = {"mm": (20, 40), "pixels": 40}
+THREE = {"mm": (16, 32, 64), "pixels": 40}
+PAIRS = SMALL | {"pairs": True}  # score and size class named together
+
+# In the order in which they were tried: what is different from the base, in words and in options.
+TRIES = {
+    "one scale, 40 mm at 64 pixels": {"mm": (40,), "pixels": 64},
+    "two scales, 24 and 48 mm (base)": {},
+    "targets: the label alone": {"share": 0.0},
+    "also the diameter as a number": {"size": 0.3},
+    "also a loss on the order of scores": {"ordinal": 0.5},
+    "one scale, 24 mm": {"mm": (24,)},
+    "one scale, 32 mm": {"mm": (32,)},
+    "two scales, 20 and 40 mm": SMALL,
+    "three scales, 16, 32 and 64 mm": THREE,
+    "20 and 40 mm, also the diameter": SMALL | {"size": 0.3},
+    "20 and 40 mm, also the outline": SMALL | {"mask": 2.0},
+    "20 and 40 mm, also the outline, 40 epochs": SMALL | {"mask": 2.0, "epochs": WHOLE},
+    "20 and 40 mm, score and size in pairs, 40 epochs": PAIRS | {"epochs": WHOLE},
+    "20 and 40 mm, pairs, two convolutions a block": PAIRS | {"depth": 2},
+    "20 and 40 mm, pairs, 40 epochs, grey levels by tissue": PAIRS | {"epochs": WHOLE, "tissue": True},
+}
+BASIS = "two scales, 24 and 48 mm (base)"
+
+# Looked at in passing while the recipe was made, and how many of each; not run again by `screen`.
+ALSO = {
+    "ridge regression on frozen MobileNet features, one window or all": 5,
+    "the same with other penalties or a kernel": 9,
+    "means of two to four candidates": 11,
+    "a candidate or their mean weighed with frozen features": 3,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("command", choices=["screen", "final", "report"])
+    parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
+    parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
+    parser.add_argument("--weights", default="imagenet", help="of MobileNet, for `final`")
+    options = parser.parse_args()
+    if not options.cohort:
+        parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
+    recipe.fix_threads(1)
+    work = Path(options.work)
+    work.mkdir(parents=True, exist_ok=True)
+    more = {"weights": options.weights} if options.command == "final" else {}
+    globals()[options.command](Path(options.cohort), work, **more)
+
+
+# --- Candidates -------------------------------------------------------------------------
+
+
+class Data:
+    """The cohort, its folds and labels; squares of fixed size are cut when they are asked for."""
+
+    def __init__(self, folder, seed):
+        from lungcls import committee
+
+        self.cohort = cohorts.load(folder)
+        cases = self.cohort.cases
+        self.cases, self.folds = cases, splitting.folds(cases, k=FOLDS, seed=seed)
+        self.fold = self.folds["fold"].to_numpy()
+        self.targets = lambda share: committee.targets(cases["malignancy"], cases["ratings"], share=share)
+        self.pairs = lambda wanted: committee.with_size(wanted, cases["diameter_mm"].to_numpy(float))
+        diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
+        self.size = (np.log(diameters) - 2.1) / 0.6
+
+    def squares(self, options, masks=False):
+        spacing = self.cases["pixel_spacing_mm"].to_numpy(float)
+        images = (self.cohort.masks if masks else self.cohort.views)["context"][:]
+        tissue = options["tissue"] and not masks
+        images = np.stack([by_tissue(image) for image in images]) if tissue else images
+        made = {"spacing": spacing, "size": options["pixels"]}
+        squares = np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
+        if tissue:  # a cut is scaled by the image's own range: undone
+            low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+            squares = low[:, None, None, None] + (high - low)[:, None, None, None] * squares
+        return squares.astype(np.float32)
+
+
+def by_tissue(image):
+    """Give lung and soft tissue, the medians on both sides of Otsu's threshold, one grey in all images."""
+    from skimage.filters import threshold_otsu
+
+    between = threshold_otsu(image)
+    lung, tissue = np.median(image[image <= between]), np.median(image[image > between])
+    return np.clip(((image - lung) / max(tissue - lung, 1) + 0.3) / 2, 0, 1)
+
+
+def network(options, seed):
+    """A candidate: from images to its logits, to one number for the diameter, and to outlines."""
+    import keras
+    from keras import layers, ops
+
+    def convolved(x, width, side=3):
+        x = layers.Conv2D(width, side, padding="same", use_bias=False)(x)
+        return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((options["pixels"], options["pixels"], len(options["mm"])))
+    x, blocks = image, []
+    for width in options["filters"]:
+        for _ in range(options["depth"]):
+            x = convolved(x, width)
+        blocks.append(x)
+        x = layers.MaxPooling2D()(x)
+    found, outlines, area = [layers.GlobalAveragePooling2D()(x)], image[..., :1], None
+    if options["pool"] == "both":
+        found.append(layers.GlobalMaxPooling2D()(x))
+    if options["mask"]:  # outlines at half the resolution; their area, and what lies inside, go on
+        upper = layers.UpSampling2D(2)(convolved(blocks[2], 16, 1))
+        together = layers.Concatenate()([upper, convolved(blocks[1], 16, 1)])
+        outlines = layers.Conv2D(len(options["mm"]), 1)(convolved(together, 16))
+        inside = ops.sigmoid(outlines)
+        area = (ops.log(ops.mean(inside, axis=(1, 2)) + 1e-3) + 3.5) / 1.5
+        near = inside[..., :1]
+        found += [area, ops.sum(blocks[1] * near, axis=(1, 2)) / (ops.sum(near, axis=(1, 2)) + 0.5)]
+    x = layers.Concatenate()(found) if len(found) > 1 else found[0]
+    x = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(layers.Dropout(0.3)(x)))
+    x = x if area is None else layers.Concatenate()([x, area])
+    logits = layers.Dense(30 if options["pairs"] else 5)(x)
+    return keras.Model(image, [logits, layers.Dense(1)(x), outlines])
+
+
+def fit(data, options, rows, seed):
+    """Train a candidate with TensorFlow: its losses are more than one target a case."""
+    import keras
+    import tensorflow as tf
+
+    wanted = data.targets(options["share"])
+    x, t = data.squares(options)[rows], (data.pairs(wanted) if options["pairs"] else wanted)[rows]
+    size = data.size[rows].astype(np.float32)[:, None]
+    drawn = data.squares(options, masks=True)[rows] if options["mask"] else np.zeros_like(x[..., :1])
+    model, batch, epochs = network(options, seed), 64, options["epochs"]
+    steps = len(x) // batch
+    rate = keras.optimizers.schedules.CosineDecay(2e-4, (epochs - 1) * steps, warmup_target=2e-3,
+                                                  warmup_steps=steps, alpha=0.01)  # fmt: skip
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(images, targets, sizes, outlines):
+        with tf.GradientTape() as tape:
+            logits, number, shown = model(images, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            if options["ordinal"]:  # cross-entropy of "above score k", for k = 1..4
+                below = tf.clip_by_value(tf.cumsum(tf.nn.softmax(logits), axis=1)[:, :4], 1e-5, 1 - 1e-5)
+                truth = tf.cumsum(targets, axis=1)[:, :4]
+                each = -truth * tf.math.log(below) - (1 - truth) * tf.math.log(1 - below)
+                loss += options["ordinal"] * tf.reduce_mean(tf.reduce_sum(each, axis=1))
+            loss += options["size"] * tf.reduce_mean((number - sizes) ** 2)  # with 0 it is not learnt
+            if options["mask"]:
+                half = tf.nn.avg_pool2d(outlines, 2, 2, "VALID")
+                loss += options["mask"] * tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(half, shown))
+        weights = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+
+    rng = np.random.default_rng(seed)
+    for _ in range(epochs):
+        order = rng.permutation(len(x))[: steps * batch].reshape(steps, batch)
+        for chosen in order:
+            images, outlines, targets, sizes = changed(x, drawn, t, size, chosen, options, rng)
+            step(*(tf.constant(part, tf.float32) for part in (images, targets, sizes, outlines)))
+    return model
+
+
+def changed(x, drawn, t, size, chosen, options, rng):
+    """One batch: images turned and moved with their outlines, re-graded, and mixed on request."""
+    from lungcls.committee import turn
+
+    seed, channels = int(rng.integers(2**31)), x.shape[-1]
+    both = turn(np.concatenate([x[chosen], drawn[chosen]], axis=-1), seed=seed, grey=0)
+    gain, offset = rng.normal(1, 0.1, (len(both), 1, 1, 1)), rng.normal(0, 0.05, (len(both), 1, 1, 1))
+    images, targets, sizes = both[..., :channels] * gain + offset, t[chosen], size[chosen]
+    if options["mixup"]:
+        keep, other = rng.beta(*[options["mixup"]] * 2, (len(images), 1)), rng.permutation(len(images))
+        images = keep[..., None, None] * images + (1 - keep[..., None, None]) * images[other]
+        targets, sizes = (keep * part + (1 - keep) * part[other] for part in (targets, sizes))
+    return images, both[..., channels:], targets, sizes
+
+
+def answers(model, x):
+    """Mean probabilities of the five scores over the eight ways to turn and mirror an image."""
+    found = []
+    for way in range(8):
+        turned = np.rot90(x, way % 4, axes=(1, 2))
+        z = model.predict(np.ascontiguousarray(turned[:, :, ::-1] if way > 3 else turned), verbose=0)[0]
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        found.append((z / z.sum(axis=1, keepdims=True)).reshape(len(x), 5, -1).sum(axis=2))
+    return np.mean(found, axis=0)
+
+
+def screen(folder, work):
+    """Train each candidate on four folds and predict the first."""
+    data = Data(folder, CHOOSING)
+    for name, changes in TRIES.items():
+        options, path = BASE | changes, place(work, name)
+        if not path.exists():
+            started, out = time.monotonic(), data.fold == 0
+            model = fit(data, options, np.flatnonzero(~out), seed=0)
+            np.save(path, answers(model, data.squares(options)[out]))
+            print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def place(work, name):
+    return work / f"try_{keys.sha(BASE | TRIES[name])[:12]}.npy"
+
+
+# --- The recipe, scored once --------------------------------------------------------------
+
+
+def final(folder, work, weights):
+    """Two runs a fold: the committee, and the frozen features weighed in.
+
+    The binary recipe is made of the same networks, so nothing is trained for it.
+    """
+    for fold in range(FOLDS):
+        overrides = {"split_seed": SCORING, "folds": FOLDS}
+        job = best.prepare(folder, "best-multiclass", weights=weights, seed=0, fold=fold, overrides=overrides,
+                           store=work / "runs")  # fmt: skip
+        run = best.train(job, progress=True)
+        print(f"{run.id}: {run.environment['seconds']} s", flush=True)
+
+
+def scored(folder, work):
+    """Out-of-fold predictions of the recipe, of its committee and of the diameter, by task."""
+    data, tables = Data(folder, SCORING), {}
+    by_name = {"recipe": runs_of(work, "transfer_learning"), "committee alone": runs_of(work, "scratch")}
+    for task in ("binary", "multiclass"):
+        for name, found in by_name.items():
+            parts = [decided(run.predictions, task).assign(fold=run.config["fold"]) for run in found]
+            tables[name, task] = in_order(pd.concat(parts), data)
+        diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
+        tables["diameter", task] = in_order(diameter, data)
+        tables["diameter, fitted rule", task] = in_order(by_rule(data, task), data)
+    return data, by_name, tables
+
+
+def runs_of(work, stage):
+    """The runs of the store that score, one a fold, whatever code they were made under."""
+    found = [run for run in runs.list_runs(work / "runs") if run.config["stage"] == stage]
+    found = sorted(found, key=lambda run: run.config["fold"])
+    if [run.config["fold"] for run in found] != list(range(FOLDS)):
+        raise SystemExit(f"{work / 'runs'}: found {len(found)} runs ({stage}), expected one a fold: `final`")
+    return found
+
+
+def decided(predictions, task):
+    """Test predictions of a run for a task, with a rule fitted on its other cases."""
+    columns = [f"p_{score}" for score in range(1, 6)]
+    y_prob, y_true = predictions[columns].to_numpy(), predictions["y_true"].to_numpy()
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+        y_true = cohorts.to_binary(y_true)
+    return table_of(predictions["case_id"].to_numpy(), predictions["split"].to_numpy(), y_true, y_prob, task)
+
+
+def by_rule(data, task):
+    """The diameter with the recipe's own kind of decision: the stronger of the two baselines."""
+    parts = []
+    for fold in range(FOLDS):
+        part = np.where(data.fold == fold, "test", "train")
+        split = pd.DataFrame({"case_id": data.cases["case_id"], "split": part})
+        found = baselines.predict("diameter", data.cohort, split, task=task, seed=0)
+        y_prob = found[[name for name in found if name.startswith("p_")]].to_numpy()
+        parts.append(table_of(found["case_id"].to_numpy(), part, found["y_true"].to_numpy(), y_prob, task))
+    return pd.concat(parts)
+
+
+def table_of(case_ids, split, y_true, y_prob, task):
+    out = split == "test"
+    cuts = decoding.fit(y_true[~out], y_prob[~out], task)
+    table = recipe.prediction_table(case_ids[out], y_prob[out], task)
+    return table.assign(y_true=y_true[out], y_pred=decoding.decide(y_prob[out], cuts, task))
+
+
+def in_order(table, data):
+    return table.set_index("case_id").loc[data.cases["case_id"]].reset_index()
+
+
+# --- What is recorded -------------------------------------------------------------------
+
+SCORES = {"binary": ("F1 (weighted)", "accuracy"), "multiclass": ("F1 (weighted)", "quadratic weighted kappa",
+                                                                "accuracy")}  # fmt: skip
+
+
+def numbers(table, fold, task):
+    """A function of resampling weights that gives the scores; the AUC is the mean over folds."""
+    y_true, y_pred = table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+    y_prob = table[[name for name in table if name.startswith("p_")]].to_numpy()
+
+    def statistic(weights):
+        all_of = metrics.weighted_scores(y_true, y_pred, weights=weights, task=task, average="weighted")
+        found = {name: all_of[name] for name in SCORES[task]}
+        if task == "binary":
+            weights = np.ones((1, len(y_true))) if weights is None else weights
+            parts = [fold == one for one in np.unique(fold)]
+            ranked = [metrics.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts]
+            found["AUC"] = np.mean([auc for auc, _ in ranked], axis=0)
+        return found
+
+    return statistic
+
+
+def with_intervals(statistic, patients):
+    value, draws = intervals.resample(statistic, patients=patients, seed=0)
+    table = intervals.summary(value, draws, patients=patients)
+    rows = {row.score: {"value": row.value, "low": row.low, "high": row.high} for row in table.itertuples()}
+    return rounded(rows)
+
+
+def less(first, second):
+    def statistic(weights):
+        one, other = first(weights), second(weights)
+        return {name: one[name] - other[name] for name in one}
+
+    return statistic
+
+
+def rounded(found):
+    if isinstance(found, dict):
+        return {key: rounded(value) for key, value in found.items()}
+    return round(float(found), 4)
+
+
+def screened(folder, work):
+    """Each candidate's scores on the first fold, and paired differences from the base.
+
+    Decisions are not fitted here: each class is called as often as it occurs in training.
+    """
+    data = Data(folder, CHOOSING)
+    out = data.fold == 0
+    cases, patients = data.cases[out], data.cases["patient_id"][out].to_numpy()
+    made, rows = {}, []
+    for name in TRIES:
+        y_prob = np.load(place(work, name))
+        score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
+        made[name] = {task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
+                      for task in SCORES}  # fmt: skip
+    for name, by_task in made.items():
+        row = {"name": name, "epochs": (BASE | TRIES[name])["epochs"]}
+        for task, statistic in by_task.items():
+            row[task] = with_intervals(statistic, patients)
+            row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
+        rows.append(row)
+    return {"cases": int(out.sum()), "base": BASIS, "tries": rows, "also looked at": ALSO}
+
+
+def by_shares(score, known, y_prob, task):
+    """Predictions in a table: as many of each class as its share in training says."""
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+        score, known = cohorts.to_binary(score), cohorts.to_binary(known)
+    shares = [(known == label).mean() for label in metrics.LABELS[task]]
+    cuts = np.quantile(decoding.value(y_prob, task), np.cumsum(shares)[:-1])
+    columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
+    y_pred = decoding.decide(y_prob, cuts, task)
+    return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=y_pred)
+
+
+def band_of(cases):
+    """The modelled ceiling for these panels of readers, with every number of classes that fits."""
+    from lungcls import ceiling, latent_classes, readers
+
+    counts = readers.score_counts(readers.panels(cases["ratings"]))
+    judged = latent_classes.held_out(counts, cases["patient_id"], classes=range(1, 11), seed=0, folds=10)
+    kept = judged.index[judged["kept"]]
+    fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in kept]
+    mixtures = [mixture for fitted in fits for mixture in latent_classes.nearly_best(fitted)]
+    band = ceiling.band(ceiling.reference(mixtures, counts.sum(axis=1)))
+    return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
+
+
+def report(folder, work):
+    """Write the record: tries, final scores, paired differences, and predictions."""
+    data, by_name, tables = scored(folder, work)
+    made_by = [run for found in by_name.values() for run in found]
+    patients = data.cases["patient_id"].to_numpy()
+    made = {key: numbers(table, data.fold, key[1]) for key, table in tables.items()}
+    scores, gains = {}, {}
+    for task in SCORES:
+        scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
+        others = {name: one for (name, of), one in made.items() if of == task and name != "recipe"}
+        gains[task] = {f"recipe less {name}": with_intervals(less(made["recipe", task], one), patients)
+                       for name, one in others.items()}  # fmt: skip
+    content = {
+        "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
+        "recipe": made_by[0].config["settings"], "weights": made_by[0].config["weights"],
+        "keys": {run.id: run.config["key"] for run in made_by}, "engine": keys.engine(),
+        "processor_seconds": {run.id: run.environment["processor_seconds"] for run in made_by},
+        "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores,
+        "differences": gains,
+    }
+    whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
+    both = tables["recipe", "multiclass"].merge(
+        tables["recipe", "binary"][["case_id", "p_malignant", "y_true", "y_pred"]], on="case_id",
+        suffixes=("", "_binary"))  # fmt: skip
+    columns = ["case_id", "fold", "y_true", *(f"p_{i}" for i in range(1, 6)), "y_pred", "y_true_binary",
+               "p_malignant", "y_pred_binary"]  # fmt: skip
+    text = both[columns].round(6).to_csv(index=False, lineterminator="\n")
+    whole_text(RESULTS / "best_model_predictions.csv", text)
+    print(json.dumps({"scores": scores, "differences": gains}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""A committee of small networks that look at a nodule at two scales, as one network.
+
+Each member is trained on all cases but those that were left out for it, so that the
+committee as a whole has an opinion on every case from a member that has not seen it: what a
+decision rule is fitted on. What new cases get is the mean of all members over the eight
+ways to turn and mirror an image.
+
+Where the diameters of the training cases are known, a member learns to name score and size
+class together, one logit for each pair, and the size is summed out of its answer. It has to
+see how large a nodule is, and is never told.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from lungcls.fitting import Examples, fit, unaugmented
+from lungcls.models import MOMENTUM
+from lungcls.readers import panels, score_counts
+
+SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
+
+
+def member(*, image_size, sizes=1, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
+    """Build one member: four blocks of convolution on two scales, ending in logits.
+
+    The whole image at half its resolution and its middle half as it is are the two channels
+    of one small image: a fovea and its surroundings for the price of one.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the input in pixels, a multiple of 4.
+    sizes : int, default 1
+        Size classes that are named with the score.
+    filters : sequence of int
+        Of each block's 3x3 convolution.
+    dense : int
+        Units of the hidden layer.
+    dropout : float in [0, 1)
+        Before the hidden layer and after it.
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        From float images (n, image_size, image_size, 1) in [0, 1] to logits (n, 5 * sizes),
+        those of one score side by side.
+
+    Raises
+    ------
+    ValueError
+        If the image is no multiple of 4 or too small for the number of blocks.
+    """
+    if image_size % 4 or image_size < 2 ** (len(filters) + 1):
+        raise ValueError(f"image_size: found {image_size}, expected a multiple of 4, at least "
+                         f"{2 ** (len(filters) + 1)} for {len(filters)} blocks")
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((image_size, image_size, 1), name="image")
+    near = keras.layers.Cropping2D(image_size // 4, name="near")(image)
+    far = keras.layers.AveragePooling2D(2, name="far")(image)
+    x = keras.layers.Concatenate(name="scales")([near, far])
+    for i, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"block{i}_conv")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"block{i}_bn")(x)
+        x = keras.layers.Activation("relu", name=f"block{i}_relu")(x)
+        x = keras.layers.MaxPooling2D(name=f"block{i}_pool")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(dropout, seed=seed, name="dropout_pool")(x)
+    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
+    x = keras.layers.Dropout(dropout, seed=seed + 1, name="dropout")(x)
+    return keras.Model(image, keras.layers.Dense(5 * sizes, name="logits")(x), name=f"member_{seed}")
+
+
+def targets(scores, ratings, *, share):
+    """Mix each case's score with what its readers said.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,), int, 1..5
+        The labels.
+    ratings : sequence of str, or None
+        Each case's ratings 1..5, separated by spaces; where there are none, the label stands
+        alone.
+    share : float in [0, 1]
+        Of the readers' histogram; the rest is the label's.
+
+    Returns
+    -------
+    ndarray of shape (n, 5), float32
+        Rows add up to 1.
+
+    Raises
+    ------
+    ValueError
+        If `share` is outside [0, 1].
+    InputError
+        If a rating is none.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share: found {share}, expected 0 to 1")
+    mixed = np.eye(5)[np.asarray(scores) - 1]
+    if ratings is not None:
+        counts = score_counts(panels(ratings))
+        read = counts.sum(axis=1) > 0
+        said = counts[read] / counts[read].sum(axis=1, keepdims=True)
+        mixed[read] = (1 - share) * mixed[read] + share * said
+    return mixed.astype(np.float32)
+
+
+def with_size(wanted, diameters):
+    """Spread the targets of each score over the size class of the case.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (n, 5), float32
+        As :func:`targets` gives them.
+    diameters : ndarray of shape (n,), float, or None
+        In mm; labels of training cases, never an input. None, or a missing one among them:
+        the targets stay as they are.
+
+    Returns
+    -------
+    ndarray of shape (n, 5 * sizes), float32
+    """
+    if diameters is None or not (np.asarray(diameters, dtype=float) > 0).all():
+        return wanted
+    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
+    return (wanted[:, :, None] * classes[:, None, :]).reshape(len(wanted), -1)
+
+
+def turn(images, *, seed, shift=0.06, grey=0.1):
+    """Turn by quarters, mirror, move and re-grade images at random; sizes stay as they are.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
+    seed : int or sequence of int
+    shift : float, default 0.06
+        Largest move either way, as a share of the side; the outermost pixels are repeated.
+    grey : float, default 0.1
+        Standard deviation of a factor on the contrast; half of it, of a change in brightness.
+
+    Returns
+    -------
+    ndarray of shape (n, H, H, 1), float32 in [0, 1]
+    """
+    rng = np.random.default_rng(seed)
+    side, most = images.shape[1], round(shift * images.shape[1])
+    moves, turns = rng.integers(-most, most + 1, (len(images), 2)), rng.integers(8, size=len(images))
+    gain, offset = rng.normal(1, grey, len(images)), rng.normal(0, grey / 2, len(images))
+    out = np.empty(images.shape, dtype=np.float32)
+    for image, (down, right), k, a, b, changed in zip(images, moves, turns, gain, offset, out):
+        rows, columns = (np.clip(np.arange(side) + move, 0, side - 1) for move in (down, right))
+        moved = np.rot90(image[np.ix_(rows, columns)], k % 4)
+        changed[:] = a * (moved[:, ::-1] if k > 3 else moved) + b
+    return np.clip(out, 0, 1)
+
+
+def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **options):
+    """Train one member a group of cases, on all the others.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
+    wanted : ndarray of shape (n, 5 * sizes), float32
+        As :func:`targets` and :func:`with_size` give them.
+    groups : ndarray of shape (n,), int from 0 on
+        The member that leaves a case out; cases of one patient belong together. Below 0:
+        no member sees it.
+    checkpoint : callable
+        From a member's number to the file of its state: a killed training goes on from it.
+    build : dict
+        Options of :func:`member`.
+    seed : int
+    progress : bool, default False
+    **options
+        Of :func:`lungcls.fitting.fit`.
+
+    Returns
+    -------
+    members : list of keras.Model
+    histories : list of lungcls.fitting.History
+        The validation loss and accuracy are those on the cases left out.
+
+    Raises
+    ------
+    ValueError, InputError
+        As :func:`member` and :func:`lungcls.fitting.fit`.
+    """
+    def inputs(rows, augmented, drawn):
+        plain = np.asarray(images[rows], dtype=np.float32)
+        return turn(plain, seed=drawn) if np.any(augmented) else plain
+
+    members, histories = [], []
+    for number in range(groups.max() + 1):
+        rows = np.flatnonzero((groups >= 0) & (groups != number))
+        out = np.flatnonzero(groups == number)
+        one = member(seed=1000 * seed + number, sizes=wanted.shape[1] // 5, **build)
+        examples = Examples(inputs, rows, wanted[rows], np.ones(len(rows)), np.ones(len(rows), bool))
+        histories.append(fit(one, examples, unaugmented(inputs, out, wanted[out]), seed=1000 * seed + number,
+                             patience=None, checkpoint=checkpoint(number), progress=progress, **options))
+        members.append(one)
+    return members, histories
+
+
+def join(members, task):
+    """Join members to one network: their mean over the eight ways to turn and mirror an image.
+
+    Parameters
+    ----------
+    members : sequence of keras.Model
+        From images to logits, as :func:`member` builds them.
+    task : {"binary", "multiclass"}
+        Binary: malignant are scores 4 and 5.
+
+    Returns
+    -------
+    keras.Model
+        From float images (n, H, H, 1) in [0, 1] to probabilities (n, 1) or (n, 5), with a
+        layer `logits` before the last.
+
+    Raises
+    ------
+    ValueError
+        If the task is unknown or there is no member.
+    """
+    if task not in ("binary", "multiclass") or not members:
+        raise ValueError(f"task: found {task!r} and {len(members)} members, expected binary or multiclass "
+                         "and at least one")
+    image = keras.Input(members[0].input.shape[1:], name="image")
+    turned = ops.concatenate(_turns(image), axis=0)
+    y_prob = sum(ops.softmax(one(turned)) for one in members) / len(members)
+    y_prob = ops.mean(ops.reshape(y_prob, (8, -1, y_prob.shape[1])), axis=0)
+    y_prob = ops.sum(ops.reshape(y_prob, (-1, 5, y_prob.shape[1] // 5)), axis=2)
+    if task == "binary":
+        y_prob = ops.sum(y_prob[:, 3:], axis=1, keepdims=True)
+    y_prob = ops.clip(y_prob, 1e-7, 1 - 1e-7)
+    z = ops.log(y_prob) - (ops.log(1 - y_prob) if task == "binary" else 0)
+    z = keras.layers.Activation("linear", name="logits")(z)
+    last = keras.layers.Activation("sigmoid" if task == "binary" else "softmax", name="probabilities")
+    return keras.Model(image, last(z), name=f"committee_{task}")
+
+
+def _turns(image):
+    """The eight ways to turn and mirror an image, as keras operations."""
+    flipped = [image, ops.flip(image, axis=1), ops.flip(image, axis=2), ops.flip(image, axis=(1, 2))]
+    return flipped + [ops.transpose(one, (0, 2, 1, 3)) for one in flipped]
