@@ -188,7 +188,7 @@ def test_the_calibration_becomes_two_tables():
     found = recorded.calibration({"cases": 2363, "appearance": looks, "network": network})
     assert "| phantom | real | 0.840 (0.845) |" in found["phantom_auc"]
     assert "| phantom less real |  | −0.050 (−0.060) |" in found["phantom_auc"]
-    assert "| 95 % interval, pooled |  | [−0.081, −0.039] |" in found["phantom_auc"]
+    assert "| 95 % interval, pooled |  | [−0.081,\u00a0−0.039] |" in found["phantom_auc"]
     assert "| malignant of all |  | 562 of 2,340 |" in found["phantom_auc"]
     assert (found["phantom_gap_all"], found["phantom_gap_largest_pooled"]) == ("0.050", "0.060")
     assert "| grey mean | 0.310 | 0.296 |" in found["phantom_looks"]
