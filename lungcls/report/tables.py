@@ -152,7 +152,7 @@ def with_interval(row, *, percent=False, sign=False):
     value = row["difference"] if "difference" in row else row["value"]
     if pd.isna(value):
         return "–"
-    form = ("+" if sign else "") + (".1f" if percent else ".2f")
+    form = ("+" if sign else "") + ("z.1f" if percent else "z.2f")  # z: no minus before a zero
     parts = (f"{(100 if percent else 1) * number:{form}}".replace("-", MINUS)
              for number in (value, row["low"], row["high"]))
     return "{} [{}, {}]".format(*parts)
