@@ -9,8 +9,8 @@ box, diameter or number of readers goes in. The score and, where they are known,
 ratings and the diameter are labels of training cases.
 
 The run looks like any other, with two differences. `predictions.csv` holds for training and
-validation cases what the member says that has not seen them; and `decoding.json` holds the
-fitted rule, so that `y_pred` is the decided score.
+validation cases what is said by the member that has not seen them, weighed with a ridge that
+has not; and `decoding.json` holds the fitted rule, so that `y_pred` is the decided score.
 """
 
 from dataclasses import asdict, dataclass, fields as fields_of, replace
@@ -31,7 +31,8 @@ from lungcls.fields import Fields
 from lungcls.files import whole_folder
 
 VIEW = "context"
-CODE = ("best", "committee", "decoding", "fields", "fitting", "frozen", "models", "preprocessing")
+CODE = ("best", "committee", "decoding", "features", "fields", "fitting", "frozen", "metrics", "models",
+        "preprocessing", "readers", "splitting", "training")  # what a run depends on
 BACKBONE = "mobilenet"
 
 
