@@ -241,8 +241,9 @@ if found:
 #
 # The candidates were chosen with folds of one seed, and the recipe is scored on five patient-grouped folds
 # of another seed. One step was less clean than planned. The committee's scores on the first two of these
-# folds were known before the frozen features were added, although what they bring had first been seen on the
-# other seed. The diameter stands beside it with two decision rules: the most probable class, and cut points
+# folds, and a trial of the frozen features on the first, were known before these features became part of the
+# recipe, although what they bring had first been seen on the other seed. The diameter stands beside it with
+# two decision rules: the most probable class, and cut points
 # fitted like the recipe's own. The second is the fairer opponent, since part of what a fitted rule gains has
 # nothing to do with the image.
 
