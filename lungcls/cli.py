@@ -282,9 +282,12 @@ def study(folder, weights, profile, seed, backbone, groups, jobs, record, pairs,
     if record:
         from lungcls import records
 
-        for job in wanted:
-            if job.id not in failed:
-                records.record(maker.find(job), record)
+        done = [maker.find(job) for job in wanted if job.id not in failed]
+        for run in done:
+            records.record(run, record)
+        for task, run in {run.config["task"]: run for run in done}.items():  # they share one split
+            split = run.predictions[["case_id", "split"]]
+            records.record_baselines(cohorts.load(folder), split, run.config["split"], record, task=task)
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -8,9 +8,13 @@ key that it was made under.
 from pathlib import Path
 import shutil
 
-from lungcls.errors import InputError
-from lungcls.files import whole_folder
+import pandas as pd
 
+from lungcls import baselines
+from lungcls.errors import InputError
+from lungcls.files import whole_folder, whole_text
+
+BASELINES = ("radiomics", "bands")  # those that need the images
 FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
 SOME = ("decoding.json",)  # of runs that have a decision rule
 
@@ -43,3 +47,54 @@ def record(run, folder):
         except OSError as error:
             raise InputError(f"{place}: cannot be written ({error.strerror})") from error
     return place
+
+
+def record_baselines(cohort, split, name, folder, *, task, seed=0):
+    """Keep what the baselines that need images answer, beside the records of a split.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    split : DataFrame
+        `case_id` and `split`.
+    name : str
+        Of the split, as in a run's configuration.
+    folder : path
+        As for :func:`record`; the tables lie in ``baselines/<split>`` and replace others.
+    task : {"binary", "multiclass"}
+    seed : int, default 0
+
+    Returns
+    -------
+    dict of str to str
+        Why, by baseline, there is no table.
+
+    Raises
+    ------
+    InputError
+        If a table cannot be written.
+    """
+    missing = {}
+    for baseline in BASELINES:
+        try:
+            table = baselines.predict(baseline, cohort, split, task=task, seed=seed)
+        except InputError as error:
+            missing[baseline] = str(error)
+            continue
+        path = Path(folder) / "baselines" / name / f"{task}-{baseline}.csv"
+        whole_text(path, table.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return missing
+
+
+def read_baselines(folder, name, task):
+    """Open what :func:`record_baselines` kept.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By baseline, as :func:`lungcls.baselines.predict` gives them; empty if none was kept.
+    """
+    place = Path(folder) / "baselines" / name
+    paths = {baseline: place / f"{task}-{baseline}.csv" for baseline in BASELINES}
+    return {baseline: pd.read_csv(path, dtype={"case_id": str}, keep_default_na=False)
+            for baseline, path in paths.items() if path.exists()}  # fmt: skip

@@ -54,7 +54,7 @@ ARROWS = {
     " training",
     "board": "",
     "study": "board cohort jobs recipe runs settings",
-    "records": "files",
+    "records": "baselines files",
     "metrics": "",
     "intervals": "metrics",
     "comparing": "",
@@ -83,7 +83,7 @@ ARROWS = {
     "outliers": "backend models preprocessing",
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
-    " confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
+    " records confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
     " localisation",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
     " weights explaining best report",

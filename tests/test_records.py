@@ -1,8 +1,10 @@
 """Records are runs without their networks, and every score comes out of them again."""
 
+import numpy as np
 import pytest
 
-from lungcls import records, runs
+from conftest import seen_cohort
+from lungcls import baselines, records, runs, splitting
 from lungcls.errors import InputError
 
 
@@ -30,3 +32,16 @@ def test_a_folder_that_cannot_be_written_is_one_error_and_leaves_nothing(trained
     with pytest.raises(InputError, match="cannot be written"):
         records.record(broken, tmp_path / "kept")
     assert not list((tmp_path).glob("kept/*"))
+
+
+def test_baselines_that_need_images_are_kept_and_read_again(tmp_path):
+    cohort = seen_cohort()
+    split = splitting.split(cohort.cases, seed=0)
+    missing = records.record_baselines(cohort, split, "patient-s0", tmp_path, task="binary")
+    found = records.read_baselines(tmp_path, "patient-s0", "binary")
+    assert set(found) | set(missing) == set(records.BASELINES) and found
+    for name, table in found.items():
+        expected = baselines.predict(name, cohort, split, task="binary", seed=0)
+        assert list(table["case_id"]) == list(expected["case_id"])
+        assert np.allclose(table["p_malignant"], expected["p_malignant"], atol=1e-5)
+    assert records.read_baselines(tmp_path, "another", "binary") == {}

@@ -40,6 +40,8 @@ def record(folder, run, *, name, settings=None, predictions=None, **config):
     (place / "config.json").write_text(json.dumps(changed), encoding="utf-8")
     if predictions is not None:
         predictions.to_csv(place / "predictions.csv", index=False)
+    shutil.copytree(FOLDER / "baselines" / run.config["split"], folder / "baselines" / changed["split"],
+                    dirs_exist_ok=True)
     return runs.load(place)
 
 
@@ -120,6 +122,16 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
     rows = [row for row in found["results_binary"].splitlines() if "CNN (from scratch)" in row]
     assert len(rows) == 1 and f"| {scores[0]:.1f} [" in rows[0]
     assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
+
+
+def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
+    for task in results.TASKS:
+        for name in ("radiomic measures", "grey bands alone"):
+            assert facts[f"results_{task}"].count(f"| {name}") == len(gathered.recorded(FOLDER))
+    record(tmp_path, CNN, name="a")
+    shutil.rmtree(tmp_path / "baselines")
+    with pytest.raises(InputError, match=r"no binary-radiomics\.csv of the split .*, expected it beside the runs"):
+        results.recorded_facts(tmp_path)
 
 
 def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):

@@ -11,7 +11,7 @@ import warnings
 
 import pandas as pd
 
-from lungcls import runs, study
+from lungcls import records, runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report import tables
@@ -33,6 +33,7 @@ WEIGHTS = {
         "ImageNet weights lack the last residual block, which passes its input through.",
     ),
 }
+MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
 CHANGES = ("contrast", "bands", "balancing", "augmentation")  # the settings that ablations and zooms change
 PROTOCOLS = {"patient": "patients kept together, stratified", "report": "single cases, stratified, as in the report"}
 
@@ -51,6 +52,8 @@ class Group:
         `case_id` and `split`.
     runs : list of lungcls.runs.Run
     label_rule : str
+    measured : dict of str to dict of str to DataFrame
+        Results of the baselines that need images, by task and by their names in tables.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Group:
     parts: pd.DataFrame
     runs: list
     label_rule: str
+    measured: dict
 
     @property
     def protocol(self):
@@ -87,8 +91,8 @@ def recorded(folder):
     Raises
     ------
     InputError
-        If the folder holds no run, runs of one split on different cases, or one run twice, under two
-        versions of the package.
+        If the folder holds no run, runs of one split on different cases, one run twice, under two
+        versions of the package, or no baselines of a split.
     """
     found = [run for run in runs.list_runs(folder) if run.config["fold"] is None]
     if not found:
@@ -103,8 +107,18 @@ def recorded(folder):
             raise InputError(f"{folder}: found other cases among the runs of the split {split}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         name += f" ({split})" if name in {group.name for group in groups} else ""
-        groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up"))
+        measured = {task: _measured(folder, split, task, cohort) for task in CLASS_COLUMNS}
+        groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured))
     return groups
+
+
+def _measured(folder, split, task, cohort):
+    """Results of the baselines that need images, by their names in tables."""
+    found = records.read_baselines(folder, split, task)
+    if lacking := [name for name in records.BASELINES if name not in found]:
+        raise InputError(f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
+                         "`lungcls study --record` writes it")  # fmt: skip
+    return {MEASURED[name]: tables.result_of(table, cohort) for name, table in found.items()}
 
 
 def last_stages(folder=None):
@@ -187,7 +201,12 @@ def live(cohort, asked):
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
     rule = cohort.info.get("label_rule", "not said by the cohort")
-    return Group(f"{cohort.name}, this build", Cohort(cohort.cases, {}, info=cohort.info), parts, found, rule)
+    measured = {task: tables.baseline_results(cohort, parts, task=task, view="nodule", seed=asked["seed"])[0]
+                for task in CLASS_COLUMNS}  # fmt: skip
+    measured = {task: {name: found for name, found in results.items() if name in MEASURED.values()}
+                for task, results in measured.items()}  # fmt: skip
+    bare = Cohort(cohort.cases, {}, info=cohort.info)
+    return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
 
 
 # --- What a row is called -----------------------------------------------------------------

@@ -123,7 +123,9 @@ def _task_rows(group, task, seed, *, changes=False):
     Also name those that give one answer to all.
     """
     results, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
+    results |= group.measured[task]
     shown, constant = {name: ("–", name) for name in results}, []
+    shown |= {name: (VIEW_NAMES["nodule"], name) for name in results if name == gathered.MEASURED["bands"]}
     rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
     compared = {row[:2] for row in rows if row[2]}
     for (view, name, changed), members in rows.items():
