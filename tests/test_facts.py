@@ -223,7 +223,10 @@ def test_the_price_of_leakage_becomes_tables():
                                     in recorded.PRICED.items()]}  # fmt: skip
     prices = {"matched": design, "plain": plain, "network": small}
     more = recorded.leakage_price({"cases": 2340, "patients": 779, "protocol": protocol, "price": prices})
-    assert "The network: 5 draws." in more["leakage_price"] and more["leakage_largest"] == "0.110"
+    assert "The network: 5 draws." in more["leakage_price"]
+    assert more["leakage_largest"] == found["leakage_largest"] != "0.110"
+    assert found["leakage_network"] == "was not tried."
+    assert "each of 5 draws" in more["leakage_network"] and "Of its 4 intervals, 4 leave" in more["leakage_network"]
 
 
 def test_the_recorded_price_says_what_the_page_says():

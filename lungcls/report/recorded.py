@@ -168,8 +168,8 @@ def leakage_price(found):
         `test`, `shared` (matched design), `cases`, `patients`, `protocol_draws`,
         `protocol_test`, `protocol_shared`; the numbers of the text: `known_auc` (the
         patient's other labels), `plain_recall` (diameter, plain design), `matched_recall`,
-        `largest` (most that the upper end of an interval of the pixel-based predictors
-        reaches, AUC and F1).
+        `largest` (most that the upper end of an interval of the frozen features and the
+        nearest windows reaches, AUC and F1), and the sentence on the `network`.
     """
     matched, protocol = found["price"]["matched"], found["protocol"]
     scores = [*matched["scores"], *found["price"].get("network", {"scores": []})["scores"]]
@@ -187,7 +187,9 @@ def leakage_price(found):
     known = ("patient's other labels", "binary", "AUC")
     plain = {(row["predictor"], row["task"], row["score"]): row for row in found["price"]["plain"]["scores"]}
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
-    seeing = [price[name, *score]["high"] for name in names if "context" in name for score in shown]
+    trained = {row["predictor"] for row in found["price"].get("network", {"scores": []})["scores"]}
+    seeing = [price[name, *score]["high"] for name in names if "context" in name and name not in trained
+              for score in shown]  # fmt: skip
     return facts | _protocol(protocol) | {
         "leakage_shared": percent(matched["shared"]),
         "leakage_cases": count(found["cases"]),
@@ -196,7 +198,20 @@ def leakage_price(found):
         "leakage_plain_recall": _difference(plain[recall]),
         "leakage_matched_recall": _difference(price[recall]),
         "leakage_largest": f"{max(seeing):.3f}",
+        "leakage_network": _of_network(found["price"].get("network"), price, trained),
     }
+
+
+def _of_network(measured, price, names):
+    """Say in words what the price of the network is."""
+    if measured is None:
+        return "was not tried."
+    cells = [price[name, *score] for name in names for score in PRICED.values()]
+    apart = sum(cell["low"] > 0 or cell["high"] < 0 for cell in cells)
+    return (f"was trained anew for each of {measured['draws']} draws, which are few. Of its {len(cells)} intervals, "
+            f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0; the widest goes from "
+            "{low:+.3f} to {high:+.3f}.".format(**max(cells, key=lambda cell: cell["high"] - cell["low"]))
+            ).replace("-", MINUS)  # fmt: skip
 
 
 def _difference(row):
