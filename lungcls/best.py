@@ -15,10 +15,8 @@ has not; and `decoding.json` holds the fitted rule, so that `y_pred` is the deci
 
 from dataclasses import asdict, dataclass, fields as fields_of, replace
 from pathlib import Path
-import shutil
 import time
 
-from filelock import FileLock
 import numpy as np
 import pandas as pd
 
@@ -175,7 +173,7 @@ def read(values):
 def train(job, *, progress=False):
     """Return a run of the store; train it first if it is not there.
 
-    Killed and called again, training goes on after the last whole epoch.
+    Killed and called again, training goes on after the last whole epoch, as :func:`lungcls.recipe.train` does.
 
     Parameters
     ----------
@@ -192,15 +190,7 @@ def train(job, *, progress=False):
     InputError
         If the store cannot be written or an image or a setting is not as it must be.
     """
-    try:
-        job.work.mkdir(parents=True, exist_ok=True)
-        with FileLock(job.lock):
-            if not job.folder.exists():
-                _train(job, progress)
-            shutil.rmtree(job.work, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{job.folder}: cannot be written ({error.strerror or error})") from error
-    return runs.load(job.folder)
+    return recipe.train(job, progress=progress, make=_train)
 
 
 def _train(job, progress):

@@ -26,7 +26,7 @@ _SETTINGS = ("patience", "epochs", "batch_size", "learning_rate", "schedule", "w
              "unfreeze_from", "augmentation", "copies")
 
 
-def train(job, *, progress=False):
+def train(job, *, progress=False, make=None):
     """Return a run of the store; train it first if it is not there.
 
     Killed and called again, training goes on after the last whole epoch. A second process
@@ -36,6 +36,9 @@ def train(job, *, progress=False):
     ----------
     job : lungcls.jobs.Job
     progress : bool, default False
+    make : callable, optional
+        Trains a job, from the job and `progress`, into its folder; by default the network
+        that the job names.
 
     Returns
     -------
@@ -47,12 +50,13 @@ def train(job, *, progress=False):
         If the store cannot be written, an image or a setting is not as it must be, or the
         weights do not fit the backbone.
     """
+    make = make or _train
     if not job.folder.exists():
         if job.parent is not None:
-            train(job.parent, progress=progress)
+            train(job.parent, progress=progress, make=make)
         with _alone(job):
             if not job.folder.exists():
-                _train(job, progress)
+                make(job, progress)
     run = runs.load(job.folder)
     if run.config["key"] != job.config["key"]:
         raise InputError(f"{job.folder}: holds a run of key {run.config['key']}, "
