@@ -1,7 +1,7 @@
 """The best model that the data allows: what was tried, and the recipe scored once.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
-    python benchmarks/best_model.py final /data/lidc --weights mobilenet.h5   the recipe, scored on
+    python benchmarks/best_model.py final /data/lidc --weights efficientnetb4.h5   the recipe, scored on
                                                         folds that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
 
@@ -26,7 +26,7 @@ from lungcls import cohort as cohorts
 from lungcls.fields import cut
 from lungcls.files import whole_text
 
-CHOOSING, SCORING = 0, 1  # seeds of the folds that choose and of those that score
+CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
 FOLDS = 5
 HALF, WHOLE = 20, 40  # epochs
 RESULTS = Path(__file__).parents[1] / "book" / "results"
@@ -72,7 +72,7 @@ def main():
     parser.add_argument("command", choices=["screen", "final", "report"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
-    parser.add_argument("--weights", default="imagenet", help="of MobileNet, for `final`")
+    parser.add_argument("--weights", default="imagenet", help="of EfficientNetB4, for `final`")
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")

@@ -3,7 +3,7 @@
 Both recipes train the same committee of small networks (:mod:`lungcls.committee`) on a
 square of fixed size in mm around the nodule (:mod:`lungcls.fields`); they differ in the
 probabilities that it gives and in the rule that decides (:mod:`lungcls.decoding`). Where
-ImageNet weights of MobileNet can be had, its frozen features are weighed in
+ImageNet weights of EfficientNetB4 can be had, its frozen features are weighed in
 (:mod:`lungcls.frozen`); the run then starts from the committee's own, its parent. No mask,
 box, diameter or number of readers goes in. The score and, where they are known, the single
 ratings and the diameter are labels of training cases.
@@ -31,7 +31,6 @@ from lungcls.files import whole_folder
 VIEW = "context"
 CODE = ("best", "committee", "decoding", "features", "fields", "fitting", "frozen", "metrics", "models",
         "preprocessing", "readers", "splitting", "training")  # what a run depends on
-BACKBONE = "mobilenet"
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,9 @@ class Recipe:
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    side: int = 128  # pixels of a window that the frozen network sees; the smallest that it was made for
-    penalty: float = 1e4  # of the ridge on its features
+    backbone: str = "efficientnetb4"  # whose features are weighed in
+    side: int = 128  # pixels of the square that the frozen network sees; the smallest that it was made for
+    penalty: float = 0.5  # of the ridge on its features
     cases: int = 0  # at most so many, whole patients; 0 takes all
     protocol: str = "patient"
     test_share: float = 0.15
@@ -66,7 +66,8 @@ _FITTED = ("epochs", "batch_size", "learning_rate", "weight_decay")  # options o
 
 # What a profile makes smaller.
 _PROFILE = {
-    "smoke": {"members": 2, "filters": (4, 8), "dense": 8, "epochs": 2, "side": 32},
+    "smoke": {"members": 2, "filters": (4, 8), "dense": 8, "epochs": 2, "backbone": "mobilenet",
+              "side": 32},
     "quick": {"members": 3, "epochs": 15},
     "full": {},
 }
@@ -82,7 +83,7 @@ def prepare(cohort, name, *, weights="imagenet", profile="full", seed=0, fold=No
         A cohort folder with the view `context`, `pixel_spacing_mm` and every class.
     name : {"best-binary", "best-multiclass"}
     weights : str or path, default "imagenet"
-        Of MobileNet, as for :func:`lungcls.jobs.prepare`. Without any the committee stands
+        Of EfficientNetB4, as for :func:`lungcls.jobs.prepare`. Without any the committee stands
         alone.
     profile : {"smoke", "quick", "full"}, default "full"
         The recipe as it was scored is that of "full".
@@ -114,7 +115,7 @@ def prepare(cohort, name, *, weights="imagenet", profile="full", seed=0, fold=No
     cohorts.require_classes(loaded, "multiclass")
     split, digest = jobs.shared_split(loaded, chosen, fold, store)
     settings = asdict(chosen) | {"filters": list(chosen.filters)}
-    source = jobs.find_weights(str(weights), BACKBONE)
+    source = jobs.find_weights(str(weights), chosen.backbone)
     parent = None
     if source.path is not None:
         parent = prepare(cohort, "best-multiclass", weights="none", profile=profile, seed=seed, fold=fold,
@@ -246,16 +247,15 @@ def _weighed(job, chosen, cohort, images, groups, progress):
     parent, task = train(job.parent, progress=progress), job.config["task"]
     keras.utils.clear_session()  # names of layers are part of what the features are cached by
     try:
-        trunk = frozen.extractor(chosen.image_size, side=chosen.side, weights=job.weights)
+        trunk = frozen.extractor(chosen.backbone, chosen.image_size, side=chosen.side, weights=job.weights)
     except ValueError as error:
         raise InputError(f"{job.weights}: {' '.join(str(error).split())}") from error
-    rows = np.arange(len(images))
-    x = features.cached(trunk, images, rows, folder=job.cache / "features", progress=progress)
-    known, wanted = groups >= 0, _targets(cohort, chosen)
-    answers = frozen.out_of_group(x, wanted, groups, penalty=chosen.penalty)
-    said = np.log(parent.predictions[list(runs.CLASS_COLUMNS["multiclass"])].to_numpy() + 1e-7)
+    rows, where = np.arange(len(images)), {"folder": job.cache / "features", "progress": progress}
+    x = [features.cached(trunk, keras.ops.convert_to_numpy(look), rows, **where) for look in frozen.looks(images)]
+    answers, *linear = frozen.ridge(x, _targets(cohort, chosen), groups, frozen.shares(trunk, chosen.backbone),
+                                    penalty=chosen.penalty)
+    known, said = groups >= 0, np.log(parent.predictions[list(runs.CLASS_COLUMNS["multiclass"])].to_numpy() + 1e-7)
     weights = frozen.weigh(said[known], answers[known], cohort.labels("multiclass")[known])
-    linear = frozen.ridge(x[known], wanted[known], penalty=chosen.penalty)
     network = keras.models.load_model(parent.folder / "model.keras")
     model = frozen.join(network, trunk, linear, weights, task)
     both = np.concatenate([said, frozen.GAIN * answers], axis=1)

@@ -1,81 +1,146 @@
 """What a network pretrained on photographs adds to another one, without training it.
 
-Its trunk stays as it is and looks at an image in windows of several sizes. A ridge
-regression turns what it says into five numbers, one a score, and a logistic regression weighs
-these against what the other network says. Both are solved, not trained, and become layers of
-one network.
+Its trunk stays as it is. It looks at an image several times, moved and turned, and the maps
+of several of its layers are summed up around the middle, where the nodule lies. A ridge
+regression turns this into five numbers, one a score, and a logistic regression weighs these
+against what the other network says. Both are solved, not trained, and become layers of one
+network.
 """
 
 import keras
 import numpy as np
 from keras import ops
+from scipy import linalg
 
-from lungcls.models import BACKBONES
+from lungcls import models
 
-LAYERS = ("conv_pw_6_relu", "conv_pw_11_relu", "conv_pw_13_relu")  # of MobileNet: textures, parts, wholes
-SHARES = (0.5, 0.75, 1.0)  # of the image's side that the windows show
+# Layers whose maps are summed up: from edges to parts. What later ones name is in photographs, not in CT.
+LAYERS = {
+    "mobilenet": tuple(f"conv_pw_{i}_relu" for i in (1, 3, 5, 7, 9, 11)),
+    "efficientnetb4": tuple(f"block{i}_expand_activation" for i in ("3c", "4d", "5d")),
+}
+WIDTHS = (0.06, 0.12, 0.24)  # standard deviations of the windows around the middle, as shares of the side
+MOVES = ((0, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # down and right, in steps of `STEP`
+STEP = 0.04  # share of the side
 GAIN = 5.0  # brings the ridge's answers to the range of logits; ours
 
 
-def extractor(image_size, *, side=128, weights=None):
-    """Build the frozen part: MobileNet's features of three windows, means over maps and two turns.
+def extractor(backbone, image_size, *, side=128, weights=None):
+    """Build the frozen part: a pretrained trunk's maps, summed up around the middle.
 
     Parameters
     ----------
+    backbone : {"mobilenet", "efficientnetb4"}
     image_size : int
-        Side of the input in pixels, a multiple of 8.
+        Side of the input in pixels.
     side : int, default 128
-        That each window is resized to.
+        That the image is resized to, at least 32.
     weights : path, optional
-        An ``include_top=False`` weight file of Keras's MobileNet; by default they are random.
+        An ``include_top=False`` weight file of Keras; by default they are random.
 
     Returns
     -------
     keras.Model
-        From float images (n, image_size, image_size, 1) in [0, 1] to features (n, m), at least 0.
+        From float images (n, image_size, image_size, 1) in [0, 1] to features (n, m), a number
+        a channel: the mean in each window of `WIDTHS`, and the greatest value in the inner half.
 
     Raises
     ------
     ValueError
-        If `image_size` is no multiple of 8 or the weights do not fit.
+        If the backbone is unknown, `side` too small, or the weights do not fit.
 
     References
     ----------
     .. [1] howard2017mobilenets
+    .. [2] tan2019efficientnet
     """
-    if image_size % 8:
-        raise ValueError(f"image_size: found {image_size}, expected a multiple of 8")
-    name, scaling = BACKBONES["mobilenet"]
-    window = keras.Input((side, side, 1))
-    x = keras.layers.Rescaling(**scaling)(keras.layers.Concatenate()([window] * 3))
-    trunk = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=x)
-    if weights is not None:
-        trunk.load_weights(str(weights))
-    maps = [keras.layers.GlobalAveragePooling2D()(trunk.get_layer(layer).output) for layer in LAYERS]
-    trunk = keras.Model(window, keras.layers.Concatenate()(maps), name="trunk")
+    if backbone not in LAYERS:
+        raise ValueError(f"backbone: found {backbone!r}, expected one of {', '.join(LAYERS)}")
+    whole = models.transfer(backbone, image_size=side, task="multiclass", weights=weights)
+    found = [summed for layer in LAYERS[backbone] for summed in _summed_up(whole.get_layer(layer).output)]
+    trunk = keras.Model(whole.input, ops.concatenate(found, axis=1), name="trunk")
+    trunk.trainable = False  # its batch normalisation keeps its own means, however it is called
     image = keras.Input((image_size, image_size, 1), name="image")
-    found = []
-    for share in SHARES:
-        near = keras.layers.Cropping2D(round((1 - share) * image_size / 2))(image)
-        near = keras.layers.Resizing(side, side)(near)
-        found.append((trunk(near) + trunk(ops.transpose(near, (0, 2, 1, 3)))) / 2)
-    return keras.Model(image, ops.log1p(ops.relu(ops.concatenate(found, axis=1))), name="frozen")
+    found = trunk(keras.layers.Resizing(side, side)(image))
+    return keras.Model(image, ops.sign(found) * ops.log1p(ops.abs(found)), name="frozen")
 
 
-def ridge(x, y, *, penalty):
-    """Solve a ridge regression on standardised features, in its dual form.
+def _summed_up(maps):
+    """A map around its middle, and at its greatest: a number a channel each."""
+    side = maps.shape[1]
+    place = (np.arange(side) + 0.5) / side - 0.5
+    far = place[:, None] ** 2 + place[None, :] ** 2
+    windows = [np.exp(-far / (2 * width**2)) for width in WIDTHS]
+    shares = [(window / window.sum())[:, :, None].astype("float32") for window in windows]
+    inner = slice(side // 4, side - side // 4)
+    return [ops.sum(maps * share, axis=(1, 2)) for share in shares] + [ops.max(maps[:, inner, inner], axis=(1, 2))]
+
+
+def shares(extractor, backbone):
+    """Share that each feature has in the ridge: every layer counts as much, whatever its channels.
 
     Parameters
     ----------
-    x : ndarray of shape (n, m), float
+    extractor : keras.Model
+        Of :func:`extractor`.
+    backbone : str
+        Its own.
+
+    Returns
+    -------
+    ndarray of shape (m,), float64
+        They add up to 1.
+    """
+    maps = [extractor.get_layer("trunk").get_layer(layer).output for layer in LAYERS[backbone]]
+    features = [(len(WIDTHS) + 1) * one.shape[-1] for one in maps]
+    return np.concatenate([np.full(number, 1 / (number * len(maps))) for number in features])
+
+
+def looks(images):
+    """Look at images again and again: as they are, and moved to four sides and turned.
+
+    Parameters
+    ----------
+    images : array or keras tensor of shape (n, H, H, 1)
+
+    Returns
+    -------
+    list of tensor of shape (n, H, H, 1)
+        One for each of `MOVES`; what a move uncovers mirrors what lies beside it.
+    """
+    side = images.shape[1]
+    step = max(1, round(STEP * side))
+    wide = ops.pad(images, [[0, 0], [step, step], [step, step], [0, 0]], mode="symmetric")
+    moved = [wide[:, step * (1 - down):step * (1 - down) + side, step * (1 - right):step * (1 - right) + side]
+             for down, right in MOVES]
+    return [ops.rot90(one, number % 4, axes=(1, 2)) for number, one in enumerate(moved)]
+
+
+def ridge(x, y, groups, shares, *, penalty):
+    """Solve a ridge regression on the looks of all cases, and once more without each group.
+
+    Its dual form, so that the products of all pairs of looks are needed once. Features are
+    standardised over all known cases, and each fit starts from the mean of its own targets.
+
+    Parameters
+    ----------
+    x : sequence of ndarray of shape (n, m), float
+        Features of each look.
     y : ndarray of shape (n, k), float
+    groups : ndarray of shape (n,), int
+        Below 0: cases that no fit may see.
+    shares : ndarray of shape (m,), float above 0
+        Of each standardised feature in a product.
     penalty : float, above 0
 
     Returns
     -------
+    answers : ndarray of shape (n, k)
+        Means over looks: to each case by the fit without its group; to those below 0 by the
+        fit to all others.
     kernel : ndarray of shape (m, k)
     bias : ndarray of shape (k,)
-        The answers are ``x @ kernel + bias``, on features as they are.
+        A look's answer by the fit to all known cases is ``x @ kernel + bias``.
 
     Raises
     ------
@@ -84,33 +149,31 @@ def ridge(x, y, *, penalty):
     """
     if not penalty > 0:
         raise ValueError(f"penalty: found {penalty}, expected more than 0")
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    mean, scale, middle = x.mean(axis=0), x.std(axis=0) + 1e-6, y.mean(axis=0)
-    z = (x - mean) / scale
-    kernel = z.T @ np.linalg.solve(z @ z.T + penalty * np.eye(len(z)), y - middle) / scale[:, None]
-    return kernel, middle - mean @ kernel
+    known = groups >= 0
+    seen = [np.asarray(one[known], dtype=np.float32) for one in x]
+    mean = np.mean([one.mean(axis=0) for one in seen], axis=0)
+    spread = np.sqrt(np.mean([((one - mean) ** 2).mean(axis=0) for one in seen], axis=0))
+    scale = (np.sqrt(shares) / (spread + 1e-6)).astype(np.float32)
+    z = np.concatenate([(one - mean) * scale for one in seen])
+    products, wanted = z @ z.T, np.tile(y[known], (len(x), 1))
+    group = np.tile(groups[known], len(x))
 
+    def solve(rows):
+        middle = wanted[rows].mean(axis=0)
+        inner = products[np.ix_(rows, rows)] + penalty * len(x) * np.eye(len(rows), dtype=np.float32)
+        return linalg.solve(inner, (wanted[rows] - middle).astype(np.float32), assume_a="pos"), middle
 
-def out_of_group(x, y, groups, *, penalty):
-    """Answers of the ridge to each case, from a fit without the group that it is in.
-
-    Parameters
-    ----------
-    x, y, penalty
-        As in :func:`ridge`.
-    groups : ndarray of shape (n,), int
-        Cases below 0 are in no fit, and get the answer of a fit to all others.
-
-    Returns
-    -------
-    ndarray of shape (n, k), float
-    """
-    found = np.empty(np.shape(y))
-    for group in np.unique(groups):
-        asked = groups == group
-        kernel, bias = ridge(x[~asked & (groups >= 0)], y[~asked & (groups >= 0)], penalty=penalty)
-        found[asked] = x[asked] @ kernel + bias
-    return found
+    answers, all_rows = np.empty(np.shape(y)), np.arange(len(z))
+    for number in np.unique(group):
+        rows, asked = all_rows[group != number], all_rows[group == number]
+        dual, middle = solve(rows)
+        said = products[np.ix_(asked, rows)] @ dual + middle
+        answers[groups == number] = said.reshape(len(x), -1, y.shape[1]).mean(axis=0)
+    dual, middle = solve(all_rows)
+    kernel = scale[:, None] * (z.T @ dual)
+    bias = middle - mean @ kernel
+    answers[~known] = np.mean([one[~known] @ kernel + bias for one in x], axis=0)
+    return answers, kernel, bias
 
 
 def weigh(logits, answers, scores):
@@ -158,7 +221,8 @@ def join(network, frozen, linear, weights, task):
     image = keras.Input(network.input.shape[1:], name="image")
     answers = keras.layers.Dense(5, name="ridge")
     last = keras.layers.Dense(5, name="weighed")
-    z = last(ops.concatenate([first(image), GAIN * answers(frozen(image))], axis=1))
+    said = sum(answers(frozen(one)) for one in looks(image)) / len(MOVES)
+    z = last(ops.concatenate([first(image), GAIN * said], axis=1))
     if task == "binary":
         z = ops.logsumexp(z[:, 3:], axis=1, keepdims=True) - ops.logsumexp(z[:, :3], axis=1, keepdims=True)
     z = keras.layers.Activation("linear", name="logits")(z)
