@@ -1,15 +1,18 @@
 """The best model that the data allows: what was tried, and the recipe scored once.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
-    python benchmarks/best_model.py final /data/lidc --weights efficientnetb4.h5   the recipe, scored on
-                                                        folds that chose nothing
+    python benchmarks/best_model.py carry /data/lidc --weights FOLDER   four of them on five folds
+    python benchmarks/best_model.py final /data/lidc --weights FOLDER   the recipe, scored on folds
+                                                                      that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
-predicted is kept in `--work`. Candidates differ from the first one, the base, in one thing
-or two; they are judged on folds of seed 0. The recipe is that of `lungcls train --recipe`,
-each fold one run in a store, on folds of seed 1. Image only: neither mask, box, diameter,
-attribute nor number of readers is an input. No image is written.
+predicted is kept in `--work`. The first three may be run in any order. Candidates differ from
+the first one, the base, in one thing or two; they are judged on folds of seed 0. The recipe is
+that of `lungcls train --recipe`, each fold one run in a store, on folds of another seed. Image
+only: neither mask, box, diameter, attribute nor number of readers is an input; the one line
+that adds the diameter says so. `report` keeps what it cannot compute again from an earlier
+record. No image is written.
 """
 
 import argparse
@@ -58,28 +61,34 @@ TRIES = {
 }
 BASIS = "two scales, 24 and 48 mm (base)"
 
-# Looked at in passing while the recipe was made, and how many of each; not run again by `screen`.
+# Looked at in passing while the recipe was made, and how many of each; not run again here. The first
+# four on the fold of `screen` or two of its kind, the others on all folds of `CHOOSING`.
 ALSO = {
     "ridge regression on frozen MobileNet features, one window or all": 5,
     "the same with other penalties or a kernel": 9,
     "means of two to four candidates": 11,
-    "a candidate or their mean weighed with frozen features": 3,
+    "a candidate or their mean weighed with frozen features": 8,
+    "frozen MobileNet: other layers, windows, squares, greys, penalties and kernels": 104,
+    "frozen EfficientNetB4, alone or beside MobileNet: the same": 42,
+    "other targets of the ridge, or cases weighted by their readers": 16,
+    "logistic regressions and small networks on frozen features": 18,
+    "several looks in training, in prediction or in both": 27,
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "final", "report"])
+    parser.add_argument("command", choices=["screen", "carry", "final", "report"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
-    parser.add_argument("--weights", default="imagenet", help="of EfficientNetB4, for `final`")
+    parser.add_argument("--weights", default="imagenet", help="a folder of weights, for `carry` and `final`")
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
     recipe.fix_threads(1)
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
-    more = {"weights": options.weights} if options.command == "final" else {}
+    more = {"weights": options.weights} if options.command in ("carry", "final") else {}
     globals()[options.command](Path(options.cohort), work, **more)
 
 
@@ -244,6 +253,78 @@ def place(work, name):
     return work / f"try_{keys.sha(BASE | TRIES[name])[:12]}.npy"
 
 
+# --- Candidates on all folds ------------------------------------------------------------
+
+CARRIED = ("the committee alone", "frozen MobileNet alone", "frozen EfficientNetB4 alone",
+           "the committee and frozen EfficientNetB4")  # fmt: skip
+
+
+def carry(folder, work, weights):
+    """Predict all cases with four candidates, on the folds that choose."""
+    committees = [best.train(best.prepare(folder, "best-multiclass", weights="none", seed=0, fold=fold,
+                                          overrides={"split_seed": CHOOSING, "folds": FOLDS}, store=work / "runs"),
+                             progress=True) for fold in range(FOLDS)]  # fmt: skip
+    answers_of_frozen(folder, work, weights, committees)
+
+
+def answers_of_frozen(folder, work, weights, committees):
+    """What frozen features say to each case, alone and beside a committee; kept as probabilities."""
+    from lungcls import frozen, training
+
+    data, recipe_ = Data(folder, CHOOSING), best.Recipe()
+    scores, wanted = data.cases["malignancy"].to_numpy(), data.targets(recipe_.share)
+    made = {name: [] for name in CARRIED}
+    looks = {name: features_of(name, data, work, weights) for name in ("mobilenet", "efficientnetb4")}
+    for run in committees:
+        table = in_order(run.predictions, data)
+        groups = best.left_out(data.cases, table["split"].to_numpy(), best.read(run.config["settings"]), 0)
+        y_prob, known = table[[f"p_{score}" for score in range(1, 6)]].to_numpy(), groups >= 0
+        made[CARRIED[0]].append(y_prob)
+        for name, (x, shares) in zip(CARRIED[1:3], looks.values()):
+            answers, *_ = frozen.ridge(x, wanted, groups, shares, penalty=recipe_.penalty)
+            made[name].append(answers.clip(1e-3) / answers.clip(1e-3).sum(axis=1, keepdims=True))
+        said = np.log(y_prob + 1e-7)  # the answers are the last ones, of EfficientNetB4
+        kernel, bias = frozen.weigh(said[known], answers[known], scores[known])
+        z = np.concatenate([said, frozen.GAIN * answers], axis=1) @ kernel + bias
+        made[CARRIED[3]].append(training.probabilities(z))
+        print(run.id, flush=True)
+    np.savez(work / "carried.npz", **{name: np.array(rows) for name, rows in made.items()})
+
+
+def features_of(backbone, data, work, weights):
+    """The frozen features of all looks, and their shares."""
+    import keras
+
+    from lungcls import features, frozen, jobs
+    from lungcls.fields import Fields
+
+    recipe_ = best.Recipe()
+    rows = np.arange(len(data.cases))
+    squares = Fields(data.cohort, "context", field=recipe_.field_mm, size=recipe_.image_size)[rows]
+    trunk = frozen.extractor(backbone, recipe_.image_size, side=recipe_.side,
+                             weights=jobs.find_weights(str(weights), backbone).path)  # fmt: skip
+    looks = (keras.ops.convert_to_numpy(look) for look in frozen.looks(squares))
+    kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
+    return [features.cached(trunk, look, rows, **kept) for look in looks], frozen.shares(trunk, backbone)
+
+
+def carried(folder, work):
+    """Scores of the candidates on all folds, with paired differences from the committee alone."""
+    data = Data(folder, CHOOSING)
+    y_prob, score = np.load(work / "carried.npz"), data.cases["malignancy"].to_numpy()
+    patients, ids = data.cases["patient_id"].to_numpy(), data.cases["case_id"].to_numpy()
+    made = {}
+    for name in CARRIED:
+        for task in SCORES:
+            parts = [table_of(ids, np.where(data.fold == fold, "test", "train"),
+                              *for_task(score, y_prob[name][fold], task), task) for fold in range(FOLDS)]  # fmt: skip
+            made[name, task] = numbers(in_order(pd.concat(parts), data), data.fold, task)
+    rows = [{"name": name} | {task: with_intervals(made[name, task], patients) for task in SCORES}
+            | {f"{task}, less first": with_intervals(less(made[name, task], made[CARRIED[0], task]), patients)
+               for task in SCORES} for name in CARRIED]  # fmt: skip
+    return {"cases": len(data.cases), "candidates": rows}
+
+
 # --- The recipe, scored once --------------------------------------------------------------
 
 
@@ -264,6 +345,7 @@ def scored(folder, work):
     """Out-of-fold predictions of the recipe, of its committee and of the diameter, by task."""
     data, tables = Data(folder, SCORING), {}
     by_name = {"recipe": runs_of(work, "transfer_learning"), "committee alone": runs_of(work, "scratch")}
+    tables |= with_diameter(by_name["recipe"], data)
     for task in ("binary", "multiclass"):
         for name, found in by_name.items():
             parts = [decided(run.predictions, task).assign(fold=run.config["fold"]) for run in found]
@@ -274,9 +356,10 @@ def scored(folder, work):
     return data, by_name, tables
 
 
-def runs_of(work, stage):
-    """The runs of the store that score, one a fold, whatever code they were made under."""
+def runs_of(work, stage, seed=SCORING):
+    """The runs of the store on folds of a seed, one a fold, whatever code they were made under."""
     found = [run for run in runs.list_runs(work / "runs") if run.config["stage"] == stage]
+    found = [run for run in found if run.config["settings"]["split_seed"] == seed]
     found = sorted(found, key=lambda run: run.config["fold"])
     if [run.config["fold"] for run in found] != list(range(FOLDS)):
         raise SystemExit(f"{work / 'runs'}: found {len(found)} runs ({stage}), expected one a fold: `final`")
@@ -285,12 +368,16 @@ def runs_of(work, stage):
 
 def decided(predictions, task):
     """Test predictions of a run for a task, with a rule fitted on its other cases."""
-    columns = [f"p_{score}" for score in range(1, 6)]
-    y_prob, y_true = predictions[columns].to_numpy(), predictions["y_true"].to_numpy()
+    y_prob = predictions[[f"p_{score}" for score in range(1, 6)]].to_numpy()
+    return table_of(predictions["case_id"].to_numpy(), predictions["split"].to_numpy(),
+                    *for_task(predictions["y_true"].to_numpy(), y_prob, task), task)
+
+
+def for_task(score, y_prob, task):
+    """Labels and probabilities of a task from those of the five scores."""
     if task == "binary":
-        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
-        y_true = cohorts.to_binary(y_true)
-    return table_of(predictions["case_id"].to_numpy(), predictions["split"].to_numpy(), y_true, y_prob, task)
+        return cohorts.to_binary(score), np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+    return score, y_prob
 
 
 def by_rule(data, task):
@@ -310,6 +397,22 @@ def table_of(case_ids, split, y_true, y_prob, task):
     cuts = decoding.fit(y_true[~out], y_prob[~out], task)
     table = recipe.prediction_table(case_ids[out], y_prob[out], task)
     return table.assign(y_true=y_true[out], y_pred=decoding.decide(y_prob[out], cuts, task))
+
+
+def with_diameter(found, data):
+    """The recipe's answers and the logarithm of the diameter, weighed on cases that are not tested."""
+    from sklearn.linear_model import LogisticRegression
+
+    parts = {task: [] for task in SCORES}
+    for run in found:
+        table = in_order(run.predictions, data)
+        x = np.log(np.c_[table[[f"p_{score}" for score in range(1, 6)]] + 1e-7, data.cases["diameter_mm"]])
+        out = (table["split"] == "test").to_numpy()
+        learner = LogisticRegression(max_iter=1000).fit(x[~out], table["y_true"][~out])
+        for task, rows in parts.items():
+            labels = for_task(table["y_true"].to_numpy(), learner.predict_proba(x), task)
+            rows.append(table_of(table["case_id"].to_numpy(), table["split"].to_numpy(), *labels, task))
+    return {("recipe and diameter", task): in_order(pd.concat(rows), data) for task, rows in parts.items()}
 
 
 def in_order(table, data):
@@ -370,6 +473,9 @@ def screened(folder, work):
     out = data.fold == 0
     cases, patients = data.cases[out], data.cases["patient_id"][out].to_numpy()
     made, rows = {}, []
+    kept = earlier() if not all(place(work, name).exists() for name in TRIES) else None
+    if kept:
+        return kept["screening"] | {"also looked at": ALSO}
     for name in TRIES:
         y_prob = np.load(place(work, name))
         score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
@@ -384,11 +490,15 @@ def screened(folder, work):
     return {"cases": int(out.sum()), "base": BASIS, "tries": rows, "also looked at": ALSO}
 
 
+def earlier():
+    """The record of an earlier `report`, if there is one."""
+    path = RESULTS / "best_model.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def by_shares(score, known, y_prob, task):
     """Predictions in a table: as many of each class as its share in training says."""
-    if task == "binary":
-        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
-        score, known = cohorts.to_binary(score), cohorts.to_binary(known)
+    (score, y_prob), known = for_task(score, y_prob, task), cohorts.to_binary(known) if task == "binary" else known
     shares = [(known == label).mean() for label in metrics.LABELS[task]]
     cuts = np.quantile(decoding.value(y_prob, task), np.cumsum(shares)[:-1])
     columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
@@ -426,7 +536,8 @@ def report(folder, work):
         "recipe": made_by[0].config["settings"], "weights": made_by[0].config["weights"],
         "keys": {run.id: run.config["key"] for run in made_by}, "engine": keys.engine(),
         "processor_seconds": {run.id: run.environment["processor_seconds"] for run in made_by},
-        "ceiling": band_of(data.cases), "screening": screened(folder, work), "scores": scores,
+        "ceiling": band_of(data.cases), "screening": screened(folder, work), "carried": carried(folder, work),
+        "scores": scores,
         "differences": gains,
     }
     whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
