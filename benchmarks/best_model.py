@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128), "depth": 1, "pool": "mean",
         "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0,
-        "tissue": False}  # fmt: skip
+        "tissue": False, "cutout": 0.0, "corn": False, "start": "random"}  # fmt: skip
 SMALL = {"mm": (20, 40), "pixels": 40}
 THREE = {"mm": (16, 32, 64), "pixels": 40}
 PAIRS = SMALL | {"pairs": True}  # score and size class named together
@@ -58,6 +58,12 @@ TRIES = {
     "20 and 40 mm, score and size in pairs, 40 epochs": PAIRS | {"epochs": WHOLE},
     "20 and 40 mm, pairs, two convolutions a block": PAIRS | {"depth": 2},
     "20 and 40 mm, pairs, 40 epochs, grey levels by tissue": PAIRS | {"epochs": WHOLE, "tissue": True},
+    "20 and 40 mm, score and size in pairs": PAIRS,
+    "20 and 40 mm, pairs, mixup": PAIRS | {"mixup": 0.4},
+    "20 and 40 mm, pairs, cutout": PAIRS | {"cutout": 0.3},
+    "20 and 40 mm, CORN": SMALL | {"corn": True},
+    "20 and 40 mm, pairs, first trained on the phantom": PAIRS | {"start": "phantom"},
+    "20 and 40 mm, pairs, first trained without labels": PAIRS | {"start": "contrast"},
 }
 BASIS = "two scales, 24 and 48 mm (base)"
 
@@ -101,7 +107,7 @@ class Data:
     def __init__(self, folder, seed):
         from lungcls import committee
 
-        self.cohort = cohorts.load(folder)
+        self.cohort, self.folder = cohorts.load(folder), Path(folder)
         cases = self.cohort.cases
         self.cases, self.folds = cases, splitting.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
@@ -164,12 +170,61 @@ def network(options, seed):
     x = layers.Concatenate()(found) if len(found) > 1 else found[0]
     x = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(layers.Dropout(0.3)(x)))
     x = x if area is None else layers.Concatenate()([x, area])
-    logits = layers.Dense(30 if options["pairs"] else 5)(x)
+    logits = layers.Dense(4 if options["corn"] else 30 if options["pairs"] else 5)(x)
     return keras.Model(image, [logits, layers.Dense(1)(x), outlines])
 
 
-def fit(data, options, rows, seed):
+def fit(data, options, rows, seed, work):
     """Train a candidate with TensorFlow: its losses are more than one target a case."""
+    model = network(options, seed)
+    if options["start"] == "contrast":
+        without_labels(model, data.squares(options)[rows], options, seed)
+    if options["start"] == "phantom":
+        train(model, twins(data, rows, seed, work), options, slice(None), seed)
+    return train(model, data, options, rows, seed)
+
+
+def twins(data, rows, seed, work):
+    """The phantom of the training cases: outlines and readers of no other patient are in it."""
+    from lungcls.sources import phantom
+
+    folder = work / f"phantom_{seed}"
+    if not folder.exists():
+        phantom.make(folder, cases=list(data.cases["case_id"].iloc[rows]), seed=seed, views=("context",))
+    return Data(folder, CHOOSING)
+
+
+def without_labels(model, x, options, seed):
+    """Train the part before the logits to tell images apart, whichever way they are turned (NT-Xent)."""
+    import keras
+    import tensorflow as tf
+
+    from lungcls.committee import turn
+
+    trunk = keras.Model(model.input, next(one for one in model.layers if "global" in one.name).output)
+    head = keras.Sequential([keras.layers.Dense(64, activation="relu"), keras.layers.Dense(32)])
+    head.build(trunk.output.shape)
+    weights, optimizer = trunk.trainable_variables + head.trainable_variables, keras.optimizers.AdamW(1e-3)
+    optimizer.build(weights)
+    rng, batch = np.random.default_rng(seed), 256
+
+    @tf.function
+    def step(first, second):
+        with tf.GradientTape() as tape:
+            z = tf.math.l2_normalize(head(trunk(tf.concat([first, second], 0), training=True)), axis=1)
+            alike = tf.matmul(z, z, transpose_b=True) / 0.2 - 1e9 * tf.eye(2 * batch)
+            other = tf.concat([tf.range(batch, 2 * batch), tf.range(batch)], 0)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(other, alike))
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+
+    for _ in range(options["epochs"]):
+        order = rng.permutation(len(x))[: len(x) // batch * batch].reshape(-1, batch)
+        for chosen in order:
+            step(*(tf.constant(turn(x[chosen], seed=int(rng.integers(2**31)))) for _ in range(2)))
+
+
+def train(model, data, options, rows, seed):
+    """Train a candidate's network on some cases of a cohort."""
     import keras
     import tensorflow as tf
 
@@ -177,7 +232,7 @@ def fit(data, options, rows, seed):
     x, t = data.squares(options)[rows], (data.pairs(wanted) if options["pairs"] else wanted)[rows]
     size = data.size[rows].astype(np.float32)[:, None]
     drawn = data.squares(options, masks=True)[rows] if options["mask"] else np.zeros_like(x[..., :1])
-    model, batch, epochs = network(options, seed), 64, options["epochs"]
+    batch, epochs = 64, options["epochs"]
     steps = len(x) // batch
     rate = keras.optimizers.schedules.CosineDecay(2e-4, (epochs - 1) * steps, warmup_target=2e-3,
                                                   warmup_steps=steps, alpha=0.01)  # fmt: skip
@@ -189,7 +244,12 @@ def fit(data, options, rows, seed):
     def step(images, targets, sizes, outlines):
         with tf.GradientTape() as tape:
             logits, number, shown = model(images, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            if options["corn"]:  # "above score k, if above the one before it", for k = 1..4
+                above = tf.cumsum(targets, axis=1, reverse=True)
+                each = above[:, 1:] * tf.math.log_sigmoid(logits) + targets[:, :4] * tf.math.log_sigmoid(-logits)
+                loss = -tf.reduce_mean(tf.reduce_sum(each, axis=1))
+            else:
+                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             if options["ordinal"]:  # cross-entropy of "above score k", for k = 1..4
                 below = tf.clip_by_value(tf.cumsum(tf.nn.softmax(logits), axis=1)[:, :4], 1e-5, 1 - 1e-5)
                 truth = tf.cumsum(targets, axis=1)[:, :4]
@@ -219,6 +279,11 @@ def changed(x, drawn, t, size, chosen, options, rng):
     both = turn(np.concatenate([x[chosen], drawn[chosen]], axis=-1), seed=seed, grey=0)
     gain, offset = rng.normal(1, 0.1, (len(both), 1, 1, 1)), rng.normal(0, 0.05, (len(both), 1, 1, 1))
     images, targets, sizes = both[..., :channels] * gain + offset, t[chosen], size[chosen]
+    if options["cutout"]:
+        side = images.shape[1]
+        hole, corners = round(options["cutout"] * side), rng.integers(side, size=(len(images), 2))
+        for image, (row, column) in zip(images, corners):  # part of it may lie outside
+            image[max(0, row - hole // 2):row + hole // 2, max(0, column - hole // 2):column + hole // 2] = 0.5
     if options["mixup"]:
         keep, other = rng.beta(*[options["mixup"]] * 2, (len(images), 1)), rng.permutation(len(images))
         images = keep[..., None, None] * images + (1 - keep[..., None, None]) * images[other]
@@ -232,6 +297,10 @@ def answers(model, x):
     for way in range(8):
         turned = np.rot90(x, way % 4, axes=(1, 2))
         z = model.predict(np.ascontiguousarray(turned[:, :, ::-1] if way > 3 else turned), verbose=0)[0]
+        if z.shape[1] == 4:  # of CORN
+            above = np.cumprod(1 / (1 + np.exp(-z)), axis=1)
+            found.append(-np.diff(np.c_[np.ones(len(x)), above, np.zeros(len(x))], axis=1))
+            continue
         z = np.exp(z - z.max(axis=1, keepdims=True))
         found.append((z / z.sum(axis=1, keepdims=True)).reshape(len(x), 5, -1).sum(axis=2))
     return np.mean(found, axis=0)
@@ -244,7 +313,7 @@ def screen(folder, work):
         options, path = BASE | changes, place(work, name)
         if not path.exists():
             started, out = time.monotonic(), data.fold == 0
-            model = fit(data, options, np.flatnonzero(~out), seed=0)
+            model = fit(data, options, np.flatnonzero(~out), 0, work)
             np.save(path, answers(model, data.squares(options)[out]))
             print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
 
@@ -298,6 +367,7 @@ def features_of(backbone, data, work, weights):
     from lungcls import features, frozen, jobs
     from lungcls.fields import Fields
 
+    keras.utils.clear_session()  # names of layers are part of what the features are cached by
     recipe_ = best.Recipe()
     rows = np.arange(len(data.cases))
     squares = Fields(data.cohort, "context", field=recipe_.field_mm, size=recipe_.image_size)[rows]
@@ -472,11 +542,11 @@ def screened(folder, work):
     data = Data(folder, CHOOSING)
     out = data.fold == 0
     cases, patients = data.cases[out], data.cases["patient_id"][out].to_numpy()
-    made, rows = {}, []
-    kept = earlier() if not all(place(work, name).exists() for name in TRIES) else None
-    if kept:
-        return kept["screening"] | {"also looked at": ALSO}
+    made = {}
+    kept = {row["name"]: row for row in (earlier() or {"screening": {"tries": []}})["screening"]["tries"]}
     for name in TRIES:
+        if not place(work, name).exists():
+            continue
         y_prob = np.load(place(work, name))
         score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
         made[name] = {task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
@@ -486,7 +556,8 @@ def screened(folder, work):
         for task, statistic in by_task.items():
             row[task] = with_intervals(statistic, patients)
             row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
-        rows.append(row)
+        kept[name] = row
+    rows = [kept[name] for name in TRIES]
     return {"cases": int(out.sum()), "base": BASIS, "tries": rows, "also looked at": ALSO}
 
 
