@@ -129,6 +129,13 @@ else:
 # cases, so the differences are paired: the same patients are drawn for both in each resample of the
 # bootstrap.
 #
+# Some names need a word. *Score and size in pairs*: the network names the score and the size class together,
+# one answer for each combination. *Mixup* {cite}`zhang2018mixup` trains on weighted means of two images and of
+# their labels, *cutout* {cite}`devries2017` hides a square of each. *CORN* {cite}`shi2023` asks four questions
+# in turn, whether the score lies above 1, and if so above 2, and so on. *First trained on the phantom*: on
+# simulated nodules of the training patients, so that nothing of a test patient is in them. *First trained
+# without labels*: to tell which two of many changed images come from the same one {cite}`chen2020`.
+#
 # The decisions of this comparison need no fitting. Each class is called as often as it occurs in training,
 # the cases with the highest scores getting the highest class.
 
