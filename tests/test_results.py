@@ -122,6 +122,8 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
     rows = [row for row in found["results_binary"].splitlines() if "CNN (from scratch)" in row]
     assert len(rows) == 1 and f"| {scores[0]:.1f} [" in rows[0]
     assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
+    record(tmp_path, CNN, name="b-s0", view="context")
+    assert "other seeds of CNN (binary, context window)" in results.recorded_facts(tmp_path)["results_missing"]
 
 
 def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):

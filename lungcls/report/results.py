@@ -244,6 +244,24 @@ def _settings(found):
     return text + (f". Seeds: {', '.join(map(str, seeds))}." if len(seeds) > 1 else f". One seed: {seeds[0]}.")
 
 
+def _fewer_seeds(found):
+    """Name the networks that were trained with fewer seeds than others, or that no network has two."""
+    seeds = {}
+    for run in found:
+        if not gathered.variant(run):
+            where = f"{TASKS[run.config['task']]}, {VIEW_NAMES[run.config['view']]}"
+            name = study.title(run.config["model"], run.config["stage"])
+            seeds.setdefault((name, where), set()).add(run.config["seed"])
+    most = max(map(len, seeds.values()))
+    if most == 1:
+        return ["other seeds"]
+    few = {}
+    for (name, where), those in seeds.items():
+        if len(those) < most:
+            few.setdefault(name, []).append(where)
+    return [f"other seeds of {name} ({'; '.join(places)})" for name, places in few.items()]
+
+
 def _missing(found, groups):
     """List what the report has, or the study plans, and no recorded run shows."""
     there = {(run.config["task"], run.config["view"], run.config["model"], run.config["stage"])
@@ -269,6 +287,5 @@ def _missing(found, groups):
         lines.append("a split of single cases, as the report has it")
     if not any(gathered.variant(run) for run in found):
         lines.append("networks with one change (other balancing, augmentation or contrast)")
-    if len({run.config["seed"] for run in found}) < 2:
-        lines.append("other seeds")
+    lines += _fewer_seeds(found)
     return f"Not among the recorded runs: {'; '.join(lines)}." if lines else "Nothing that the study plans is missing."
