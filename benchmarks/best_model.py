@@ -79,6 +79,7 @@ ALSO = {
     "other targets of the ridge, or cases weighted by their readers": 16,
     "logistic regressions and small networks on frozen features": 18,
     "several looks in training, in prediction or in both": 27,
+    "other ways to weigh the committee, EfficientNetB4 and MobileNet": 22,
 }
 
 
