@@ -543,8 +543,9 @@ def screened(folder, work):
     data = Data(folder, CHOOSING)
     out = data.fold == 0
     cases, patients = data.cases[out], data.cases["patient_id"][out].to_numpy()
-    made = {}
-    kept = {row["name"]: row for row in (earlier() or {"screening": {"tries": []}})["screening"]["tries"]}
+    made, record = {}, (earlier() or {"screening": {"tries": []}})["screening"]
+    kept = {row["name"]: row for row in record["tries"]}
+    first = record.get("again", {}).get("first base", kept.get(BASIS))
     for name in TRIES:
         if not place(work, name).exists():
             continue
@@ -558,8 +559,9 @@ def screened(folder, work):
             row[task] = with_intervals(statistic, patients)
             row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
         kept[name] = row
-    rows = [kept[name] for name in TRIES]
-    return {"cases": int(out.sum()), "base": BASIS, "tries": rows, "also looked at": ALSO}
+    again = {"names": list(made), "first base": first} if first and len(made) < len(TRIES) else {}
+    return {"cases": int(out.sum()), "base": BASIS, "tries": [kept[name] for name in TRIES], "again": again,
+            "also looked at": ALSO}
 
 
 def earlier():
