@@ -8,11 +8,11 @@
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
 predicted is kept in `--work`. The first three may be run in any order. Candidates differ from
-the first one, the base, in one thing or two; they are judged on folds of seed 0. The recipe is
+the base in one thing or several; they are judged on folds of seed 0. The recipe is
 that of `lungcls train --recipe`, each fold one run in a store, on folds of another seed. Image
 only: neither mask, box, diameter, attribute nor number of readers is an input; the one line
-that adds the diameter says so. `report` keeps what it cannot compute again from an earlier
-record. No image is written.
+that adds the diameter says so. What was screened or carried and is not in `--work`, `report`
+keeps from the earlier record. No image is written.
 """
 
 import argparse
@@ -66,6 +66,7 @@ TRIES = {
     "20 and 40 mm, pairs, first trained without labels": PAIRS | {"start": "contrast"},
 }
 BASIS = "two scales, 24 and 48 mm (base)"
+PARENT = "20 and 40 mm, score and size in pairs"  # of those that say "pairs" and have as many epochs
 
 # Looked at in passing while the recipe was made, and how many of each; not run again here. The first
 # four on the fold of `screen` or two of its kind, the others on all folds of `CHOOSING`.
@@ -189,7 +190,7 @@ def twins(data, rows, seed, work):
     """The phantom of the training cases: outlines and readers of no other patient are in it."""
     from lungcls.sources import phantom
 
-    folder = work / f"phantom_{seed}"
+    folder = work / f"phantom_{keys.sha([seed, *map(int, rows)])[:12]}"
     if not folder.exists():
         phantom.make(folder, cases=list(data.cases["case_id"].iloc[rows]), seed=seed, views=("context",))
     return Data(folder, CHOOSING)
@@ -381,6 +382,8 @@ def features_of(backbone, data, work, weights):
 
 def carried(folder, work):
     """Scores of the candidates on all folds, with paired differences from the committee alone."""
+    if not (work / "carried.npz").exists():
+        return earlier()["carried"]
     data = Data(folder, CHOOSING)
     y_prob, score = np.load(work / "carried.npz"), data.cases["malignancy"].to_numpy()
     patients, ids = data.cases["patient_id"].to_numpy(), data.cases["case_id"].to_numpy()
@@ -553,15 +556,19 @@ def screened(folder, work):
         score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
         made[name] = {task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
                       for task in SCORES}  # fmt: skip
+    if made and BASIS not in made:
+        raise SystemExit(f"{work}: found {len(made)} candidates without the base, expected it: `screen`")
     for name, by_task in made.items():
         row = {"name": name, "epochs": (BASE | TRIES[name])["epochs"]}
         for task, statistic in by_task.items():
             row[task] = with_intervals(statistic, patients)
             row[f"{task}, less base"] = with_intervals(less(statistic, made[BASIS][task]), patients)
+            if ", pairs, " in name and row["epochs"] == HALF and PARENT in made:
+                row[f"{task}, less parent"] = with_intervals(less(statistic, made[PARENT][task]), patients)
         kept[name] = row
     again = {"names": list(made), "first base": first} if first and len(made) < len(TRIES) else {}
-    return {"cases": int(out.sum()), "base": BASIS, "tries": [kept[name] for name in TRIES], "again": again,
-            "also looked at": ALSO}
+    return {"cases": int(out.sum()), "base": BASIS, "parent": PARENT, "tries": [kept[name] for name in TRIES],
+            "again": again, "also looked at": ALSO}
 
 
 def earlier():

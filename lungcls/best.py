@@ -10,7 +10,8 @@ ratings and the diameter are labels of training cases.
 
 The run looks like any other, with two differences. `predictions.csv` holds for training and
 validation cases what is said by the member that has not seen them, weighed with a ridge that
-has not; and `decoding.json` holds the fitted rule, so that `y_pred` is the decided score.
+has not (the weights between the two, and each member's best epoch, were chosen on these
+cases); and `decoding.json` holds the fitted rule, so that `y_pred` is the decided score.
 """
 
 from dataclasses import asdict, dataclass, fields as fields_of, replace
@@ -50,7 +51,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     backbone: str = "efficientnetb4"  # whose features are weighed in
-    side: int = 128  # pixels of the square that the frozen network sees; the smallest that it was made for
+    side: int = 128  # pixels of the square that the frozen network sees
     penalty: float = 0.5  # of the ridge on its features
     cases: int = 0  # at most so many, whole patients; 0 takes all
     protocol: str = "patient"

@@ -175,6 +175,11 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
 
 
+def test_changed_networks_alone_are_no_reason_to_stop(tmp_path, few):
+    record(tmp_path, CNN, name="a", settings={"augmentation": "randaugment"})
+    assert "other seeds" in results.recorded_facts(tmp_path)["results_missing"]
+
+
 def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
     there = {(run.config["model"], run.config["task"]) for run in FOUND}
     assert ("some of CNN" in facts["results_missing"]) == (("cnn", "multiclass") not in there)

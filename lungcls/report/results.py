@@ -252,7 +252,7 @@ def _fewer_seeds(found):
             where = f"{TASKS[run.config['task']]}, {VIEW_NAMES[run.config['view']]}"
             name = study.title(run.config["model"], run.config["stage"])
             seeds.setdefault((name, where), set()).add(run.config["seed"])
-    most = max(map(len, seeds.values()))
+    most = max(map(len, seeds.values()), default=1)
     if most == 1:
         return ["other seeds"]
     few = {}
