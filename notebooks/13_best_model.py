@@ -215,15 +215,15 @@ if found:
     parent = found["screening"]["parent"]
     against = [
         f"*{row['name']}*: kappa "
-        + tables.with_interval(row["multiclass, less parent"][KAPPA], sign=True)
+        + tables.with_interval(row["multiclass, less parent"][KAPPA], percent=True, sign=True)
         + ", AUC "
-        + tables.with_interval(row["binary, less parent"]["AUC"], sign=True)
+        + tables.with_interval(row["binary, less parent"]["AUC"], percent=True, sign=True)
         for row in others
         if "multiclass, less parent" in row
     ]
     show_text(
         f"Some candidates add one thing to *{parent}*, which is the fairer comparison for them, from the same "
-        f"machine: {'; '.join(against)}."
+        f"machine; in hundredths: {'; '.join(against)}."
     )
     also = found["screening"]["also looked at"]
     show_text(
