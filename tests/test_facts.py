@@ -143,6 +143,18 @@ def test_what_a_download_takes_is_computed():
     assert found["dicom_cohort_gb_twice"] == "4.2 GB"
 
 
+def test_the_best_model_stands_beside_the_diameter():
+    row = {"value": 0.9, "low": 0.88, "high": 0.92}
+    names = {"binary": ("AUC", "F1 (weighted)"), "multiclass": ("quadratic weighted kappa",)}
+    gain = {task: {"recipe less diameter, fitted rule": {name: {"value": -0.01, "low": -0.02, "high": 0.005}
+                                                         for name in some}} for task, some in names.items()}
+    scores = {task: {"recipe": dict.fromkeys(some, row), "diameter": dict.fromkeys(some, row | {"value": 0.8})}
+              for task, some in names.items()}
+    found = recorded.best_model({"cases": 2340, "scores": scores, "differences": gain})
+    assert found["best_kappa"] == "0.900 [0.880, 0.920]" and found["best_diameter_auc"] == "0.800"
+    assert found["best_f1_gain"] == "−0.010 [−0.020, +0.005]" and found["best_cases"] == "2,340"
+
+
 def test_the_import_becomes_a_table():
     rows = [{"jobs": 1, "series": n, "headers": "read", "processor_seconds": 1 + n / 5, "peak_mib": 99} for n in (2, 4)]
     found = recorded.dicom_import({"slices_a_series": 100, "rows": rows})

@@ -66,6 +66,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     found |= cards.collect(Path(results) / "lidc")
     found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
+    found |= recorded.best_model(recorded.read(results, "best_model.json"))
     found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)

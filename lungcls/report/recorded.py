@@ -141,6 +141,35 @@ def dicom_import(found):
     }
 
 
+# --- The best model -----------------------------------------------------------------------
+
+
+def best_model(found):
+    """Write what the recipe of the best model reaches on real windows, and what it adds to the diameter.
+
+    Parameters
+    ----------
+    found : dict
+        What `benchmarks/best_model.py` recorded.
+
+    Returns
+    -------
+    dict of str to str
+        ``best_`` and `cases`; `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
+        gains over the diameter with fitted cut points, `auc_gain`, `f1_gain` and `kappa_gain`.
+    """
+    shown = {"auc": ("binary", "AUC"), "f1": ("binary", "F1 (weighted)"),
+             "kappa": ("multiclass", "quadratic weighted kappa")}  # fmt: skip
+    facts = {"best_cases": count(found["cases"]),
+             "best_diameter_auc": f"{found['scores']['binary']['diameter']['AUC']['value']:.3f}"}  # fmt: skip
+    for name, (task, score) in shown.items():
+        row = found["scores"][task]["recipe"][score]
+        gain = found["differences"][task]["recipe less diameter, fitted rule"][score]
+        facts[f"best_{name}"] = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        facts[f"best_{name}_gain"] = _difference({"difference": gain["value"]} | gain)
+    return facts
+
+
 # --- Leakage ----------------------------------------------------------------------------
 
 
