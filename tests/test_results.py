@@ -173,6 +173,9 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     assert "MobileNet starts from weights named *random init*." in found["results_weights"]
     assert "EfficientNetB2 (EfficientNetB4 stands in for it)" in found["results_missing"]
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
+    record(tmp_path, mobile, name="c", model="resnet50", weights={"label": "random init", "digest": ""})
+    words = "ResNet50 with ImageNet weights (it starts from random ones here)"
+    assert words in results.recorded_facts(tmp_path)["results_missing"]
 
 
 def test_changed_networks_alone_are_no_reason_to_stop(tmp_path, few):

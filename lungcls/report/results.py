@@ -273,6 +273,9 @@ def _missing(found, groups):
         stand_in = sorted(model for model in models if model.startswith("efficientnet"))
         lines.append(f"the report's own choice, {study.title(study.BACKBONE, 'scratch')}"
                      + (f" ({study.title(stand_in[0], 'scratch')} stands in for it)" if stand_in else ""))
+    trained = {run.config["model"] for run in found if run.config["weights"]["digest"]}
+    lines += [f"{study.title(model, 'scratch')} with ImageNet weights (it starts from random ones here)"
+              for model in (study.BACKBONE, *study.CANDIDATES) if model in models - trained]  # fmt: skip
     lacking = [model for model in study.CANDIDATES if model not in models]
     lines += [f"its other candidate {study.title(model, 'scratch')}" for model in lacking]
     if "full_slice" not in views:
