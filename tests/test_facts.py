@@ -151,8 +151,8 @@ def test_the_best_model_stands_beside_the_diameter():
     scores = {task: {"recipe": dict.fromkeys(some, row), "diameter": dict.fromkeys(some, row | {"value": 0.8})}
               for task, some in names.items()}
     found = recorded.best_model({"cases": 2340, "scores": scores, "differences": gain})
-    assert found["best_kappa"] == "0.900 [0.880, 0.920]" and found["best_diameter_auc"] == "0.800"
-    assert found["best_f1_gain"] == "−0.010 [−0.020, +0.005]" and found["best_cases"] == "2,340"
+    assert found["best_kappa"] == "90.0 [88.0, 92.0]" and found["best_diameter_auc"] == "80.0"
+    assert found["best_f1_gain"] == "−1.0 [−2.0, +0.5]" and found["best_cases"] == "2,340"
 
 
 def test_the_import_becomes_a_table():

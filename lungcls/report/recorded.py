@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungcls.errors import InputError
+from lungcls.report.tables import with_interval
 from lungcls.report.wording import MINUS, SPACE, count, duration, percent, table
 
 
@@ -155,18 +156,18 @@ def best_model(found):
     Returns
     -------
     dict of str to str
-        ``best_`` and `cases`; `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
+        In percent: ``best_`` and `cases`; `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
         gains over the diameter with fitted cut points, `auc_gain`, `f1_gain` and `kappa_gain`.
     """
     shown = {"auc": ("binary", "AUC"), "f1": ("binary", "F1 (weighted)"),
              "kappa": ("multiclass", "quadratic weighted kappa")}  # fmt: skip
     facts = {"best_cases": count(found["cases"]),
-             "best_diameter_auc": f"{found['scores']['binary']['diameter']['AUC']['value']:.3f}"}  # fmt: skip
+             "best_diameter_auc": f"{100 * found['scores']['binary']['diameter']['AUC']['value']:.1f}"}  # fmt: skip
     for name, (task, score) in shown.items():
         row = found["scores"][task]["recipe"][score]
         gain = found["differences"][task]["recipe less diameter, fitted rule"][score]
-        facts[f"best_{name}"] = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        facts[f"best_{name}_gain"] = _difference({"difference": gain["value"]} | gain)
+        facts[f"best_{name}"] = with_interval(row, percent=True)
+        facts[f"best_{name}_gain"] = with_interval(gain, percent=True, sign=True)
     return facts
 
 
