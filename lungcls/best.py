@@ -32,6 +32,7 @@ from lungcls.files import whole_folder
 VIEW = "context"
 CODE = ("best", "committee", "decoding", "features", "fields", "fitting", "frozen", "metrics", "models",
         "preprocessing", "readers", "splitting", "training")  # what a run depends on
+BACKBONES = ("mobilenet", "efficientnetb4")  # those that lungcls.frozen knows
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ def read(values):
         except (TypeError, ValueError) as error:
             raise InputError(f"{key}: found {value!r}, expected a value like {known[key]!r}") from error
     chosen = replace(plain, **found)
+    if chosen.backbone not in BACKBONES:
+        raise InputError(f"backbone: found {chosen.backbone!r}, expected one of {', '.join(BACKBONES)}")
     for key in ("members", "folds"):
         if getattr(chosen, key) < 2:
             raise InputError(f"{key}: found {getattr(chosen, key)}, expected 2 or more")

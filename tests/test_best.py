@@ -147,6 +147,8 @@ def test_the_command_finds_the_run(place, run):
     (("--recipe", "best-binary", "--set", "members=1"), "members: found 1, expected 2 or more"),
     (("--recipe", "best-binary", "--set", "members"), "--set: found 'members', expected key=value"),
     (("--recipe", "best-binary", "--set", "image_size=18"), "image_size: found 18"),
+    (("--recipe", "best-binary", "--set", "backbone=vgg"), "backbone: found 'vgg', expected one of mobilenet, eff"),
+    (("--recipe", "best-binary", "--set", "backbone=resnet50"), "backbone: found 'resnet50', expected one of"),
     (("--recipe", "best-binary", "--fold", "7"), "fold: found 7, expected 0 to 4"),
 ])
 def test_bad_requests_end_in_one_line(place, words, expected):

@@ -7,7 +7,7 @@ from scipy.stats import norm
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from lungcls import committee, frozen
+from lungcls import best, committee, frozen
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,10 @@ def test_one_network_says_what_its_parts_say(parts, tmp_path):
     whole.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.predict_on_batch(images), whole.predict_on_batch(images), atol=1e-6)
+
+
+def test_recipes_know_the_same_backbones():
+    assert tuple(frozen.LAYERS) == best.BACKBONES
 
 
 def test_an_unknown_backbone_is_refused():

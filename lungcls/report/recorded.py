@@ -156,7 +156,7 @@ def best_model(found):
     Returns
     -------
     dict of str to str
-        In percent: ``best_`` and `cases`; `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
+        ``best_`` and `cases`; in percent `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
         gains over the diameter with fitted cut points, `auc_gain`, `f1_gain` and `kappa_gain`.
     """
     shown = {"auc": ("binary", "AUC"), "f1": ("binary", "F1 (weighted)"),
