@@ -6,18 +6,20 @@ from pathlib import Path
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from lungcls import runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
-from lungcls.report import gathered, reported, results
+from lungcls.report import gathered, reported, results, scoreboard
 from lungcls.sources import lidc
 
 FOLDER = Path(__file__).parent.parent / "book" / "results" / "lidc"
 FOUND = runs.list_runs(FOLDER)
-CNN = next(run for run in FOUND if run.config["model"] == "cnn" and run.config["view"] == "nodule")
+CNN = next(run for run in FOUND if run.config["model"] == "cnn" and run.config["view"] == "nodule"
+           and not gathered.variant(run) and run.config["settings"]["protocol"] == "patient")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,9 @@ def facts():
 @pytest.fixture
 def few(monkeypatch):
     """Few resamples, for tests that do not look at intervals."""
-    score = results.tables.intervals.score_intervals
-    monkeypatch.setattr(results.tables.intervals, "score_intervals", partial(score, resamples=20))
+    for name in ("score_intervals", "score_differences"):
+        score = getattr(results.tables.intervals, name)
+        monkeypatch.setattr(results.tables.intervals, name, partial(score, resamples=20))
 
 
 def record(folder, run, *, name, settings=None, predictions=None, **config):
@@ -42,7 +45,23 @@ def record(folder, run, *, name, settings=None, predictions=None, **config):
         predictions.to_csv(place / "predictions.csv", index=False)
     shutil.copytree(FOLDER / "baselines" / run.config["split"], folder / "baselines" / changed["split"],
                     dirs_exist_ok=True)
+    if changed["split"] != run.config["split"]:
+        parts = (run.predictions if predictions is None else predictions).set_index("case_id")["split"]
+        for path in (folder / "baselines" / changed["split"]).iterdir():
+            table = pd.read_csv(path, dtype={"case_id": str})
+            table.assign(split=parts.loc[table["case_id"]].to_numpy()).to_csv(path, index=False)
     return runs.load(place)
+
+
+def blocks(text):
+    """The rows of a table by the heading of their block."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("| **"):
+            rows = found.setdefault(line.split("**")[1], [])
+        elif line.startswith("| ") and found:
+            rows.append(line)
+    return found
 
 
 def flipped(run, *, every):
@@ -87,8 +106,9 @@ def test_every_plain_row_recomputes_from_the_predictions(facts):
             for (view, name, change), members in mine.items():
                 if change:
                     continue
-                start = f"| {group.name} | {name}, {results.VIEW_NAMES[view]} |"
-                rows = [row for row in facts[f"results_{task}"].splitlines() if row.startswith(start)]
+                patients = group.test["patient_id"].nunique()
+                mine_too = blocks(facts[f"results_{task}"])[f"{group.name}: {len(group.test)} cases of {patients} patients"]
+                rows = [row for row in mine_too if row.startswith(f"| {name}, {results.VIEW_NAMES[view]} |")]
                 assert len(rows) == 1
                 test = members[0].predictions.query("split == 'test'")
                 for score in (accuracy_score(test["y_true"], test["y_pred"]),
@@ -101,7 +121,8 @@ def test_the_report_and_the_baselines_stand_beside_them(facts):
     for task, names in (("binary", ("Binary_FullSlice", "Binary_Nodule")), ("multiclass", ("MultiClass_FullSlice",))):
         for name in names:
             assert f"| {main[name]['accuracy']} | {main[name]['f1']} |" in facts[f"results_{task}"]
-        assert f"| report | CNN, zoomed nodule | – | {f1['CNN'][task]['nodule']} |" in facts[f"results_{task}"]
+        rows = blocks(facts[f"results_{task}"])["report"]
+        assert any(row.startswith(f"| CNN, zoomed nodule | – | {f1['CNN'][task]['nodule']} |") for row in rows)
         assert "| majority class |" in facts[f"results_{task}"] and "| diameter alone |" in facts[f"results_{task}"]
 
 
@@ -131,6 +152,10 @@ def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
         for name in ("radiomic measures", "grey bands alone"):
             assert facts[f"results_{task}"].count(f"| {name}") == len(gathered.recorded(FOLDER))
     record(tmp_path, CNN, name="a")
+    path = tmp_path / "baselines" / CNN.config["split"] / "binary-bands.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",test,", ",train,"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"found other cases in binary-bands\.csv of the split .*, expected the same"):
+        results.recorded_facts(tmp_path)
     shutil.rmtree(tmp_path / "baselines")
     with pytest.raises(InputError, match=r"no binary-radiomics\.csv of the split .*, expected it beside the runs"):
         results.recorded_facts(tmp_path)
@@ -143,7 +168,8 @@ def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
     record(tmp_path, CNN, name="b", split="report-s0", settings={"protocol": "report"}, predictions=moved)
     found = results.recorded_facts(tmp_path)
     assert found["results_binary"].count("| diameter alone |") == 2
-    assert "| lidc-ct, report's split | CNN (from scratch), zoomed nodule |" in found["results_binary"]
+    (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "report's split" in head)
+    assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
     assert "single cases, stratified, as in the report" in found["results_sources"]
     assert "a split of single cases" not in found["results_missing"]
 
@@ -154,9 +180,43 @@ def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path, few):
     record(tmp_path, CNN, name="c", settings={"patience": 3}, predictions=flipped(CNN, every=7))
     found = results.recorded_facts(tmp_path)
     assert "RandAugment" in found["results_ablations"] and "RandAugment" not in found["results_binary"]
-    assert found["results_ablations"].count("| majority class |") == 1
+    assert found["results_ablations"].count("| majority class |") == 1 and "patience 3" not in found["results_ablations"]
     assert f"CNN (from scratch), patience {CNN.config['settings']['patience']}, zoomed" in found["results_binary"]
     assert "CNN (from scratch), patience 3, zoomed nodule |" in found["results_binary"]
+
+
+def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
+    group = gathered.recorded(FOLDER)[0]
+    diameter = scoreboard.score(group, "binary", seed=0).results["diameter alone"].set_index("case_id")
+    test = CNN.predictions.query("split == 'test'").set_index("case_id")
+    auc = [roc_auc_score(part["y_true"], part["p_malignant"]) for part in (test, diameter.loc[test.index])]
+    (row,) = (row for row in next(rows for head, rows in blocks(facts["results_binary"]).items() if "lidc" in head)
+              if row.startswith("| CNN (from scratch), zoomed nodule |"))  # fmt: skip
+    assert f"| {100 * (auc[0] - auc[1]):+.1f} [".replace("-", "−") in row
+    changed = record(tmp_path, CNN, name="b", settings={"augmentation": "randaugment"},
+                     predictions=flipped(CNN, every=5)).predictions.query("split == 'test'")  # fmt: skip
+    record(tmp_path, CNN, name="a")
+    ((head, block),) = blocks(results.recorded_facts(tmp_path)["results_ablations"]).items()
+    assert head.startswith("binary, lidc-ct: ") and block[0].endswith("| – |")  # the plain network heads its block
+    f1 = [f1_score(part["y_true"], part["y_pred"], average="weighted") for part in (changed, test)]
+    assert f"| {100 * f1[0]:.1f} [" in block[1] and f"| {100 * (f1[0] - f1[1]):.1f} [".replace("-", "−") in block[1]
+
+
+def test_the_figures_show_the_networks_as_they_end(facts, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(scoreboard.network_plots, "intervals",
+                        lambda groups, **options: drawn.update(groups, options=options))  # fmt: skip
+    monkeypatch.setattr(scoreboard, "figure_text", lambda fig, **text: text["name"])
+    group = gathered.recorded(FOLDER)[0]
+    scores = scoreboard.score(group, "binary", seed=0)
+    assert scoreboard.score_figure([scores], "binary") == "fig-results-binary"
+    assert not [name for found in (drawn["lidc-ct"], drawn["report"]) for name in found.index if " TL" in name]
+    test = CNN.predictions.query("split == 'test'")
+    f1 = 100 * f1_score(test["y_true"], test["y_pred"], average="weighted")
+    row = drawn["lidc-ct"].loc["CNN, zoomed nodule"]
+    assert row["value"] == pytest.approx(f1) and row["low"] < f1 < row["high"]
+    assert drawn["report"].loc["CNN, zoomed nodule", "value"] == 65.57
+    assert drawn["options"]["references"] == {"diameter alone, lidc-ct": drawn["lidc-ct"].loc["diameter alone", "value"]}
 
 
 def test_weights_are_named_no_better_than_they_are(tmp_path, few):
@@ -244,7 +304,8 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     group = gathered.live(cohort, asked)
     assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
     found = results.recorded_facts(FOLDER, live=group)
-    assert "| mine, this build | CNN (from scratch), zoomed nodule |" in found["results_binary"]
+    (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "mine, this build" in head)
+    assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
     assert "say nothing of patients" in found["results_live"]
     monkeypatch.setattr(study, "find", lambda job: None)
     assert gathered.live(cohort, asked) == "The networks of this build are not in the run store any more."

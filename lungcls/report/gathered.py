@@ -92,7 +92,7 @@ def recorded(folder):
     ------
     InputError
         If the folder holds no run, runs of one split on different cases, one run twice, under two
-        versions of the package, or no baselines of a split.
+        versions of the package, or no baselines of a split on its cases.
     """
     found = [run for run in runs.list_runs(folder) if run.config["fold"] is None]
     if not found:
@@ -107,17 +107,22 @@ def recorded(folder):
             raise InputError(f"{folder}: found other cases among the runs of the split {split}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         name += f" ({split})" if name in {group.name for group in groups} else ""
-        measured = {task: _measured(folder, split, task, cohort) for task in CLASS_COLUMNS}
+        measured = {task: _measured(folder, split, task, cohort, parts) for task in CLASS_COLUMNS}
         groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured))
     return groups
 
 
-def _measured(folder, split, task, cohort):
+def _measured(folder, split, task, cohort, parts):
     """Results of the baselines that need images, by their names in tables."""
     found = records.read_baselines(folder, split, task)
     if lacking := [name for name in records.BASELINES if name not in found]:
         raise InputError(f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
                          "`lungcls study --record` writes it")  # fmt: skip
+    wanted = parts.set_index("case_id")["split"].sort_index()
+    for name, table in found.items():
+        if not table.set_index("case_id")["split"].sort_index().equals(wanted):
+            raise InputError(f"{folder}: found other cases in {task}-{name}.csv of the split {split} than in its runs, "
+                             "expected the same")  # fmt: skip
     return {MEASURED[name]: tables.result_of(table, cohort) for name, table in found.items()}
 
 

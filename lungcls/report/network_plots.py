@@ -107,7 +107,7 @@ def intervals(groups, *, xlabel, references=None):
     Figure
     """
     names = list(dict.fromkeys(name for table in groups.values() for name in table.index))
-    figure, axes = page_axes(0.9 + 0.36 * len(names) * max(1, 0.75 * len(groups)))
+    figure, axes = page_axes(0.9 + 0.36 * len(names) * max(1, 0.45 * len(groups)))
     ax, step = axes[0, 0], 0.7 / len(groups)
     for number, (group, table) in enumerate(groups.items()):
         at = np.array([names.index(name) for name in table.index]) + (number - (len(groups) - 1) / 2) * step

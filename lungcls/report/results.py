@@ -8,20 +8,13 @@ Which runs there are, which are missing and what is said of them follows from th
 import pandas as pd
 
 from lungcls import study
-from lungcls.report import evidence, gathered, reported, tables
+from lungcls.report import evidence, gathered, reported, scoreboard, tables
 from lungcls.report.choice import VIEW_NAMES
+from lungcls.report.scoreboard import REPORT, TASKS
 from lungcls.report.wording import count, duration, table
 
-TASKS = {"binary": "binary", "multiclass": "multi-class"}
-SHOWN = {
-    "binary": ("accuracy", "F1 (weighted)", "F1 (malignant)", "AUC"),
-    "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa"),
-}
 SPREAD = {"binary": ("accuracy", "F1 (weighted)", "AUC"),
           "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa")}  # fmt: skip
-STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
-REPORT = "report"
-HEADS = {"model": "model and view", "quadratic weighted kappa": "weighted kappa"}
 
 
 def recorded_facts(folder, *, live=None, seed=0):
@@ -40,10 +33,10 @@ def recorded_facts(folder, *, live=None, seed=0):
     -------
     dict of str to str
         Tables: `results_sources`, `results_binary`, `results_multiclass`, `results_seeds`,
-        `results_ablations`; sentences: `results_weights`, `results_settings`, `results_missing`,
-        `results_constant`, `results_live`; and `recorded_runs`, `recorded_time` (processor time of
-        all), `recorded_cohort`, `recorded_cases`, `recorded_test` and `recorded_patients`, those of
-        the first group. A table of which there is nothing to show is a sentence that says so.
+        `results_ablations`; figures: `results_figure_binary`, `results_figure_multiclass`; sentences:
+        `results_weights`, `results_settings`, `results_missing`, `results_constant`, `results_live`;
+        and `recorded_runs`, `recorded_time` (processor time of all), `recorded_cohort`,
+        `recorded_cases`, `recorded_test` and `recorded_patients`, those of the first group. A table of which there is nothing to show is a sentence that says so.
 
     Raises
     ------
@@ -68,21 +61,14 @@ def recorded_facts(folder, *, live=None, seed=0):
         "results_missing": _missing(first.runs, groups),
         "results_live": _said_of_live(live),
         "results_seeds": _seeds(groups),
-        "results_ablations": _ablations(groups, seed),
+        "results_ablations": scoreboard.change_table(groups, seed=seed),
     }
-    constant = []
+    scores = [scoreboard.score(group, task, seed=seed) for task in TASKS for group in every]
     for task in TASKS:
-        rows = [_report_rows(task)]
-        for group in every:
-            scored, same = _task_rows(group, task, seed)
-            rows.append(scored)
-            constant += same
-        facts[f"results_{task}"] = table(
-            _laid_out(pd.concat(rows, ignore_index=True), SHOWN[task]), name=f"tab-results-{task}", texts=2,
-            caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). The "
-            "first column names a column of {numref}`tab-sources`, which has the number of cases. In brackets "
-            "behind a network: where its weights come from. Of several seeds the least.",
-        )
+        mine = [one for one in scores if one.task == task]
+        facts[f"results_{task}"] = scoreboard.score_table(mine, task)
+        facts[f"results_figure_{task}"] = scoreboard.score_figure(mine, task)
+    constant = scoreboard.constant(scores)
     facts["results_constant"] = (
         "These networks give every test case the same answer, so their rows equal a constant predictor: "
         + "; ".join(constant) + "." if constant else "No network gives every test case the same answer."
@@ -117,50 +103,6 @@ def _sources(groups):
                  caption="Where the rows of the tables below come from.")  # fmt: skip
 
 
-def _task_rows(group, task, seed, *, changes=False):
-    """Score a group's baselines and its plain networks, or those with a change beside theirs.
-
-    Also name those that give one answer to all.
-    """
-    results, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
-    results |= group.measured[task]
-    shown, constant = {name: ("–", name) for name in results}, []
-    shown |= {name: (VIEW_NAMES["nodule"], name) for name in results if name == gathered.MEASURED["bands"]}
-    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
-    compared = {row[:2] for row in rows if row[2]}
-    for (view, name, changed), members in rows.items():
-        if (changed and not changes) or (changes and (view, name) not in compared):
-            continue
-        name = f"{name}, {changed}" if changed else name
-        key = f"{view} {name}"
-        results[key] = tables.result_of(members[0].predictions, group.cohort)
-        shown[key] = VIEW_NAMES[view], name
-        if results[key]["y_pred"].nunique() == 1:
-            constant.append(f"{name}, {TASKS[task]}, {VIEW_NAMES[view]} ({group.name})")
-    scored = tables.results_table(tables.scored(results, task=task, seed=seed), scores=SHOWN[task], percent=True)
-    shown |= {key: (view, f"{name}, {scored.loc[key, 'n']} cases") for key, (view, name) in shown.items()
-              if scored.loc[key, "n"] != str(len(group.test))}  # fmt: skip
-    names = [name if view == "–" else f"{name}, {view}" for view, name in (shown[key] for key in scored.index)]
-    return scored.assign(data=group.name, model=names), constant
-
-
-def _laid_out(rows, scores):
-    return rows[["data", "model", *scores]].fillna("–").rename(columns=HEADS)
-
-
-def _report_rows(task):
-    """The report's table 1, with the accuracies of table 2 where it has them."""
-    rows, main, f1 = [], reported.load()["main_results_percent"], reported.load()["f1_percent"]
-    for view in ("full_slice", "nodule"):
-        for model, name in STAGES.items():
-            row = {"data": REPORT, "model": f"{name}, {VIEW_NAMES[view]}"}
-            rows.append(row | {"F1 (weighted)": f1[model][task][view]})
-            if model.endswith("FT"):
-                key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
-                rows[-1] |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
-    return pd.DataFrame(rows)
-
-
 def _seeds(groups):
     """How far the plain networks move with the seed of their training."""
     rows = []
@@ -190,18 +132,6 @@ def _spread(members, group, task, score):
         y_prob = test[list(tables.CLASS_COLUMNS[task])].to_numpy()
         found.append(100 * scores(test["y_true"], test["y_pred"], y_prob, task=task, average="weighted")[score])
     return f"{sum(found) / len(found):.1f} ({min(found):.1f}–{max(found):.1f})"
-
-
-def _ablations(groups, seed):
-    """The recorded networks with one change."""
-    rows = [_task_rows(group, task, seed, changes=True)[0].assign(task=TASKS[task])
-            for group in groups for task in TASKS
-            if any(gathered.variant(run) and run.config["task"] == task for run in group.runs)]  # fmt: skip
-    if not rows:
-        return "No network with such a change is recorded."
-    shown = pd.concat(rows)[["data", "task", "model", "accuracy", "F1 (weighted)"]].rename(columns=HEADS)
-    return table(shown, name="tab-results-ablations", texts=3,
-                 caption="Recorded networks with one change, in percent with 95 % intervals over patients.")  # fmt: skip
 
 
 # --- Sentences --------------------------------------------------------------------------------
