@@ -59,7 +59,7 @@ import pandas as pd
 from lungcls import baselines, explaining, predicting, recipe, study
 from lungcls.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report import claims, evidence, network_plots, reported, tables, unusual
+from lungcls.report import claims, evidence, network_plots, reported, tables, unusual, verdicts
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.wording import MINUS, count
@@ -325,33 +325,16 @@ show_text(
 
 
 # %% tags=["hide-input"]
-def certain(one):
-    return one["low"] == one["high"] and not one["same"]
-
-
-def written(one, sign=True, percent=False):
-    if certain(one):
-        return f"{one['value']:.3g}".replace("-", MINUS) + " (counted)"
-    same = " (same answer to all)" if one["same"] else ""
-    return tables.with_interval(one, sign=sign, percent=percent) + same
-
-
-def estimates_text(number):
-    given, signs = found[number], ["second" in test for test in entries[number]["tests"]]
-    if len(given) <= 2 or all(map(certain, given)):
-        text = "; ".join(written(*pair) for pair in zip(given, signs))
-    else:
-        least, most = (choose(one["value"] for one in given) for choose in (min, max))
-        text = f"{least:+.2f} to {most:+.2f} ({len(given)} comparisons)".replace("-", MINUS)
-    return f"{text}; n = {count(decided.loc[number, 'n'])}"
-
-
-# %% tags=["hide-input"]
 def untrained(number):
     """Mark a claim that is tested with networks of random weights."""
     names = [test.get("first", "-").split()[-1] for test in entries[number]["tests"]]
     used = random_init and not decided.loc[number, "why"] and {"TL", "FT"} & set(names)
     return " (TL and FT: random init)" if used else ""
+
+
+def estimates_text(number):
+    text = verdicts.written_together(found[number], entries[number]["tests"])
+    return f"{text}; n = {count(decided.loc[number, 'n'])}"
 
 
 def ledger_row(number):
@@ -439,7 +422,7 @@ for number in decided.index[(decided["kind"] == "views") & (decided["tests"] > 0
     for side, names in SIDES.items():
         given, row = shortcut(number, names)
         what = entries[number]["statement"]
-        differences = "; ".join(map(written, given)) or "–"
+        differences = "; ".join(map(verdicts.written, given)) or "–"
         rows[what, side] = {"differences": differences, "n": row["n"], "verdict": row["verdict"]}
 if rows:
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -499,7 +482,8 @@ def test_row(number, test, one):
     near = margin if "first" in test else claims.JUST
     verdict = claims.outcome(one, test["expects"], margin=near)[0]
     return {"no.": str(number), "test": test_name(test), "expected": expected(test["expects"]),
-            "estimate": written(one, "second" in test), "n": count(one["n"]), "says": verdict}  # fmt: skip
+            "estimate": verdicts.written(one, sign="second" in test), "n": count(one["n"]),
+            "says": verdict}  # fmt: skip
 
 
 pairs = {number: zip(entries[number]["tests"], found[number]) for number in tested.index}
@@ -536,13 +520,13 @@ def printed_verdict(claim, pairing):
 
 
 def printed_row(claim):
-    verdicts = {pairing: printed_verdict(claim, pairing) for pairing in evidence.PAIRINGS}
-    given = verdicts["unpaired"][0]
+    said = {pairing: printed_verdict(claim, pairing) for pairing in evidence.PAIRINGS}
+    given = said["unpaired"][0]
     weakest = min(given, key=lambda one: one["low"])
-    firm = verdicts["narrowest"][1] == verdicts["widest"][1]
+    firm = said["narrowest"][1] == said["widest"][1]
     row = {"the report states": claim["statement"], "comparisons": str(len(given))}
-    return row | {"weakest (points)": written(weakest, percent=True), "unpaired": verdicts["unpaired"][1],
-            "whatever the pairing": verdicts["widest"][1] if firm else "depends on it",
+    return row | {"weakest (points)": verdicts.written(weakest, percent=True), "unpaired": said["unpaired"][1],
+            "whatever the pairing": said["widest"][1] if firm else "depends on it",
             "here": decided.loc[claim["number"], "verdict"]}  # fmt: skip
 
 
@@ -673,7 +657,8 @@ show_text(" ".join(parts))
 #   the quick profile of this book has.
 # - "Did not improve" needs a margin and a narrow interval. Without them it means "we saw no improvement".
 # - The verdicts belong to this cohort, this label rule, this split and these weights. With other data the
-#   same page can be made again, and its verdicts are computed anew.
+#   same page can be made again, and its verdicts are computed anew. [Results side by side](../book/results.md)
+#   does so for the statements on networks, from runs on real CT that are recorded case by case.
 
 # %% [markdown]
 # ## Exercise
@@ -686,8 +671,8 @@ show_text(" ".join(parts))
 # Solution
 wider = claims.decide(ledger | {"margin": 0.05}, found)
 changed = decided.index[decided["verdict"] != wider["verdict"]]
-verdicts = zip(changed, decided.loc[changed, "verdict"], wider.loc[changed, "verdict"])
-listing = "; ".join(f"{number}: {before} → {after}" for number, before, after in verdicts)
+both = zip(changed, decided.loc[changed, "verdict"], wider.loc[changed, "verdict"])
+listing = "; ".join(f"{number}: {before} → {after}" for number, before, after in both)
 show_text(
     f"Verdicts that change with a margin of 5 points: {len(changed)}"
     + (f" ({listing}). " if listing else ". ")
@@ -701,7 +686,7 @@ if isinstance(found[17], list):
         "RandAugment gives every case the same answer as its base network does, so its interval shows "
         "nothing."
         if one["same"]
-        else f"The interval of RandAugment is {written(one)}. "
+        else f"The interval of RandAugment is {verdicts.written(one)}. "
         + ("It lies below 0, so there is no gain at any margin." if one["high"] < 0 else
            f"It lies within any margin from {max(one['high'], -one['low']):.2f} on.")
         + " A margin chosen after seeing the interval proves nothing; that is why the ledger fixes it first."

@@ -17,6 +17,7 @@ from lungcls.profiles import PROFILES, Profile
 from lungcls.report import cards, checklists, gathered, recorded, reported
 from lungcls.report.confidence_results import confidence_facts
 from lungcls.report.results import recorded_facts
+from lungcls.report.verdicts import verdict_facts
 from lungcls.report.wording import SPACE, count, percent, table
 from lungcls.settings import resolve
 from lungcls.sources import lidc
@@ -62,7 +63,8 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     found |= recorded.timings(recorded.read(results, "timings.json"))
     found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
     found |= recorded_facts(Path(results) / "lidc", live=gathered.live(cohort, asked))
-    found |= confidence_facts(gathered.recorded(Path(results) / "lidc")[0])
+    groups = gathered.recorded(Path(results) / "lidc")
+    found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
     found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))

@@ -1,0 +1,91 @@
+"""The report's statements, decided from recorded runs: against scikit-learn, and on planted records."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from lungcls.report import claims, gathered, verdicts
+from test_results import CNN, FOLDER, FOUND, blocks, few, record  # noqa: F401
+
+LEDGER = verdicts.on_networks(claims.load())
+ENTRIES = {claim["number"]: claim for claim in LEDGER["claims"]}
+
+
+@pytest.fixture(scope="module")
+def group():
+    return gathered.recorded(FOLDER)[0]
+
+
+def test_only_statements_on_answers_of_networks_are_decided():
+    every = {claim["number"]: claim for claim in claims.load()["claims"]}
+    assert {15, 19, 23, 33, 34} <= set(ENTRIES) and not {1, 2, 5, 8, 25, 26, 28, 29, 36} & set(ENTRIES)
+    for number in set(every) - set(ENTRIES):
+        tests = every[number]["tests"]
+        assert not tests or any("measure" in test or "LIME" in test["score"] or "map" in test["score"] for test in tests)
+
+
+def test_runs_have_the_names_of_the_ledger(group):
+    found = verdicts.answers(group, seed=0)
+    assert verdicts.stand_in(group) == "efficientnetb4"
+    for name in ("binary nodule CNN", "binary wide TL", "multiclass nodule FT", "binary nodule MobileNet TL", "binary both FT"):
+        assert name in found and len(found[name]) == len(group.test)
+    random = [run.id for run in group.runs if run.config["stage"] != "scratch" and not run.config["weights"]["digest"]]
+    assert random and not [name for name in found if "ResNet50" in name]  # not pretrained: no evidence on pretraining
+    (b4,) = (run for run in group.runs if run.config["model"] == "efficientnetb4" and run.config["task"] == "binary"
+             and run.config["view"] == "context" and run.config["stage"] == "fine_tuning" and run.config["seed"] == 0)  # fmt: skip
+    test = b4.predictions.query("split == 'test'").set_index("case_id")["y_pred"]
+    assert (found["binary wide FT"].set_index("case_id")["y_pred"] == test.loc[found["binary wide FT"]["case_id"]]).all()
+
+
+def test_estimates_are_differences_of_the_recorded_answers(group):
+    facts = verdicts.verdict_facts([group])
+    rows = {int(row.split("|")[1]): row for row in facts["verdicts_table"].splitlines() if row.startswith("| ")
+            and row.split("|")[1].strip().isdigit()}  # fmt: skip
+    found = verdicts.answers(group, seed=0)
+    f1 = {name: f1_score(test["y_true"], test["y_pred"], average="weighted") for name, test in found.items()}
+    assert f"| {f1['binary nodule FT'] - f1['binary nodule CNN']:+.2f} [".replace("-", "−") in rows[19]
+    right = {name: accuracy_score(test["y_true"], test["y_pred"]) for name, test in found.items()}
+    gaps = [right[f"binary {at}"] - right[f"multiclass {at}"]
+            for at in ("wide CNN", "wide TL", "wide FT", "nodule CNN", "nodule TL", "nodule FT")]  # fmt: skip
+    assert f"| {min(gaps):+.2f} to {max(gaps):+.2f} (6 comparisons) |" in rows[34] and "| holds |" in rows[34]
+    counts = [int(facts[f"verdicts_{name}"]) for name in ("hold", "fail", "open")]
+    assert sum(counts) == int(facts["verdicts_tested"]) == len(rows)
+
+
+def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_path, few):  # noqa: F811
+    """The fine-tuned network is always right, the CNN never: 19 holds, with one seed and on the other split too."""
+    fine = next(run for run in FOUND if run.config["model"] == "efficientnetb4" and run.config["task"] == "binary"
+                and run.config["view"] == "nodule" and run.config["stage"] == "fine_tuning"
+                and run.config["settings"]["protocol"] == "patient" and run.config["seed"] == 0)  # fmt: skip
+
+    def planted(run, right):
+        label = run.predictions["y_true"].to_numpy()
+        said = label if right else 1 - label
+        return run.predictions.assign(y_pred=said, p_malignant=0.8 * said + 0.1, p_benign=0.9 - 0.8 * said,
+                                      confidence=0.9)  # fmt: skip
+
+    for seed, right in enumerate((True, True, False)):
+        record(tmp_path, fine, name=f"fine-{seed}", seed=seed, predictions=planted(fine, right))
+        record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
+    moved = planted(CNN, False)
+    moved["split"] = moved["split"].replace({"validation": "test", "test": "validation"})
+    record(tmp_path, CNN, name="other", split="report-s0", settings={"protocol": "report"}, predictions=moved)
+    facts = verdicts.verdict_facts(gathered.recorded(tmp_path))
+    (row,) = (row for row in facts["verdicts_table"].splitlines() if row.startswith("| 19 |"))
+    assert [cell.strip() for cell in row.split("|")[4:-1]] == ["holds", "holds", "holds", "does not hold", "–"]
+    assert (facts["verdicts_tested"], facts["verdicts_hold"]) == ("1", "1")
+    assert "33 (no run of binary wide CNN here" in facts["verdicts_untested"]
+
+
+def test_estimates_are_written_with_their_interval_or_as_a_range():
+    one = partial(claims.estimate, n=10)
+    assert verdicts.written(one(0.1, -0.05, 0.25)) == "+0.10 [−0.05, +0.25]"
+    assert verdicts.written(one(-12)) == "−12 (counted)"
+    assert verdicts.written(one(0.0, 0.0, 0.0, same=True)).endswith("(same answer to all)")
+    several = [one(value, value - 0.1, value + 0.1) for value in (0.3, -0.2, 0.1)]
+    tests = [{"second": "b"}] * 3
+    assert verdicts.written_together(several, tests) == "−0.20 to +0.30 (3 comparisons)"
+    assert verdicts.written_together(several[:1], [{}]) == "0.30 [0.20, 0.40]"
+    assert np.isclose(several[0]["value"], 0.3) and not verdicts.certain(several[0])
