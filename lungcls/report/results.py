@@ -67,7 +67,7 @@ def recorded_facts(folder, *, live=None, seed=0):
     for task in TASKS:
         mine = [one for one in scores if one.task == task]
         facts[f"results_{task}"] = scoreboard.score_table(mine, task)
-        facts[f"results_figure_{task}"] = scoreboard.score_figure(mine, task)
+        facts[f"results_figure_{task}"] = scoreboard.score_figure(mine[: len(groups)], task)
     constant = scoreboard.constant(scores)
     facts["results_constant"] = (
         "These networks give every test case the same answer, so their rows equal a constant predictor: "
@@ -105,20 +105,17 @@ def _sources(groups):
 
 def _seeds(groups):
     """How far the plain networks move with the seed of their training."""
-    rows = []
-    for group in groups:
-        for task in TASKS:
-            mine = [run for run in group.runs if run.config["task"] == task]
-            for (view, name, changed), members in gathered.rows_of(mine).items():
-                if len(members) > 1 and not changed:
-                    rows.append([group.name, TASKS[task], name, VIEW_NAMES[view], count(len(members)),
-                                 *(_spread(members, group, task, score) for score in SPREAD[task])])  # fmt: skip
-    if not rows:
+    heads, blocks = ["model and view", "seeds", "accuracy", "F1 (weighted)", "AUC or kappa"], []
+    for group, task in ((group, task) for group in groups for task in TASKS):
+        rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
+        found = [[f"{name}, {VIEW_NAMES[view]}", count(len(members)),
+                  *(_spread(members, group, task, score) for score in SPREAD[task])]
+                 for (view, name, changed), members in rows.items() if len(members) > 1 and not changed]  # fmt: skip
+        blocks += [[f"**{TASKS[task]}, {scoreboard.heading(group)}**", *[""] * 4], *found] if found else []
+    if not blocks:
         return ("Each network was trained once, so nothing can be said here of how far another training would "
                 "move it.")  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["data", "task", "model", "view", "seeds", "accuracy", "F1 (weighted)",
-                                        "AUC or kappa"])  # fmt: skip
-    return table(frame, name="tab-results-seeds", texts=4,
+    return table(pd.DataFrame(blocks, columns=heads), name="tab-results-seeds", widths=(38, 8, 18, 18, 18),
                  caption="The same network trained with several seeds and tested on the same cases, in percent (kappa "
                  "times 100): mean, and in brackets the least and the greatest.")  # fmt: skip
 
@@ -154,7 +151,8 @@ def _weights(found):
         short, words = gathered.weights_of(run)
         if run.config["stage"] != "scratch":
             name = study.title(run.config["model"], "scratch")
-            origin = "Keras's own ImageNet weights" if short == "ImageNet" else f"weights named *{short}*"
+            origin = {"ImageNet": "Keras's own ImageNet weights", "random init": "random weights"}.get(
+                short, f"weights named *{short}*")  # fmt: skip
             said[words or f"{name} starts from {origin}."] = None
     return " ".join(said) or "No network is pretrained."
 

@@ -138,10 +138,10 @@ def score_table(scores, task):
         rows = tables.results_table(one.table, scores=SHOWN[task], percent=True)[list(SHOWN[task])]
         rows[last] = [tables.with_interval(one.above.loc[name], percent=True, sign=True) if name in one.above.index
                       else "–" for name in rows.index]  # fmt: skip
-        blocks.append(_block(_head(one.group), rows.rename_axis("model and view").reset_index(), last))
+        blocks.append(_block(heading(one.group), rows.rename_axis("model and view").reset_index(), last))
     frame = pd.concat(blocks, ignore_index=True)[["model and view", *SHOWN[task], last]].fillna("")
     return table(
-        frame.rename(columns=SHORT), name=f"tab-results-{task}",
+        frame.rename(columns=SHORT), name=f"tab-results-{task}", widths=(26, 14, 14, 14, 14, 18),
         caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). In brackets "
         "behind a network: where its weights come from. Of several seeds the least. The last column is the paired "
         "difference to *diameter alone* on the same cases: where its interval holds 0, the row is not told apart from "
@@ -149,7 +149,8 @@ def score_table(scores, task):
     )  # fmt: skip
 
 
-def _head(group):
+def heading(group):
+    """Name a group with its test cases and their patients."""
     patients = count(group.test["patient_id"].nunique())
     return f"{group.name}: {count(len(group.test))} cases of {patients} patients"
 
@@ -191,7 +192,7 @@ def change_table(groups, *, seed):
     if not blocks:
         return "No network with such a change is recorded."
     return table(
-        pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations",
+        pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations", widths=(32, 16, 18, 16, 18),
         caption="Networks with one change, each trained once, in percent with 95 % intervals over patients (kappa "
         "times 100). *Gain* is the paired difference to the plain network, the first row of the block, on the same "
         "cases; these intervals hold no spread between trainings and are not adjusted for their number.",
@@ -216,7 +217,7 @@ def _changes(group, task, seed):
                 tables.with_interval(gains.loc[row], percent=True, sign=True) if row in gains.index else "–"
                 for row in block["model and view"]
             ]  # fmt: skip
-        head = pd.DataFrame({"model and view": [f"**{TASKS[task]}, {_head(group)}**"]})
+        head = pd.DataFrame({"model and view": [f"**{TASKS[task]}, {heading(group)}**"]})
         yield pd.concat([head, pd.DataFrame(block)], ignore_index=True)
 
 

@@ -163,9 +163,9 @@ def verdict_facts(groups, *, seed=0):
             frame, name="tab-results-verdicts", texts=len(frame.columns),
             caption=f"The report's statements on networks, decided from the recorded runs on {first.name}, n = "
             f"{count(len(first.test))} test cases of {count(first.test['patient_id'].nunique())} patients; of more "
-            "than two comparisons the least and the greatest difference. Verdicts by the rule of "
-            "{doc}`../notebooks/12_claims`, in the last columns with another seed of the training and on the report's "
-            "split. TL and FT: " + (study.title(backbone, "scratch") if backbone else "none") + "; the wide view: "
+            "than two comparisons the least and the greatest difference. What is estimated, most often a difference of "
+            "weighted F1, and the rule of the verdicts stand in {doc}`../notebooks/12_claims`; the last columns have the "
+            "verdicts with another seed of the training and on the report's split. TL and FT: " + (study.title(backbone, "scratch") if backbone else "none") + "; the wide view: "
             + ", ".join(sorted({VIEW_NAMES[run.config["view"]] for run in first.runs} - {VIEW_NAMES["nodule"]})) + "."),
         "verdicts_untested": _untested(decided),
         "verdicts_tested": count(len(tested)),

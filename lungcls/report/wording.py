@@ -4,6 +4,7 @@ import re
 
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
+JOINER = "\N{WORD JOINER}"  # no line ends here
 
 
 def count(number):
@@ -21,7 +22,7 @@ def duration(seconds):
     return f"{seconds:.0f}{SPACE}s" if seconds < 90 else f"{seconds / 60:.1f}{SPACE}min"
 
 
-def table(frame, *, name, caption, texts=1):
+def table(frame, *, name, caption, texts=1, widths=None):
     """Write a table of texts as a numbered MyST table.
 
     Parameters
@@ -32,6 +33,8 @@ def table(frame, *, name, caption, texts=1):
     caption : str
     texts : int, default 1
         How many columns, from the left, are words; the others stand to the right.
+    widths : sequence of int, optional
+        Of the columns, as shares of the page; by default the browser chooses.
 
     Returns
     -------
@@ -41,10 +44,12 @@ def table(frame, *, name, caption, texts=1):
     rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
     lines = ["| " + " | ".join(map(_unbroken, row)) + " |" for row in rows]
     # The fence is of colons: a line that opens with backticks may hold no `code` and no role.
-    head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center", ""]
-    return "\n".join([*head, *lines, "::::"])
+    head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center"]
+    head += [f":widths: {' '.join(map(str, widths))}"] if widths else []
+    return "\n".join([*head, "", *lines, "::::"])
 
 
 def _unbroken(text):
-    """Keep the two ends of an interval on one line."""
+    """Keep the two ends of an interval or a range on one line."""
+    text = re.sub(r"(\([^()\s]+)–(?=[^()\s]+\))", rf"\1{JOINER}–{JOINER}", text)
     return re.sub(r"(\[[^\[\]\s]+,) (?=[^\[\]\s]+\])", rf"\1{SPACE}", text)
