@@ -115,7 +115,7 @@ def _seeds(groups):
     if not blocks:
         return ("Each network was trained once, so nothing can be said here of how far another training would "
                 "move it.")  # fmt: skip
-    return table(pd.DataFrame(blocks, columns=heads), name="tab-results-seeds", widths=(38, 8, 18, 18, 18),
+    return table(pd.DataFrame(blocks, columns=heads), name="tab-results-seeds",
                  caption="The same network trained with several seeds and tested on the same cases, in percent (kappa "
                  "times 100): mean, and in brackets the least and the greatest.")  # fmt: skip
 

@@ -141,7 +141,7 @@ def score_table(scores, task):
         blocks.append(_block(heading(one.group), rows.rename_axis("model and view").reset_index(), last))
     frame = pd.concat(blocks, ignore_index=True)[["model and view", *SHOWN[task], last]].fillna("")
     return table(
-        frame.rename(columns=SHORT), name=f"tab-results-{task}", widths=(26, 14, 14, 14, 14, 18),
+        frame.rename(columns=SHORT), name=f"tab-results-{task}",
         caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). In brackets "
         "behind a network: where its weights come from. Of several seeds the least. The last column is the paired "
         "difference to *diameter alone* on the same cases: where its interval holds 0, the row is not told apart from "
@@ -192,7 +192,7 @@ def change_table(groups, *, seed):
     if not blocks:
         return "No network with such a change is recorded."
     return table(
-        pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations", widths=(32, 16, 18, 16, 18),
+        pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations",
         caption="Networks with one change, each trained once, in percent with 95 % intervals over patients (kappa "
         "times 100). *Gain* is the paired difference to the plain network, the first row of the block, on the same "
         "cases; these intervals hold no spread between trainings and are not adjusted for their number.",

@@ -22,7 +22,7 @@ def duration(seconds):
     return f"{seconds:.0f}{SPACE}s" if seconds < 90 else f"{seconds / 60:.1f}{SPACE}min"
 
 
-def table(frame, *, name, caption, texts=1, widths=None):
+def table(frame, *, name, caption, texts=1):
     """Write a table of texts as a numbered MyST table.
 
     Parameters
@@ -33,8 +33,6 @@ def table(frame, *, name, caption, texts=1, widths=None):
     caption : str
     texts : int, default 1
         How many columns, from the left, are words; the others stand to the right.
-    widths : sequence of int, optional
-        Of the columns, as shares of the page; by default the browser chooses.
 
     Returns
     -------
@@ -44,9 +42,8 @@ def table(frame, *, name, caption, texts=1, widths=None):
     rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
     lines = ["| " + " | ".join(map(_unbroken, row)) + " |" for row in rows]
     # The fence is of colons: a line that opens with backticks may hold no `code` and no role.
-    head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center"]
-    head += [f":widths: {' '.join(map(str, widths))}"] if widths else []
-    return "\n".join([*head, "", *lines, "::::"])
+    head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center", ""]
+    return "\n".join([*head, *lines, "::::"])
 
 
 def _unbroken(text):
