@@ -81,7 +81,7 @@ ALSO = {
     "logistic regressions and small networks on frozen features": 18,
     "several looks in training, in prediction or in both": 27,
     "other ways to weigh the committee, EfficientNetB4 and MobileNet": 22,
-    "what readers said of calcium, texture, margin and shape as further targets": 17,
+    "after the score was known, readers' words on calcium, texture, margin and shape as further targets": 17,
 }
 
 

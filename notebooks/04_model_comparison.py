@@ -423,7 +423,8 @@ for task in TASKS:
 #   virtue. It needs pretrained weights to transfer something.
 # - Weighted F1 hides the rare classes. Per-class scores and the confusion matrix belong beside it.
 # - Differences between rows of one column have to be tested on the same cases, which the next chapters do.
-# - The same networks on real CT, with three seeds each, stand in [Results side by side](../book/results.md).
+# - What such networks reach on real CT, and how far another seed moves them, is recorded in [Results side by
+#   side](../book/results.md).
 
 # %% [markdown]
 # ## Exercise

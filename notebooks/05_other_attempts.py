@@ -1053,8 +1053,8 @@ show_figure(
 # - A vote over versions treats both classes alike. If it ends in class 0 only, the reason lies in the
 #   versions or in the network, and the answers to the single versions will show it. Batch normalisation that
 #   has not settled is one such reason, and it can be checked without training.
-# - Balancing, augmentation and contrast were changed on real CT too, one at a time; their gains, paired with
-#   the base network, stand in [Results side by side](../book/results.md).
+# - Which of these changes are recorded on real CT, and what each gains over the base network there, stands in
+#   [Results side by side](../book/results.md).
 
 # %% [markdown]
 # ## Exercise

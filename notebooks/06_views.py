@@ -689,7 +689,7 @@ if ready:
 #   on the zoomed view.
 # - Whether a statement holds is read from an interval, not from two numbers. With few test cases, many
 #   statements stay open, and that is a result too.
-# - The same comparisons on real CT windows, with and without the bands, stand in [Results side by
+# - What is recorded of these comparisons on real CT windows stands in [Results side by
 #   side](../book/results.md).
 
 # %% [markdown]

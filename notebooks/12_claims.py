@@ -184,10 +184,7 @@ if BASE in trained:
     answers = predicting.predict(trained[BASE], test, test_time="mode")
     truth = trained[BASE].predictions[["case_id", "split", "y_true"]]
     results[VOTE] = tables.result_of(truth.merge(answers, on="case_id"), data)
-for task, network in ((task, network) for task in TASKS for network in STAGES.values()):
-    pair = [results.get(f"{task} {view} {network}") for view in ("nodule", "wide")]
-    if all(one is not None for one in pair):
-        results[f"{task} both {network}"] = evidence.together(*pair, task=task)
+results |= verdicts.both_views(results)
 
 # %% [markdown]
 # Statements on heat maps take scores of the maps case by case. They are computed once, kept beside the runs, and the
@@ -320,8 +317,8 @@ show_text(
 #
 # One table for each kind of statement, with its number in the ledger and the section of the report. The
 # statements are in our words; the chapters named under each table show where the estimates come from, and
-# most quote the report's own words. Where a statement takes more than two comparisons, the least and the
-# greatest difference stand here, and all of them in {numref}`tab-claims-tests`.
+# most quote the report's own words. Where a statement takes more than two comparisons of one
+# score, the least and the greatest stand here, and all of them in {numref}`tab-claims-tests`.
 
 
 # %% tags=["hide-input"]

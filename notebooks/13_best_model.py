@@ -229,8 +229,7 @@ if found:
     show_text(
         f"{sum(also.values())} more variants were looked at in passing and are not in the table: "
         + "; ".join(f"{what} ({number})" for what, number in also.items())
-        + ". They count as tries too. The last of them came after the recipe had been scored, and it was left as "
-        "it is."
+        + ". They count as tries too."
     )
 
 # %% tags=["hide-input"]

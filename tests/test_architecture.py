@@ -84,7 +84,7 @@ ARROWS = {
     "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
     " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
     " records confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
-    " localisation",
+    " localisation decoding",
     "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
     " weights explaining best report",
 }

@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 
-from lungcls import runs, study
+from lungcls import baselines, decoding, runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report import gathered, reported, results, scoreboard
@@ -24,7 +24,7 @@ CNN = next(run for run in FOUND if run.config["model"] == "cnn" and run.config["
 
 @pytest.fixture(scope="module")
 def facts():
-    return results.recorded_facts(FOLDER)
+    return results.recorded_facts(gathered.recorded(FOLDER))
 
 
 @pytest.fixture
@@ -127,25 +127,26 @@ def test_the_report_and_the_baselines_stand_beside_them(facts):
 
 
 def test_without_the_baselines_there_is_no_table(monkeypatch):
-    monkeypatch.setattr(results.tables, "baseline_results", lambda *_, **__: ({}, {}))
+    monkeypatch.setattr(results.tables, "baseline_predictions", lambda *_, **__: ({}, {}))
     with pytest.raises(ValueError, match="found no majority class and no diameter alone"):
-        results.recorded_facts(FOLDER)
+        results.recorded_facts(gathered.recorded(FOLDER))
 
 
 def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
     first = record(tmp_path, CNN, name="a-s0")
     second = record(tmp_path, CNN, name="a-s1", seed=1, predictions=flipped(CNN, every=3))
-    found = results.recorded_facts(tmp_path)
+    found = results.recorded_facts(gathered.recorded(tmp_path))
     scores = [100 * accuracy_score(*run.predictions.query("split == 'test'")[["y_true", "y_pred"]].to_numpy().T)
               for run in (first, second)]  # fmt: skip
     text = f"{sum(scores) / 2:.1f} ({min(scores):.1f}–{max(scores):.1f})"
-    (rows,) = blocks(found["results_seeds"].replace("\N{WORD JOINER}", "")).values()
-    assert rows[0].startswith(f"| CNN (from scratch), zoomed nodule | 2 | {text} |")
+    (rows,) = blocks(found["results_seeds"]).values()
+    unbroken = text.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")  # a range stays on one line
+    assert rows[0].startswith(f"| CNN (from scratch), zoomed nodule | 2 | {unbroken} |")
     rows = [row for row in found["results_binary"].splitlines() if "CNN (from scratch)" in row]
     assert len(rows) == 1 and f"| {scores[0]:.1f} [" in rows[0]
     assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
     record(tmp_path, CNN, name="b-s0", view="context")
-    assert "other seeds of CNN (binary, context window)" in results.recorded_facts(tmp_path)["results_missing"]
+    assert "other seeds of CNN (binary, context window)" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
 
 
 def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
@@ -156,10 +157,10 @@ def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
     path = tmp_path / "baselines" / CNN.config["split"] / "binary-bands.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",test,", ",train,"), encoding="utf-8")
     with pytest.raises(InputError, match=r"found other cases in binary-bands\.csv of the split .*, expected the same"):
-        results.recorded_facts(tmp_path)
+        results.recorded_facts(gathered.recorded(tmp_path))
     shutil.rmtree(tmp_path / "baselines")
     with pytest.raises(InputError, match=r"no binary-radiomics\.csv of the split .*, expected it beside the runs"):
-        results.recorded_facts(tmp_path)
+        results.recorded_facts(gathered.recorded(tmp_path))
 
 
 def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
@@ -167,7 +168,7 @@ def test_another_split_has_rows_and_baselines_of_its_own(tmp_path, few):
     parts = CNN.predictions
     moved = parts.assign(split=parts["split"].replace({"validation": "test", "test": "validation"}))
     record(tmp_path, CNN, name="b", split="report-s0", settings={"protocol": "report"}, predictions=moved)
-    found = results.recorded_facts(tmp_path)
+    found = results.recorded_facts(gathered.recorded(tmp_path))
     assert found["results_binary"].count("| diameter alone |") == 2
     (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "report's split" in head)
     assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
@@ -179,7 +180,7 @@ def test_a_change_is_named_and_shown_beside_the_plain_network(tmp_path, few):
     record(tmp_path, CNN, name="a")
     record(tmp_path, CNN, name="b", settings={"augmentation": "randaugment"}, predictions=flipped(CNN, every=5))
     record(tmp_path, CNN, name="c", settings={"patience": 3}, predictions=flipped(CNN, every=7))
-    found = results.recorded_facts(tmp_path)
+    found = results.recorded_facts(gathered.recorded(tmp_path))
     assert "RandAugment" in found["results_ablations"] and "RandAugment" not in found["results_binary"]
     assert found["results_ablations"].count("| majority class |") == 1 and "patience 3" not in found["results_ablations"]
     assert f"CNN (from scratch), patience {CNN.config['settings']['patience']}, zoomed" in found["results_binary"]
@@ -197,10 +198,33 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
     changed = record(tmp_path, CNN, name="b", settings={"augmentation": "randaugment"},
                      predictions=flipped(CNN, every=5)).predictions.query("split == 'test'")  # fmt: skip
     record(tmp_path, CNN, name="a")
-    ((head, block),) = blocks(results.recorded_facts(tmp_path)["results_ablations"]).items()
-    assert head.startswith("binary, lidc-ct: ") and block[0].endswith("| – |")  # the plain network heads its block
+    record(tmp_path, CNN, name="c", seed=1, settings={"augmentation": "augmix"})  # its plain network is missing
+    (head, block), (other, alone) = blocks(results.recorded_facts(gathered.recorded(tmp_path))["results_ablations"]).items()
+    assert head.startswith("binary, lidc-ct: ") and head.endswith("seed 0") and other.endswith("seed 1")
+    assert block[0].endswith("| – |")  # the plain network heads its block
+    cells = [cell.strip() for cell in alone[0].split("|")]
+    assert "AugMix" in cells[1] and cells[3] == cells[5] == "–"
     f1 = [f1_score(part["y_true"], part["y_pred"], average="weighted") for part in (changed, test)]
     assert f"| {100 * f1[0]:.1f} [" in block[1] and f"| {100 * (f1[0] - f1[1]):.1f} [".replace("-", "−") in block[1]
+
+
+def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts):
+    group = gathered.recorded(FOLDER)[0]
+    run = next(run for run in group.runs if run.config["task"] == "multiclass" and run.config["seed"] == 0
+               and run.config["model"] == "mobilenet" and run.config["view"] == "nodule")  # fmt: skip
+    diameter = baselines.predict("diameter", group.cohort, group.parts, task="multiclass", seed=0)
+    kappa, columns = [], [f"p_{score}" for score in range(1, 6)]
+    for table in (run.predictions, diameter):
+        known, test = (table[table["split"] == part] for part in ("validation", "test"))
+        cuts = decoding.fit(known["y_true"], known[columns].to_numpy(), "multiclass")
+        expected = test[columns].to_numpy() @ np.arange(1, 6)
+        kappa.append(cohen_kappa_score(test["y_true"], 1 + np.searchsorted(cuts, expected), weights="quadratic"))
+    rows = next(rows for head, rows in blocks(facts["results_multiclass"]).items() if head.startswith("lidc-ct:"))
+    name = study.title("mobilenet", run.config["stage"])
+    (row,) = (row for row in rows if row.startswith(f"| {name} (ImageNet, rebuilt), zoomed nodule |"))
+    assert f"| {100 * (kappa[0] - kappa[1]):+.1f} [".replace("-", "−") in row
+    (row,) = (row for row in rows if row.startswith("| diameter alone, cut points fitted |"))
+    assert f"| {100 * kappa[1]:.1f} [" in row and row.endswith("| – |")
 
 
 def test_the_figures_show_the_networks_as_they_end(facts, monkeypatch):
@@ -227,7 +251,7 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     four = {"label": "efficientnetb4_notop.h5", "digest": "578ce9ad015f" + 52 * "0"}
     record(tmp_path, mobile, name="a", model="efficientnetb4", weights=four)
     record(tmp_path, mobile, name="b", weights={"label": "random init", "digest": ""})
-    found = results.recorded_facts(tmp_path)
+    found = results.recorded_facts(gathered.recorded(tmp_path))
     name = study.title("efficientnetb4", mobile.config["stage"])
     assert f"{name} (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"]
     assert "stands in for the report's EfficientNetB2" in found["results_weights"]
@@ -236,40 +260,41 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
     record(tmp_path, mobile, name="c", model="resnet50", weights={"label": "random init", "digest": ""})
     words = "ResNet50 with ImageNet weights (it starts from random ones here)"
-    assert words in results.recorded_facts(tmp_path)["results_missing"]
+    assert words in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
 
 
 def test_changed_networks_alone_are_no_reason_to_stop(tmp_path, few):
     record(tmp_path, CNN, name="a", settings={"augmentation": "randaugment"})
-    assert "other seeds" in results.recorded_facts(tmp_path)["results_missing"]
+    assert "other seeds" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
 
 
 def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
     there = {(run.config["model"], run.config["task"]) for run in FOUND}
     assert ("some of CNN" in facts["results_missing"]) == (("cnn", "multiclass") not in there)
     record(tmp_path, CNN, name="a")
-    assert "its other candidate ResNet50" in results.recorded_facts(tmp_path)["results_missing"]
+    assert "CNN with RandAugment (binary)" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
+    assert "its other candidate ResNet50" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
 
 
 def test_networks_with_one_answer_are_named(facts, tmp_path, few):
     constant = CNN.predictions.assign(p_benign=0.9, p_malignant=0.1, y_pred=0, confidence=0.9)
     record(tmp_path, CNN, name="a", predictions=constant)
-    said = results.recorded_facts(tmp_path)["results_constant"]
+    said = results.recorded_facts(gathered.recorded(tmp_path))["results_constant"]
     assert "CNN (from scratch), binary, zoomed nodule (lidc-ct)" in said
     assert ("give every test case the same answer" in facts["results_constant"])
 
 
 def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path, few):
     with pytest.raises(InputError, match="no recorded run, expected"):
-        results.recorded_facts(tmp_path)
+        results.recorded_facts(gathered.recorded(tmp_path))
     record(tmp_path, CNN, name="a")
     twice = record(tmp_path, CNN, name="c")
     with pytest.raises(InputError, match="a and c are one run under two versions"):
-        results.recorded_facts(tmp_path)
+        results.recorded_facts(gathered.recorded(tmp_path))
     shutil.rmtree(twice.folder)
     record(tmp_path, CNN, name="b", seed=1, predictions=CNN.predictions.iloc[::-1])
     with pytest.raises(InputError, match="found other cases among the runs of the split"):
-        results.recorded_facts(tmp_path)
+        results.recorded_facts(gathered.recorded(tmp_path))
 
 
 def test_recorded_networks_are_taken_as_they_end(tmp_path, monkeypatch):
@@ -304,7 +329,11 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     monkeypatch.setattr(study, "find", lambda job: CNN)
     group = gathered.live(cohort, asked)
     assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
-    found = results.recorded_facts(FOLDER, live=group)
+    drawn = []
+    monkeypatch.setattr(scoreboard.network_plots, "intervals", lambda groups, **_: drawn.append(list(groups)))
+    monkeypatch.setattr(scoreboard, "figure_text", lambda fig, **text: text["name"])
+    found = results.recorded_facts(gathered.recorded(FOLDER), live=group)
+    assert drawn and not [name for names in drawn for name in names if "this build" in name]  # simulated: in no figure
     (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "mine, this build" in head)
     assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
     assert "say nothing of patients" in found["results_live"]

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from lungcls.errors import InputError
 from lungcls.report import claims, gathered, verdicts
 from test_results import CNN, FOLDER, FOUND, blocks, few, record  # noqa: F401
 
@@ -28,7 +28,7 @@ def test_only_statements_on_answers_of_networks_are_decided():
 
 def test_runs_have_the_names_of_the_ledger(group):
     found = verdicts.answers(group, seed=0)
-    assert verdicts.stand_in(group) == "efficientnetb4"
+    assert gathered.stand_in(group) == "efficientnetb4"
     for name in ("binary nodule CNN", "binary wide TL", "multiclass nodule FT", "binary nodule MobileNet TL", "binary both FT"):
         assert name in found and len(found[name]) == len(group.test)
     random = [run.id for run in group.runs if run.config["stage"] != "scratch" and not run.config["weights"]["digest"]]
@@ -49,34 +49,78 @@ def test_estimates_are_differences_of_the_recorded_answers(group):
     right = {name: accuracy_score(test["y_true"], test["y_pred"]) for name, test in found.items()}
     gaps = [right[f"binary {at}"] - right[f"multiclass {at}"]
             for at in ("wide CNN", "wide TL", "wide FT", "nodule CNN", "nodule TL", "nodule FT")]  # fmt: skip
-    assert f"| {min(gaps):+.2f} to {max(gaps):+.2f} (6 comparisons) |" in rows[34] and "| holds |" in rows[34]
-    counts = [int(facts[f"verdicts_{name}"]) for name in ("hold", "fail", "open")]
-    assert sum(counts) == int(facts["verdicts_tested"]) == len(rows)
+    assert f"| {min(gaps):+.2f} to {max(gaps):+.2f} (6 comparisons)" in rows[34] and "| holds |" in rows[34]
+    decided = verdicts.decide(LEDGER, group, training=0, seed=0).table
+    verdict = decided["verdict"].value_counts()
+    assert facts["verdicts_counts"].startswith(f"Of {len(rows)} statements, {verdict[claims.HOLDS]} hold with the seed 0, "
+                                               f"{verdict[claims.FAILS]} do not, and {verdict[claims.OPEN]} cannot")
+    assert (decided["verdict"] != decided["verdict (Holm)"]).any()  # the adjustment takes some back
+    for number, row in rows.items():
+        cells = [cell.strip() for cell in row.split("|")]
+        assert cells[4:6] == decided.loc[number, ["verdict", "verdict (Holm)"]].to_list()
+    assert "One answer to all: binary wide CNN" in rows[20] and "Between majority classes: +0.30" in rows[34]
+    assert "share below the stated range: " in rows[30]  # three scores are not one range
+    for text in (facts["verdicts_table"], facts["verdicts_stand_in"]):
+        assert "the context window stands in the place of its full slice" in text
+
+
+def planted(run, right):
+    """The predictions of a run if it is always right, or never."""
+    label = run.predictions["y_true"].to_numpy()
+    said = label if right else 1 - label
+    return run.predictions.assign(y_pred=said, p_malignant=0.8 * said + 0.1, p_benign=0.9 - 0.8 * said,
+                                  confidence=0.9)  # fmt: skip
+
+
+FINE = next(run for run in FOUND if run.config["model"] == "efficientnetb4" and run.config["task"] == "binary"
+            and run.config["view"] == "nodule" and run.config["stage"] == "fine_tuning"
+            and run.config["settings"]["protocol"] == "patient" and run.config["seed"] == 0)  # fmt: skip
 
 
 def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_path, few):  # noqa: F811
-    """The fine-tuned network is always right, the CNN never: 19 holds, with one seed and on the other split too."""
-    fine = next(run for run in FOUND if run.config["model"] == "efficientnetb4" and run.config["task"] == "binary"
-                and run.config["view"] == "nodule" and run.config["stage"] == "fine_tuning"
-                and run.config["settings"]["protocol"] == "patient" and run.config["seed"] == 0)  # fmt: skip
-
-    def planted(run, right):
-        label = run.predictions["y_true"].to_numpy()
-        said = label if right else 1 - label
-        return run.predictions.assign(y_pred=said, p_malignant=0.8 * said + 0.1, p_benign=0.9 - 0.8 * said,
-                                      confidence=0.9)  # fmt: skip
-
+    """Seeds 0 and 1: the fine-tuned network is always right, the CNN never; seed 2 and the other split: the reverse."""
     for seed, right in enumerate((True, True, False)):
-        record(tmp_path, fine, name=f"fine-{seed}", seed=seed, predictions=planted(fine, right))
+        record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, right))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
-    moved = planted(CNN, False)
-    moved["split"] = moved["split"].replace({"validation": "test", "test": "validation"})
-    record(tmp_path, CNN, name="other", split="report-s0", settings={"protocol": "report"}, predictions=moved)
+    swap = {"validation": "test", "test": "validation"}
+    for run, right in ((FINE, False), (CNN, True)):
+        moved = planted(run, right)
+        record(tmp_path, run, name=f"other-{right}", split="report-s0", settings={"protocol": "report"},
+               predictions=moved.assign(split=moved["split"].replace(swap)))  # fmt: skip
     facts = verdicts.verdict_facts(gathered.recorded(tmp_path))
     (row,) = (row for row in facts["verdicts_table"].splitlines() if row.startswith("| 19 |"))
-    assert [cell.strip() for cell in row.split("|")[4:-1]] == ["holds", "holds", "holds", "does not hold", "–"]
-    assert (facts["verdicts_tested"], facts["verdicts_hold"]) == ("1", "1")
+    said = [cell.strip() for cell in row.split("|")[4:-1]]
+    assert said == ["holds", "holds", "holds", "does not hold", "does not hold"]
+    assert facts["verdicts_counts"].startswith("Of 1 statements, 1 hold") and "No verdict outlives" in facts["verdicts_firm"]
     assert "33 (no run of binary wide CNN here" in facts["verdicts_untested"]
+
+
+def test_a_verdict_that_every_seed_gives_is_firm(tmp_path, few):  # noqa: F811
+    for seed in range(2):
+        record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, True))
+        record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, False))
+    assert verdicts.verdict_facts(gathered.recorded(tmp_path))["verdicts_firm"].endswith("decides them: 19 (holds).")
+
+
+def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # noqa: F811
+    for split, right in ((CNN.config["split"], True), ("patient-s9", False)):
+        for run, good in ((FINE, right), (CNN, not right)):
+            record(tmp_path, run, name=f"{split}-{run.config['model']}", split=split, predictions=planted(run, good))
+    groups = gathered.recorded(tmp_path)
+    (row,) = (row for row in verdicts.verdict_facts(groups)["verdicts_table"].splitlines() if row.startswith("| 19 |"))
+    first = groups[0].runs[0].config["split"] == CNN.config["split"]
+    assert [cell.strip() for cell in row.split("|")[4:-1]][::2] == (["holds", "does not hold"] if first else
+                                                                    ["does not hold", "holds"])  # fmt: skip
+
+
+def test_runs_that_decide_nothing_or_have_one_name(tmp_path, few):  # noqa: F811
+    record(tmp_path, CNN, name="a")
+    facts = verdicts.verdict_facts(gathered.recorded(tmp_path))
+    assert facts["verdicts_table"] == "These records decide none of the statements on networks."
+    assert facts["verdicts_stand_in"] == ""
+    record(tmp_path, CNN, name="b", settings={"patience": 3})
+    with pytest.raises(InputError, match="b: found a second run of binary nodule CNN with the seed 0, expected one"):
+        verdicts.verdict_facts(gathered.recorded(tmp_path))
 
 
 def test_estimates_are_written_with_their_interval_or_as_a_range():
@@ -88,4 +132,6 @@ def test_estimates_are_written_with_their_interval_or_as_a_range():
     tests = [{"second": "b"}] * 3
     assert verdicts.written_together(several, tests) == "−0.20 to +0.30 (3 comparisons)"
     assert verdicts.written_together(several[:1], [{}]) == "0.30 [0.20, 0.40]"
-    assert np.isclose(several[0]["value"], 0.3) and not verdicts.certain(several[0])
+    assert verdicts.written_together(several, [{}] * 3) == "−0.20 to 0.30 (3 comparisons)"
+    apart = [{"score": "a"}, {"score": "b"}, {"measure": "c"}]
+    assert verdicts.written_together(several, apart).startswith("a: 0.30 [0.20, 0.40]; b: −0.20 [")

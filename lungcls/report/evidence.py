@@ -51,21 +51,24 @@ def collect(ledger, *, measures, results, seed, random_init=None):
     dict of int to list of dict, or str
         For :func:`lungcls.report.claims.decide`.
     """
-    found = {}
+    found, known = {}, {}
     for claim in ledger["claims"]:
         if claim.get("pretrained") and random_init:
             found[claim["number"]] = random_init
             continue
         try:
-            found[claim["number"]] = [_find(test, measures, results, seed) for test in claim["tests"]]
+            found[claim["number"]] = [_find(test, measures, results, seed, known) for test in claim["tests"]]
         except InputError as error:
             found[claim["number"]] = str(error)
     return found
 
 
-def _find(test, measures, results, seed):
+def _find(test, measures, results, seed, known):
     if "first" in test:
-        return of_runs(results, test["first"], test.get("second"), score=test["score"], seed=seed)
+        asked = test["first"], test.get("second"), test["score"]
+        if asked not in known:  # claims share comparisons
+            known[asked] = of_runs(results, *asked[:2], score=asked[2], seed=seed)
+        return known[asked]
     if test["measure"] not in measures:
         raise ValueError(f"measure: found {test['measure']!r}, expected one of {', '.join(measures)}")
     found = measures[test["measure"]]

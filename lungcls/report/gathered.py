@@ -53,7 +53,7 @@ class Group:
     runs : list of lungcls.runs.Run
     label_rule : str
     measured : dict of str to dict of str to DataFrame
-        Results of the baselines that need images, by task and by their names in tables.
+        Predictions of the baselines that need images, by task and by their names in tables.
     """
 
     name: str
@@ -107,13 +107,13 @@ def recorded(folder):
             raise InputError(f"{folder}: found other cases among the runs of the split {split}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         name += f" ({split})" if name in {group.name for group in groups} else ""
-        measured = {task: _measured(folder, split, task, cohort, parts) for task in CLASS_COLUMNS}
+        measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
         groups.append(Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured))
     return groups
 
 
-def _measured(folder, split, task, cohort, parts):
-    """Results of the baselines that need images, by their names in tables."""
+def _measured(folder, split, task, parts):
+    """Predictions of the baselines that need images, by their names in tables."""
     found = records.read_baselines(folder, split, task)
     if lacking := [name for name in records.BASELINES if name not in found]:
         raise InputError(f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
@@ -123,7 +123,7 @@ def _measured(folder, split, task, cohort, parts):
         if not table.set_index("case_id")["split"].sort_index().equals(wanted):
             raise InputError(f"{folder}: found other cases in {task}-{name}.csv of the split {split} than in its runs, "
                              "expected the same")  # fmt: skip
-    return {MEASURED[name]: tables.result_of(table, cohort) for name, table in found.items()}
+    return {MEASURED[name]: table for name, table in found.items()}
 
 
 def last_stages(folder=None):
@@ -206,10 +206,8 @@ def live(cohort, asked):
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
     rule = cohort.info.get("label_rule", "not said by the cohort")
-    measured = {task: tables.baseline_results(cohort, parts, task=task, view="nodule", seed=asked["seed"])[0]
+    measured = {task: tables.baseline_predictions(cohort, parts, task=task, seed=asked["seed"], names=MEASURED)[0]
                 for task in CLASS_COLUMNS}  # fmt: skip
-    measured = {task: {name: found for name, found in results.items() if name in MEASURED.values()}
-                for task, results in measured.items()}  # fmt: skip
     bare = Cohort(cohort.cases, {}, info=cohort.info)
     return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
 
@@ -235,6 +233,22 @@ def weights_of(run):
         return "from scratch", ""
     digest = run.config["weights"]["digest"] or ""
     return WEIGHTS.get(digest[:12], (run.weights, ""))
+
+
+def stand_in(group):
+    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name.
+
+    Parameters
+    ----------
+    group : Group
+
+    Returns
+    -------
+    str or None
+    """
+    models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
+    mine = sorted(model for model in models if model.startswith("efficientnet"))
+    return study.BACKBONE if study.BACKBONE in mine else next(iter(mine), None)
 
 
 def variant(run):

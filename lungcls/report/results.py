@@ -17,13 +17,13 @@ SPREAD = {"binary": ("accuracy", "F1 (weighted)", "AUC"),
           "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa")}  # fmt: skip
 
 
-def recorded_facts(folder, *, live=None, seed=0):
-    """Lay out the report, the recorded runs of a folder, and the runs of this build.
+def recorded_facts(groups, *, live=None, seed=0):
+    """Lay out the report, recorded runs, and the runs of this build.
 
     Parameters
     ----------
-    folder : path
-        Records of runs on the report's case list, as of :mod:`lungcls.records`.
+    groups : sequence of lungcls.report.gathered.Group
+        From :func:`lungcls.report.gathered.recorded`.
     live : lungcls.report.gathered.Group or str, optional
         From :func:`lungcls.report.gathered.live`.
     seed : int, default 0
@@ -40,12 +40,9 @@ def recorded_facts(folder, *, live=None, seed=0):
 
     Raises
     ------
-    InputError
-        If the folder holds no run.
     ValueError
         If a group lacks the baselines: no results table without them.
     """
-    groups = gathered.recorded(folder)
     found, first = [run for group in groups for run in group.runs], groups[0]
     every = groups + ([live] if isinstance(live, gathered.Group) else [])
     facts = {
@@ -137,7 +134,8 @@ def _spread(members, group, task, score):
 def _said_of_live(live):
     if live is None or isinstance(live, str):
         return live or "The networks that this build was made with are not shown."
-    text = f"The last rows of each table, *{live.name}*, are the networks that the chapters of this build show."
+    text = ("The last rows of {numref}`tab-results-binary` and {numref}`tab-results-multiclass`, "
+            f"*{live.name}*, are the networks that the chapters of this build show.")  # fmt: skip
     if live.cohort.info.get("made_by", {}).get("source") == "phantom":
         text += (" Their images are simulated, so these rows show how such a table is made and say nothing of "
                  "patients.")  # fmt: skip
@@ -172,6 +170,18 @@ def _settings(found):
     return text + (f". Seeds: {', '.join(map(str, seeds))}." if len(seeds) > 1 else f". One seed: {seeds[0]}.")
 
 
+def _missing_changes(found):
+    """Name the changes of the study that no run has, each with its tasks."""
+    there = {(run.config["task"], gathered.variant(run)) for run in found}
+    cells = [cell for cell in study.grid(("context", "nodule"), profile="full")
+             if cell.group in ("ablations", "zoomed view") and cell.overrides != study.ZOOMS["bands kept"]]  # fmt: skip
+    lacking = {}
+    for cell in cells:
+        if (cell.task, cell.name) not in there:
+            lacking.setdefault(cell.name, []).append(TASKS[cell.task])
+    return [f"CNN with {name} ({', '.join(tasks)})" for name, tasks in lacking.items()]
+
+
 def _fewer_seeds(found):
     """Name the networks that were trained with fewer seeds than others, or that no network has two."""
     seeds = {}
@@ -198,9 +208,9 @@ def _missing(found, groups):
     views = [view for view in VIEW_NAMES if any(one[1] == view for one in there)]
     lines = []
     if study.BACKBONE not in models:
-        stand_in = sorted(model for model in models if model.startswith("efficientnet"))
+        other = gathered.stand_in(groups[0])
         lines.append(f"the report's own choice, {study.title(study.BACKBONE, 'scratch')}"
-                     + (f" ({study.title(stand_in[0], 'scratch')} stands in for it)" if stand_in else ""))
+                     + (f" ({study.title(other, 'scratch')} stands in for it)" if other else ""))
     trained = {run.config["model"] for run in found if run.config["weights"]["digest"]}
     lines += [f"{study.title(model, 'scratch')} with ImageNet weights (it starts from random ones here)"
               for model in (study.BACKBONE, *study.CANDIDATES) if model in models - trained]  # fmt: skip
@@ -216,7 +226,5 @@ def _missing(found, groups):
             lines.append(f"some of {study.title(model, 'scratch')} ({'; '.join(dict.fromkeys(lacking))})")
     if not any(run.config["settings"]["protocol"] == "report" for group in groups for run in group.runs):
         lines.append("a split of single cases, as the report has it")
-    if not any(gathered.variant(run) for run in found):
-        lines.append("networks with one change (other balancing, augmentation or contrast)")
-    lines += _fewer_seeds(found)
+    lines += _missing_changes(found) + _fewer_seeds(found)
     return f"Not among the recorded runs: {'; '.join(lines)}." if lines else "Nothing that the study plans is missing."

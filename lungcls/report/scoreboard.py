@@ -9,6 +9,8 @@ import re
 
 import pandas as pd
 
+from lungcls import decoding, records
+from lungcls.errors import InputError
 from lungcls.report import evidence, gathered, network_plots, reported, tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.display import figure_text
@@ -21,8 +23,14 @@ SHOWN = {
 }
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}  # knows no threshold, or how far an error goes
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
+GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
+RULE = {
+    "binary": "",
+    "multiclass": " Other than in the column before, not the most probable class decides there, which serves the "
+    "kappa badly, but cut points on the expected score, fitted on the validation part for each row.",
+}
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
-REPORT, DIAMETER = "report", "diameter alone"
+REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, cut points fitted"
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Scores:
         From :func:`lungcls.report.tables.scored`.
     above : DataFrame
         From :func:`lungcls.report.tables.differences`: the score of ``RANKING`` less that of the
-        diameter alone, for rows of the same cases.
+        diameter alone, for rows of the same cases; of five classes with fitted cut points.
     """
 
     group: gathered.Group
@@ -71,33 +79,65 @@ def score(group, task, *, seed):
     ValueError
         If the group lacks the baselines.
     """
+    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
+    networks = {_label(members[0], key[1]): key for key, members in rows.items() if not key[2]}
     known = _baselines(group, task, seed)
-    plain = {label: (key, result) for key, (label, result, _) in _networks(group, task).items() if not key[2]}
-    results = known | {label: result for label, (_, result) in plain.items()}
-    same = {name: result for name, result in results.items() if len(result) == len(group.test)}
-    return Scores(group, task, results, {label: key for label, (key, _) in plain.items()},
-                  tables.scored(results, task=task, seed=seed),
-                  tables.differences(same, DIAMETER, task=task, score=RANKING[task], seed=seed))  # fmt: skip
+    answers = known | {label: rows[key][0].predictions for label, key in networks.items()}
+    decided = answers if task == "binary" else {name: _cut(table, task) for name, table in answers.items()}
+    results, same = {}, {}
+    for name, table in answers.items():
+        results[name] = tables.result_of(table, group.cohort)
+        if decided[name] is not None and len(results[name]) == len(group.test):
+            same[name] = tables.result_of(decided[name], group.cohort)
+            if name == DIAMETER and task == "multiclass":
+                results[FITTED] = same[name]
+    scored = tables.scored(results, task=task, seed=seed)
+    above = (tables.differences(same, DIAMETER, task=task, score=RANKING[task], seed=seed) if DIAMETER in same
+             else pd.DataFrame())  # fmt: skip
+    return Scores(group, task, results, networks, scored, above)
 
 
 def _baselines(group, task, seed):
-    """Answers of the baselines by the name of the row, which says where the cases are fewer."""
-    results, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
-    results |= group.measured[task]
+    """Predictions of the baselines by the name of the row, which says where the cases are fewer."""
+    names = [name for name in tables.BASELINES.values() if name not in records.BASELINES]
+    found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=names)
     bands = gathered.MEASURED["bands"]
-    named = {f"{name}, {VIEW_NAMES['nodule']}" if name == bands else name: result for name, result in results.items()}
-    return {name if len(result) == len(group.test) else f"{name}, {count(len(result))} cases": result
-            for name, result in named.items()}  # fmt: skip
+    found = {f"{name}, {VIEW_NAMES['nodule']}" if name == bands else name: table
+             for name, table in (found | group.measured[task]).items()}  # fmt: skip
+    tested = {name: int((table["split"] == "test").sum()) for name, table in found.items()}
+    return {name if tested[name] == len(group.test) else f"{name}, {count(tested[name])} cases": table
+            for name, table in found.items()}  # fmt: skip
 
 
-def _networks(group, task):
-    """Name of the row, answers and first run of each network, by the keys of `rows_of`."""
-    rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
-    return {
-        (view, name, change): (f"{name}{f', {change}' if change else ''}, {VIEW_NAMES[view]}",
-                               tables.result_of(members[0].predictions, group.cohort), members[0])
-        for (view, name, change), members in rows.items()
-    }  # fmt: skip
+def _cut(predictions, task):
+    """Decide anew by cut points that are fitted on the validation part; None if it lacks a class."""
+    columns = list(tables.CLASS_COLUMNS[task])
+    known = predictions[predictions["split"] == "validation"]
+    try:
+        cuts = decoding.fit(known["y_true"], known[columns].to_numpy(), task)
+    except InputError:
+        return None
+    return predictions.assign(y_pred=decoding.decide(predictions[columns].to_numpy(), cuts, task))
+
+
+def _label(run, name):
+    """Name a row: the network as `rows_of` names it, its change and its view."""
+    return ", ".join(part for part in (name, gathered.variant(run), VIEW_NAMES[run.config["view"]]) if part)
+
+
+def heading(group):
+    """Name a group with its test cases and their patients.
+
+    Parameters
+    ----------
+    group : lungcls.report.gathered.Group
+
+    Returns
+    -------
+    str
+    """
+    patients = count(group.test["patient_id"].nunique())
+    return f"{group.name}: {count(len(group.test))} cases of {patients} patients"
 
 
 def constant(scores):
@@ -132,8 +172,8 @@ def score_table(scores, task):
     -------
     str
     """
-    last = f"{SHORT[RANKING[task]]} above diameter"
-    blocks = [_block(REPORT, _report_rows(task).drop(columns=["view"]), last)]
+    last = GAIN[task]
+    blocks = [_block(REPORT, _report_rows(task), last)]
     for one in scores:
         rows = tables.results_table(one.table, scores=SHOWN[task], percent=True)[list(SHOWN[task])]
         rows[last] = [tables.with_interval(one.above.loc[name], percent=True, sign=True) if name in one.above.index
@@ -143,16 +183,11 @@ def score_table(scores, task):
     return table(
         frame.rename(columns=SHORT), name=f"tab-results-{task}",
         caption=f"The {TASKS[task]} task, in percent with 95 % intervals over patients (kappa times 100). In brackets "
-        "behind a network: where its weights come from. Of several seeds the least. The last column is the paired "
-        "difference to *diameter alone* on the same cases: where its interval holds 0, the row is not told apart from "
-        "a ruler. These intervals are not adjusted for their number.",
+        "behind a network: where its weights come from. Of a network that was trained with several seeds, the run of "
+        f"the smallest seed. The last column is the paired difference to *{DIAMETER}* in {SHORT[RANKING[task]]} on the "
+        f"same cases, in percentage points.{RULE[task]} Where its interval holds 0, this score does not tell the row "
+        "from a ruler. The intervals are not adjusted for their number.",
     )  # fmt: skip
-
-
-def heading(group):
-    """Name a group with its test cases and their patients."""
-    patients = count(group.test["patient_id"].nunique())
-    return f"{group.name}: {count(len(group.test))} cases of {patients} patients"
 
 
 def _block(head, rows, last):
@@ -166,12 +201,12 @@ def _report_rows(task):
     rows, main, f1 = [], reported.load()["main_results_percent"], reported.load()["f1_percent"]
     for view in ("full_slice", "nodule"):
         for model, name in STAGES.items():
-            row = {"model and view": f"{name}, {VIEW_NAMES[view]}", "view": view}
+            row = {"model and view": f"{name}, {VIEW_NAMES[view]}"}
             rows.append(row | {"F1 (weighted)": f1[model][task][view]})
             if model.endswith("FT"):
                 key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
                 rows[-1] |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
-    return pd.DataFrame(rows).reindex(columns=["model and view", "view", *SHOWN[task]])
+    return pd.DataFrame(rows).reindex(columns=["model and view", *SHOWN[task]])
 
 
 def change_table(groups, *, seed):
@@ -193,38 +228,42 @@ def change_table(groups, *, seed):
         return "No network with such a change is recorded."
     return table(
         pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations",
-        caption="Networks with one change, each trained once, in percent with 95 % intervals over patients (kappa "
-        "times 100). *Gain* is the paired difference to the plain network, the first row of the block, on the same "
-        "cases; these intervals hold no spread between trainings and are not adjusted for their number.",
+        caption="Networks with one change, in percent with 95 % intervals over patients (kappa times 100), and the "
+        "baselines. *Gain* is the paired difference, in percentage points, to the plain network of the same seed, the "
+        "first row of the block, on the same cases. These intervals hold no spread between trainings and are not "
+        "adjusted for their number.",
     )  # fmt: skip
 
 
 def _changes(group, task, seed):
-    """One block for each network that was changed, the plain one first if there is one."""
-    known, kinds = _baselines(group, task, seed), {}
-    for (_, _, change), (label, result, run) in _networks(group, task).items():
-        kinds.setdefault(_unchanged(run), {})[change] = label, result
-    for rows in kinds.values():
-        if not any(rows):
-            continue
-        mine, base = dict(rows[change] for change in sorted(rows, key=bool)), rows.get("", (None,))[0]
-        block, shown = {"model and view": [*mine, *known]}, ("F1 (weighted)", RANKING[task])
+    """One block for each plain network that was changed; where it is missing, there are no gains."""
+    known = {name: tables.result_of(table, group.cohort) for name, table in _baselines(group, task, seed).items()}
+    kinds, shown = {}, ("F1 (weighted)", RANKING[task])
+    for key, members in gathered.rows_of([run for run in group.runs if run.config["task"] == task]).items():
+        for run in members:
+            kinds.setdefault(_unchanged(run), {})[key[2]] = _label(run, key[1]), run
+    for rows in (rows for rows in kinds.values() if any(rows)):
+        mine = {label: tables.result_of(run.predictions, group.cohort)
+                for label, run in (rows[change] for change in sorted(rows, key=bool))}  # fmt: skip
+        block = {"model and view": [*mine, *known]}
         laid = tables.results_table(tables.scored(mine | known, task=task, seed=seed), scores=shown, percent=True)
         for name, head in zip(shown, ("F1 (weighted)", "AUC or kappa")):
-            gains = tables.differences(mine, base, task=task, score=name, seed=seed) if base else laid.iloc[:0]
+            gains = (tables.differences(mine, rows[""][0], task=task, score=name, seed=seed) if "" in rows
+                     else pd.DataFrame())  # fmt: skip
             block[head] = laid.loc[block["model and view"], name].to_list()
             block[f"gain in {head.removesuffix(' (weighted)')}"] = [
                 tables.with_interval(gains.loc[row], percent=True, sign=True) if row in gains.index else "–"
                 for row in block["model and view"]
             ]  # fmt: skip
-        head = pd.DataFrame({"model and view": [f"**{TASKS[task]}, {heading(group)}**"]})
+        training = next(iter(rows.values()))[1].config["seed"]
+        head = pd.DataFrame({"model and view": [f"**{TASKS[task]}, {heading(group)}, seed {training}**"]})
         yield pd.concat([head, pd.DataFrame(block)], ignore_index=True)
 
 
 def _unchanged(run):
-    """What two networks have in common if a change is all that sets them apart."""
+    """What two runs have in common if a change is all that sets them apart."""
     settings = {name: value for name, value in run.config["settings"].items() if name not in gathered.CHANGES}
-    names = ("view", "model", "stage", "weights")
+    names = ("view", "model", "stage", "weights", "seed")
     return json.dumps([*(run.config[name] for name in names), settings], sort_keys=True)
 
 
@@ -260,12 +299,14 @@ def score_figure(scores, task):
         caption=f"The {TASKS[task]} task: weighted F1 of the baselines and of the networks as they end, from scratch "
         "or fine-tuned, with 95 % intervals over patients; the report prints no interval. The sources have different "
         "test cases, so only points of one colour can be compared, and a second reader has fewer cases than the rest. "
-        "Where a network's name says nothing else, its weights come from ImageNet or, for the CNN, from no other task.",
+        "An asterisk marks ImageNet weights that are not Keras's own (see *Weights* above); the CNN is trained from "
+        "scratch.",
         alt=f"Points with horizontal intervals for the {TASKS[task]} task, one line a baseline or network and one "
         "colour a source, with a vertical line at the weighted F1 of the diameter alone.",
     )  # fmt: skip
 
 
 def _in_short(name):
-    """Leave the usual weights and the number of cases out of the name of a row."""
-    return re.sub(r" \((from scratch|ImageNet[^)]*)\)|, [\d,]+ cases$", "", name)
+    """Shorten the name of a row: an asterisk for ImageNet weights that are not Keras's own, no number of cases."""
+    name = re.sub(r" \((from scratch|ImageNet)\)|, [\d,]+ cases$", "", name)
+    return re.sub(r" \(ImageNet, [^)]*\)", "*", name)

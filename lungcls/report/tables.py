@@ -66,15 +66,36 @@ def baseline_results(cohort, split, *, task, view, seed):
     missing : dict of str to str
         Why there are no others.
     """
-    results, missing = {}, {}
+    names = [name for name in BASELINES.values() if name != "bands" or view == "nodule"]
+    found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
+    return {title: result_of(table, cohort) for title, table in found.items()}, missing
+
+
+def baseline_predictions(cohort, split, *, task, seed, names):
+    """Fit baselines and predict all cases of a split.
+
+    Parameters
+    ----------
+    cohort, split, task, seed
+        As for :func:`baseline_results`.
+    names : collection of str
+        Of :data:`lungcls.baselines.NAMES`; in the order of ``BASELINES``.
+
+    Returns
+    -------
+    predictions : dict of str to DataFrame
+        From :func:`lungcls.baselines.predict`, by the names of ``BASELINES``.
+    missing : dict of str to str
+        Why there are no others.
+    """
+    found, missing = {}, {}
     for title, name in BASELINES.items():
-        if name == "bands" and view != "nodule":
-            continue
-        try:
-            results[title] = result_of(baselines.predict(name, cohort, split, task=task, seed=seed), cohort)
-        except InputError as error:
-            missing[title] = str(error)
-    return results, missing
+        if name in names:
+            try:
+                found[title] = baselines.predict(name, cohort, split, task=task, seed=seed)
+            except InputError as error:
+                missing[title] = str(error)
+    return found, missing
 
 
 def scored(results, *, task, seed):

@@ -1,22 +1,34 @@
 """Verdicts on the report's statements from recorded runs, and how estimates are written in a ledger."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from lungcls import study
 from lungcls.cohort import TASKS
+from lungcls.errors import InputError
 from lungcls.report import claims, evidence, gathered, tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.wording import MINUS, count, table
 
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
-PARTS = {"patient": "patients together", "report": "report's split"}
 
 
 # --- How estimates are written ------------------------------------------------------------
 
 
 def certain(one):
-    """Say whether an estimate is a count of everything there is."""
+    """Say whether an estimate is a count of everything there is.
+
+    Parameters
+    ----------
+    one : mapping
+        From :func:`lungcls.report.claims.estimate`.
+
+    Returns
+    -------
+    bool
+    """
     return one["low"] == one["high"] and not one["same"]
 
 
@@ -27,7 +39,8 @@ def written(one, *, sign=True, percent=False):
     ----------
     one : mapping
         From :func:`lungcls.report.claims.estimate`.
-    sign, percent : bool
+    sign : bool, default True
+    percent : bool, default False
         As for :func:`lungcls.report.tables.with_interval`.
 
     Returns
@@ -41,7 +54,7 @@ def written(one, *, sign=True, percent=False):
 
 
 def written_together(given, tests):
-    """Write the estimates of a claim: two as they are, of more the least and the greatest.
+    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest.
 
     Parameters
     ----------
@@ -54,10 +67,15 @@ def written_together(given, tests):
     -------
     str
     """
+    texts = [written(one, sign="second" in test) for one, test in zip(given, tests)]
+    scores = {test.get("score") for test in tests}
+    if len(given) > 2 and len(scores) > 1:
+        return "; ".join(f"{test.get('score', test.get('measure'))}: {text}" for test, text in zip(tests, texts))
     if len(given) <= 2 or all(map(certain, given)):
-        return "; ".join(written(one, sign="second" in test) for one, test in zip(given, tests))
+        return "; ".join(texts)
     least, most = (choose(one["value"] for one in given) for choose in (min, max))
-    return f"{least:+.2f} to {most:+.2f} ({len(given)} comparisons)".replace("-", MINUS)
+    form = "+.2f" if all("second" in test for test in tests) else ".2f"
+    return f"{least:{form}} to {most:{form}} ({len(given)} comparisons)".replace("-", MINUS)
 
 
 # --- Verdicts from recorded runs ----------------------------------------------------------
@@ -76,39 +94,47 @@ def answers(group, *, seed):
     -------
     dict of str to DataFrame
         By task, view and network. TL and FT are the report's backbone, or the EfficientNet that
-        stands in for it; networks that should be pretrained and are not have no name.
+        stands in for it; networks that should be pretrained and are not have no name, and of
+        changed networks only CNNs.
+
+    Raises
+    ------
+    InputError
+        If two runs have one name.
     """
-    runs = [run for run in group.runs if run.config["seed"] == seed]
-    runs = [run for run in runs if run.config["stage"] == "scratch" or run.config["weights"]["digest"]]
-    backbone, found = stand_in(group), {}
-    for run in runs:
-        change, stage = gathered.variant(run), run.config["stage"]
-        plain = run.config["model"] in ("cnn", backbone)
-        name = change or (STAGES[stage] if plain else study.title(run.config["model"], stage))
-        view = "nodule" if run.config["view"] == "nodule" else "wide"
-        found[f"{run.config['task']} {view} {name}"] = tables.result_of(run.predictions, group.cohort)
-    for task in TASKS:
-        for network in STAGES.values():
-            pair = [found.get(f"{task} {view} {network}") for view in ("nodule", "wide")]
-            if all(one is not None for one in pair):
-                found[f"{task} both {network}"] = evidence.together(*pair, task=task)
-    return found
+    backbone, found = gathered.stand_in(group), {}
+    for run in (run for run in group.runs if run.config["seed"] == seed):
+        model, stage, change = run.config["model"], run.config["stage"], gathered.variant(run)
+        if (stage != "scratch" and not run.config["weights"]["digest"]) or (change and model != "cnn"):
+            continue
+        name = change or (STAGES[stage] if model in ("cnn", backbone) else study.title(model, stage))
+        name = f"{run.config['task']} {'nodule' if run.config['view'] == 'nodule' else 'wide'} {name}"
+        if name in found:
+            raise InputError(f"{run.id}: found a second run of {name} with the seed {seed}, expected one")
+        found[name] = tables.result_of(run.predictions, group.cohort)
+    return found | both_views(found)
 
 
-def stand_in(group):
-    """Name the pretrained EfficientNet of a group: the report's if it is there, else the least.
+def both_views(results):
+    """Average the networks of the two views wherever both are there.
 
     Parameters
     ----------
-    group : lungcls.report.gathered.Group
+    results : mapping of str to DataFrame
+        By task, view and network.
 
     Returns
     -------
-    str or None
+    dict of str to DataFrame
+        As "binary both CNN".
     """
-    models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
-    mine = sorted(model for model in models if model.startswith("efficientnet"))
-    return study.BACKBONE if study.BACKBONE in mine else next(iter(mine), None)
+    found = {}
+    for task in TASKS:
+        for network in STAGES.values():
+            pair = [results.get(f"{task} {view} {network}") for view in ("nodule", "wide")]
+            if all(one is not None for one in pair):
+                found[f"{task} both {network}"] = evidence.together(*pair, task=task)
+    return found
 
 
 def on_networks(ledger):
@@ -131,6 +157,39 @@ def _of_answers(test):
     return "first" in test and test["score"].split(",")[0] not in evidence.MAP_VALUES
 
 
+@dataclass(frozen=True)
+class Decided:
+    """Claims decided from the runs of one group and seed."""
+
+    results: dict
+    found: dict
+    table: pd.DataFrame
+
+
+def decide(ledger, group, *, training, seed):
+    """Decide claims from the runs of a group that were trained with one seed.
+
+    Parameters
+    ----------
+    ledger : dict
+        From :func:`on_networks`.
+    group : lungcls.report.gathered.Group
+    training : int
+        Seed of the trainings.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    Decided
+        With the answers, the estimates by claim, and the table of
+        :func:`lungcls.report.claims.decide`.
+    """
+    results = answers(group, seed=training)
+    found = evidence.collect(ledger, measures={}, results=results, seed=seed)
+    return Decided(results, found, claims.decide(ledger, found))
+
+
 def verdict_facts(groups, *, seed=0):
     """Decide the report's statements on networks from recorded runs.
 
@@ -144,48 +203,99 @@ def verdict_facts(groups, *, seed=0):
     Returns
     -------
     dict of str to str
-        `verdicts_table`; `verdicts_untested`, a sentence; the counts `verdicts_tested`,
-        `verdicts_hold`, `verdicts_fail` and `verdicts_open`.
+        `verdicts_table`, or a sentence where nothing is decided; the sentences `verdicts_counts`,
+        `verdicts_firm`, `verdicts_stand_in` and `verdicts_untested`.
     """
     ledger, first = on_networks(claims.load()), groups[0]
-    trainings = sorted({run.config["seed"] for run in first.runs})
-    every = {(group.runs[0].config["settings"]["protocol"], training): _decided(ledger, group, training, seed)
-             for group in groups for training in sorted({run.config["seed"] for run in group.runs})}  # fmt: skip
-    protocol = first.runs[0].config["settings"]["protocol"]
-    found, decided = every[protocol, trainings[0]]
-    tested = decided[decided["verdict"] != claims.UNTESTED]
-    rows = {claim["number"]: _row(claim, found, decided, every, protocol, trainings)
-            for claim in ledger["claims"] if claim["number"] in tested.index}  # fmt: skip
+    main, *again = [decide(ledger, first, training=one, seed=seed) for one in _seeds(first)]
+    others = {f"seed {training}": one.table for training, one in zip(_seeds(first)[1:], again)}
+    firm = _firm(main.table, list(others.values()))
+    others |= {group.name: decide(ledger, group, training=_seeds(group)[0], seed=seed).table for group in groups[1:]}
+    tested = main.table.index[main.table["verdict"] != claims.UNTESTED]
+    stands = _stand_ins(first)
+    facts = {"verdicts_counts": _counts(main.table.loc[tested], _seeds(first)[0]), "verdicts_firm": firm,
+             "verdicts_stand_in": stands, "verdicts_untested": _untested(main.table)}  # fmt: skip
+    if not len(tested):
+        return facts | {"verdicts_table": "These records decide none of the statements on networks."}
+    rows = {claim["number"]: _row(claim, main, others, first, seed)
+            for claim in ledger["claims"] if claim["number"] in tested}  # fmt: skip
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("no.").reset_index().astype(str)
-    backbone = stand_in(first)
-    return {
-        "verdicts_table": table(
-            frame, name="tab-results-verdicts", texts=len(frame.columns),
-            caption=f"The report's statements on networks, decided from the recorded runs on {first.name}, n = "
-            f"{count(len(first.test))} test cases of {count(first.test['patient_id'].nunique())} patients; of more "
-            "than two comparisons the least and the greatest difference. What is estimated, most often a difference of "
-            "weighted F1, and the rule of the verdicts stand in {doc}`../notebooks/12_claims`; the last columns have the "
-            "verdicts with another seed of the training and on the report's split. TL and FT: " + (study.title(backbone, "scratch") if backbone else "none") + "; the wide view: "
-            + ", ".join(sorted({VIEW_NAMES[run.config["view"]] for run in first.runs} - {VIEW_NAMES["nodule"]})) + "."),
-        "verdicts_untested": _untested(decided),
-        "verdicts_tested": count(len(tested)),
-    } | {f"verdicts_{name}": count((tested["verdict"] == verdict).sum())
-         for name, verdict in (("hold", claims.HOLDS), ("fail", claims.FAILS), ("open", claims.OPEN))}  # fmt: skip
+    patients = count(first.test["patient_id"].nunique())
+    return facts | {"verdicts_table": table(
+        frame, name="tab-results-verdicts", texts=len(frame.columns),
+        caption=f"The report's statements on networks, decided from the recorded runs on {first.name}, n = "
+        f"{count(len(first.test))} test cases of {patients} patients, seed {_seeds(first)[0]}, with 95 % intervals over "
+        "patients, which hold no spread between trainings; of more than two comparisons of one score the least and the "
+        "greatest. What is estimated, and the rule of the verdicts, stand in {doc}`../notebooks/12_claims`. *After "
+        f"Holm*: adjusted over the {len(tested)} statements of this table. Verdicts in the columns behind it are not "
+        f"adjusted. {stands}",
+    )}  # fmt: skip
 
 
-def _decided(ledger, group, training, seed):
-    found = evidence.collect(ledger, measures={}, results=answers(group, seed=training), seed=seed)
-    return found, claims.decide(ledger, found)
+def _seeds(group):
+    return sorted({run.config["seed"] for run in group.runs})
 
 
-def _row(claim, found, decided, every, protocol, trainings):
-    number = claim["number"]
-    row = {"the report states": claim["statement"], "estimate": written_together(found[number], claim["tests"]),
-           "verdict": decided.loc[number, "verdict"], "after Holm": decided.loc[number, "verdict (Holm)"]}  # fmt: skip
-    others = {f"seed {training}": every[protocol, training][1] for training in trainings[1:]}
-    others |= {PARTS[kind]: table for (kind, _), (_, table) in every.items() if kind != protocol}
-    return row | {name: "–" if (said := table.loc[number, "verdict"]) == claims.UNTESTED else said
-                  for name, table in others.items()}  # fmt: skip
+def _counts(tested, training):
+    """How many of the decided claims get which verdict, before and after Holm's adjustment."""
+    plain, held = tested["verdict"].value_counts(), tested["verdict (Holm)"].value_counts()
+    hold, fail, still = (plain.get(verdict, 0) for verdict in (claims.HOLDS, claims.FAILS, claims.OPEN))
+    return (f"Of {len(tested)} statements, {hold} hold with the seed {training}, {fail} do not, and {still} cannot be "
+            f"told from so many cases. Holm's adjustment over the {len(tested)} leaves {held.get(claims.HOLDS, 0)} of "
+            f"those that hold and {held.get(claims.FAILS, 0)} of those that do not.")  # fmt: skip
+
+
+def _firm(table, others):
+    """Name the verdicts that outlive the adjustment and are the same with every seed that decides them."""
+    kept = {number: row["verdict"] for number, row in table.iterrows()
+            if row["verdict (Holm)"] in (claims.HOLDS, claims.FAILS)
+            and {other.loc[number, "verdict"] for other in others} <= {row["verdict"], claims.UNTESTED}}  # fmt: skip
+    if not kept:
+        return "No verdict outlives the adjustment and every seed."
+    listed = "; ".join(f"{number} ({verdict})" for number, verdict in kept.items())
+    return f"Verdicts that outlive the adjustment and are the same with every seed that decides them: {listed}."
+
+
+def _stand_ins(group):
+    """Say what stands in the place of the report's backbone and of its full slices."""
+    backbone, views = gathered.stand_in(group), {run.config["view"] for run in group.runs}
+    lines = []
+    if backbone not in (None, study.BACKBONE):
+        lines.append(f"{study.title(backbone, 'scratch')}{_short(group, backbone)} stands in the place of the report's "
+                     f"{study.title(study.BACKBONE, 'scratch')}")  # fmt: skip
+    if "context" in views and "full_slice" not in views:
+        lines.append(f"the {VIEW_NAMES['context']} stands in the place of its {VIEW_NAMES['full_slice']}")
+    said = ", and ".join(lines)
+    return f"{said[0].upper()}{said[1:]}, so these verdicts are not about the report's own networks." if lines else ""
+
+
+def _short(group, backbone):
+    weights = {gathered.weights_of(run)[0] for run in group.runs if run.config["model"] == backbone}
+    return f" ({'; '.join(sorted(weights))})"
+
+
+def _row(claim, main, others, group, seed):
+    number, row = claim["number"], main.table.loc[claim["number"]]
+    estimate = written_together(main.found[number], claim["tests"])
+    names = dict.fromkeys(test[side] for test in claim["tests"] for side in ("first", "second") if side in test)
+    if same := [name for name in names if main.results[name]["y_pred"].nunique() == 1]:
+        estimate += f". One answer to all: {', '.join(same)}"
+    if any("second" in test and test["first"].split()[0] != test["second"].split()[0] for test in claim["tests"]):
+        estimate += f". Between majority classes: {_blind(group, seed):+.2f}".replace("-", MINUS)
+    shown = {"the report states": claim["statement"], "estimate": estimate, "verdict": row["verdict"],
+             "after Holm": row["verdict (Holm)"]}  # fmt: skip
+    return shown | {name: "–" if (said := table.loc[number, "verdict"]) == claims.UNTESTED else said
+                    for name, table in others.items()}  # fmt: skip
+
+
+def _blind(group, seed):
+    """Accuracy of the largest class in the binary task less that in the multi-class one."""
+    right = {}
+    for task in TASKS:
+        found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=["majority"])
+        test = tables.result_of(*found.values(), group.cohort)
+        right[task] = (test["y_pred"] == test["y_true"]).mean()
+    return right["binary"] - right["multiclass"]
 
 
 def _untested(decided):
