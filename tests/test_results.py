@@ -107,8 +107,8 @@ def test_every_plain_row_recomputes_from_the_predictions(facts):
                 if change:
                     continue
                 patients = group.test["patient_id"].nunique()
-                mine_too = blocks(facts[f"results_{task}"])[f"{group.name}: {len(group.test)} cases of {patients} patients"]
-                rows = [row for row in mine_too if row.startswith(f"| {name}, {results.VIEW_NAMES[view]} |")]
+                head = f"{group.name}: {len(group.test)} cases of {patients} patients"
+                rows = [row for row in blocks(facts[f"results_{task}"])[head] if row.startswith(f"| {name}, {results.VIEW_NAMES[view]} |")]
                 assert len(rows) == 1
                 test = members[0].predictions.query("split == 'test'")
                 for score in (accuracy_score(test["y_true"], test["y_pred"]),
@@ -146,7 +146,8 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
     assert len(rows) == 1 and f"| {scores[0]:.1f} [" in rows[0]
     assert found["results_settings"].endswith("Seeds: 0, 1.") and "other seeds" not in found["results_missing"]
     record(tmp_path, CNN, name="b-s0", view="context")
-    assert "other seeds of CNN (binary, context window)" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
+    missing = results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
+    assert "other seeds of CNN (binary, context window)" in missing
 
 
 def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
@@ -199,7 +200,8 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
                      predictions=flipped(CNN, every=5)).predictions.query("split == 'test'")  # fmt: skip
     record(tmp_path, CNN, name="a")
     record(tmp_path, CNN, name="c", seed=1, settings={"augmentation": "augmix"})  # its plain network is missing
-    (head, block), (other, alone) = blocks(results.recorded_facts(gathered.recorded(tmp_path))["results_ablations"]).items()
+    found = results.recorded_facts(gathered.recorded(tmp_path))
+    (head, block), (other, alone) = blocks(found["results_ablations"]).items()
     assert head.startswith("binary, lidc-ct: ") and head.endswith("seed 0") and other.endswith("seed 1")
     assert block[0].endswith("| – |")  # the plain network heads its block
     cells = [cell.strip() for cell in alone[0].split("|")]
@@ -241,7 +243,8 @@ def test_the_figures_show_the_networks_as_they_end(facts, monkeypatch):
     row = drawn["lidc-ct"].loc["CNN, zoomed nodule"]
     assert row["value"] == pytest.approx(f1) and row["low"] < f1 < row["high"]
     assert drawn["report"].loc["CNN, zoomed nodule", "value"] == 65.57
-    assert drawn["options"]["references"] == {"diameter alone, lidc-ct": drawn["lidc-ct"].loc["diameter alone", "value"]}
+    line = drawn["lidc-ct"].loc["diameter alone", "value"]
+    assert drawn["options"]["references"] == {"diameter alone, lidc-ct": line}
 
 
 def test_weights_are_named_no_better_than_they_are(tmp_path, few):

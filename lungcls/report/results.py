@@ -8,7 +8,7 @@ Which runs there are, which are missing and what is said of them follows from th
 import pandas as pd
 
 from lungcls import study
-from lungcls.report import evidence, gathered, reported, scoreboard, tables
+from lungcls.report import changes, evidence, gathered, reported, scoreboard, tables
 from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.scoreboard import REPORT, TASKS
 from lungcls.report.wording import count, duration, table
@@ -36,7 +36,8 @@ def recorded_facts(groups, *, live=None, seed=0):
         `results_ablations`; figures: `results_figure_binary`, `results_figure_multiclass`; sentences:
         `results_weights`, `results_settings`, `results_missing`, `results_constant`, `results_live`;
         and `recorded_runs`, `recorded_time` (processor time of all), `recorded_cohort`,
-        `recorded_cases`, `recorded_test` and `recorded_patients`, those of the first group. A table of which there is nothing to show is a sentence that says so.
+        `recorded_cases`, `recorded_test` and `recorded_patients`, those of the first group. A table
+        of which there is nothing to show is a sentence that says so.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def recorded_facts(groups, *, live=None, seed=0):
         "results_missing": _missing(first.runs, groups),
         "results_live": _said_of_live(live),
         "results_seeds": _seeds(groups),
-        "results_ablations": scoreboard.change_table(groups, seed=seed),
+        "results_ablations": changes.change_table(groups, seed=seed),
     }
     scores = [scoreboard.score(group, task, seed=seed) for task in TASKS for group in every]
     for task in TASKS:
@@ -170,18 +171,6 @@ def _settings(found):
     return text + (f". Seeds: {', '.join(map(str, seeds))}." if len(seeds) > 1 else f". One seed: {seeds[0]}.")
 
 
-def _missing_changes(found):
-    """Name the changes of the study that no run has, each with its tasks."""
-    there = {(run.config["task"], gathered.variant(run)) for run in found}
-    cells = [cell for cell in study.grid(("context", "nodule"), profile="full")
-             if cell.group in ("ablations", "zoomed view") and cell.overrides != study.ZOOMS["bands kept"]]  # fmt: skip
-    lacking = {}
-    for cell in cells:
-        if (cell.task, cell.name) not in there:
-            lacking.setdefault(cell.name, []).append(TASKS[cell.task])
-    return [f"CNN with {name} ({', '.join(tasks)})" for name, tasks in lacking.items()]
-
-
 def _fewer_seeds(found):
     """Name the networks that were trained with fewer seeds than others, or that no network has two."""
     seeds = {}
@@ -226,5 +215,5 @@ def _missing(found, groups):
             lines.append(f"some of {study.title(model, 'scratch')} ({'; '.join(dict.fromkeys(lacking))})")
     if not any(run.config["settings"]["protocol"] == "report" for group in groups for run in group.runs):
         lines.append("a split of single cases, as the report has it")
-    lines += _missing_changes(found) + _fewer_seeds(found)
+    lines += changes.missing(found) + _fewer_seeds(found)
     return f"Not among the recorded runs: {'; '.join(lines)}." if lines else "Nothing that the study plans is missing."

@@ -4,7 +4,6 @@ A table has one block of rows for each source, headed by the source and its numb
 """
 
 from dataclasses import dataclass
-import json
 import re
 
 import pandas as pd
@@ -80,8 +79,8 @@ def score(group, task, *, seed):
         If the group lacks the baselines.
     """
     rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
-    networks = {_label(members[0], key[1]): key for key, members in rows.items() if not key[2]}
-    known = _baselines(group, task, seed)
+    networks = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
+    known = baselines_of(group, task, seed=seed)
     answers = known | {label: rows[key][0].predictions for label, key in networks.items()}
     decided = answers if task == "binary" else {name: _cut(table, task) for name, table in answers.items()}
     results, same = {}, {}
@@ -97,8 +96,21 @@ def score(group, task, *, seed):
     return Scores(group, task, results, networks, scored, above)
 
 
-def _baselines(group, task, seed):
-    """Predictions of the baselines by the name of the row, which says where the cases are fewer."""
+def baselines_of(group, task, *, seed):
+    """Predict with a group's baselines.
+
+    Parameters
+    ----------
+    group : lungcls.report.gathered.Group
+    task : {"binary", "multiclass"}
+    seed : int
+
+    Returns
+    -------
+    dict of str to DataFrame
+        From :func:`lungcls.baselines.predict`, by the name of the row, which says where the cases
+        are fewer.
+    """
     names = [name for name in tables.BASELINES.values() if name not in records.BASELINES]
     found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=names)
     bands = gathered.MEASURED["bands"]
@@ -120,8 +132,20 @@ def _cut(predictions, task):
     return predictions.assign(y_pred=decoding.decide(predictions[columns].to_numpy(), cuts, task))
 
 
-def _label(run, name):
-    """Name a row: the network as `rows_of` names it, its change and its view."""
+def label_of(run, name):
+    """Name the row of a run.
+
+    Parameters
+    ----------
+    run : lungcls.runs.Run
+    name : str
+        Of the network with its weights, as :func:`lungcls.report.gathered.rows_of` has it.
+
+    Returns
+    -------
+    str
+        The name, the change if there is one, and the view.
+    """
     return ", ".join(part for part in (name, gathered.variant(run), VIEW_NAMES[run.config["view"]]) if part)
 
 
@@ -207,64 +231,6 @@ def _report_rows(task):
                 key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
                 rows[-1] |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
     return pd.DataFrame(rows).reindex(columns=["model and view", *SHOWN[task]])
-
-
-def change_table(groups, *, seed):
-    """Lay out the networks with one change beside the plain ones, as a MyST table.
-
-    Parameters
-    ----------
-    groups : sequence of lungcls.report.gathered.Group
-    seed : int
-        Of the resamples and of the baselines.
-
-    Returns
-    -------
-    str
-        A sentence where no network has a change.
-    """
-    blocks = [block for group in groups for task in TASKS for block in _changes(group, task, seed)]
-    if not blocks:
-        return "No network with such a change is recorded."
-    return table(
-        pd.concat(blocks, ignore_index=True).fillna(""), name="tab-results-ablations",
-        caption="Networks with one change, in percent with 95 % intervals over patients (kappa times 100), and the "
-        "baselines. *Gain* is the paired difference, in percentage points, to the plain network of the same seed, the "
-        "first row of the block, on the same cases. These intervals hold no spread between trainings and are not "
-        "adjusted for their number.",
-    )  # fmt: skip
-
-
-def _changes(group, task, seed):
-    """One block for each plain network that was changed; where it is missing, there are no gains."""
-    known = {name: tables.result_of(table, group.cohort) for name, table in _baselines(group, task, seed).items()}
-    kinds, shown = {}, ("F1 (weighted)", RANKING[task])
-    for key, members in gathered.rows_of([run for run in group.runs if run.config["task"] == task]).items():
-        for run in members:
-            kinds.setdefault(_unchanged(run), {})[key[2]] = _label(run, key[1]), run
-    for rows in (rows for rows in kinds.values() if any(rows)):
-        mine = {label: tables.result_of(run.predictions, group.cohort)
-                for label, run in (rows[change] for change in sorted(rows, key=bool))}  # fmt: skip
-        block = {"model and view": [*mine, *known]}
-        laid = tables.results_table(tables.scored(mine | known, task=task, seed=seed), scores=shown, percent=True)
-        for name, head in zip(shown, ("F1 (weighted)", "AUC or kappa")):
-            gains = (tables.differences(mine, rows[""][0], task=task, score=name, seed=seed) if "" in rows
-                     else pd.DataFrame())  # fmt: skip
-            block[head] = laid.loc[block["model and view"], name].to_list()
-            block[f"gain in {head.removesuffix(' (weighted)')}"] = [
-                tables.with_interval(gains.loc[row], percent=True, sign=True) if row in gains.index else "–"
-                for row in block["model and view"]
-            ]  # fmt: skip
-        training = next(iter(rows.values()))[1].config["seed"]
-        head = pd.DataFrame({"model and view": [f"**{TASKS[task]}, {heading(group)}, seed {training}**"]})
-        yield pd.concat([head, pd.DataFrame(block)], ignore_index=True)
-
-
-def _unchanged(run):
-    """What two runs have in common if a change is all that sets them apart."""
-    settings = {name: value for name, value in run.config["settings"].items() if name not in gathered.CHANGES}
-    names = ("view", "model", "stage", "weights", "seed")
-    return json.dumps([*(run.config[name] for name in names), settings], sort_keys=True)
 
 
 # --- The figure -------------------------------------------------------------------------------
