@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc
 from lungcls import baselines, decoding, runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
-from lungcls.report import gathered, reported, results, scoreboard
+from lungcls.report import claims, gathered, reported, results, scoreboard, verdicts
 from lungcls.sources import lidc
 
 FOLDER = Path(__file__).parent.parent / "book" / "results" / "lidc"
@@ -277,6 +277,23 @@ def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
     record(tmp_path, CNN, name="a")
     assert "CNN with RandAugment (binary)" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
     assert "its other candidate ResNet50" in results.recorded_facts(gathered.recorded(tmp_path))["results_missing"]
+
+
+def test_what_the_readme_says_follows_from_the_records():
+    """*What it finds* has no numbers; its sentences would have to change with the records."""
+    first = gathered.recorded(FOLDER)[0]
+    one = scoreboard.score(first, "binary", seed=0)
+    assert (one.above.loc[list(one.networks), "low"] <= 0).all()  # none of its networks is clearly better
+    diameter = one.table.set_index(["name", "score"]).loc[("diameter alone", "F1 (weighted)")]
+    best = max(float(f1) for row in reported.load()["f1_percent"].values() for f1 in row["binary"].values())
+    assert diameter["low"] < best / 100 < diameter["high"]
+    model = json.loads((FOLDER.parent / "best_model.json").read_text(encoding="utf-8"))
+    assert model["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]["low"] > 0
+    ledger = verdicts.on_networks(claims.load())
+    said = verdicts.decide(ledger, first, training=0, seed=0).table["verdict"]
+    assert (said == claims.OPEN).sum() > (said != claims.UNTESTED).sum() / 2
+    readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "none of its networks tells benign from malignant clearly better" in readme
 
 
 def test_networks_with_one_answer_are_named(facts, tmp_path, few):
