@@ -203,6 +203,7 @@ def differences(results, base, *, task, score, seed):
         If two results are not of the same cases with the same labels.
     """
     columns, rows = list(CLASS_COLUMNS[task]), {}
+    ranked = score.startswith(("AUC", "average precision"))  # the others need no probabilities, which cost most
     second = results[base].set_index("case_id").sort_index()
     for name, result in results.items():
         if name == base:
@@ -211,9 +212,9 @@ def differences(results, base, *, task, score, seed):
         if not first["y_true"].equals(second["y_true"]):
             raise ValueError(f"results: found other cases or labels in {name!r} than in {base!r}, "
                              "expected the same test cases")
+        answers = [(part["y_pred"], part[columns].to_numpy() if ranked else None) for part in (first, second)]
         table = intervals.score_differences(
-            second["y_true"], *((part["y_pred"], part[columns].to_numpy()) for part in (first, second)),
-            patients=second["patient_id"], task=task, average=AVERAGES, seed=seed,
+            second["y_true"], *answers, patients=second["patient_id"], task=task, average=AVERAGES, seed=seed,
         ).set_index("score")
         rows[name] = table.loc[score]
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").drop(columns="resamples")
