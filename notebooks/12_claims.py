@@ -59,7 +59,7 @@ import pandas as pd
 from lungcls import baselines, explaining, predicting, recipe, study
 from lungcls.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report import claims, evidence, network_plots, reported, tables, unusual, verdicts
+from lungcls.report import claims, estimates, evidence, network_plots, reported, tables, unusual, verdicts
 from lungcls.report.choice import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.wording import MINUS, count
@@ -330,7 +330,7 @@ def untrained(number):
 
 
 def estimates_text(number):
-    text = verdicts.written_together(found[number], entries[number]["tests"])
+    text = estimates.written_together(found[number], entries[number]["tests"])
     return f"{text}; n = {count(decided.loc[number, 'n'])}"
 
 
@@ -419,7 +419,7 @@ for number in decided.index[(decided["kind"] == "views") & (decided["tests"] > 0
     for side, names in SIDES.items():
         given, row = shortcut(number, names)
         what = entries[number]["statement"]
-        differences = "; ".join(map(verdicts.written, given)) or "–"
+        differences = "; ".join(map(estimates.written, given)) or "–"
         rows[what, side] = {"differences": differences, "n": row["n"], "verdict": row["verdict"]}
 if rows:
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -479,7 +479,7 @@ def test_row(number, test, one):
     near = margin if "first" in test else claims.JUST
     verdict = claims.outcome(one, test["expects"], margin=near)[0]
     return {"no.": str(number), "test": test_name(test), "expected": expected(test["expects"]),
-            "estimate": verdicts.written(one, sign="second" in test), "n": count(one["n"]),
+            "estimate": estimates.written(one, sign="second" in test), "n": count(one["n"]),
             "says": verdict}  # fmt: skip
 
 
@@ -522,7 +522,7 @@ def printed_row(claim):
     weakest = min(given, key=lambda one: one["low"])
     firm = said["narrowest"][1] == said["widest"][1]
     row = {"the report states": claim["statement"], "comparisons": str(len(given))}
-    return row | {"weakest (points)": verdicts.written(weakest, percent=True), "unpaired": said["unpaired"][1],
+    return row | {"weakest (points)": estimates.written(weakest, percent=True), "unpaired": said["unpaired"][1],
             "whatever the pairing": said["widest"][1] if firm else "depends on it",
             "here": decided.loc[claim["number"], "verdict"]}  # fmt: skip
 
@@ -683,7 +683,7 @@ if isinstance(found[17], list):
         "RandAugment gives every case the same answer as its base network does, so its interval shows "
         "nothing."
         if one["same"]
-        else f"The interval of RandAugment is {verdicts.written(one)}. "
+        else f"The interval of RandAugment is {estimates.written(one)}. "
         + ("It lies below 0, so there is no gain at any margin." if one["high"] < 0 else
            f"It lies within any margin from {max(one['high'], -one['low']):.2f} on.")
         + " A margin chosen after seeing the interval proves nothing; that is why the ledger fixes it first."

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from lungcls.errors import InputError
-from lungcls.report import claims, gathered, verdicts
+from lungcls.report import claims, estimates, gathered, verdicts
 from test_results import CNN, FOLDER, FOUND, blocks, few, record  # noqa: F401
 
 LEDGER = verdicts.on_networks(claims.load())
@@ -115,6 +115,18 @@ def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # 
                                                                     ["does not hold", "holds"])  # fmt: skip
 
 
+def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa: F811
+    """The CNN is always right on filled bands and never on the context window; with its bands as recorded."""
+    record(tmp_path, CNN, name="plain")
+    record(tmp_path, CNN, name="wide", view="context", predictions=planted(CNN, False))
+    group = gathered.recorded(tmp_path)[0]
+    assert verdicts.without_bands(group, seed=0).startswith("No network on a zoomed view without the readers' box")
+    record(tmp_path, CNN, name="filled", settings={"bands": "filled"}, predictions=planted(CNN, True))
+    plain, filled = verdicts.without_bands(gathered.recorded(tmp_path)[0], seed=0).splitlines()[-3:-1]
+    assert plain.startswith("| binary | with its grey bands | +0.8")
+    assert filled == "| binary | bands filled | 1 (counted) | holds |"
+
+
 def test_runs_that_decide_nothing_or_have_one_name(tmp_path, few):  # noqa: F811
     record(tmp_path, CNN, name="a")
     facts = verdicts.verdict_facts(gathered.recorded(tmp_path))
@@ -127,13 +139,13 @@ def test_runs_that_decide_nothing_or_have_one_name(tmp_path, few):  # noqa: F811
 
 def test_estimates_are_written_with_their_interval_or_as_a_range():
     one = partial(claims.estimate, n=10)
-    assert verdicts.written(one(0.1, -0.05, 0.25)) == "+0.10 [−0.05, +0.25]"
-    assert verdicts.written(one(-12)) == "−12 (counted)"
-    assert verdicts.written(one(0.0, 0.0, 0.0, same=True)).endswith("(same answer to all)")
+    assert estimates.written(one(0.1, -0.05, 0.25)) == "+0.10 [−0.05, +0.25]"
+    assert estimates.written(one(-12)) == "−12 (counted)"
+    assert estimates.written(one(0.0, 0.0, 0.0, same=True)).endswith("(same answer to all)")
     several = [one(value, value - 0.1, value + 0.1) for value in (0.3, -0.2, 0.1)]
     tests = [{"second": "b"}] * 3
-    assert verdicts.written_together(several, tests) == "−0.20 to +0.30 (3 comparisons)"
-    assert verdicts.written_together(several[:1], [{}]) == "0.30 [0.20, 0.40]"
-    assert verdicts.written_together(several, [{}] * 3) == "−0.20 to 0.30 (3 comparisons)"
+    assert estimates.written_together(several, tests) == "−0.20 to +0.30 (3 comparisons)"
+    assert estimates.written_together(several[:1], [{}]) == "0.30 [0.20, 0.40]"
+    assert estimates.written_together(several, [{}] * 3) == "−0.20 to 0.30 (3 comparisons)"
     apart = [{"score": "a"}, {"score": "b"}, {"measure": "c"}]
-    assert verdicts.written_together(several, apart).startswith("a: 0.30 [0.20, 0.40]; b: −0.20 [")
+    assert estimates.written_together(several, apart).startswith("a: 0.30 [0.20, 0.40]; b: −0.20 [")

@@ -1,4 +1,4 @@
-"""Verdicts on the report's statements from recorded runs, and how estimates are written in a ledger."""
+"""Verdicts on the report's statements on networks, from recorded runs."""
 
 from dataclasses import dataclass
 
@@ -7,78 +7,14 @@ import pandas as pd
 from lungcls import study
 from lungcls.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report import claims, evidence, gathered, tables
+from lungcls.report import claims, estimates, evidence, gathered, tables
 from lungcls.report.choice import VIEW_NAMES
+from lungcls.report.scoreboard import TASKS as TASK_NAMES
 from lungcls.report.wording import MINUS, count, table
 
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
-
-
-# --- How estimates are written ------------------------------------------------------------
-
-
-def certain(one):
-    """Say whether an estimate is a count of everything there is.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.estimate`.
-
-    Returns
-    -------
-    bool
-    """
-    return one["low"] == one["high"] and not one["same"]
-
-
-def written(one, *, sign=True, percent=False):
-    """Write an estimate: +0.08 [+0.01, +0.15], or a count.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.estimate`.
-    sign : bool, default True
-    percent : bool, default False
-        As for :func:`lungcls.report.tables.with_interval`.
-
-    Returns
-    -------
-    str
-    """
-    if certain(one):
-        return f"{one['value']:.3g}".replace("-", MINUS) + " (counted)"
-    same = " (same answer to all)" if one["same"] else ""
-    return tables.with_interval(one, sign=sign, percent=percent) + same
-
-
-def written_together(given, tests):
-    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest.
-
-    Parameters
-    ----------
-    given : sequence of mapping
-        From :func:`lungcls.report.claims.estimate`.
-    tests : sequence of mapping
-        The claim's, in the same order.
-
-    Returns
-    -------
-    str
-    """
-    texts = [written(one, sign="second" in test) for one, test in zip(given, tests)]
-    scores = {test.get("score") for test in tests}
-    if len(given) > 2 and len(scores) > 1:
-        return "; ".join(f"{test.get('score', test.get('measure'))}: {text}" for test, text in zip(tests, texts))
-    if len(given) <= 2 or all(map(certain, given)):
-        return "; ".join(texts)
-    least, most = (choose(one["value"] for one in given) for choose in (min, max))
-    form = "+.2f" if all("second" in test for test in tests) else ".2f"
-    return f"{least:{form}} to {most:{form}} ({len(given)} comparisons)".replace("-", MINUS)
-
-
-# --- Verdicts from recorded runs ----------------------------------------------------------
+FORMS = {"CNN": "with its grey bands", "bands filled": "bands filled", "square of fixed size": "square of fixed size",
+         "bands alone": "bands alone, no lung"}  # fmt: skip
 
 
 def answers(group, *, seed):
@@ -203,7 +139,8 @@ def verdict_facts(groups, *, seed=0):
     Returns
     -------
     dict of str to str
-        `verdicts_table`, or a sentence where nothing is decided; the sentences `verdicts_counts`,
+        `verdicts_table`, or a sentence where nothing is decided; `verdicts_without_bands`, from
+        :func:`without_bands`; the sentences `verdicts_counts`,
         `verdicts_firm`, `verdicts_stand_in` and `verdicts_untested`.
     """
     ledger, first = on_networks(claims.load()), groups[0]
@@ -214,7 +151,8 @@ def verdict_facts(groups, *, seed=0):
     tested = main.table.index[main.table["verdict"] != claims.UNTESTED]
     stands = _stand_ins(first)
     facts = {"verdicts_counts": _counts(main.table.loc[tested], _seeds(first)[0]), "verdicts_firm": firm,
-             "verdicts_stand_in": stands, "verdicts_untested": _untested(main.table)}  # fmt: skip
+             "verdicts_stand_in": stands, "verdicts_untested": _untested(main.table),
+             "verdicts_without_bands": without_bands(first, seed=seed)}  # fmt: skip
     if not len(tested):
         return facts | {"verdicts_table": "These records decide none of the statements on networks."}
     rows = {claim["number"]: _row(claim, main, others, first, seed)
@@ -230,6 +168,39 @@ def verdict_facts(groups, *, seed=0):
         f"Holm*: adjusted over the {len(tested)} statements of this table. Verdicts in the columns behind it are not "
         f"adjusted. {stands}",
     )}  # fmt: skip
+
+
+def without_bands(group, *, seed):
+    """Compare the views once more in forms of the zoomed one that hide the readers' box, as a MyST table.
+
+    Parameters
+    ----------
+    group : lungcls.report.gathered.Group
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    str
+        The CNN on each form of the zoomed nodule less the CNN on the wide view; a sentence where
+        no such form is recorded.
+    """
+    found, margin, training = answers(group, seed=_seeds(group)[0]), claims.load()["margin"], _seeds(group)[0]
+    rows = []
+    for task, form in ((task, form) for task in TASKS for form in FORMS):
+        pair = f"{task} nodule {form}", f"{task} wide CNN"
+        if all(name in found for name in pair):
+            one = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
+            rows.append([TASK_NAMES[task], FORMS[form], estimates.written(one), claims.outcome(one, "above 0", margin=margin)[0]])
+    if not any(row[1] != FORMS["CNN"] for row in rows):
+        return "No network on a zoomed view without the readers' box is recorded."
+    heads = ["task", "zoomed view", "weighted F1, less the wide view", "the zoomed view is better"]
+    wide = next(VIEW_NAMES[view] for view in ("full_slice", "context") if any(
+        run.config["view"] == view for run in group.runs))  # fmt: skip
+    return table(pd.DataFrame(rows, columns=heads), name="tab-results-without-bands", texts=4,
+                 caption=f"The CNN on the zoomed nodule less the CNN on the {wide}, {group.name}, seed {training}, on "
+                 f"{count(len(group.test))} test cases with 95 % intervals over patients: with the grey bands, whose "
+                 "width is the readers' measure of size, and in forms that hide it. Not adjusted for their number.")  # fmt: skip
 
 
 def _seeds(group):
@@ -276,7 +247,7 @@ def _short(group, backbone):
 
 def _row(claim, main, others, group, seed):
     number, row = claim["number"], main.table.loc[claim["number"]]
-    estimate = written_together(main.found[number], claim["tests"])
+    estimate = estimates.written_together(main.found[number], claim["tests"])
     names = dict.fromkeys(test[side] for test in claim["tests"] for side in ("first", "second") if side in test)
     if same := [name for name in names if main.results[name]["y_pred"].nunique() == 1]:
         estimate += f". One answer to all: {', '.join(same)}"
