@@ -101,7 +101,7 @@ def test_a_verdict_that_every_seed_gives_is_firm(tmp_path, few):  # noqa: F811
     for seed in range(2):
         record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, True))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, False))
-    assert verdicts.verdict_facts(gathered.recorded(tmp_path))["verdicts_firm"].endswith("decides them: 19 (holds).")
+    assert verdicts.verdict_facts(gathered.recorded(tmp_path))["verdicts_firm"].endswith("decides them: 19 (holds, 2 seeds).")
 
 
 def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # noqa: F811

@@ -61,6 +61,38 @@ def _changes(group, task, seed):
         yield pd.concat([pd.DataFrame({"model and view": [head]}), pd.DataFrame(block)], ignore_index=True)
 
 
+def without_bands(group, *, seed):
+    """Say what the CNN gains or loses if the grey bands of the zoomed nodule are filled.
+
+    Of several seeds with both networks, the least.
+
+    Parameters
+    ----------
+    group : lungcls.report.gathered.Group
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    str
+        A sentence, also where no such network is recorded.
+    """
+    said = []
+    for task, name in scoreboard.TASKS.items():
+        by_seed = {}
+        for run in group.runs:
+            if (run.config["task"], run.config["model"], run.config["view"]) == (task, "cnn", "nodule"):
+                found = by_seed.setdefault(run.config["seed"], {})
+                found[gathered.variant(run)] = tables.result_of(run.predictions, group.cohort)
+        both = [by_seed[training] for training in sorted(by_seed) if {"", "bands filled"} <= set(by_seed[training])]
+        if both:
+            row = tables.differences(both[0], "", task=task, score="F1 (weighted)", seed=seed).loc["bands filled"]
+            said.append(f"{tables.with_interval(row, percent=True, sign=True)} in the {name} task")
+    if not said:
+        return "No network on zoomed nodules with filled bands is recorded on real CT."
+    return f"With the bands filled, the weighted F1 of the CNN on {group.name} changes by {' and '.join(said)} (points)."
+
+
 def _unchanged(run):
     """What two runs have in common if a change is all that sets them apart."""
     settings = {name: value for name, value in run.config["settings"].items() if name not in gathered.CHANGES}

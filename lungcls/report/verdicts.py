@@ -218,13 +218,14 @@ def _counts(tested, training):
 
 def _firm(table, others):
     """Name the verdicts that outlive the adjustment and are the same with every seed that decides them."""
-    kept = {number: row["verdict"] for number, row in table.iterrows()
-            if row["verdict (Holm)"] in (claims.HOLDS, claims.FAILS)
-            and {other.loc[number, "verdict"] for other in others} <= {row["verdict"], claims.UNTESTED}}  # fmt: skip
+    kept = []
+    for number, row in table[table["verdict (Holm)"].isin((claims.HOLDS, claims.FAILS))].iterrows():
+        said = [other.loc[number, "verdict"] for other in others if other.loc[number, "verdict"] != claims.UNTESTED]
+        if set(said) <= {row["verdict"]}:
+            kept.append(f"{number} ({row['verdict']}, {1 + len(said)} seed{'s' if said else ''})")
     if not kept:
         return "No verdict outlives the adjustment and every seed."
-    listed = "; ".join(f"{number} ({verdict})" for number, verdict in kept.items())
-    return f"Verdicts that outlive the adjustment and are the same with every seed that decides them: {listed}."
+    return f"Verdicts that outlive the adjustment and are the same with every seed that decides them: {'; '.join(kept)}."
 
 
 def _stand_ins(group):
