@@ -240,6 +240,17 @@ def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts)
     assert f"| {100 * kappa[1]:.1f} [" in row and row.endswith("| – |")
 
 
+def test_networks_above_the_diameter_are_counted_and_named(facts, tmp_path):
+    group = gathered.recorded(FOLDER)[0]
+    several = scoreboard.score(group, "multiclass", seed=0)
+    clear = [name for name in several.networks if several.above.loc[name, "low"] > 0]
+    assert clear and facts["results_above_multiclass"].endswith(f": {'; '.join(clear)}.")
+    assert f", {len(clear)} of {len(several.networks)} networks are better" in facts["results_above_multiclass"]
+    record(tmp_path, CNN, name="a")
+    alone = scoreboard.score(gathered.recorded(tmp_path)[0], "multiclass", seed=0)
+    assert ", 0 of 0 networks" in scoreboard.clearly_above(alone)
+
+
 def test_the_figures_show_the_networks_as_they_end(facts, monkeypatch):
     drawn = {}
     monkeypatch.setattr(scoreboard.network_plots, "intervals",
@@ -295,6 +306,7 @@ def test_what_the_readme_says_follows_from_the_records():
     first = gathered.recorded(FOLDER)[0]
     one = scoreboard.score(first, "binary", seed=0)
     assert (one.above.loc[list(one.networks), "low"] <= 0).all()  # none of its networks is clearly better
+    assert f" 0 of {len(one.networks)} networks" in scoreboard.clearly_above(one)
     diameter = one.table.set_index(["name", "score"]).loc[("diameter alone", "F1 (weighted)")]
     best = max(float(f1) for row in reported.load()["f1_percent"].values() for f1 in row["binary"].values())
     assert diameter["low"] < best / 100 < diameter["high"]

@@ -34,8 +34,8 @@ def recorded_facts(groups, *, live=None, seed=0):
     dict of str to str
         Tables: `results_sources`, `results_binary`, `results_multiclass`, `results_seeds`,
         `results_ablations`; figures: `results_figure_binary`, `results_figure_multiclass`; sentences:
-        `results_weights`, `results_settings`, `results_missing`, `results_constant`, `results_live`;
-        and `recorded_runs`, `recorded_time` (processor time of all), `recorded_cohort`,
+        `results_above_binary`, `results_above_multiclass`, `results_weights`, `results_settings`,
+        `results_missing`, `results_constant`, `results_live`; and `recorded_runs`, `recorded_time` (processor time of all), `recorded_cohort`,
         `recorded_cases`, `recorded_test` and `recorded_patients`, those of the first group. A table
         of which there is nothing to show is a sentence that says so.
 
@@ -65,6 +65,7 @@ def recorded_facts(groups, *, live=None, seed=0):
     for task in TASKS:
         mine = [one for one in scores if one.task == task]
         facts[f"results_{task}"] = scoreboard.score_table(mine, task)
+        facts[f"results_above_{task}"] = scoreboard.clearly_above(mine[0])
         facts[f"results_figure_{task}"] = scoreboard.score_figure(mine[: len(groups)], task)
     constant = scoreboard.constant(scores)
     facts["results_constant"] = (

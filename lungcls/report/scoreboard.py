@@ -180,6 +180,26 @@ def constant(scores):
             if one.results[label]["y_pred"].nunique() == 1]  # fmt: skip
 
 
+def clearly_above(one):
+    """Say which of a group's networks are better than the diameter alone, by their own intervals.
+
+    Parameters
+    ----------
+    one : Scores
+
+    Returns
+    -------
+    str
+    """
+    rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
+    clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
+    how = "with cut points fitted for both" if one.task == "multiclass" else "whatever the threshold"
+    names = f": {'; '.join(clear)}" if clear else ""
+    return (f"In the {TASKS[one.task]} task on {heading(one.group)}, {len(clear)} of {len(rows)} networks are better "
+            f"than the diameter alone in {SHORT[RANKING[one.task]]}, {how}, by a paired 95 % interval that is not "
+            f"adjusted for their number{names}.")  # fmt: skip
+
+
 # --- Tables -----------------------------------------------------------------------------------
 
 
