@@ -108,7 +108,8 @@ def test_every_plain_row_recomputes_from_the_predictions(facts):
                     continue
                 patients = group.test["patient_id"].nunique()
                 head = f"{group.name}: {len(group.test)} cases of {patients} patients"
-                rows = [row for row in blocks(facts[f"results_{task}"])[head] if row.startswith(f"| {name}, {results.VIEW_NAMES[view]} |")]
+                start = f"| {name}, {results.VIEW_NAMES[view]} |"
+                rows = [row for row in blocks(facts[f"results_{task}"])[head] if row.startswith(start)]
                 assert len(rows) == 1
                 test = members[0].predictions.query("split == 'test'")
                 for score in (accuracy_score(test["y_true"], test["y_pred"]),

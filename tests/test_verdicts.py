@@ -54,12 +54,13 @@ def test_estimates_are_differences_of_the_recorded_answers(group):
     assert f"| {min(gaps):+.2f} to {max(gaps):+.2f} (6 comparisons)" in rows[34] and "| holds |" in rows[34]
     decided = verdicts.decide(LEDGER, group, training=0, seed=0).table
     verdict = decided["verdict"].value_counts()
-    assert facts["verdicts_counts"].startswith(f"Of {len(rows)} statements, {verdict[claims.HOLDS]} hold with the seed 0, "
-                                               f"{verdict[claims.FAILS]} do not, and {verdict[claims.OPEN]} cannot")
+    counts = facts["verdicts_counts"]
+    assert counts.startswith(f"Of {len(rows)} statements on networks, {verdict[claims.HOLDS]} hold with the seed 0, "
+                             f"{verdict[claims.FAILS]} do not, and {verdict[claims.OPEN]} cannot")
     assert (decided["verdict"] != decided["verdict (Holm)"]).any()  # the adjustment takes some back
     for number, row in rows.items():
         cells = [cell.strip() for cell in row.split("|")]
-        assert cells[4:6] == decided.loc[number, ["verdict", "verdict (Holm)"]].to_list()
+        assert cells[4:6] == decided.loc[number, ["verdict", "verdict (Holm)"]].replace(claims.OPEN, "open").to_list()
     assert "One answer to all: binary wide CNN" in rows[20] and "Between majority classes: +0.30" in rows[34]
     assert "share below the stated range: " in rows[30]  # three scores are not one range
     for text in (facts["verdicts_table"], facts["verdicts_stand_in"]):
@@ -93,7 +94,8 @@ def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_pat
     (row,) = (row for row in facts["verdicts_table"].splitlines() if row.startswith("| 19 |"))
     said = [cell.strip() for cell in row.split("|")[4:-1]]
     assert said == ["holds", "holds", "holds", "does not hold", "does not hold"]
-    assert facts["verdicts_counts"].startswith("Of 1 statements, 1 hold") and "No verdict outlives" in facts["verdicts_firm"]
+    assert facts["verdicts_counts"].startswith("Of 1 statements on networks, 1 hold")
+    assert "No verdict outlives" in facts["verdicts_firm"]
     assert "33 (no run of binary wide CNN here" in facts["verdicts_untested"]
 
 
@@ -101,7 +103,8 @@ def test_a_verdict_that_every_seed_gives_is_firm(tmp_path, few):  # noqa: F811
     for seed in range(2):
         record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, True))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, False))
-    assert verdicts.verdict_facts(gathered.recorded(tmp_path))["verdicts_firm"].endswith("decides them: 19 (holds, 2 seeds).")
+    said = verdicts.verdict_facts(gathered.recorded(tmp_path))["verdicts_firm"]
+    assert said.endswith("decides them: 19 (holds, 2 seeds).")
 
 
 def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # noqa: F811

@@ -35,9 +35,10 @@ def recorded_facts(groups, *, live=None, seed=0):
         Tables: `results_sources`, `results_binary`, `results_multiclass`, `results_seeds`,
         `results_ablations`; figures: `results_figure_binary`, `results_figure_multiclass`; sentences:
         `results_above_binary`, `results_above_multiclass`, `results_weights`, `results_settings`,
-        `results_missing`, `results_constant`, `results_live`; and `recorded_runs`, `recorded_time` (processor time of all), `recorded_cohort`,
-        `recorded_cases`, `recorded_test` and `recorded_patients`, those of the first group. A table
-        of which there is nothing to show is a sentence that says so.
+        `results_missing`, `results_constant`, `results_live`; and `recorded_runs`, `recorded_time`
+        (processor time of all), `recorded_cohort`, `recorded_cases`, `recorded_test` and
+        `recorded_patients`, those of the first group. A table of which there is nothing to show is a
+        sentence that says so.
 
     Raises
     ------

@@ -193,11 +193,12 @@ def clearly_above(one):
     """
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
-    how = "with cut points fitted for both" if one.task == "multiclass" else "whatever the threshold"
+    how = ", with cut points fitted for both" if one.task == "multiclass" else ""
     names = f": {'; '.join(clear)}" if clear else ""
-    return (f"In the {TASKS[one.task]} task on {heading(one.group)}, {len(clear)} of {len(rows)} networks are better "
-            f"than the diameter alone in {SHORT[RANKING[one.task]]}, {how}, by a paired 95 % interval that is not "
-            f"adjusted for their number{names}.")  # fmt: skip
+    patients = count(one.group.test["patient_id"].nunique())
+    return (f"In the {TASKS[one.task]} task, on {count(len(one.group.test))} test cases of {patients} patients "
+            f"({one.group.name}), {len(clear)} of {len(rows)} networks are better than the diameter alone "
+            f"({SHORT[RANKING[one.task]]}{how}; paired 95 % interval above 0, not adjusted){names}.")  # fmt: skip
 
 
 # --- Tables -----------------------------------------------------------------------------------

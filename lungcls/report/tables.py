@@ -79,7 +79,7 @@ def baseline_predictions(cohort, split, *, task, seed, names):
     cohort, split, task, seed
         As for :func:`baseline_results`.
     names : collection of str
-        Of :data:`lungcls.baselines.NAMES`; in the order of ``BASELINES``.
+        Of ``lungcls.baselines.NAMES``; in the order of ``BASELINES``.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from lungcls.report.choice import VIEW_NAMES
 from lungcls.report.scoreboard import TASKS as TASK_NAMES
 from lungcls.report.wording import MINUS, count, table
 
+IN_SHORT = {claims.OPEN: "open", claims.UNTESTED: "–"}
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
 FORMS = {"CNN": "with its grey bands", "bands filled": "bands filled", "square of fixed size": "square of fixed size",
          "bands alone": "bands alone, no lung"}  # fmt: skip
@@ -164,9 +165,9 @@ def verdict_facts(groups, *, seed=0):
         caption=f"The report's statements on networks, decided from the recorded runs on {first.name}, n = "
         f"{count(len(first.test))} test cases of {patients} patients, seed {_seeds(first)[0]}, with 95 % intervals over "
         "patients, which hold no spread between trainings; of more than two comparisons of one score the least and the "
-        "greatest. What is estimated, and the rule of the verdicts, stand in {doc}`../notebooks/12_claims`. *After "
-        f"Holm*: adjusted over the {len(tested)} statements of this table. Verdicts in the columns behind it are not "
-        f"adjusted. {stands}",
+        "greatest. What is estimated, and the rule of the verdicts, stand in {doc}`../notebooks/12_claims`. *Open*: "
+        f"{claims.OPEN}. *After Holm*: adjusted over the {len(tested)} statements of this table. Verdicts in the "
+        f"columns behind it are not adjusted. {stands}",
     )}  # fmt: skip
 
 
@@ -191,7 +192,8 @@ def without_bands(group, *, seed):
         pair = f"{task} nodule {form}", f"{task} wide CNN"
         if all(name in found for name in pair):
             one = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
-            rows.append([TASK_NAMES[task], FORMS[form], estimates.written(one), claims.outcome(one, "above 0", margin=margin)[0]])
+            verdict = claims.outcome(one, "above 0", margin=margin)[0]
+            rows.append([TASK_NAMES[task], FORMS[form], estimates.written(one), verdict])
     if not any(row[1] != FORMS["CNN"] for row in rows):
         return "No network on a zoomed view without the readers' box is recorded."
     heads = ["task", "zoomed view", "weighted F1, less the wide view", "the zoomed view is better"]
@@ -200,7 +202,7 @@ def without_bands(group, *, seed):
     return table(pd.DataFrame(rows, columns=heads), name="tab-results-without-bands", texts=4,
                  caption=f"The CNN on the zoomed nodule less the CNN on the {wide}, {group.name}, seed {training}, on "
                  f"{count(len(group.test))} test cases with 95 % intervals over patients: with the grey bands, whose "
-                 "width is the readers' measure of size, and in forms that hide it. Not adjusted for their number.")  # fmt: skip
+                 "width is the readers' measure of size, and in forms that hide it. Not adjusted.")  # fmt: skip
 
 
 def _seeds(group):
@@ -211,9 +213,10 @@ def _counts(tested, training):
     """How many of the decided claims get which verdict, before and after Holm's adjustment."""
     plain, held = tested["verdict"].value_counts(), tested["verdict (Holm)"].value_counts()
     hold, fail, still = (plain.get(verdict, 0) for verdict in (claims.HOLDS, claims.FAILS, claims.OPEN))
-    return (f"Of {len(tested)} statements, {hold} hold with the seed {training}, {fail} do not, and {still} cannot be "
-            f"told from so many cases. Holm's adjustment over the {len(tested)} leaves {held.get(claims.HOLDS, 0)} of "
-            f"those that hold and {held.get(claims.FAILS, 0)} of those that do not.")  # fmt: skip
+    kept = [held.get(verdict, 0) for verdict in (claims.HOLDS, claims.FAILS)]
+    return (f"Of {len(tested)} statements on networks, {hold} hold with the seed {training}, {fail} do not, and {still} "
+            f"cannot be told from so many cases. Holm's adjustment over the {len(tested)} leaves {kept[0]} of those "
+            f"that hold and {kept[1]} of those that do not.")  # fmt: skip
 
 
 def _firm(table, others):
@@ -254,10 +257,10 @@ def _row(claim, main, others, group, seed):
         estimate += f". One answer to all: {', '.join(same)}"
     if any("second" in test and test["first"].split()[0] != test["second"].split()[0] for test in claim["tests"]):
         estimate += f". Between majority classes: {_blind(group, seed):+.2f}".replace("-", MINUS)
-    shown = {"the report states": claim["statement"], "estimate": estimate, "verdict": row["verdict"],
-             "after Holm": row["verdict (Holm)"]}  # fmt: skip
-    return shown | {name: "–" if (said := table.loc[number, "verdict"]) == claims.UNTESTED else said
-                    for name, table in others.items()}  # fmt: skip
+    said = {"verdict": row["verdict"], "after Holm": row["verdict (Holm)"]}
+    said |= {name: table.loc[number, "verdict"] for name, table in others.items()}
+    return {"the report states": claim["statement"], "estimate": estimate,
+            **{name: IN_SHORT.get(verdict, verdict) for name, verdict in said.items()}}  # fmt: skip
 
 
 def _blind(group, seed):
