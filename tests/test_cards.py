@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from conftest import tiny_cohort
-from lungcls import runs
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report import cards, gathered

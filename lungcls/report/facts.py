@@ -65,7 +65,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     groups = gathered.recorded(Path(results) / "lidc")
     found |= recorded_facts(groups, live=gathered.live(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
-    found["bands_cost"] = changes.without_bands(groups[0], seed=0)
+    found["worth_of_bands"] = changes.worth_of_bands(groups[0], seed=0)
     found |= cards.collect(Path(results) / "lidc")
     found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
