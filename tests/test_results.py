@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc
 from lungcls import baselines, decoding, runs, study
 from lungcls.cohort import Cohort
 from lungcls.errors import InputError
-from lungcls.report import changes, claims, gathered, reported, results, scoreboard, verdicts
+from lungcls.report import claims, evidence, gathered, reported, results, scoreboard, verdicts
 from lungcls.sources import lidc
 
 FOLDER = Path(__file__).parent.parent / "book" / "results" / "lidc"
@@ -213,12 +213,12 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
 
 def test_what_filled_bands_cost_is_a_paired_difference(tmp_path, few):
     record(tmp_path, CNN, name="a")
-    assert "is recorded on real CT" in changes.worth_of_bands(gathered.recorded(tmp_path)[0], seed=0)
+    assert "is recorded on real CT" in verdicts.worth_of_bands(gathered.recorded(tmp_path)[0], seed=0)
     filled = record(tmp_path, CNN, name="b", settings={"bands": "filled"}, predictions=flipped(CNN, every=4))
     record(tmp_path, CNN, name="c", seed=1, predictions=flipped(CNN, every=2))  # the least seed is the one shown
     f1 = [f1_score(test["y_true"], test["y_pred"], average="weighted") for run in (filled, CNN)
           for test in [run.predictions.query("split == 'test'")]]  # fmt: skip
-    said = changes.worth_of_bands(gathered.recorded(tmp_path)[0], seed=0)
+    said = verdicts.worth_of_bands(gathered.recorded(tmp_path)[0], seed=0)
     assert f"changes by {100 * (f1[0] - f1[1]):.1f} [".replace("-", "−") in said and "binary task" in said
 
 
@@ -316,7 +316,9 @@ def test_what_the_readme_says_follows_from_the_records():
     ledger = verdicts.on_networks(claims.load())
     said = verdicts.decide(ledger, first, training=0, seed=0).table["verdict"]
     assert (said == claims.OPEN).sum() >= (said != claims.UNTESTED).sum() / 2
-    filled, alone = (changes._gain(first, "binary", change, 0) for change in ("bands filled", "bands alone"))
+    found = verdicts.answers(first, seed=0)
+    filled, alone = (evidence.of_runs(found, f"binary nodule {form}", "binary nodule CNN", score="F1 (weighted)", seed=0)
+                     for form in ("bands filled", "bands alone"))  # fmt: skip
     assert filled["high"] < 0 and alone["low"] < 0 < alone["high"]
     readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
     assert "none of its networks tells benign from malignant clearly better" in readme

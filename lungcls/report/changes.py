@@ -61,50 +61,6 @@ def _changes(group, task, seed):
         yield pd.concat([pd.DataFrame({"model and view": [head]}), pd.DataFrame(block)], ignore_index=True)
 
 
-SHOWN_BANDS = {"bands filled": "With the grey bands filled", "bands alone": "With the bands alone, and no lung,"}
-
-
-def worth_of_bands(group, *, seed):
-    """Say what the CNN gains or loses without the grey bands of the zoomed nodule, and with nothing else.
-
-    Of several seeds with both networks, the least.
-
-    Parameters
-    ----------
-    group : lungcls.report.gathered.Group
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    str
-        Sentences, also where no such network is recorded.
-    """
-    lines = []
-    for change, words in SHOWN_BANDS.items():
-        gains = {name: gain for task, name in scoreboard.TASKS.items()
-                 if (gain := _gain(group, task, change, seed)) is not None}  # fmt: skip
-        if gains:
-            said = " and ".join(f"{tables.with_interval(gain, percent=True, sign=True)} in the {name} task"
-                                for name, gain in gains.items())  # fmt: skip
-            lines.append(f"{words} the weighted F1 of the CNN on {group.name} changes by {said} (points).")
-    return " ".join(lines) or "No network on zoomed nodules with other bands is recorded on real CT."
-
-
-def _gain(group, task, change, seed):
-    """Weighted F1 of a changed CNN on zoomed nodules less that of the plain one of the same seed."""
-    by_seed = {}
-    for run in group.runs:
-        if (run.config["task"], run.config["model"], run.config["view"]) == (task, "cnn", "nodule"):
-            found = by_seed.setdefault(run.config["seed"], {})
-            found[gathered.variant(run)] = tables.result_of(run.predictions, group.cohort)
-    for _, found in sorted(by_seed.items()):
-        if {"", change} <= set(found):
-            pair = {"": found[""], change: found[change]}
-            return tables.differences(pair, "", task=task, score="F1 (weighted)", seed=seed).loc[change]
-    return None
-
-
 def _unchanged(run):
     """What two runs have in common if a change is all that sets them apart."""
     settings = {name: value for name, value in run.config["settings"].items() if name not in gathered.CHANGES}

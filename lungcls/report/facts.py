@@ -14,7 +14,7 @@ from lungcls import readers
 from lungcls.audit import audit
 from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
 from lungcls.profiles import PROFILES, Profile
-from lungcls.report import cards, changes, checklists, gathered, recorded, reported
+from lungcls.report import cards, checklists, gathered, recorded, reported
 from lungcls.report.confidence_results import confidence_facts
 from lungcls.report.results import recorded_facts
 from lungcls.report.verdicts import verdict_facts
@@ -65,7 +65,6 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     groups = gathered.recorded(Path(results) / "lidc")
     found |= recorded_facts(groups, live=gathered.live(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
-    found["worth_of_bands"] = changes.worth_of_bands(groups[0], seed=0)
     found |= cards.collect(Path(results) / "lidc")
     found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
     found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))

@@ -16,6 +16,7 @@ IN_SHORT = {claims.OPEN: "open", claims.UNTESTED: "–"}
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
 FORMS = {"CNN": "with its grey bands", "bands filled": "bands filled", "square of fixed size": "square of fixed size",
          "bands alone": "bands alone, no lung"}  # fmt: skip
+WITHOUT = {"bands filled": "With the grey bands filled", "bands alone": "With the bands alone, and no lung,"}
 
 
 def answers(group, *, seed):
@@ -141,7 +142,7 @@ def verdict_facts(groups, *, seed=0):
     -------
     dict of str to str
         `verdicts_table`, or a sentence where nothing is decided; `verdicts_without_bands`, from
-        :func:`without_bands`; the sentences `verdicts_counts`,
+        :func:`without_bands`; the sentences `worth_of_bands`, `verdicts_counts`,
         `verdicts_firm`, `verdicts_stand_in` and `verdicts_untested`.
     """
     ledger, first = on_networks(claims.load()), groups[0]
@@ -153,7 +154,8 @@ def verdict_facts(groups, *, seed=0):
     stands = _stand_ins(first)
     facts = {"verdicts_counts": _counts(main.table.loc[tested], _seeds(first)[0]), "verdicts_firm": firm,
              "verdicts_stand_in": stands, "verdicts_untested": _untested(main.table),
-             "verdicts_without_bands": without_bands(first, seed=seed)}  # fmt: skip
+             "verdicts_without_bands": without_bands(first, seed=seed),
+             "worth_of_bands": worth_of_bands(first, seed=seed)}  # fmt: skip
     if not len(tested):
         return facts | {"verdicts_table": "These records decide none of the statements on networks."}
     rows = {claim["number"]: _row(claim, main, others, first, seed)
@@ -193,7 +195,7 @@ def without_bands(group, *, seed):
         if all(name in found for name in pair):
             one = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
             verdict = claims.outcome(one, "above 0", margin=margin)[0]
-            rows.append([TASK_NAMES[task], FORMS[form], estimates.written(one), verdict])
+            rows.append([TASK_NAMES[task], FORMS[form], estimates.written(one) + _one_answer(found, pair), verdict])
     if not any(row[1] != FORMS["CNN"] for row in rows):
         return "No network on a zoomed view without the readers' box is recorded."
     heads = ["task", "zoomed view", "weighted F1, less the wide view", "the zoomed view is better"]
@@ -202,7 +204,34 @@ def without_bands(group, *, seed):
     return table(pd.DataFrame(rows, columns=heads), name="tab-results-without-bands", texts=4,
                  caption=f"The CNN on the zoomed nodule less the CNN on the {wide}, {group.name}, seed {training}, on "
                  f"{count(len(group.test))} test cases with 95 % intervals over patients: with the grey bands, whose "
-                 "width is the readers' measure of size, and in forms that hide it. Not adjusted.")  # fmt: skip
+                 "width is the readers' measure of size, in forms that hide it, and with nothing else. Not "
+                 "adjusted.")  # fmt: skip
+
+
+def worth_of_bands(group, *, seed):
+    """Say what the CNN gains or loses without the grey bands of the zoomed nodule, and with nothing else.
+
+    Parameters
+    ----------
+    group : lungcls.report.gathered.Group
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    str
+        Sentences on the trainings of the least seed, also where no such network is recorded.
+    """
+    found, lines = answers(group, seed=_seeds(group)[0]), []
+    for form, words in WITHOUT.items():
+        pairs = {name: (f"{task} nodule {form}", f"{task} nodule CNN") for task, name in TASK_NAMES.items()}
+        gains = {name: evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
+                 for name, pair in pairs.items() if set(pair) <= set(found)}  # fmt: skip
+        if gains:
+            said = " and ".join(f"{estimates.written(gain, percent=True)} in the {name} task"
+                                for name, gain in gains.items())  # fmt: skip
+            lines.append(f"{words} the weighted F1 of the CNN on {group.name} changes by {said} (points).")
+    return " ".join(lines) or "No network on zoomed nodules with other bands is recorded on real CT."
 
 
 def _seeds(group):
@@ -253,14 +282,18 @@ def _row(claim, main, others, group, seed):
     number, row = claim["number"], main.table.loc[claim["number"]]
     estimate = estimates.written_together(main.found[number], claim["tests"])
     names = dict.fromkeys(test[side] for test in claim["tests"] for side in ("first", "second") if side in test)
-    if same := [name for name in names if main.results[name]["y_pred"].nunique() == 1]:
-        estimate += f". One answer to all: {', '.join(same)}"
+    estimate += _one_answer(main.results, names)
     if any("second" in test and test["first"].split()[0] != test["second"].split()[0] for test in claim["tests"]):
         estimate += f". Between majority classes: {_blind(group, seed):+.2f}".replace("-", MINUS)
     said = {"verdict": row["verdict"], "after Holm": row["verdict (Holm)"]}
     said |= {name: table.loc[number, "verdict"] for name, table in others.items()}
     return {"the report states": claim["statement"], "estimate": estimate,
             **{name: IN_SHORT.get(verdict, verdict) for name, verdict in said.items()}}  # fmt: skip
+
+
+def _one_answer(results, names):
+    same = [name for name in names if results[name]["y_pred"].nunique() == 1]
+    return f". One answer to all: {', '.join(same)}" if same else ""
 
 
 def _blind(group, seed):
