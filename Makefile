@@ -23,7 +23,7 @@ test: $(STAMP)  ## Run all tests
 env: $(STAMP)  ## Make .venv with the locked versions
 
 notebooks: $(STAMP)  ## Make every notebooks/NN_topic.ipynb from its percent script
-	$(BIN)/python -m lungcls.report.pairs notebooks
+	$(BIN)/python -m lungcls.report.build.pairs notebooks
 
 lock: $(STAMP)  ## Resolve requirements.lock again (ARGS=--upgrade for the newest versions)
 	@command -v uv >/dev/null || test -x .cache/uv/bin/uv || \

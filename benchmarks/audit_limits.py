@@ -1,4 +1,4 @@
-"""Where the limits of `lungcls.copies` come from, and how long an audit takes.
+"""Where the limits of `lungcls.cohorts.near_duplicates` come from, and how long an audit takes.
 
     python benchmarks/audit_limits.py real=/data/lidc phantom=/data/phantom --out audit_limits.json
 
@@ -16,17 +16,17 @@ import sys
 
 import numpy as np
 
-from lungcls import cohort as cohorts
-from lungcls import copies, preprocessing
+from lungcls.cohorts import cohort as cohorts, near_duplicates
+from lungcls.preprocessing import geometry
 
 COPIES = 300  # images that are changed, a view
 AUDIT = """
 import json, resource, sys, time
-from lungcls import audit, cohort, splitting
+from lungcls.cohorts import cohort, leakage, splits
 loaded = cohort.load(sys.argv[1])
-table = splitting.split(loaded.cases, seed=0)
+table = splits.split(loaded.cases, seed=0)
 start = time.perf_counter(), time.process_time()
-findings = audit.audit(loaded, table)
+findings = leakage.audit(loaded, table)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 seconds = {"seconds": time.perf_counter() - start[0], "processor_seconds": time.process_time() - start[1]}
 print(json.dumps(seconds | {"peak_bytes": peak, "found": int((findings["verdict"] == "found").sum())}))
@@ -38,7 +38,7 @@ def main():
     parser.add_argument("cohorts", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--out", default="audit_limits.json")
     options = parser.parse_args()
-    found = {"correlation": copies.CORRELATION, "bits": copies.BITS, "cohorts": {}}
+    found = {"correlation": near_duplicates.CORRELATION, "bits": near_duplicates.BITS, "cohorts": {}}
     for name, folder in (pair.split("=", 1) for pair in options.cohorts):
         cohort = cohorts.load(folder)
         command = [sys.executable, "-c", AUDIT, folder]
@@ -53,16 +53,19 @@ def main():
 def limits(cohort, view):
     """How like different patients are in a view, and which changed copies are seen."""
     images, patients = cohort.views[view], cohort.cases["patient_id"].to_numpy()
-    prints, rows = copies.take_prints(images), np.arange(len(images))
+    prints, rows = near_duplicates.take_prints(images), np.arange(len(images))
     nearest, pairs = np.empty(len(rows)), 0
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
         other = patients[some][:, None] != patients
-        nearest[some] = np.where(other, copies.likeness(prints, some, rows), -1).max(axis=1)
-        pairs += int((copies.alike(prints, some, rows) & other).sum()) // 2
+        nearest[some] = np.where(other, near_duplicates.likeness(prints, some, rows), -1).max(axis=1)
+        pairs += int((near_duplicates.alike(prints, some, rows) & other).sum()) // 2
     found = {"median": np.median(nearest), "99 %": np.quantile(nearest, 0.99), "most": nearest.max()}
-    found = {"nearest other patient": {key: round(float(value), 4) for key, value in found.items()},
-             "alike, of different patients": pairs, "seen": {}}  # fmt: skip
+    found = {
+        "nearest other patient": {key: round(float(value), 4) for key, value in found.items()},
+        "alike, of different patients": pairs,
+        "seen": {},
+    }
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:COPIES])
     plain = images[chosen].astype(np.float32)
     for change, make in CHANGES.items():
@@ -73,9 +76,9 @@ def limits(cohort, view):
 
 def seen(plain, changed):
     """Share of changed copies that count as alike."""
-    prints = copies.take_prints(np.concatenate([plain, changed]))
+    prints = near_duplicates.take_prints(np.concatenate([plain, changed]))
     pairs = [(np.array([i]), np.array([i + len(plain)])) for i in range(len(plain))]
-    return float(np.mean([copies.alike(prints, *pair)[0, 0] for pair in pairs]))
+    return float(np.mean([near_duplicates.alike(prints, *pair)[0, 0] for pair in pairs]))
 
 
 def _unit(image):
@@ -96,7 +99,7 @@ def _jpeg(image):
 
 
 def _half(image):
-    return preprocessing.resize(preprocessing.resize(_unit(image), image.shape[0] // 2), image.shape[0])
+    return geometry.resize(geometry.resize(_unit(image), image.shape[0] // 2), image.shape[0])
 
 
 def _rotated(degrees):

@@ -24,19 +24,36 @@ import time
 import numpy as np
 import pandas as pd
 
-from lungcls import baselines, best, decoding, intervals, keys, metrics, recipe, runs, splitting
-from lungcls import cohort as cohorts
-from lungcls.fields import cut
+from lungcls.cohorts import cohort as cohorts, predictions as predictions_, splits
 from lungcls.files import whole_text
+from lungcls.metrics import bootstrap, classification, thresholds
+from lungcls.models import baselines
+from lungcls.preprocessing.fixed_crop import cut
+from lungcls.runs import keys, recipes, store, training as recipe
 
 CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
 FOLDS = 5
 HALF, WHOLE = 20, 40  # epochs
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
-BASE = {"mm": (24, 48), "pixels": 48, "share": 0.4, "filters": (16, 32, 64, 128), "depth": 1, "pool": "mean",
-        "epochs": HALF, "size": 0.0, "ordinal": 0.0, "mixup": 0.0, "pairs": False, "mask": 0.0,
-        "tissue": False, "cutout": 0.0, "corn": False, "start": "random"}  # fmt: skip
+BASE = {
+    "mm": (24, 48),
+    "pixels": 48,
+    "share": 0.4,
+    "filters": (16, 32, 64, 128),
+    "depth": 1,
+    "pool": "mean",
+    "epochs": HALF,
+    "size": 0.0,
+    "ordinal": 0.0,
+    "mixup": 0.0,
+    "pairs": False,
+    "mask": 0.0,
+    "tissue": False,
+    "cutout": 0.0,
+    "corn": False,
+    "start": "random",
+}
 SMALL = {"mm": (20, 40), "pixels": 40}
 THREE = {"mm": (16, 32, 64), "pixels": 40}
 PAIRS = SMALL | {"pairs": True}  # score and size class named together
@@ -108,14 +125,14 @@ class Data:
     """The cohort, its folds and labels; squares of fixed size are cut when they are asked for."""
 
     def __init__(self, folder, seed):
-        from lungcls import committee
+        from lungcls.runs import ensembles
 
         self.cohort, self.folder = cohorts.load(folder), Path(folder)
         cases = self.cohort.cases
-        self.cases, self.folds = cases, splitting.folds(cases, k=FOLDS, seed=seed)
+        self.cases, self.folds = cases, splits.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
-        self.targets = lambda share: committee.targets(cases["malignancy"], cases["ratings"], share=share)
-        self.pairs = lambda wanted: committee.with_size(wanted, cases["diameter_mm"].to_numpy(float))
+        self.targets = lambda share: ensembles.targets(cases["malignancy"], cases["ratings"], share=share)
+        self.pairs = lambda wanted: ensembles.with_size(wanted, cases["diameter_mm"].to_numpy(float))
         diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
         self.size = (np.log(diameters) - 2.1) / 0.6
 
@@ -189,11 +206,11 @@ def fit(data, options, rows, seed, work):
 
 def twins(data, rows, seed, work):
     """The phantom of the training cases: outlines and readers of no other patient are in it."""
-    from lungcls.sources import phantom
+    from lungcls.sources.phantom import making
 
     folder = work / f"phantom_{keys.sha([seed, *map(int, rows)])[:12]}"
     if not folder.exists():
-        phantom.make(folder, cases=list(data.cases["case_id"].iloc[rows]), seed=seed, views=("context",))
+        making.make(folder, cases=list(data.cases["case_id"].iloc[rows]), seed=seed, views=("context",))
     return Data(folder, CHOOSING)
 
 
@@ -202,7 +219,7 @@ def without_labels(model, x, options, seed):
     import keras
     import tensorflow as tf
 
-    from lungcls.committee import turn
+    from lungcls.preprocessing.augmentation import turn
 
     trunk = keras.Model(model.input, next(one for one in model.layers if "global" in one.name).output)
     head = keras.Sequential([keras.layers.Dense(64, activation="relu"), keras.layers.Dense(32)])
@@ -237,8 +254,9 @@ def train(model, data, options, rows, seed):
     drawn = data.squares(options, masks=True)[rows] if options["mask"] else np.zeros_like(x[..., :1])
     batch, epochs = 64, options["epochs"]
     steps = len(x) // batch
-    rate = keras.optimizers.schedules.CosineDecay(2e-4, (epochs - 1) * steps, warmup_target=2e-3,
-                                                  warmup_steps=steps, alpha=0.01)  # fmt: skip
+    rate = keras.optimizers.schedules.CosineDecay(
+        2e-4, (epochs - 1) * steps, warmup_target=2e-3, warmup_steps=steps, alpha=0.01
+    )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
@@ -249,7 +267,9 @@ def train(model, data, options, rows, seed):
             logits, number, shown = model(images, training=True)
             if options["corn"]:  # "above score k, if above the one before it", for k = 1..4
                 above = tf.cumsum(targets, axis=1, reverse=True)
-                each = above[:, 1:] * tf.math.log_sigmoid(logits) + targets[:, :4] * tf.math.log_sigmoid(-logits)
+                each = above[:, 1:] * tf.math.log_sigmoid(logits) + targets[:, :4] * tf.math.log_sigmoid(
+                    -logits
+                )
                 loss = -tf.reduce_mean(tf.reduce_sum(each, axis=1))
             else:
                 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
@@ -276,7 +296,7 @@ def train(model, data, options, rows, seed):
 
 def changed(x, drawn, t, size, chosen, options, rng):
     """One batch: images turned and moved with their outlines, re-graded, and mixed on request."""
-    from lungcls.committee import turn
+    from lungcls.preprocessing.augmentation import turn
 
     seed, channels = int(rng.integers(2**31)), x.shape[-1]
     both = turn(np.concatenate([x[chosen], drawn[chosen]], axis=-1), seed=seed, grey=0)
@@ -286,7 +306,9 @@ def changed(x, drawn, t, size, chosen, options, rng):
         side = images.shape[1]
         hole, corners = round(options["cutout"] * side), rng.integers(side, size=(len(images), 2))
         for image, (row, column) in zip(images, corners):  # part of it may lie outside
-            image[max(0, row - hole // 2):row + hole // 2, max(0, column - hole // 2):column + hole // 2] = 0.5
+            image[
+                max(0, row - hole // 2) : row + hole // 2, max(0, column - hole // 2) : column + hole // 2
+            ] = 0.5
     if options["mixup"]:
         keep, other = rng.beta(*[options["mixup"]] * 2, (len(images), 1)), rng.permutation(len(images))
         images = keep[..., None, None] * images + (1 - keep[..., None, None]) * images[other]
@@ -327,38 +349,57 @@ def place(work, name):
 
 # --- Candidates on all folds ------------------------------------------------------------
 
-CARRIED = ("the committee alone", "frozen MobileNet alone", "frozen EfficientNetB4 alone",
-           "the committee and frozen EfficientNetB4")  # fmt: skip
+CARRIED = (
+    "the committee alone",
+    "frozen MobileNet alone",
+    "frozen EfficientNetB4 alone",
+    "the committee and frozen EfficientNetB4",
+)
 
 
 def carry(folder, work, weights):
     """Predict all cases with four candidates, on the folds that choose."""
-    committees = [best.train(best.prepare(folder, "best-multiclass", weights="none", seed=0, fold=fold,
-                                          overrides={"split_seed": CHOOSING, "folds": FOLDS}, store=work / "runs"),
-                             progress=True) for fold in range(FOLDS)]  # fmt: skip
+    committees = [
+        recipes.train(
+            recipes.prepare(
+                folder,
+                "best-multiclass",
+                weights="none",
+                seed=0,
+                fold=fold,
+                overrides={"split_seed": CHOOSING, "folds": FOLDS},
+                store=work / "runs",
+            ),
+            progress=True,
+        )
+        for fold in range(FOLDS)
+    ]
     answers_of_frozen(folder, work, weights, committees)
 
 
 def answers_of_frozen(folder, work, weights, committees):
     """What frozen features say to each case, alone and beside a committee; kept as probabilities."""
-    from lungcls import frozen, training
+    from lungcls.models import pretrained_features
+    from lungcls.runs import stages
 
-    data, recipe_ = Data(folder, CHOOSING), best.Recipe()
+    data, recipe_ = Data(folder, CHOOSING), recipes.Recipe()
     scores, wanted = data.cases["malignancy"].to_numpy(), data.targets(recipe_.share)
     made = {name: [] for name in CARRIED}
     looks = {name: features_of(name, data, work, weights) for name in ("mobilenet", "efficientnetb4")}
     for run in committees:
         table = in_order(run.predictions, data)
-        groups = best.left_out(data.cases, table["split"].to_numpy(), best.read(run.config["settings"]), 0)
+        groups = recipes.left_out(
+            data.cases, table["split"].to_numpy(), recipes.read(run.config["settings"]), 0
+        )
         y_prob, known = table[[f"p_{score}" for score in range(1, 6)]].to_numpy(), groups >= 0
         made[CARRIED[0]].append(y_prob)
         for name, (x, shares) in zip(CARRIED[1:3], looks.values()):
-            answers, *_ = frozen.ridge(x, wanted, groups, shares, penalty=recipe_.penalty)
+            answers, *_ = pretrained_features.ridge(x, wanted, groups, shares, penalty=recipe_.penalty)
             made[name].append(answers.clip(1e-3) / answers.clip(1e-3).sum(axis=1, keepdims=True))
         said = np.log(y_prob + 1e-7)  # the answers are the last ones, of EfficientNetB4
-        kernel, bias = frozen.weigh(said[known], answers[known], scores[known])
-        z = np.concatenate([said, frozen.GAIN * answers], axis=1) @ kernel + bias
-        made[CARRIED[3]].append(training.probabilities(z))
+        kernel, bias = pretrained_features.weigh(said[known], answers[known], scores[known])
+        z = np.concatenate([said, pretrained_features.GAIN * answers], axis=1) @ kernel + bias
+        made[CARRIED[3]].append(stages.probabilities(z))
         print(run.id, flush=True)
     np.savez(work / "carried.npz", **{name: np.array(rows) for name, rows in made.items()})
 
@@ -367,18 +408,25 @@ def features_of(backbone, data, work, weights):
     """The frozen features of all looks, and their shares."""
     import keras
 
-    from lungcls import features, frozen, jobs
-    from lungcls.fields import Fields
+    from lungcls.models import pretrained_features
+    from lungcls.preprocessing.fixed_crop import Fields
+    from lungcls.runs import features, planning
 
     keras.utils.clear_session()  # names of layers are part of what the features are cached by
-    recipe_ = best.Recipe()
+    recipe_ = recipes.Recipe()
     rows = np.arange(len(data.cases))
     squares = Fields(data.cohort, "context", field=recipe_.field_mm, size=recipe_.image_size)[rows]
-    trunk = frozen.extractor(backbone, recipe_.image_size, side=recipe_.side,
-                             weights=jobs.find_weights(str(weights), backbone).path)  # fmt: skip
-    looks = (keras.ops.convert_to_numpy(look) for look in frozen.looks(squares))
+    trunk = pretrained_features.extractor(
+        backbone,
+        recipe_.image_size,
+        side=recipe_.side,
+        weights=planning.find_weights(str(weights), backbone).path,
+    )
+    looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.looks(squares))
     kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
-    return [features.cached(trunk, look, rows, **kept) for look in looks], frozen.shares(trunk, backbone)
+    return [features.cached(trunk, look, rows, **kept) for look in looks], pretrained_features.shares(
+        trunk, backbone
+    )
 
 
 def carried(folder, work):
@@ -391,12 +439,25 @@ def carried(folder, work):
     made = {}
     for name in CARRIED:
         for task in SCORES:
-            parts = [table_of(ids, np.where(data.fold == fold, "test", "train"),
-                              *for_task(score, y_prob[name][fold], task), task) for fold in range(FOLDS)]  # fmt: skip
+            parts = [
+                table_of(
+                    ids,
+                    np.where(data.fold == fold, "test", "train"),
+                    *for_task(score, y_prob[name][fold], task),
+                    task,
+                )
+                for fold in range(FOLDS)
+            ]
             made[name, task] = numbers(in_order(pd.concat(parts), data), data.fold, task)
-    rows = [{"name": name} | {task: with_intervals(made[name, task], patients) for task in SCORES}
-            | {f"{task}, less first": with_intervals(less(made[name, task], made[CARRIED[0], task]), patients)
-               for task in SCORES} for name in CARRIED]  # fmt: skip
+    rows = [
+        {"name": name}
+        | {task: with_intervals(made[name, task], patients) for task in SCORES}
+        | {
+            f"{task}, less first": with_intervals(less(made[name, task], made[CARRIED[0], task]), patients)
+            for task in SCORES
+        }
+        for name in CARRIED
+    ]
     return {"cases": len(data.cases), "candidates": rows}
 
 
@@ -410,9 +471,16 @@ def final(folder, work, weights):
     """
     for fold in range(FOLDS):
         overrides = {"split_seed": SCORING, "folds": FOLDS}
-        job = best.prepare(folder, "best-multiclass", weights=weights, seed=0, fold=fold, overrides=overrides,
-                           store=work / "runs")  # fmt: skip
-        run = best.train(job, progress=True)
+        job = recipes.prepare(
+            folder,
+            "best-multiclass",
+            weights=weights,
+            seed=0,
+            fold=fold,
+            overrides=overrides,
+            store=work / "runs",
+        )
+        run = recipes.train(job, progress=True)
         print(f"{run.id}: {run.environment['seconds']} s", flush=True)
 
 
@@ -433,7 +501,7 @@ def scored(folder, work):
 
 def runs_of(work, stage, seed=SCORING):
     """The runs of the store on folds of a seed, one a fold, whatever code they were made under."""
-    found = [run for run in runs.list_runs(work / "runs") if run.config["stage"] == stage]
+    found = [run for run in store.list_runs(work / "runs") if run.config["stage"] == stage]
     found = [run for run in found if run.config["settings"]["split_seed"] == seed]
     found = sorted(found, key=lambda run: run.config["fold"])
     if [run.config["fold"] for run in found] != list(range(FOLDS)):
@@ -444,14 +512,20 @@ def runs_of(work, stage, seed=SCORING):
 def decided(predictions, task):
     """Test predictions of a run for a task, with a rule fitted on its other cases."""
     y_prob = predictions[[f"p_{score}" for score in range(1, 6)]].to_numpy()
-    return table_of(predictions["case_id"].to_numpy(), predictions["split"].to_numpy(),
-                    *for_task(predictions["y_true"].to_numpy(), y_prob, task), task)
+    return table_of(
+        predictions["case_id"].to_numpy(),
+        predictions["split"].to_numpy(),
+        *for_task(predictions["y_true"].to_numpy(), y_prob, task),
+        task,
+    )
 
 
 def for_task(score, y_prob, task):
     """Labels and probabilities of a task from those of the five scores."""
     if task == "binary":
-        return cohorts.to_binary(score), np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+        return cohorts.to_binary(score), np.stack(
+            [y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1
+        )
     return score, y_prob
 
 
@@ -469,9 +543,9 @@ def by_rule(data, task):
 
 def table_of(case_ids, split, y_true, y_prob, task):
     out = split == "test"
-    cuts = decoding.fit(y_true[~out], y_prob[~out], task)
-    table = recipe.prediction_table(case_ids[out], y_prob[out], task)
-    return table.assign(y_true=y_true[out], y_pred=decoding.decide(y_prob[out], cuts, task))
+    cuts = thresholds.fit(y_true[~out], y_prob[~out], task)
+    table = predictions_.prediction_table(case_ids[out], y_prob[out], task)
+    return table.assign(y_true=y_true[out], y_pred=thresholds.decide(y_prob[out], cuts, task))
 
 
 def with_diameter(found, data):
@@ -496,8 +570,10 @@ def in_order(table, data):
 
 # --- What is recorded -------------------------------------------------------------------
 
-SCORES = {"binary": ("F1 (weighted)", "accuracy"), "multiclass": ("F1 (weighted)", "quadratic weighted kappa",
-                                                                "accuracy")}  # fmt: skip
+SCORES = {
+    "binary": ("F1 (weighted)", "accuracy"),
+    "multiclass": ("F1 (weighted)", "quadratic weighted kappa", "accuracy"),
+}
 
 
 def numbers(table, fold, task):
@@ -506,12 +582,16 @@ def numbers(table, fold, task):
     y_prob = table[[name for name in table if name.startswith("p_")]].to_numpy()
 
     def statistic(weights):
-        all_of = metrics.weighted_scores(y_true, y_pred, weights=weights, task=task, average="weighted")
+        all_of = classification.weighted_scores(
+            y_true, y_pred, weights=weights, task=task, average="weighted"
+        )
         found = {name: all_of[name] for name in SCORES[task]}
         if task == "binary":
             weights = np.ones((1, len(y_true))) if weights is None else weights
             parts = [fold == one for one in np.unique(fold)]
-            ranked = [metrics.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts]
+            ranked = [
+                classification.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts
+            ]
             found["AUC"] = np.mean([auc for auc, _ in ranked], axis=0)
         return found
 
@@ -519,8 +599,8 @@ def numbers(table, fold, task):
 
 
 def with_intervals(statistic, patients):
-    value, draws = intervals.resample(statistic, patients=patients, seed=0)
-    table = intervals.summary(value, draws, patients=patients)
+    value, draws = bootstrap.resample(statistic, patients=patients, seed=0)
+    table = bootstrap.summary(value, draws, patients=patients)
     rows = {row.score: {"value": row.value, "low": row.low, "high": row.high} for row in table.itertuples()}
     return rounded(rows)
 
@@ -555,8 +635,10 @@ def screened(folder, work):
             continue
         y_prob = np.load(place(work, name))
         score, known = cases["malignancy"].to_numpy(), data.cases["malignancy"][~out].to_numpy()
-        made[name] = {task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
-                      for task in SCORES}  # fmt: skip
+        made[name] = {
+            task: numbers(by_shares(score, known, y_prob, task), np.zeros(len(score)), task)
+            for task in SCORES
+        }
     if made and BASIS not in made:
         raise SystemExit(f"{work}: found {len(made)} candidates without the base, expected it: `screen`")
     for name, by_task in made.items():
@@ -568,8 +650,14 @@ def screened(folder, work):
                 row[f"{task}, less parent"] = with_intervals(less(statistic, made[PARENT][task]), patients)
         kept[name] = row
     again = {"names": list(made), "first base": first} if first and len(made) < len(TRIES) else {}
-    return {"cases": int(out.sum()), "base": BASIS, "parent": PARENT, "tries": [kept[name] for name in TRIES],
-            "again": again, "also looked at": ALSO}
+    return {
+        "cases": int(out.sum()),
+        "base": BASIS,
+        "parent": PARENT,
+        "tries": [kept[name] for name in TRIES],
+        "again": again,
+        "also looked at": ALSO,
+    }
 
 
 def earlier():
@@ -580,24 +668,27 @@ def earlier():
 
 def by_shares(score, known, y_prob, task):
     """Predictions in a table: as many of each class as its share in training says."""
-    (score, y_prob), known = for_task(score, y_prob, task), cohorts.to_binary(known) if task == "binary" else known
-    shares = [(known == label).mean() for label in metrics.LABELS[task]]
-    cuts = np.quantile(decoding.value(y_prob, task), np.cumsum(shares)[:-1])
+    (score, y_prob), known = (
+        for_task(score, y_prob, task),
+        cohorts.to_binary(known) if task == "binary" else known,
+    )
+    shares = [(known == label).mean() for label in classification.LABELS[task]]
+    cuts = np.quantile(thresholds.value(y_prob, task), np.cumsum(shares)[:-1])
     columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
-    y_pred = decoding.decide(y_prob, cuts, task)
+    y_pred = thresholds.decide(y_prob, cuts, task)
     return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=y_pred)
 
 
 def band_of(cases):
     """The modelled ceiling for these panels of readers, with every number of classes that fits."""
-    from lungcls import ceiling, latent_classes, readers
+    from lungcls.metrics import latent_classes, noise_ceiling, ratings
 
-    counts = readers.score_counts(readers.panels(cases["ratings"]))
+    counts = ratings.score_counts(ratings.panels(cases["ratings"]))
     judged = latent_classes.held_out(counts, cases["patient_id"], classes=range(1, 11), seed=0, folds=10)
     kept = judged.index[judged["kept"]]
     fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in kept]
     mixtures = [mixture for fitted in fits for mixture in latent_classes.nearly_best(fitted)]
-    band = ceiling.band(ceiling.reference(mixtures, counts.sum(axis=1)))
+    band = noise_ceiling.band(noise_ceiling.reference(mixtures, counts.sum(axis=1)))
     return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
 
 
@@ -611,23 +702,41 @@ def report(folder, work):
     for task in SCORES:
         scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
         others = {name: one for (name, of), one in made.items() if of == task and name != "recipe"}
-        gains[task] = {f"recipe less {name}": with_intervals(less(made["recipe", task], one), patients)
-                       for name, one in others.items()}  # fmt: skip
+        gains[task] = {
+            f"recipe less {name}": with_intervals(less(made["recipe", task], one), patients)
+            for name, one in others.items()
+        }
     content = {
-        "cohort": data.cohort.name, "cases": len(data.cases), "patients": len(np.unique(patients)),
-        "recipe": made_by[0].config["settings"], "weights": made_by[0].config["weights"],
-        "keys": {run.id: run.config["key"] for run in made_by}, "engine": keys.engine(),
+        "cohort": data.cohort.name,
+        "cases": len(data.cases),
+        "patients": len(np.unique(patients)),
+        "recipe": made_by[0].config["settings"],
+        "weights": made_by[0].config["weights"],
+        "keys": {run.id: run.config["key"] for run in made_by},
+        "engine": keys.engine(),
         "processor_seconds": {run.id: run.environment["processor_seconds"] for run in made_by},
-        "ceiling": band_of(data.cases), "screening": screened(folder, work), "carried": carried(folder, work),
+        "ceiling": band_of(data.cases),
+        "screening": screened(folder, work),
+        "carried": carried(folder, work),
         "scores": scores,
         "differences": gains,
     }
     whole_text(RESULTS / "best_model.json", json.dumps(content, indent=1) + "\n")
     both = tables["recipe", "multiclass"].merge(
-        tables["recipe", "binary"][["case_id", "p_malignant", "y_true", "y_pred"]], on="case_id",
-        suffixes=("", "_binary"))  # fmt: skip
-    columns = ["case_id", "fold", "y_true", *(f"p_{i}" for i in range(1, 6)), "y_pred", "y_true_binary",
-               "p_malignant", "y_pred_binary"]  # fmt: skip
+        tables["recipe", "binary"][["case_id", "p_malignant", "y_true", "y_pred"]],
+        on="case_id",
+        suffixes=("", "_binary"),
+    )
+    columns = [
+        "case_id",
+        "fold",
+        "y_true",
+        *(f"p_{i}" for i in range(1, 6)),
+        "y_pred",
+        "y_true_binary",
+        "p_malignant",
+        "y_pred_binary",
+    ]
     text = both[columns].round(6).to_csv(index=False, lineterminator="\n")
     whole_text(RESULTS / "best_model_predictions.csv", text)
     print(json.dumps({"scores": scores, "differences": gains}, indent=1))

@@ -17,13 +17,13 @@ import tempfile
 import numpy as np
 import pandas as pd
 
-from lungcls.cohort import write_table
+from lungcls.cohorts.cohort import write_table
 from lungcls.files import whole_folder
 
 OPEN = """
 import json, sys, time
 start = time.perf_counter()
-from lungcls.cohort import load
+from lungcls.cohorts.cohort import load
 imported = time.perf_counter()
 cohort = load(sys.argv[1])
 counts = cohort.class_counts("binary")
@@ -38,16 +38,18 @@ print(json.dumps({"cases": len(cohort), **times, "peak_mib": peak}))
 def write_large(folder, cases):
     """Write a cohort of that many cases, with the columns that the phantom has."""
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({
-        "case_id": [f"pat{i}" for i in range(cases)],
-        "patient_id": [f"LIDC-IDRI-{i // 3:06d}" for i in range(cases)],
-        "malignancy": rng.integers(1, 6, cases),
-        "ratings": ["3 4 4 5"] * cases,
-        "diameter_mm": rng.uniform(3, 40, cases).round(2),
-        "pixel_spacing_mm": rng.uniform(0.5, 0.9, cases).round(6),
-        "slice_thickness_mm": rng.choice([0.6, 1.25, 2.5], cases),
-        "slice_index": rng.integers(0, 300, cases),
-    })
+    table = pd.DataFrame(
+        {
+            "case_id": [f"pat{i}" for i in range(cases)],
+            "patient_id": [f"LIDC-IDRI-{i // 3:06d}" for i in range(cases)],
+            "malignancy": rng.integers(1, 6, cases),
+            "ratings": ["3 4 4 5"] * cases,
+            "diameter_mm": rng.uniform(3, 40, cases).round(2),
+            "pixel_spacing_mm": rng.uniform(0.5, 0.9, cases).round(6),
+            "slice_thickness_mm": rng.choice([0.6, 1.25, 2.5], cases),
+            "slice_index": rng.integers(0, 300, cases),
+        }
+    )
     for column in ("nodule_row_min", "nodule_row_max", "nodule_col_min", "nodule_col_max"):
         table[column] = rng.integers(0, 128, cases)
     with whole_folder(folder) as scratch:

@@ -26,7 +26,7 @@ import psutil
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from lungcls.sources import lidc
+from lungcls.sources import annotations
 
 SLICES = 100
 IMPORT = """
@@ -58,17 +58,21 @@ def main():
                 for headers in ("read", "remembered"):
                     measured = measure(place, part, jobs)
                     rows.append({"jobs": jobs, "series": n, "headers": headers, **measured})
-                    print(f"{jobs} workers, {n:>3} series, headers {headers:<10}: {measured['seconds']:6.1f} s "
-                          f"({measured['processor_seconds']:.1f} s of processors), "
-                          f"{1000 * measured['seconds'] / n:5.0f} ms a series, {measured['peak_mib']:.0f} MiB")
+                    print(
+                        f"{jobs} workers, {n:>3} series, headers {headers:<10}: {measured['seconds']:6.1f} s "
+                        f"({measured['processor_seconds']:.1f} s of processors), "
+                        f"{1000 * measured['seconds'] / n:5.0f} ms a series, {measured['peak_mib']:.0f} MiB"
+                    )
     if options.out:
-        options.out.write_text(json.dumps({"slices_a_series": SLICES, "mb": size / 1e6, "rows": rows}, indent=1) + "\n")
+        options.out.write_text(
+            json.dumps({"slices_a_series": SLICES, "mb": size / 1e6, "rows": rows}, indent=1) + "\n"
+        )
 
 
 def nearest_scans(n):
     """The n scans of the case list whose number of slices is nearest to 100."""
-    scans = lidc.scans()
-    scans = scans[scans["scan_id"].isin(lidc.report_cases()["scan_id"])]
+    scans = annotations.scans()
+    scans = scans[scans["scan_id"].isin(annotations.report_cases()["scan_id"])]
     nearest = (scans["n_slices"] - SLICES).abs().sort_values(kind="stable").index[:n]
     return scans.loc[nearest]
 
@@ -104,16 +108,23 @@ def measure(place, part, jobs):
     shutil.rmtree(place / "cohort", ignore_errors=True)
     environment = os.environ | {"LUNGCLS_CACHE": str(place / "cache")}
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", IMPORT, place / part, place / "cohort", str(jobs)],
-                               env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPORT, place / part, place / "cohort", str(jobs)],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
     peak, spent = [0], {}
     watcher = threading.Thread(target=watch, args=(psutil.Process(process.pid), peak, spent))
     watcher.start()
     cases = int(process.communicate()[0])
     seconds = time.perf_counter() - start
     watcher.join()
-    return {"cases": cases, "seconds": round(seconds, 2), "processor_seconds": round(sum(spent.values()), 2),
-            "peak_mib": round(peak[0] / 2**20)}
+    return {
+        "cases": cases,
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(sum(spent.values()), 2),
+        "peak_mib": round(peak[0] / 2**20),
+    }
 
 
 def watch(process, peak, spent):

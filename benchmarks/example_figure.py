@@ -14,8 +14,9 @@ from matplotlib.patches import Rectangle
 import numpy as np
 from PIL import Image
 
-from lungcls.cohort import SCORE_NAMES
-from lungcls.sources import phantom, views
+from lungcls.cohorts.cohort import SCORE_NAMES
+from lungcls.sources import views
+from lungcls.sources.phantom import making
 
 OUT = Path(__file__).resolve().parent.parent / "book" / "_static" / "phantom_examples.png"
 BOX = "#e8a33d"
@@ -25,15 +26,15 @@ WINDOW_HU = {"vmin": -1350, "vmax": 250}  # the usual lung window
 def main():
     cases = examples()
     with tempfile.TemporaryDirectory() as folder:
-        made = phantom.make(Path(folder) / "c", cases=cases, seed=0, jobs=1, progress=False)
-        fig = draw(made, phantom.named(cases))
+        made = making.make(Path(folder) / "c", cases=cases, seed=0, jobs=1, progress=False)
+        fig = draw(made, making.named(cases))
     save(fig)
     print(f"{OUT.name}: {OUT.stat().st_size / 1e3:.0f} kB")
 
 
 def examples():
     """Pick a case of median size for each score, seen by four readers, all of different patients."""
-    table = phantom.report_cases()
+    table = making.report_cases()
     middle = table[table["level"].between(0.4, 0.8)]  # where a slice shows most of the lungs
     four = middle[middle["ratings"].str.split().str.len() == 4]
     picked, patients = [], set()

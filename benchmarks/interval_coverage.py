@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import norm
 
-from lungcls import comparing, intervals, metrics
+from lungcls.metrics import bootstrap, classification, paired_tests
 
 LABEL_SHARES = (0.10, 0.19, 0.46, 0.18, 0.07)  # of the scores 1..5, as in the report's data
 LABEL_ICC = 0.3  # share of the variance of malignancy that is the patient's
@@ -42,13 +42,18 @@ def main():
     system = f"{platform.system()}, Python {platform.python_version()}"
     found = {
         "machine": f"{os.cpu_count()} cores, one used, {system}",
-        "simulations": options.simulations, "resamples": options.resamples, "level": intervals.LEVEL,
-        "label_icc": LABEL_ICC, "error_icc": ERROR_ICC,
-        "time": timing(options.seed), "coverage": {},
+        "simulations": options.simulations,
+        "resamples": options.resamples,
+        "level": bootstrap.LEVEL,
+        "label_icc": LABEL_ICC,
+        "error_icc": ERROR_ICC,
+        "time": timing(options.seed),
+        "coverage": {},
     }
     for name, (n_patients, n_cases) in SETTINGS.items():
         found["coverage"][name] = {"patients": n_patients, "cases": n_cases} | coverage(
-            n_patients, n_cases, options.simulations, options.resamples, options.seed)
+            n_patients, n_cases, options.simulations, options.resamples, options.seed
+        )
         show(name, found["coverage"][name])
     if options.out:
         Path(options.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -93,7 +98,7 @@ def truth(n_patients, n_cases, seed, times=1500):
     found = {}
     for task, names in SCORES.items():
         joined = [np.concatenate(arrays) for arrays in zip(*(part[task] for part in parts))]
-        scores = metrics.scores(*joined, task=task, average=("weighted", "macro"))
+        scores = classification.scores(*joined, task=task, average=("weighted", "macro"))
         found[task] = {name: scores[name] for name in names}
     return found
 
@@ -110,35 +115,43 @@ def coverage(n_patients, n_cases, simulations, resamples, seed):
         units = {"over patients": patients, "over cases": np.arange(n_cases)}
         for kind, unit in units.items():
             for task, names in SCORES.items():
-                table = intervals.score_intervals(
-                    *sample[task], patients=unit, task=task, average=("weighted", "macro"), seed=i,
-                    resamples=resamples).set_index("score")
+                table = bootstrap.score_intervals(
+                    *sample[task],
+                    patients=unit,
+                    task=task,
+                    average=("weighted", "macro"),
+                    seed=i,
+                    resamples=resamples,
+                ).set_index("score")
                 for name in names:
                     row = table.loc[name]
                     ends.setdefault((task, name, f"bootstrap {kind}"), []).append((row["low"], row["high"]))
             y_true, _, y_prob = sample["binary"]
-            delong = comparing.auc(y_true, y_prob[:, 1], patients=unit)
+            delong = paired_tests.auc(y_true, y_prob[:, 1], patients=unit)
             ends.setdefault(("binary", "AUC", f"DeLong {kind}"), []).append((delong["low"], delong["high"]))
     found = {}
     for (task, name, kind), pairs in ends.items():
         low, high = np.array(pairs).T
         value = true[task][name]
         entry = found.setdefault(task, {}).setdefault(name, {"true": round(value, 4)})
-        entry[kind] = {"covered": round(float(np.mean((low <= value) & (value <= high))), 4),
-                       "width": round(float(np.mean(high - low)), 4)}
+        entry[kind] = {
+            "covered": round(float(np.mean((low <= value) & (value <= high))), 4),
+            "width": round(float(np.mean(high - low)), 4),
+        }
     return {"scores": found}
 
 
 def timing(seed, rounds=5):
     """Seconds of processor time of 2,000 resamples of 355 cases, all scores together; the best round."""
     sample, patients = draw(np.random.default_rng(seed), *SETTINGS["250 patients"])
-    found = {"resamples": intervals.RESAMPLES, "cases": len(patients)}
+    found = {"resamples": bootstrap.RESAMPLES, "cases": len(patients)}
     for task in SCORES:
         spent = []
         for _ in range(rounds):
             start = time.process_time()
-            table = intervals.score_intervals(
-                *sample[task], patients=patients, task=task, average=metrics.AVERAGES, seed=seed)
+            table = bootstrap.score_intervals(
+                *sample[task], patients=patients, task=task, average=classification.AVERAGES, seed=seed
+            )
             spent.append(time.process_time() - start)
         found[task] = {"scores": len(table), "seconds": round(min(spent), 3)}
         print(f"{task}: {len(table)} scores in {min(spent):.3f} s")
@@ -150,8 +163,10 @@ def show(name, found):
     print(f"\n{name:36}{'true':>8}" + "".join(f"{kind:>26}" for kind in kinds))
     for task, scores in found["scores"].items():
         for score, entry in scores.items():
-            cells = (f"{entry[kind]['covered']:.3f} ({entry[kind]['width']:.3f})" if kind in entry else ""
-                     for kind in kinds)
+            cells = (
+                f"{entry[kind]['covered']:.3f} ({entry[kind]['width']:.3f})" if kind in entry else ""
+                for kind in kinds
+            )
             print(f"{task + ', ' + score:36}{entry['true']:8.3f}" + "".join(f"{cell:>26}" for cell in cells))
 
 

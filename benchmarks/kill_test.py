@@ -23,12 +23,17 @@ os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
 
 import numpy as np
 
-from lungcls import board, jobs, recipe
-from lungcls.cohort import Cohort, save
+from lungcls.cohorts.cohort import Cohort, save
+from lungcls.runs import planning, progress, training
 
 WANTED = {
-    "task": "binary", "view": "nodule", "model": "mobilenet", "stage": "transfer_learning", "weights": "none",
-    "profile": "smoke", "overrides": {"crop": 32, "epochs": 8, "patience": 7, "batch_size": 16, "copies": 2},
+    "task": "binary",
+    "view": "nodule",
+    "model": "mobilenet",
+    "stage": "transfer_learning",
+    "weights": "none",
+    "profile": "smoke",
+    "overrides": {"crop": 32, "epochs": 8, "patience": 7, "batch_size": 16, "copies": 2},
 }
 # Where the process dies: the function in whose k-th call, and the largest k.
 MOMENTS = {"features": 6, "epoch": 40, "checkpoint": 8, "save": 1}
@@ -36,13 +41,13 @@ MOMENTS = {"features": 6, "epoch": 40, "checkpoint": 8, "save": 1}
 CHILD = """
 import os, signal, sys
 import numpy as np
-from lungcls import jobs, recipe
+from lungcls.runs import planning, training
 moment, at, cohort, store = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-from lungcls.backend import import_keras
+from lungcls.models.backend import import_keras
 import_keras()
-from lungcls import features, fitting
+from lungcls.runs import features
 owner, name = {{"features": (features, "augment"), "epoch": (features.Variants, "__call__"),
-               "checkpoint": (np, "savez"), "save": (recipe, "write_model")}}[moment]
+               "checkpoint": (np, "savez"), "save": (training, "write_model")}}[moment]
 calls, real = [], getattr(owner, name)
 
 def die_in(*args, **options):
@@ -54,7 +59,7 @@ def die_in(*args, **options):
     return real(*args, **options)
 
 setattr(owner, name, die_in)
-recipe.train(jobs.prepare(cohort, store=store, **{wanted!r}))
+training.train(planning.prepare(cohort, store=store, **{wanted!r}))
 """
 
 
@@ -66,8 +71,13 @@ def make_cohort(folder, n=120):
     scores = 1 + np.arange(n) % 5
     images = rng.integers(0, 200, (n, 40, 40)).astype(np.int16)
     images[scores >= 4, 10:30, 10:30] += 60
-    table = pd.DataFrame({"case_id": [f"pat{i}" for i in range(n)],
-                          "patient_id": [f"P{i // 2}" for i in range(n)], "malignancy": scores})
+    table = pd.DataFrame(
+        {
+            "case_id": [f"pat{i}" for i in range(n)],
+            "patient_id": [f"P{i // 2}" for i in range(n)],
+            "malignancy": scores,
+        }
+    )
     return save(Cohort(table, {"nodule": images}, {}, {"name": "noise"}), folder)
 
 
@@ -75,15 +85,16 @@ def kill_once(folder, cohort, moment, at):
     """Kill a run at one moment, take it up again; return the run and what had been kept."""
     store = folder / f"{moment}-{at}"
     code = CHILD.format(wanted=WANTED)
-    ran = subprocess.run([sys.executable, "-c", code, moment, str(at), str(cohort), str(store)],
-                         capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, moment, str(at), str(cohort), str(store)], capture_output=True, text=True
+    )
     if ran.returncode != -signal.SIGKILL:
         raise SystemExit(f"{moment} {at}: the process was not killed: {ran.stderr[-2000:]}")
-    job = jobs.prepare(cohort, store=store, **WANTED)
+    job = planning.prepare(cohort, store=store, **WANTED)
     if job.folder.exists():
         raise SystemExit(f"{moment} {at}: half a run is there")
-    kept = board.epochs_kept(job)
-    return recipe.train(job), kept
+    kept = progress.epochs_kept(job)
+    return training.train(job), kept
 
 
 def main():
@@ -96,18 +107,24 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cohort = make_cohort(folder / "cohort")
-        peace = recipe.train(jobs.prepare(cohort, store=folder / "peace", **WANTED))
+        peace = training.train(planning.prepare(cohort, store=folder / "peace", **WANTED))
         for i in range(args.kills):
             moment = list(MOMENTS)[i % len(MOMENTS)]
             at = rng.randint(1, MOMENTS[moment])
             run, kept = kill_once(folder / str(i), cohort, moment, at)
-            same = all((run.folder / file).read_bytes() == (peace.folder / file).read_bytes()
-                       for file in ("predictions.csv", "history.csv", "config.json"))
+            same = all(
+                (run.folder / file).read_bytes() == (peace.folder / file).read_bytes()
+                for file in ("predictions.csv", "history.csv", "config.json")
+            )
             resumed = run.environment["resumed_after"]
-            killed.append({"moment": moment, "call": at, "epochs_kept": kept, "resumed_after": resumed,
-                           "same": same})
-            print(f"{i + 1:>3} {moment:<11} call {at:<3} kept {kept} epochs, resumed after {resumed}, "
-                  f"{'same' if same else 'DIFFERS'}", flush=True)
+            killed.append(
+                {"moment": moment, "call": at, "epochs_kept": kept, "resumed_after": resumed, "same": same}
+            )
+            print(
+                f"{i + 1:>3} {moment:<11} call {at:<3} kept {kept} epochs, resumed after {resumed}, "
+                f"{'same' if same else 'DIFFERS'}",
+                flush=True,
+            )
     well = all(row["same"] and row["resumed_after"] == row["epochs_kept"] for row in killed)
     if args.out:
         args.out.write_text(json.dumps({"killed": killed, "passed": well}, indent=1) + "\n", encoding="utf-8")

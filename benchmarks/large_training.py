@@ -11,7 +11,6 @@ The preprocessed images alone are 6.6 GB for 100,000 cases of 128 x 128. Limit: 
 import argparse
 import json
 from pathlib import Path
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from lungcls.cohort import write_table
+from lungcls.cohorts.cohort import write_table
 from lungcls.files import whole_folder
 
 SIDE, CHUNK, LIMIT = 128, 1000, 4e9
@@ -29,16 +28,18 @@ SIDE, CHUNK, LIMIT = 128, 1000, 4e9
 def write_large(folder, cases):
     """Write a cohort of noise, 1,000 images at a time."""
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({
-        "case_id": [f"pat{i}" for i in range(cases)],
-        "patient_id": [f"LIDC-IDRI-{i // 3:06d}" for i in range(cases)],
-        "malignancy": rng.integers(1, 6, cases),
-    })
+    table = pd.DataFrame(
+        {
+            "case_id": [f"pat{i}" for i in range(cases)],
+            "patient_id": [f"LIDC-IDRI-{i // 3:06d}" for i in range(cases)],
+            "malignancy": rng.integers(1, 6, cases),
+        }
+    )
     with whole_folder(folder) as scratch:
         images = np.lib.format.open_memmap(scratch / "context.npy", "w+", np.uint8, (cases, SIDE, SIDE))
         noise = rng.integers(0, 256, (CHUNK, SIDE, SIDE), dtype=np.uint8)
         for first in range(0, cases, CHUNK):
-            images[first:first + CHUNK] = np.roll(noise, first, axis=2)[: cases - first]
+            images[first : first + CHUNK] = np.roll(noise, first, axis=2)[: cases - first]
         images.flush()
         write_table(scratch, table, {"name": "large"})
 
@@ -67,16 +68,41 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         cohort, store = Path(folder) / "cohort", Path(folder) / "runs"
         write_large(cohort, args.cases)
-        command = [sys.executable, "-m", "lungcls.cli", "train", "--cohort", str(cohort), "--runs", str(store)]
+        command = [
+            sys.executable,
+            "-m",
+            "lungcls.cli",
+            "train",
+            "--cohort",
+            str(cohort),
+            "--runs",
+            str(store),
+        ]
         command += ["--task", "multiclass", "--view", "context", "--model", "cnn", "--stage", "scratch"]
-        command += ["--profile", "full", "--set", "epochs=1", "--set", "patience=0", "--set", "filters=4-8-8-8"]
+        command += [
+            "--profile",
+            "full",
+            "--set",
+            "epochs=1",
+            "--set",
+            "patience=0",
+            "--set",
+            "filters=4-8-8-8",
+        ]
         seconds, own, resident = watch(command)
         images = sum(path.stat().st_size for path in (store / ".cache" / "images").glob("*.npy"))
-    found = {"cases": args.cases, "seconds": round(seconds, 1), "images_bytes": images,
-             "peak_own_bytes": own, "peak_resident_bytes": resident}
+    found = {
+        "cases": args.cases,
+        "seconds": round(seconds, 1),
+        "images_bytes": images,
+        "peak_own_bytes": own,
+        "peak_resident_bytes": resident,
+    }
     print(json.dumps(found, indent=1))
-    print(f"peak {resident / 1e9:.2f} GB with pages of files, {own / 1e9:.2f} GB without: "
-          f"{'met' if resident < LIMIT else 'NOT met'} (below {LIMIT / 1e9:g} GB)")
+    print(
+        f"peak {resident / 1e9:.2f} GB with pages of files, {own / 1e9:.2f} GB without: "
+        f"{'met' if resident < LIMIT else 'NOT met'} (below {LIMIT / 1e9:g} GB)"
+    )
     if args.out:
         Path(args.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

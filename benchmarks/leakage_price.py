@@ -25,10 +25,9 @@ import time
 
 import numpy as np
 
-from lungcls import cohort as cohorts
-from lungcls import comparing, metrics, splitting
-from lungcls.cohort import to_binary
-from lungcls.report import reported
+from lungcls.cohorts import cohort as cohorts, splits
+from lungcls.metrics import classification, paired_tests
+from lungcls.report.printed import quoted
 
 TEST_SHARE = 0.1  # the report's tables fit 237 of 2,363
 PENALTY = 0.01  # C of the logistic regression on standardised features, fixed beforehand
@@ -52,16 +51,21 @@ def main():
     chosen = {name: logistic[name] for name in ("diameter alone", "frozen features, context")}
     chosen["nearest windows, context"] = (inputs["frozen features, context"], fit_nearest)
     chosen["patient's other labels"] = (patients, fit_patient)
-    found = {"cohort": cohort.name, "cases": len(cohort),
-             "patients": int(cohort.cases["patient_id"].nunique()), "penalty": PENALTY}  # fmt: skip
+    found = {
+        "cohort": cohort.name,
+        "cases": len(cohort),
+        "patients": int(cohort.cases["patient_id"].nunique()),
+        "penalty": PENALTY,
+    }
     out = Path(options.out)
     if options.cnn:  # slow: kept apart, and added to what is there
         found = json.loads(out.read_text(encoding="utf-8"))
         network = {"small network, context": (centre(cohort.views["context"][:]), fit_network)}
         found["price"]["network"] = price(cohort, network, matched, draws=options.cnn)
     else:
-        found["price"] = {design.__name__: price(cohort, chosen, design, draws=options.draws)
-                          for design in (matched, plain)}  # fmt: skip
+        found["price"] = {
+            design.__name__: price(cohort, chosen, design, draws=options.draws) for design in (matched, plain)
+        }
         found["protocol"] = protocol(cohort, logistic, draws=2 * options.draws)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -82,13 +86,15 @@ def _options():
 
 def frozen_features(cohort, view, options):
     """Pooled features of MobileNet for every case, computed once."""
-    from lungcls.backend import import_keras
+    from lungcls.models.backend import import_keras
 
     import_keras()
-    from lungcls import blocks, features, models, preprocessing
+    from lungcls.models import backbones, blocks
+    from lungcls.preprocessing import pipelines
+    from lungcls.runs import features
 
-    images = preprocessing.preprocess(cohort.views[view], view, size=128)
-    model = models.transfer("mobilenet", image_size=128, task="binary", weights=options.weights)
+    images = pipelines.preprocess(cohort.views[view], view, size=128)
+    model = backbones.transfer("mobilenet", image_size=128, task="binary", weights=options.weights)
     trunk, _ = blocks.split(model, "head")
     rows = np.arange(len(images))
     return np.array(features.cached(trunk, images, rows, folder=options.cache, progress=True))
@@ -182,10 +188,12 @@ def price(cohort, predictors, design, *, draws):
         first, second = np.array(pairs).T
         row = {"predictor": name, "task": task, "score": score}
         row |= {"with": first.mean(), "without": second.mean()}
-        row |= comparing.corrected_interval(first - second, n_train=n_train, n_test=n_test)
+        row |= paired_tests.corrected_interval(first - second, n_train=n_train, n_test=n_test)
         found["scores"].append({key: _rounded(value) for key, value in row.items()})
-        text = ("with {with:.4f} without {without:.4f} difference {difference:+.4f} [{low:+.4f}, {high:+.4f}] "
-                "p {p:.3f}").format(**row)  # fmt: skip
+        text = (
+            "with {with:.4f} without {without:.4f} difference {difference:+.4f} [{low:+.4f}, {high:+.4f}] "
+            "p {p:.3f}"
+        ).format(**row)
         print(f"{name:26} {task:10} {score:26} {text}", flush=True)
     return found
 
@@ -194,35 +202,55 @@ def protocol(cohort, predictors, *, draws):
     """Score predictors under the report's split, and place the printed values among the draws."""
     cases, values, shared = cohort.cases, {}, []
     for seed in range(draws):
-        table = splitting.split(cases, protocol="report", seed=seed,
-                                shares=(1 - 2 * TEST_SHARE, TEST_SHARE, TEST_SHARE))  # fmt: skip
+        table = splits.split(
+            cases, protocol="report", seed=seed, shares=(1 - 2 * TEST_SHARE, TEST_SHARE, TEST_SHARE)
+        )
         train, test = (np.flatnonzero(table["split"] == part) for part in ("train", "test"))
-        shared.append(splitting.shared_patients(cases, table).loc["test", "share"])
+        shared.append(splits.shared_patients(cases, table).loc["test", "share"])
         for name, (x, fit) in predictors.items():
             for task in PRINTED:
                 scores = scored(x, cohort.labels(task), train, test, task, fit, seed)
                 for score in PRINTED_SCORES:
                     values.setdefault((name, task, score), []).append(scores[score])
-    printed = reported.main_results()
-    found = {"draws": draws, "train": len(train), "test": len(test), "scores": [],
-             "shared": {"mean": _rounded(np.mean(shared)), "least": _rounded(min(shared)),
-                        "most": _rounded(max(shared))}}  # fmt: skip
+    printed = quoted.main_results()
+    found = {
+        "draws": draws,
+        "train": len(train),
+        "test": len(test),
+        "scores": [],
+        "shared": {
+            "mean": _rounded(np.mean(shared)),
+            "least": _rounded(min(shared)),
+            "most": _rounded(max(shared)),
+        },
+    }
     for (name, task, score), drawn in values.items():
         value = printed.loc[PRINTED[task], PRINTED_SCORES[score]] / 100
         low, high = np.quantile(drawn, [0.025, 0.975])
-        row = {"predictor": name, "task": task, "score": score, "printed": value, "mean": np.mean(drawn),
-               "low": low, "high": high, "share below printed": np.mean(np.array(drawn) < value)}  # fmt: skip
+        row = {
+            "predictor": name,
+            "task": task,
+            "score": score,
+            "printed": value,
+            "mean": np.mean(drawn),
+            "low": low,
+            "high": high,
+            "share below printed": np.mean(np.array(drawn) < value),
+        }
         found["scores"].append({key: _rounded(value) for key, value in row.items()})
-        print(f"{name:26} {task:10} {score:21} printed {value:.4f}, draws {row['mean']:.4f} "
-              f"[{low:.4f}, {high:.4f}], share below {row['share below printed']:.2f}", flush=True)
+        print(
+            f"{name:26} {task:10} {score:21} printed {value:.4f}, draws {row['mean']:.4f} "
+            f"[{low:.4f}, {high:.4f}], share below {row['share below printed']:.2f}",
+            flush=True,
+        )
     return found
 
 
 def scored(x, y, train, test, task, fit, seed):
     """Train, predict and score."""
     y_prob = fit(x[train], y[train], x[test], task, seed)
-    y_pred = np.array(metrics.LABELS[task])[y_prob.argmax(axis=1)]
-    return metrics.scores(y[test], y_pred, y_prob, task=task, average=("weighted", "per_class"))
+    y_pred = np.array(classification.LABELS[task])[y_prob.argmax(axis=1)]
+    return classification.scores(y[test], y_pred, y_prob, task=task, average=("weighted", "per_class"))
 
 
 def _rounded(value):
@@ -247,35 +275,40 @@ def fit_nearest(x, y, x_test, task, seed, *, k=5):
     """Shares of the classes among the k training cases nearest by cosine."""
     unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, x_test)]
     near = np.argsort(-unit[1] @ unit[0].T, axis=1)[:, :k]
-    return (y[near][:, :, None] == metrics.LABELS[task]).mean(axis=1)
+    return (y[near][:, :, None] == classification.LABELS[task]).mean(axis=1)
 
 
 def fit_patient(x, y, x_test, task, seed):
     """Shares of the classes among the patient's training cases, and two cases' worth of all."""
-    of_all = (y[:, None] == metrics.LABELS[task]).mean(axis=0)
-    counts = np.array([(y[x[:, 0] == patient][:, None] == metrics.LABELS[task]).sum(axis=0)
-                       for patient in x_test[:, 0]])  # fmt: skip
+    of_all = (y[:, None] == classification.LABELS[task]).mean(axis=0)
+    counts = np.array(
+        [
+            (y[x[:, 0] == patient][:, None] == classification.LABELS[task]).sum(axis=0)
+            for patient in x_test[:, 0]
+        ]
+    )
     return (counts + 2 * of_all) / (counts.sum(axis=1, keepdims=True) + 2)
 
 
 def fit_network(x, y, x_test, task, seed):
     """The report's small network on the centre of the window, with flips."""
-    from lungcls.backend import import_keras
+    from lungcls.models.backend import import_keras
 
     keras = import_keras()
-    from lungcls import models, training
+    from lungcls.models import networks
+    from lungcls.runs import stages
 
     keras.backend.clear_session()
-    model = models.cnn(image_size=PIXELS, task=task, seed=seed)
+    model = networks.cnn(image_size=PIXELS, task=task, seed=seed)
     epochs = 12
     rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * -(-len(x) // 64))
     loss = "binary_crossentropy" if task == "binary" else "categorical_crossentropy"
     model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-3), loss)
-    rng, targets = np.random.default_rng(seed), training.to_targets(y, task)
+    rng, targets = np.random.default_rng(seed), stages.to_targets(y, task)
     for epoch in range(epochs):
         turned = x[:, :, :: rng.choice([-1, 1])][:, :: rng.choice([-1, 1])]
         model.fit(turned, targets, batch_size=64, epochs=epoch + 1, initial_epoch=epoch, verbose=0)
-    return training.predict(model, x_test).astype(float)
+    return stages.predict(model, x_test).astype(float)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
-from lungcls import cohort, explaining, jobs, lime_maps, predicting, recipe, runs
+from lungcls.cohorts import cohort
+from lungcls.explain import explanation, lime
+from lungcls.runs import planning, prediction, store, training
 
 
 class Clock:
@@ -33,6 +35,7 @@ class Clock:
 
 def asked_plainly(model):
     """The network as a user would ask it: in the batches that come, traced before the clock runs."""
+
     def ask(batch):
         y_prob = model.predict_on_batch(batch)
         return np.concatenate([1 - y_prob, y_prob], axis=1) if y_prob.shape[1] == 1 else y_prob
@@ -47,7 +50,8 @@ def plain(ask, image, samples):
 
     colour = np.repeat(image.astype(float), 3, axis=-1)
     return LimeImageExplainer(random_state=0).explain_instance(
-        colour, lambda batch: ask(batch[..., :1].astype(np.float32)), top_labels=1, num_samples=samples)
+        colour, lambda batch: ask(batch[..., :1].astype(np.float32)), top_labels=1, num_samples=samples
+    )
 
 
 def timed(explain, ask, images):
@@ -57,8 +61,12 @@ def timed(explain, ask, images):
         explain(network, image)
     whole = time.perf_counter() - start
     n = len(images)
-    return {"seconds": whole / n, "network": network.seconds / n, "rest": (whole - network.seconds) / n,
-            "batches": network.calls / n}
+    return {
+        "seconds": whole / n,
+        "network": network.seconds / n,
+        "rest": (whole - network.seconds) / n,
+        "batches": network.calls / n,
+    }
 
 
 def main():
@@ -69,16 +77,16 @@ def main():
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--samples", type=int, default=1000)
     args = parser.parse_args()
-    run = runs.find(args.runs or jobs.default_store(), args.run)
-    recipe.fix_threads(run.config["settings"]["threads"])
+    run = store.find(args.runs or planning.default_store(), args.run)
+    training.fix_threads(run.config["settings"]["threads"])
     part = cohort.load(args.cohort).select(np.arange(args.images))
-    images = np.asarray(predicting.images_of(run, part)[np.arange(args.images)])
-    model = predicting.open_model(run)
-    ask = explaining.predictor(model)
+    images = np.asarray(prediction.images_of(run, part)[np.arange(args.images)])
+    model = prediction.open_model(run)
+    ask = explanation.predictor(model)
     ask(images)  # traces the network before the clock runs
 
     def ours(network, image):
-        lime_maps.explain(network, image[None], [0], seed=0, samples=args.samples)
+        lime.explain(network, image[None], [0], seed=0, samples=args.samples)
 
     def package(network, image):
         plain(network, image, args.samples)
@@ -88,7 +96,7 @@ def main():
     found["times faster"] = found["package"]["seconds"] / found["ours"]["seconds"]
     parts = found["ours"]
     found["bound by"] = "the network" if parts["network"] > parts["rest"] else "pictures and fit"
-    found["pieces"] = {"ours": int(lime_maps.segment(images[0, ..., 0]).max()) + 1}
+    found["pieces"] = {"ours": int(lime.segment(images[0, ..., 0]).max()) + 1}
     print(json.dumps(found, indent=1))
 
 

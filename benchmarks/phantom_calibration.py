@@ -18,8 +18,9 @@ import time
 
 import numpy as np
 
-from lungcls import cohort as cohorts, comparing
-from lungcls.sources import phantom
+from lungcls.cohorts import cohort as cohorts
+from lungcls.metrics import paired_tests
+from lungcls.sources.phantom import making
 
 FOLDS = 5
 PIXELS = 48  # side of the network's input: the centre of the window
@@ -37,7 +38,7 @@ def main():
         real = real.select(np.random.default_rng(0).permutation(len(real))[: options.cases])
     folder = Path(options.phantom or out / "phantom")
     if not folder.exists():
-        phantom.make(folder, cases=list(real.cases["case_id"]), seed=options.seed, views=("context",))
+        making.make(folder, cases=list(real.cases["case_id"]), seed=options.seed, views=("context",))
     twin = cohorts.load(folder).select(list(real.cases["case_id"]))
     windows = {"phantom": stretch(twin.views["context"][:]), "real": stretch(real.views["context"][:])}
     masks = {"phantom": twin.masks["context"][:] > 0, "real": real.masks["context"][:] > 0}
@@ -107,7 +108,9 @@ def appearance(images, masks, marked):
         "noise in quiet lung, lower quartile": np.quantile(grain, 0.25),
         "noise in quiet lung, median": np.median(grain),
         "noise in quiet lung, upper quartile": np.quantile(grain, 0.75),
-        "noise frequency, mean (cycles a pixel)": float((spectrum * (np.arange(len(spectrum)) + 0.5)).sum() / 16),
+        "noise frequency, mean (cycles a pixel)": float(
+            (spectrum * (np.arange(len(spectrum)) + 0.5)).sum() / 16
+        ),
         "nodule contrast, lower quartile": np.nanquantile(contrast, 0.25),
         "nodule contrast, median": np.nanmedian(contrast),
         "nodule contrast, upper quartile": np.nanquantile(contrast, 0.75),
@@ -123,7 +126,7 @@ def quiet_lung(image, side=16):
     """The least uneven square of lung: dark, but not the padding outside the patient."""
     tiles = image[: 128 // side * side, : 128 // side * side].reshape(128 // side, side, -1, side)
     tiles = tiles.swapaxes(1, 2).reshape(-1, side, side)
-    middle = ((np.arange(8) > 1) & (np.arange(8) < 6))  # the rim may lie outside the body
+    middle = (np.arange(8) > 1) & (np.arange(8) < 6)  # the rim may lie outside the body
     tiles = tiles[np.outer(middle, middle).ravel()]
     dark = tiles.mean(axis=(1, 2)) < np.quantile(image, 0.5) + 0.02
     tiles = tiles[dark] if dark.any() else tiles
@@ -219,7 +222,7 @@ def networks(windows, cases, *, epochs, seed):
         for kind in ("mean of folds", "pooled"):
             twin[f"{kind}, less real"] = round(twin[kind] - table["real to real"][band][kind], 4)
         both = (y_prob[name, name][inside] for name in ("phantom", "real"))
-        less = comparing.compare_auc(y_true[inside], *both, patients=groups[inside])
+        less = paired_tests.compare_auc(y_true[inside], *both, patients=groups[inside])
         twin["95 % interval"] = [round(less[end], 4) for end in ("low", "high")]
     return {"auc": table, "telling apart": round(auc(sources, apart), 4), "epochs": epochs, "pixels": PIXELS}
 
@@ -238,7 +241,12 @@ def fit(images, y_true, *, epochs, seed):
     layers = keras.layers
     inputs = x = keras.Input(images.shape[1:])
     x = layers.RandomFlip(seed=seed)(x)
-    for filters, size, strides, pooled in ((16, 5, 2, False), (32, 3, 1, True), (64, 3, 1, True), (64, 3, 1, False)):
+    for filters, size, strides, pooled in (
+        (16, 5, 2, False),
+        (32, 3, 1, True),
+        (64, 3, 1, True),
+        (64, 3, 1, False),
+    ):
         x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.MaxPooling2D()(x) if pooled else x
@@ -293,13 +301,20 @@ def print_networks(found):
         cells = (f"{bands[band]['mean of folds']:.3f} ({bands[band]['pooled']:.3f})" for band in BANDS)
         print(f"{pair:32}" + "".join(f"{cell:>18}" for cell in cells))
     phantom_auc = found["auc"]["phantom to phantom"]
-    less = {kind: [phantom_auc[band][f"{kind}, less real"] for band in BANDS] for kind in ("mean of folds", "pooled")}
+    less = {
+        kind: [phantom_auc[band][f"{kind}, less real"] for band in BANDS]
+        for kind in ("mean of folds", "pooled")
+    }
     cells = (f"{folds:+.3f} ({pooled:+.3f})" for folds, pooled in zip(*less.values()))
     print(f"{'phantom less real':32}" + "".join(f"{cell:>18}" for cell in cells))
     ends = ("[{:+.3f}, {:+.3f}]".format(*phantom_auc[band]["95 % interval"]) for band in BANDS)
     print(f"{'95 % interval, pooled':32}" + "".join(f"{end:>18}" for end in ends))
     met = all(abs(gap) <= LIMITS[band] for gaps in less.values() for gap, band in zip(gaps, BANDS))
-    print(f"{'allowed':32}" + "".join(f"{LIMITS[band]:18.2f}" for band in BANDS) + ("   met both ways" if met else "   NOT met"))
+    print(
+        f"{'allowed':32}"
+        + "".join(f"{LIMITS[band]:18.2f}" for band in BANDS)
+        + ("   met both ways" if met else "   NOT met")
+    )
     print(f"telling phantom from real: AUC {found['telling apart']:.3f}")
 
 

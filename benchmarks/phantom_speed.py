@@ -13,15 +13,15 @@ from pathlib import Path
 import tempfile
 import time
 
-from lungcls import cohort as cohorts
-from lungcls.sources import phantom, views
-from lungcls.sources.phantom import anatomy, nodule, readers, scanner
+from lungcls.cohorts import cohort as cohorts
+from lungcls.sources import views
+from lungcls.sources.phantom import anatomy, characteristics, making, nodule, scanner
 
 STEPS = {
     "anatomy, a patient": (anatomy, "draw"),
     "anatomy, a slice": (anatomy, "render"),
     "nodule": (nodule, "add"),
-    "readers": (readers, "rendered_characteristics"),
+    "readers": (characteristics, "rendered_characteristics"),
     "scanner": (scanner, "scan"),
     "views": (views, "cut"),
     "loading": (cohorts, "load"),
@@ -33,18 +33,25 @@ def main():
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--out", help="JSON file for the numbers")
     options = parser.parse_args()
-    phantom.report_cases()  # read once a process, whatever the number of cases
+    making.report_cases()  # read once a process, whatever the number of cases
     with tempfile.TemporaryDirectory() as folder, timed(STEPS) as spent:
         start, wall = time.process_time(), time.perf_counter()
-        phantom.make(Path(folder) / "c", cases=options.cases, seed=0, jobs=1, progress=False)
+        making.make(Path(folder) / "c", cases=options.cases, seed=0, jobs=1, progress=False)
         total, wall = time.process_time() - start, time.perf_counter() - wall
     spent["writing and the rest"] = total - sum(spent.values())
-    print(f"{options.cases} cases, all views, one process: {total:.1f} s, {options.cases / total:.1f} slices/s")
+    print(
+        f"{options.cases} cases, all views, one process: {total:.1f} s, {options.cases / total:.1f} slices/s"
+    )
     print(f"  (by the clock {wall:.1f} s, {options.cases / wall:.1f} slices/s)")
     for step, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"  {step:22}{1000 * seconds / options.cases:8.1f} ms a slice{100 * seconds / total:7.1f} %")
     if options.out:
-        numbers = {"cases": options.cases, "processor_seconds": round(total, 2), "seconds": round(wall, 2), "ms_a_slice": {}}
+        numbers = {
+            "cases": options.cases,
+            "processor_seconds": round(total, 2),
+            "seconds": round(wall, 2),
+            "ms_a_slice": {},
+        }
         numbers["ms_a_slice"] = {step: round(1000 * s / options.cases, 2) for step, s in spent.items()}
         Path(options.out).write_text(json.dumps(numbers, indent=1) + "\n")
 

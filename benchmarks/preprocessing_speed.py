@@ -18,7 +18,7 @@ import numpy as np
 from skimage.exposure import adjust_sigmoid
 from skimage.transform import resize
 
-from lungcls.preprocessing import preprocess
+from lungcls.preprocessing.pipelines import preprocess
 
 SIDES = {"nodule": 128, "full_slice": 512}
 SIZES = (128, 64, 32)
@@ -58,8 +58,10 @@ def best_times(rounds, images, view, size):
     """Processor seconds of the loop and of `preprocess`, in turn."""
     times = {"loop": [], "lungcls": []}
     for _ in range(rounds):
-        for name, run in (("loop", lambda: looped(images, view, size)),
-                          ("lungcls", lambda: preprocess(images, view, size=size))):  # fmt: skip
+        for name, run in (
+            ("loop", lambda: looped(images, view, size)),
+            ("lungcls", lambda: preprocess(images, view, size=size)),
+        ):
             start = time.process_time()
             run()
             times[name].append(time.process_time() - start)

@@ -33,15 +33,31 @@ def main():
         return print(json.dumps(measure(options.one[0], int(options.one[1]), options)))
     rows = []
     print(f"{options.queries} queries among {options.cases} cases, {NEIGHBOURS} nearest, one thread")
-    print(f"{'network':16}{'numbers':>8}{'who':>14}{'seconds':>9}{'processor s':>12}{'embeddings MB':>14}{'search MB':>10}")
+    print(
+        f"{'network':16}{'numbers':>8}{'who':>14}{'seconds':>9}{'processor s':>12}{'embeddings MB':>14}{'search MB':>10}"
+    )
     for network, length in LENGTHS.items():
         for who in ("lungcls", "scikit-learn"):
-            command = [sys.executable, __file__, "--one", who, str(length), "--cases", str(options.cases),
-                       "--queries", str(options.queries), "--rounds", str(options.rounds)]  # fmt: skip
+            command = [
+                sys.executable,
+                __file__,
+                "--one",
+                who,
+                str(length),
+                "--cases",
+                str(options.cases),
+                "--queries",
+                str(options.queries),
+                "--rounds",
+                str(options.rounds),
+            ]
             found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
             rows.append({"network": network, "numbers": length, "who": who, **found})
-            print(f"{network:16}{length:8}{who:>14}{found['seconds']:9.2f}{found['processor_seconds']:12.2f}"
-                  f"{found['embeddings_mb']:14.0f}{found['search_mb']:10.0f}", flush=True)  # fmt: skip
+            print(
+                f"{network:16}{length:8}{who:>14}{found['seconds']:9.2f}{found['processor_seconds']:12.2f}"
+                f"{found['embeddings_mb']:14.0f}{found['search_mb']:10.0f}",
+                flush=True,
+            )
         same = len({row["answers"] for row in rows[-2:]}) == 1
         print(f"{'':16}{'':8}{'same answers' if same else 'other answers':>14}")
     if options.out:
@@ -65,18 +81,28 @@ def measure(who, length, options):
     tracemalloc.start()  # slows down a little: apart from the timing
     rows = find(queries)
     peak = tracemalloc.get_traced_memory()[1]
-    return {"seconds": wall, "processor_seconds": processor, "embeddings_mb": gallery.nbytes / 1e6,
-            "search_mb": peak / 1e6, "answers": int((rows * np.arange(1, NEIGHBOURS + 1)).sum())}
+    return {
+        "seconds": wall,
+        "processor_seconds": processor,
+        "embeddings_mb": gallery.nbytes / 1e6,
+        "search_mb": peak / 1e6,
+        "answers": int((rows * np.arange(1, NEIGHBOURS + 1)).sum()),
+    }
 
 
 def searcher(who, gallery):
     """A function from queries to the rows of their nearest cases."""
     if who == "lungcls":
-        from lungcls import retrieval
+        from lungcls.explain import retrieval
 
         patients = np.arange(len(gallery)) // 3
-        return lambda queries: retrieval.search(queries, gallery, k=NEIGHBOURS, gallery_patients=patients,
-                                                query_patients=-np.ones(len(queries), int))[0]  # fmt: skip
+        return lambda queries: retrieval.search(
+            queries,
+            gallery,
+            k=NEIGHBOURS,
+            gallery_patients=patients,
+            query_patients=-np.ones(len(queries), int),
+        )[0]
     from sklearn.neighbors import NearestNeighbors
 
     fitted = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine", algorithm="brute").fit(gallery)

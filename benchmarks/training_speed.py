@@ -16,7 +16,10 @@ import time
 import keras
 import numpy as np
 
-from lungcls import balancing, cohort, models, preprocessing, settings, study, training
+from lungcls.cohorts import cohort
+from lungcls.models import backbones
+from lungcls.preprocessing import balancing, pipelines
+from lungcls.runs import grid, settings, stages
 
 RATES = {"transfer_learning": 1e-3, "fine_tuning": 1e-4}
 
@@ -26,7 +29,7 @@ def data(args):
     source = cohort.load(args.cohort)
     chosen = np.random.default_rng(0).permutation(len(source))[: args.cases]
     part = source.select(chosen)
-    images = preprocessing.preprocess(part.views[args.view], args.view, size=args.image_size)
+    images = pipelines.preprocess(part.views[args.view], args.view, size=args.image_size)
     rows = np.arange(len(chosen))
     return images, part.labels("binary"), rows[rows % 5 > 0], rows[rows % 5 == 0]
 
@@ -34,7 +37,7 @@ def data(args):
 def plain(args, images, labels, rows, validation, seed, folder):
     """The plain script: augmentation layers, a nested frozen base, `fit` over the whole network."""
     keras.utils.set_random_seed(seed)
-    name, scaling = models.BACKBONES[args.model]
+    name, scaling = backbones.BACKBONES[args.model]
     layers, times, losses = keras.layers, {}, {}
     start = time.perf_counter()
     shape = (args.image_size, args.image_size)
@@ -56,8 +59,14 @@ def plain(args, images, labels, rows, validation, seed, folder):
         steps = args.epochs * -(-len(rows) // 128)
         schedule = keras.optimizers.schedules.CosineDecay(rate, steps, 0.01)
         model.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-4), "binary_crossentropy")
-        past = model.fit(images[rows], labels[rows], batch_size=128, epochs=args.epochs, verbose=0,
-                         validation_data=(images[validation], labels[validation]))
+        past = model.fit(
+            images[rows],
+            labels[rows],
+            batch_size=128,
+            epochs=args.epochs,
+            verbose=0,
+            validation_data=(images[validation], labels[validation]),
+        )
         model.save(folder / f"plain-{stage}.keras")
         times[stage], losses[stage] = time.perf_counter() - start, past.history["val_loss"]
     return times, losses
@@ -65,9 +74,9 @@ def plain(args, images, labels, rows, validation, seed, folder):
 
 def unfreeze(base, args):
     """Unfreeze the same layers as `blocks.split` does, batch normalisation left out."""
-    from lungcls import blocks
+    from lungcls.models import blocks
 
-    ours = models.transfer(args.model, image_size=args.image_size, task="binary")
+    ours = backbones.transfer(args.model, image_size=args.image_size, task="binary")
     blocks.split(ours, args.upper)
     wanted = {layer.name for layer in ours.layers if layer.trainable}
     base.trainable = True
@@ -81,13 +90,25 @@ def cached(args, images, labels, rows, validation, seed, folder):
     for stage, rate in RATES.items():
         start = time.perf_counter()
         if stage == "transfer_learning":
-            model = models.transfer(args.model, image_size=args.image_size, task="binary",
-                                    weights=args.weights, seed=seed)
-        history, _ = training.train(
-            model, images, labels, task="binary", rows=rows, validation_rows=validation,
-            plan=balancing.plan(labels[rows], "none", seed=seed), cache=folder / "features", seed=seed,
-            unfreeze_from="head" if stage == "transfer_learning" else args.upper, copies=args.copies,
-            epochs=args.epochs, patience=None, learning_rate=rate, checkpoint=folder / f"{stage}.npz",
+            model = backbones.transfer(
+                args.model, image_size=args.image_size, task="binary", weights=args.weights, seed=seed
+            )
+        history, _ = stages.train(
+            model,
+            images,
+            labels,
+            task="binary",
+            rows=rows,
+            validation_rows=validation,
+            plan=balancing.plan(labels[rows], "none", seed=seed),
+            cache=folder / "features",
+            seed=seed,
+            unfreeze_from="head" if stage == "transfer_learning" else args.upper,
+            copies=args.copies,
+            epochs=args.epochs,
+            patience=None,
+            learning_rate=rate,
+            checkpoint=folder / f"{stage}.npz",
         )
         model.save(folder / f"ours-{stage}.keras")
         times[stage] = time.perf_counter() - start
@@ -109,7 +130,7 @@ def main():
     parser.add_argument("--upper", help="block from which fine-tuning trains")
     parser.add_argument("--out", help="JSON file of the figures")
     args = parser.parse_args()
-    args.upper = args.upper or study.settings_of(args.model, "full").unfreeze_from
+    args.upper = args.upper or grid.settings_of(args.model, "full").unfreeze_from
     images, labels, rows, validation = data(args)
     versions = {"keras": keras.__version__, "backend": keras.backend.backend()}
     found = {"settings": vars(args), **versions, "runs": []}
@@ -118,10 +139,20 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 times, losses = way(args, images, labels, rows, validation, seed, Path(folder))
             for stage in RATES:
-                found["runs"].append({"way": way.__name__, "seed": seed, "stage": stage,
-                                      "seconds": times[stage], "val_loss": losses[stage]})
-                print(f"{args.model} {way.__name__:6} seed {seed} {stage:17} {times[stage]:7.1f} s, "
-                      f"validation loss {losses[stage][-1]:.4f}", flush=True)
+                found["runs"].append(
+                    {
+                        "way": way.__name__,
+                        "seed": seed,
+                        "stage": stage,
+                        "seconds": times[stage],
+                        "val_loss": losses[stage],
+                    }
+                )
+                print(
+                    f"{args.model} {way.__name__:6} seed {seed} {stage:17} {times[stage]:7.1f} s, "
+                    f"validation loss {losses[stage][-1]:.4f}",
+                    flush=True,
+                )
             keras.backend.clear_session()
     summary(found)
     if args.out:
@@ -134,15 +165,19 @@ def summary(found):
     The best epoch's network is the one that early stopping keeps.
     """
     for stage in RATES:
-        by = {way: [run for run in found["runs"] if run["way"] == way and run["stage"] == stage]
-              for way in ("plain", "cached")}
+        by = {
+            way: [run for run in found["runs"] if run["way"] == way and run["stage"] == stage]
+            for way in ("plain", "cached")
+        }
         seconds = {way: np.mean([run["seconds"] for run in runs]) for way, runs in by.items()}
         print(f"{stage}: {seconds['plain'] / seconds['cached']:.1f} times as fast")
         for epoch, pick in {"last": lambda losses: losses[-1], "best": min}.items():
             losses = {way: [pick(run["val_loss"]) for run in runs] for way, runs in by.items()}
             spread = np.std(losses["plain"], ddof=1) if len(losses["plain"]) > 1 else float("nan")
-            print(f"  mean validation loss, {epoch} epoch: {np.mean(losses['plain']):.4f} plain "
-                  f"(sd {spread:.4f}), {np.mean(losses['cached']):.4f} cached")
+            print(
+                f"  mean validation loss, {epoch} epoch: {np.mean(losses['plain']):.4f} plain "
+                f"(sd {spread:.4f}), {np.mean(losses['cached']):.4f} cached"
+            )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def cohort():
 @click.option("--jobs", type=int, default=None, help="Processes; by default one a core.")
 def phantom(folder, cases, seed, jobs):
     """Simulate CT slices around real LIDC nodules, into FOLDER."""
-    from lungcls.sources import phantom as source
+    from lungcls.sources.phantom import making as source
 
     show_summary(source.make(folder, cases=cases, seed=seed, jobs=jobs, progress=True))
 
@@ -66,9 +66,9 @@ def lidc_index(folder, jobs):
     With FOLDER, the two tables are written there. Exit code 1 if they differ from the
     shipped ones. Takes minutes.
     """
-    from lungcls.sources import lidc
+    from lungcls.sources import annotations
 
-    same = lidc.rebuild_index(folder, jobs=jobs, progress=True)
+    same = annotations.rebuild_index(folder, jobs=jobs, progress=True)
     for name, equal in same.items():
         click.echo(f"{name}: {'equals' if equal else 'differs from'} the shipped one")
     if not all(same.values()):
@@ -106,7 +106,10 @@ def lidc_images(folder, root, jobs):
 
 def show_problems(made, *, most=20):
     """Print which series are left out, and what else differs from the annotations."""
-    for title, rows in (("left out", made.info["left_out"]), ("used, but not as annotated", made.info["notes"])):
+    for title, rows in (
+        ("left out", made.info["left_out"]),
+        ("used, but not as annotated", made.info["notes"]),
+    ):
         if not rows:
             continue
         cases = sum(len(row.get("cases", ())) for row in rows)
@@ -135,7 +138,7 @@ def images(csv, folder, no_labels):
 @click.option("--no-labels", is_flag=True, help="Do without malignancy: a cohort to predict on.")
 def check(folder, task, no_labels):
     """Check the cohort in FOLDER: its table, shapes, types and every pixel."""
-    from lungcls import cohort as cohorts
+    from lungcls.cohorts import cohort as cohorts
 
     loaded = cohorts.load(folder, labels=not no_labels)
     if task:
@@ -153,12 +156,10 @@ def audit(folder, split):
     A case may stand in several rows of SPLIT: the table then lists examples, as they are
     after balancing. Exit code 1 if something leaks.
     """
-    from lungcls import audit as auditor
-    from lungcls import cohort as cohorts
-    from lungcls import splitting
+    from lungcls.cohorts import cohort as cohorts, leakage as auditor, splits
 
     loaded = cohorts.load(folder)
-    table = splitting.load_split(split, loaded.cases, repeats=True)
+    table = splits.load_split(split, loaded.cases, repeats=True)
     findings = auditor.audit(loaded, table)
     show_findings(findings)
     if (findings["verdict"] == "found").any():
@@ -170,8 +171,9 @@ def show_findings(findings):
     open_rows = findings[findings["verdict"] != "clean"]
     for row in open_rows.itertuples(index=False):
         counted = f"{row.count} of {row.of}" if row.verdict == "found" else ""
-        click.echo(f"{row.verdict:<12} {row.check:<31} {row.view:<11} {row.parts:<17} {counted:<13} "
-                   f"{row.examples}")
+        click.echo(
+            f"{row.verdict:<12} {row.check:<31} {row.view:<11} {row.parts:<17} {counted:<13} {row.examples}"
+        )
     for check in findings["check"].unique():
         if check not in set(open_rows["check"]):
             click.echo(f"{'clean':<12} {check}")
@@ -181,8 +183,12 @@ def show_findings(findings):
 
 STORE = click.option("--runs", "store", type=FOLDER, help="Where runs live; by default in the user's cache.")
 COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
-WEIGHTS = click.option("--weights", default="imagenet", show_default=True,
-                       help="imagenet, none, a file, or a folder of files named by backbone.")
+WEIGHTS = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="imagenet, none, a file, or a folder of files named by backbone.",
+)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
@@ -190,8 +196,11 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 
 @main.command()
 @COHORT
-@click.option("--recipe", "named", help="best-binary or best-multiclass: our best model, in place of task, "
-              "view, model and stage.")
+@click.option(
+    "--recipe",
+    "named",
+    help="best-binary or best-multiclass: our best model, in place of task, view, model and stage.",
+)
 @click.option("--task", help="binary or multiclass.")
 @click.option("--view", help="full_slice, nodule or context.")
 @click.option("--model", help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
@@ -204,7 +213,7 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 @STORE
 def train(folder, named, store, pairs, **wanted):
     """Train one run, or say that it is there; an interrupted one goes on."""
-    from lungcls import best, recipe, runs
+    from lungcls.runs import recipes, store as runs, training
 
     plain_warnings()
     job = recipe_job(folder, named, store, pairs, wanted) if named else run_job(folder, store, pairs, wanted)
@@ -213,7 +222,7 @@ def train(folder, named, store, pairs, **wanted):
     else:
         for name, why in runs.earlier(job.store, job.config).items():
             click.echo(f"{name} is another run: {'; '.join(why)}")
-    show_run((best if named else recipe).train(job, progress=True))
+    show_run((recipes if named else training).train(job, progress=True))
 
 
 RUN_PARTS = ("task", "view", "model", "stage")
@@ -221,25 +230,25 @@ RUN_PARTS = ("task", "view", "model", "stage")
 
 def run_job(folder, store, pairs, wanted):
     """The job of a run that is named part by part."""
-    from lungcls import jobs, settings
+    from lungcls.runs import planning, settings
 
     lacking = [part for part in RUN_PARTS if wanted[part] is None]
     if lacking:
         raise InputError(f"train: found no --{lacking[0]}, expected it, or --recipe")
     wanted["profile"] = wanted["profile"] or "quick"
-    return jobs.prepare(folder, store=store, overrides=settings.parse(pairs), **wanted)
+    return planning.prepare(folder, store=store, overrides=settings.parse(pairs), **wanted)
 
 
 def recipe_job(folder, name, store, pairs, wanted):
     """The job of a run that a recipe names."""
-    from lungcls import best
+    from lungcls.runs import recipes
 
     surplus = [part for part in RUN_PARTS if wanted[part] is not None]
     if surplus:
         raise InputError(f"train: found --{surplus[0]} with --recipe, expected one of the two")
     options = {key: wanted[key] for key in ("weights", "seed", "fold")}
     options["profile"] = wanted["profile"] or "full"
-    return best.prepare(folder, name, overrides=pairs_of(pairs), store=store, **options)
+    return recipes.prepare(folder, name, overrides=pairs_of(pairs), store=store, **options)
 
 
 def pairs_of(texts):
@@ -256,38 +265,42 @@ def pairs_of(texts):
 @PROFILE
 @SEED
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
-@click.option("--group", "groups", multiple=True,
-              type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
-              help="Only this part of the grid; can be repeated. The last is in the profile full only.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
+    help="Only this part of the grid; can be repeated. The last is in the profile full only.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
 @click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
 @SET
 @STORE
 def study(folder, weights, profile, seed, backbone, groups, jobs, record, pairs, store):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
-    from lungcls import cohort as cohorts
-    from lungcls import settings
-    from lungcls import study as maker
+    from lungcls.cohorts import cohort as cohorts
+    from lungcls.runs import grid as maker, settings
 
     plain_warnings()
     overrides = settings.parse(pairs)
     cells = maker.grid(cohorts.load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
-    wanted = maker.plan(folder, cells, profile=profile, weights=weights, seed=seed, overrides=overrides,
-                        store=store)
+    wanted = maker.plan(
+        folder, cells, profile=profile, weights=weights, seed=seed, overrides=overrides, store=store
+    )
     failed = maker.train_all(wanted, jobs=jobs)
     for cell, job in zip(cells, wanted):
         state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
         click.echo(f"{cell.name:<22} {job.id:<58} {state}")
     if record:
-        from lungcls import records
+        from lungcls.runs import recorded
 
         done = [maker.find(job) for job in wanted if job.id not in failed]
         for run in done:
-            records.record(run, record)
+            recorded.record(run, record)
         for task, run in {run.config["task"]: run for run in done}.items():  # they share one split
             split = run.predictions[["case_id", "split"]]
-            records.record_baselines(cohorts.load(folder), split, run.config["split"], record, task=task)
+            recorded.record_baselines(cohorts.load(folder), split, run.config["split"], record, task=task)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -301,15 +314,17 @@ def runs_group():
 @STORE
 def list_runs(store):
     """List the runs with their weights, test scores and state."""
-    from lungcls import jobs, runs
+    from lungcls.runs import planning, store as runs
 
-    store = store or jobs.default_store()
+    store = store or planning.default_store()
     found = runs.list_runs(store)
     for run in found:
         scores, why = runs.scores(run), runs.stale_because(run)
         state = f"stale: {'; '.join(why)}" if why else "up to date"
-        click.echo(f"{run.id:<58} {run.weights:<14} accuracy {scores['accuracy']:.3f}  "
-                   f"F1 (macro) {scores['F1 (macro)']:.3f}  {state}")
+        click.echo(
+            f"{run.id:<58} {run.weights:<14} accuracy {scores['accuracy']:.3f}  "
+            f"F1 (macro) {scores['F1 (macro)']:.3f}  {state}"
+        )
     click.echo(f"{len(found)} runs in {store}")
 
 
@@ -318,9 +333,9 @@ def list_runs(store):
 @STORE
 def show(run, store):
     """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
-    from lungcls import jobs, runs
+    from lungcls.runs import planning, store as runs
 
-    show_run(runs.find(store or jobs.default_store(), run), everything=True)
+    show_run(runs.find(store or planning.default_store(), run), everything=True)
 
 
 @runs_group.command()
@@ -329,13 +344,16 @@ def show(run, store):
 @STORE
 def remove(run, stale, store):
     """Remove a RUN, or all stale ones."""
-    from lungcls import jobs, runs
+    from lungcls.runs import planning, store as runs
 
     if (run is None) != stale:
         raise InputError("runs remove: expected the name of a run, or --stale")
-    store = store or jobs.default_store()
-    chosen = [found for found in runs.list_runs(store) if runs.stale_because(found)] if stale else [
-        runs.find(store, run)]
+    store = store or planning.default_store()
+    chosen = (
+        [found for found in runs.list_runs(store) if runs.stale_because(found)]
+        if stale
+        else [runs.find(store, run)]
+    )
     for found in chosen:
         runs.remove(found)
         click.echo(f"removed {found.id}")
@@ -345,20 +363,27 @@ def remove(run, stale, store):
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
-@click.option("--calibrated", is_flag=True, help="Probabilities that are as sure as the test cases were right.")
-@click.option("--sets", "level", type=float, metavar="SHARE",
-              help="Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases.")
+@click.option(
+    "--calibrated", is_flag=True, help="Probabilities that are as sure as the test cases were right."
+)
+@click.option(
+    "--sets",
+    "level",
+    type=float,
+    metavar="SHARE",
+    help="Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases.",
+)
 @STORE
 def predict(run, folder, out, calibrated, level, store):
     """Predict with a RUN on the cohort in FOLDER; labels are not needed.
 
     Calibration and sets were fitted on the test cases of the run: they are for other cases.
     """
-    from lungcls import jobs, predicting, runs
+    from lungcls.runs import planning, prediction, store as runs
 
     plain_warnings()
-    found = runs.find(store or jobs.default_store(), run)
-    table = predicting.write_predictions(found, folder, out, calibrated=calibrated, level=level)
+    found = runs.find(store or planning.default_store(), run)
+    table = prediction.write_predictions(found, folder, out, calibrated=calibrated, level=level)
     click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
 
 
@@ -370,12 +395,15 @@ def predict(run, folder, out, calibrated, level, store):
 @STORE
 def explain(run, folder, out, layer, store):
     """Write the Grad-CAM maps of a RUN on the cohort in FOLDER, with their coordinates."""
-    from lungcls import explaining, jobs, runs
+    from lungcls.explain import explanation
+    from lungcls.runs import planning, store as runs
 
-    found = runs.find(store or jobs.default_store(), run)
-    maps = explaining.export(found, folder, out, layer=layer)
+    found = runs.find(store or planning.default_store(), run)
+    maps = explanation.export(found, folder, out, layer=layer)
     zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
-    click.echo(f"{found.id} ({found.weights}): {len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}{zero}")
+    click.echo(
+        f"{found.id} ({found.weights}): {len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}{zero}"
+    )
 
 
 @main.group("weights")
@@ -387,7 +415,8 @@ def weights_group():
 @click.argument("backbones", nargs=-1)
 def check_weights(backbones):
     """Say whether ImageNet weights can be had; exit code 1 if some cannot."""
-    from lungcls import settings, weights
+    from lungcls.models import weights
+    from lungcls.runs import settings
 
     unknown = [name for name in backbones if name not in settings.BACKBONES]
     if unknown:
@@ -408,7 +437,7 @@ def plain_warnings():
 
 def show_run(run, *, everything=False):
     """Print a run's weights, scores and state; everything adds settings and versions."""
-    from lungcls import runs
+    from lungcls.runs import store as runs
 
     why = runs.stale_because(run)
     rows = [("weights", run.weights), ("parent", run.config["parent"] or "none")]
@@ -439,7 +468,7 @@ def show_run(run, *, everything=False):
 @click.option("--html-only", is_flag=True, help="Render what has been executed; execute nothing.")
 def book(profile, only, force, cohort, seed, parameters, html_only):
     """Execute the notebooks and render the book into _build/html."""
-    from lungcls.report import book as maker
+    from lungcls.report.build import book as maker
 
     values = {name: read_value(text) for name, text in parameters}
     try:
@@ -471,7 +500,9 @@ def read_value(text):
 def show_summary(loaded):
     """Print a cohort's cases, classes, views and fingerprint as a table."""
     rows = [("cases", f"{len(loaded)} of {loaded.cases['patient_id'].nunique()} patients")]
-    rows += [(key, loaded.info[key]) for key in ("patients", "series", "outlines_brighter") if key in loaded.info]
+    rows += [
+        (key, loaded.info[key]) for key in ("patients", "series", "outlines_brighter") if key in loaded.info
+    ]
     rows += [(key, loaded.info[key]) for key in ("source", "licence", "label_rule") if key in loaded.info]
     rows += class_rows(loaded)
     for view, images in loaded.views.items():
@@ -485,7 +516,7 @@ def show_summary(loaded):
 
 def class_rows(loaded):
     """The class counts of both tasks, as rows of the summary."""
-    from lungcls.cohort import BINARY_NAMES, SCORE_NAMES
+    from lungcls.cohorts.cohort import BINARY_NAMES, SCORE_NAMES
 
     if "malignancy" not in loaded.cases or loaded.cases["malignancy"].isna().any():
         return [("classes", "none: the cohort is not labelled")]

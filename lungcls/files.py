@@ -1,6 +1,10 @@
-"""Outputs appear whole or not at all."""
+"""Files: whole or not at all, the cache folder, and digests of the package's own source."""
 
+import ast
 from contextlib import contextmanager, suppress
+from functools import cache
+import hashlib
+import json
 import os
 from pathlib import Path
 import shutil
@@ -79,3 +83,62 @@ def whole_text(path, text):
         with suppress(OSError):
             part.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def cache_folder():
+    """The folder for what can be made again: `LUNGCLS_CACHE`, else the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("LUNGCLS_CACHE") or platformdirs.user_cache_dir("lungcls", appauthor=False))
+
+
+# --- Digests ----------------------------------------------------------------------------
+
+
+def sha(content):
+    """SHA-256 of anything that JSON can write, as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def code_digests(*modules, package=Path(__file__).parent):
+    """Digest the syntax trees of modules and of all that they import from the package.
+
+    A comment, a docstring or another layout changes nothing; code does. The faces of rooms
+    (`__init__`) hold no code and are left out.
+
+    Parameters
+    ----------
+    *modules : str
+        Such as "runs.training", below the package.
+    package : path, optional
+        Another copy of the package.
+
+    Returns
+    -------
+    dict of str to str
+        16 hexadecimal digits by module.
+    """
+    found, left = {}, [f"lungcls.{name}" for name in modules]
+    while left:
+        name = left.pop()
+        if name not in found:
+            path = Path(package, *name.split(".")[1:]).with_suffix(".py")
+            found[name], imported = _digest(path) if path.is_file() else (None, ())
+            left += imported
+    return {name.removeprefix("lungcls."): digest for name, digest in sorted(found.items()) if digest}
+
+
+@cache
+def _digest(path):
+    """Digest of a source file without docstrings, and the names that it imports from the package."""
+    tree, imported = ast.parse(path.read_text(encoding="utf-8")), []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return digest, [name for name in imported if name.startswith("lungcls.")]

@@ -63,21 +63,25 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from lungcls import outliers, readers
-from lungcls.cohort import SCORE_NAMES, check_pixels
-from lungcls.preprocessing import min_max, preprocess
+from lungcls.cohorts.cohort import SCORE_NAMES, check_pixels
+from lungcls.explain import outliers
+from lungcls.metrics import ratings
+from lungcls.preprocessing.grey_levels import min_max
+from lungcls.preprocessing.pipelines import preprocess
 from lungcls.profiles import get_profile
-from lungcls.report import plots, reported
-from lungcls.report.choice import VIEW_NAMES, choose_views, median_cases, nearest
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, median_cases, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions, images as images_
+from lungcls.report.printed import quoted
 from lungcls.report.wording import count, percent
-from lungcls.sources import lidc, open_cohort
+from lungcls.sources import annotations
+from lungcls.sources.opening import open_cohort
 
 data = open_cohort(cohort, profile=profile, seed=seed)
 found, missing = choose_views(data, views)
 shown = found[:2]
 cases, scores = data.cases, data.labels("multiclass")
-report_cases = lidc.report_cases()
+report_cases = annotations.report_cases()
 
 # %% [markdown]
 # ## What a case is
@@ -123,7 +127,7 @@ show_table(
 diameters = cases["diameter_mm"] if "diameter_mm" in cases else pd.Series(np.nan, cases.index)
 row = nearest(diameters, 15)
 masks = [[data.masks[view][row] if view in data.masks else None for view in shown]]
-fig = plots.image_grid(
+fig = images_.image_grid(
     [[min_max(data.views[view][row]) for view in shown]],
     titles=[[VIEW_NAMES[view] for view in shown]],
     masks=masks,
@@ -146,7 +150,7 @@ show_figure(
 # %% tags=["hide-input"]
 chosen = median_cases(diameters, scores)
 titles = [[f"score {score}\n{SCORE_NAMES[score]}" for score in chosen]]
-fig = plots.image_grid(
+fig = images_.image_grid(
     [[min_max(data.views[view][row]) for row in chosen.values()] for view in shown],
     titles=titles,
     row_labels=[VIEW_NAMES[view] for view in shown],
@@ -169,7 +173,7 @@ show_figure(
 multi = data.class_counts("multiclass")
 binary = data.class_counts("binary").set_axis(["benign", "malignant"])
 show_figure(
-    plots.label_distribution(multi, binary),
+    distributions.label_distribution(multi, binary),
     name="fig-labels",
     caption=f"Cases of each class in this cohort, as in the report's figure 2. Score {multi.idxmax()} is "
     "by far the "
@@ -185,7 +189,7 @@ show_figure(
 
 # %% tags=["hide-input"]
 rebuilt = report_cases["malignancy"].value_counts().sort_index()
-printed = reported.class_counts()
+printed = quoted.class_counts()
 table = pd.DataFrame({"this cohort": multi, "rebuilt list": rebuilt, "report": np.nan})
 table.index = [f"score {score}, {SCORE_NAMES[score]}" for score in table.index]
 table.loc["benign (1-3)"] = [binary["benign"], rebuilt[[1, 2, 3]].sum(), printed["benign"]]
@@ -242,7 +246,7 @@ several = per_patient[per_patient > 1]
 highest = int(per_patient.max())
 counts = per_patient.value_counts().reindex(range(1, highest + 1), fill_value=0).sort_index()
 show_figure(
-    plots.count_bars(counts, xlabel="cases of a patient", ylabel="patients"),
+    distributions.count_bars(counts, xlabel="cases of a patient", ylabel="patients"),
     name="fig-patients",
     caption=f"How many cases a patient has in this cohort. {count(len(several))} of "
     f"{count(len(per_patient))} patients have more "
@@ -251,7 +255,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-words = reported.claim("patients")
+words = quoted.claim("patients")
 show_text(
     f"The report (section {words['section']}) writes: \"{words['words']}\" Its counts add up to "
     f"{count(printed.sum())} *nodules*. The rebuilt list has just as many, and they belong to "
@@ -270,15 +274,15 @@ show_text(
 # side by side.
 
 # %% tags=["hide-input"]
-panels = readers.panels(cases["ratings"]) if "ratings" in cases else []
-pairs = readers.pair_counts(panels)
+panels = ratings.panels(cases["ratings"]) if "ratings" in cases else []
+pairs = ratings.pair_counts(panels)
 two_readers = pairs.sum() > 0
 if not two_readers:
     show_text("This cohort has no nodule with the scores of two readers, so this section is skipped.")
 
 # %% tags=["hide-input"]
 if two_readers:
-    sizes_table = readers.by_panel_size(panels).reset_index()
+    sizes_table = ratings.by_panel_size(panels).reset_index()
     for column in ("equal", "within one", "both sides"):
         sizes_table[column] = [np.nan if np.isnan(share) else percent(share) for share in sizes_table[column]]
     show_table(
@@ -295,7 +299,7 @@ if two_readers:
 if two_readers:
     with np.errstate(invalid="ignore"):
         shares = pairs / pairs.sum(axis=1, keepdims=True)
-    fig = plots.heat_map(
+    fig = distributions.heat_map(
         shares,
         labels=[str(score) for score in SCORE_NAMES],
         xlabel="score of another reader",
@@ -313,7 +317,7 @@ if two_readers:
 
 # %% tags=["hide-input"]
 if two_readers:
-    words, crossed = reported.claim("accurate_labels"), pairs[:3, 3:].sum() + pairs[3:, :3].sum()
+    words, crossed = quoted.claim("accurate_labels"), pairs[:3, 3:].sum() + pairs[3:, :3].sum()
     show_text(
         f"The report assumes (section {words['section']}) that \"{words['words']}\". The figure does not "
         "support that: two readers of one "
@@ -333,7 +337,7 @@ if two_readers:
 # %% tags=["hide-input"]
 known = diameters.notna().to_numpy()
 if known.any():
-    fig = plots.by_score(diameters[known], scores[known], ylabel="diameter (mm)", log=True)
+    fig = distributions.by_score(diameters[known], scores[known], ylabel="diameter (mm)", log=True)
     rank = spearmanr(diameters[known], scores[known]).statistic
     medians = diameters[known].groupby(scores[known]).median()
     show_figure(
@@ -406,7 +410,7 @@ examples = list(chosen.values())
 rows = [(view, kind) for view in shown for kind in ("image", "copy")]
 source = {(view, "image"): images[view] for view in shown}
 source |= {(view, "copy"): runs[view][0].copies for view in shown}
-fig = plots.image_grid(
+fig = images_.image_grid(
     [[source[row][case, ..., 0] for case in examples] for row in rows],
     titles=[[f"score {score}" for score in chosen]],
     row_labels=[f"{VIEW_NAMES[view]}\n{kind}" for view, kind in rows],
@@ -433,7 +437,7 @@ show_figure(
 # %% tags=["hide-input"]
 maps = {view: outliers.project(runs[view][0].vectors) for view in shown}
 most = {view: outliers.most_unusual(unusual[view][0], k) for view in shown}
-fig = plots.score_clouds(
+fig = distributions.score_clouds(
     [maps[view][0] for view in shown],
     scores,
     titles=[VIEW_NAMES[view] for view in shown],
@@ -489,7 +493,7 @@ show_table(
 def gallery(view, columns=6):
     scored = unusual[view][0]
     rows = [outliers.most_unusual(scored, columns), outliers.most_typical(scored, columns)]
-    return plots.image_grid(
+    return images_.image_grid(
         [[min_max(data.views[view][case]) for case in row] for row in rows],
         titles=[[f"{cases['case_id'][case]}, score {scores[case]}" for case in row] for row in rows],
         row_labels=["unusual", "typical"],
@@ -535,7 +539,7 @@ def in_words(view):
     return f"{shares['unusual']:.0f} % against {shares['others']:.0f} % (*{VIEW_NAMES[view]}*)"
 
 
-words = reported.claim("outliers")
+words = quoted.claim("outliers")
 show_text(
     "The share of malignant labels among the unusual images and among the others is "
     f"{' and '.join(in_words(view) for view in shown)}. "
@@ -572,7 +576,7 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-fig = plots.score_pairs(
+fig = distributions.score_pairs(
     [unusual[view][0] for view in shown],
     [unusual[view][1] for view in shown],
     titles=[VIEW_NAMES[view] for view in shown],

@@ -56,13 +56,14 @@ import pandas as pd
 from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 
-from lungcls import preprocessing
-from lungcls.bands import band_widths, bands_after_crop
-from lungcls.report import plots, reported
-from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
+from lungcls.preprocessing import geometry, grey_levels, pipelines, pixel_contract
+from lungcls.preprocessing.padding import band_widths, bands_after_crop
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions, images as images_
+from lungcls.report.printed import quoted
 from lungcls.report.wording import count, percent
-from lungcls.sources import open_cohort
+from lungcls.sources.opening import open_cohort
 
 data = open_cohort(cohort, profile=profile, seed=seed)
 found, missing = choose_views(data, views)
@@ -89,17 +90,17 @@ show_text(
 # %% tags=["hide-input"]
 def steps(view, row):
     raw = data.views[view][row]
-    scaled = preprocessing.min_max(raw)
-    sharp = preprocessing.sigmoid_contrast(scaled, gain=gain, cutoff=cutoff)
-    cut = {"centre crop": preprocessing.center_crop(sharp, crop)} if view == "nodule" else {}
-    last = preprocessing.resize(list(cut.values())[0] if cut else sharp, size)
+    scaled = grey_levels.min_max(raw)
+    sharp = grey_levels.sigmoid_contrast(scaled, gain=gain, cutoff=cutoff)
+    cut = {"centre crop": geometry.center_crop(sharp, crop)} if view == "nodule" else {}
+    last = geometry.resize(list(cut.values())[0] if cut else sharp, size)
     return {"as stored": raw, "min-max": scaled, "contrast": sharp, **cut, "resized": last}
 
 
 for view in shown:
     stages = steps(view, example)
     raw = stages["as stored"]
-    fig = plots.images_and_histograms(
+    fig = images_.images_and_histograms(
         list(stages.values()),
         titles=[f"{name}\n{image.shape[0]} × {image.shape[1]}" for name, image in stages.items()],
         grey_range=[(raw.min(), raw.max())] + [(0, 1)] * (len(stages) - 1),
@@ -140,7 +141,7 @@ for view in shown:
         limits = np.array([(image.min(), image.max()) for image in data.views[view]], dtype=float)
         water[view] = -limits[:, 0] / (limits[:, 1] - limits[:, 0])
 if water:
-    fig = plots.histograms(
+    fig = distributions.histograms(
         list(water.values()),
         labels=[VIEW_NAMES[view] for view in water],
         xlabel="grey level of water (0 HU) after min-max",
@@ -180,10 +181,10 @@ else:
 
 # %% tags=["hide-input"]
 view = shown[0]
-scaled = preprocessing.min_max(data.views[view][example])
-sharp = preprocessing.sigmoid_contrast(scaled, gain=gain, cutoff=cutoff)
+scaled = grey_levels.min_max(data.views[view][example])
+sharp = grey_levels.sigmoid_contrast(scaled, gain=gain, cutoff=cutoff)
 titles = ["before (min-max)", f"after (gain {gain:g}, cutoff {cutoff})"]
-fig = plots.images_and_histograms([scaled, sharp], titles=titles, log=True)
+fig = images_.images_and_histograms([scaled, sharp], titles=titles, log=True)
 show_figure(
     fig,
     name="fig-sigmoid",
@@ -203,9 +204,9 @@ show_figure(
 # %% tags=["hide-input"]
 gains, cutoffs = (3.0, 10.0, 30.0), (0.25, 0.5, 0.75)
 line = np.linspace(0, 1, 201, dtype=np.float32)[None]
-by_gain = {f"gain {g:g}": preprocessing.sigmoid_contrast(line, gain=g, cutoff=0.5)[0] for g in gains}
-by_cutoff = {f"cutoff {c:g}": preprocessing.sigmoid_contrast(line, gain=10.0, cutoff=c)[0] for c in cutoffs}
-fig = plots.curves(
+by_gain = {f"gain {g:g}": grey_levels.sigmoid_contrast(line, gain=g, cutoff=0.5)[0] for g in gains}
+by_cutoff = {f"cutoff {c:g}": grey_levels.sigmoid_contrast(line, gain=10.0, cutoff=c)[0] for c in cutoffs}
+fig = distributions.curves(
     line[0],
     [by_gain, by_cutoff],
     xlabel="grey level before",
@@ -221,8 +222,8 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-grid = [[preprocessing.sigmoid_contrast(scaled, gain=g, cutoff=c) for c in cutoffs] for g in gains]
-fig = plots.image_grid(
+grid = [[grey_levels.sigmoid_contrast(scaled, gain=g, cutoff=c) for c in cutoffs] for g in gains]
+fig = images_.image_grid(
     grid,
     titles=[[f"cutoff {c:g}" for c in cutoffs]],
     row_labels=[f"gain {g:g}" for g in gains],
@@ -240,11 +241,11 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-low, high = preprocessing.sigmoid_contrast(np.array([[0.0, 1.0]], dtype=np.float32), gain=gain, cutoff=0.5)[0]
+low, high = grey_levels.sigmoid_contrast(np.array([[0.0, 1.0]], dtype=np.float32), gain=gain, cutoff=0.5)[0]
 
 
 def middle_of_means(view):
-    means = [preprocessing.min_max(image).mean() for image in data.views[view]]
+    means = [grey_levels.min_max(image).mean() for image in data.views[view]]
     first, last = np.quantile(means, (0.05, 0.95))
     return f"{first:.2f} to {last:.2f} (*{VIEW_NAMES[view]}*)"
 
@@ -286,9 +287,9 @@ if outlined:
     view = outlined[0]
     masks = data.masks[view][taken] > 0
     kept = masks.any(axis=(1, 2))
-    scaled_all = preprocessing.min_max(data.views[view][taken][kept])
+    scaled_all = grey_levels.min_max(data.views[view][taken][kept])
     names = {"none": "min-max only", "sigmoid": "sigmoid contrast", "clahe_morphology": "CLAHE + morphology"}
-    changed = {how: preprocessing.enhance(scaled_all, how, gain=gain, cutoff=cutoff) for how in names}
+    changed = {how: grey_levels.enhance(scaled_all, how, gain=gain, cutoff=cutoff) for how in names}
     table = pd.DataFrame({names[how]: measure(images, masks[kept]) for how, images in changed.items()}).T
     show_table(
         table.rename_axis("after"),
@@ -339,9 +340,9 @@ if zoomed:
     sides = np.stack([shape[0] - widths[:, :2].sum(axis=1), shape[1] - widths[:, 2:].sum(axis=1)], axis=1)
     side = sides.mean(axis=1)
     quantiles = [nearest(side, np.quantile(side, q)) for q in (0.02, 0.25, 0.5, 0.75, 0.98)]
-    whole = [preprocessing.min_max(stored[row]) for row in quantiles]
-    fig = plots.image_grid(
-        [whole, [preprocessing.center_crop(image, crop) for image in whole]],
+    whole = [grey_levels.min_max(stored[row]) for row in quantiles]
+    fig = images_.image_grid(
+        [whole, [geometry.center_crop(image, crop) for image in whole]],
         titles=[[f"score {scores[row]}\n{sides[row, 0]} × {sides[row, 1]} pixels" for row in quantiles]],
         row_labels=["on the canvas", f"after the {crop} crop"],
     )
@@ -358,7 +359,7 @@ if zoomed:
 # %% tags=["hide-input"]
 if zoomed:
     reach = (min(shape) - crop) / 2
-    fig = plots.histograms(
+    fig = distributions.histograms(
         [widths[:, :2].mean(axis=1), widths[:, 2:].mean(axis=1)],
         labels=["top and bottom, mean", "left and right, mean"],
         xlabel="width of the grey band (pixels)",
@@ -378,7 +379,7 @@ if zoomed:
 if zoomed:
     any_before, any_left = (widths > 0).any(axis=1), (left > 0).any(axis=1)
     share_of_picture = np.median(1 - np.clip(sides, 0, crop).prod(axis=1) / crop**2)
-    words = reported.claim("crop")
+    words = quoted.claim("crop")
     show_text(
         f"The report writes (section {words['section']}): \"{words['words']}\". Measured here, "
         f"{percent(any_before.mean(), 1)} of the images have a band "
@@ -398,7 +399,7 @@ if zoomed:
 # %% tags=["hide-input"]
 if zoomed:
     show_figure(
-        plots.by_score(side, scores, ylabel="mean side of the picture (pixels)"),
+        distributions.by_score(side, scores, ylabel="mean side of the picture (pixels)"),
         name="fig-band-score",
         caption="Size of the picture inside the grey bands, by malignancy score. Rank correlation "
         f"{spearmanr(side, scores).statistic:.2f} over "
@@ -457,12 +458,12 @@ show_text("From the scan's resolution to the model's input, " + "; ".join(senten
 
 # %% tags=["hide-input"]
 broad = next((view for view in shown if view != "nodule"), shown[0])
-before = preprocessing.min_max(data.views[broad][example])
-equalised = preprocessing.clahe(before)
-after = preprocessing.morphological_enhancement(equalised)
+before = grey_levels.min_max(data.views[broad][example])
+equalised = grey_levels.clahe(before)
+after = grey_levels.morphological_enhancement(equalised)
 titles = ["min-max", "CLAHE", "CLAHE + morphology"]
-fig = plots.images_and_histograms([before, equalised, after], titles=titles)
-words = reported.claim("clahe")
+fig = images_.images_and_histograms([before, equalised, after], titles=titles)
+words = quoted.claim("clahe")
 show_figure(
     fig,
     name="fig-clahe",
@@ -492,8 +493,8 @@ show_text(
 rows = {}
 for view in shown:
     raw = data.views[view][:8]
-    ready = preprocessing.preprocess(raw, view, size=size, crop=crop, gain=gain, cutoff=cutoff)
-    preprocessing.check_pixel_contract(ready)
+    ready = pipelines.preprocess(raw, view, size=size, crop=crop, gain=gain, cutoff=cutoff)
+    pixel_contract.check_pixel_contract(ready)
     for what, images in (("as stored", raw), ("preprocessed", ready)):
         least, greatest = (f"{level:.4g}" for level in (images.min(), images.max()))
         rows[VIEW_NAMES[view], what] = [str(images.dtype), str(images.shape), least, greatest]
@@ -511,7 +512,7 @@ show_table(
 
 # %% tags=["hide-input"]
 try:
-    preprocessing.check_pixel_contract(raw[..., None])
+    pixel_contract.check_pixel_contract(raw[..., None])
 except ValueError as error:
     show_text(f"> {error}")
 
@@ -539,7 +540,7 @@ if zoomed and "nodule" in data.masks:
     outlines, rows = data.masks["nodule"][:], {}
     for side in (96, 80, 64, 48, 40, 32):
         remaining = (bands_after_crop(widths, shape, crop=side) > 0).any(axis=1)
-        cuts = preprocessing.center_crop(outlines, side).sum(axis=(1, 2)) < outlines.sum(axis=(1, 2))
+        cuts = geometry.center_crop(outlines, side).sum(axis=(1, 2)) < outlines.sum(axis=(1, 2))
         rows[side] = [100 * remaining.mean(), 100 * cuts.mean(), 100 * cuts[scores == scores.max()].mean()]
     columns = ["band left (%)", "nodule cut (%)", f"nodule cut, score {scores.max()} (%)"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("crop (pixels)")

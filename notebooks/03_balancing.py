@@ -56,13 +56,19 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from lungcls import balancing, distortion, preprocessing, splitting, study
-from lungcls.images import prepared
-from lungcls.report import plots, reported, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
+from lungcls.cohorts import splits
+from lungcls.metrics import image_change
+from lungcls.preprocessing import balancing, geometry
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions, images, style
+from lungcls.report.printed import quoted
+from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
-from lungcls.sources import lidc, open_cohort
+from lungcls.runs import grid as study
+from lungcls.runs.cache import prepared
+from lungcls.sources import annotations
+from lungcls.sources.opening import open_cohort
 
 whole = open_cohort(cohort, profile=profile, seed=seed)
 view = choose_views(whole, views)[0][0]
@@ -108,7 +114,7 @@ def part_row(part):
     return known | named | {"malignant (%)": shares[[4, 5]].sum()}
 
 
-table = pd.DataFrame.from_dict({part: part_row(part) for part in splitting.PARTS}, orient="index")
+table = pd.DataFrame.from_dict({part: part_row(part) for part in splits.PARTS}, orient="index")
 show_table(
     table.rename_axis("part"),
     name="tab-parts",
@@ -140,12 +146,12 @@ show_table(
 
 # %% tags=["hide-input"]
 def shared(cases, protocol):
-    made = [splitting.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
-    test = pd.DataFrame([splitting.shared_patients(cases, table).loc["test"] for table in made])
+    made = [splits.split(cases, protocol=protocol, seed=s) for s in range(n_splits)]
+    test = pd.DataFrame([splits.shared_patients(cases, table).loc["test"] for table in made])
     return [test["cases"].mean(), *(100 * test["share"].agg(["mean", "min", "max"]))]
 
 
-report_cases = lidc.report_cases()
+report_cases = annotations.report_cases()
 rows = {
     ("this cohort", "patient-grouped (ours)"): shared(data.cases, "patient"),
     ("this cohort", "by class only (report)"): shared(data.cases, "report"),
@@ -194,7 +200,7 @@ show_table(
 
 # %% tags=["hide-input"]
 ratio = {task: sizes[task]["cases"].max() / sizes[task]["cases"].min() for task in CLASSES}
-words = reported.claim("imbalance")
+words = quoted.claim("imbalance")
 show_text(
     f"In the binary task the larger class has {ratio['binary']:.1f} times as many cases as the other; in the "
     f"multi-class task the largest class is {ratio['multiclass']:.1f} times as large as the smallest. The "
@@ -245,9 +251,9 @@ def strategies(task):
 
 
 plans = {task: strategies(task) for task in CLASSES}
-colours = {"multiclass": plots.SCORE_COLOURS, "binary": plots.BINARY_COLOURS}
+colours = {"multiclass": style.SCORE_COLOURS, "binary": style.BINARY_COLOURS}
 for task, plan in plans.items():
-    fig = plots.stacked_bars(
+    fig = distributions.stacked_bars(
         list(plan.values()),
         titles=list(plan),
         parts=["original cases", "copies"],
@@ -296,7 +302,7 @@ show_table(
 # nodule, the traces that augmentation leaves: the blur, the tilted edges.
 
 # %% tags=["hide-input"]
-upsampling, plus_words = reported.claim("upsampling"), reported.claim("plus")
+upsampling, plus_words = quoted.claim("upsampling"), quoted.claim("plus")
 show_text(
     f"In the report's words (section {upsampling['section']}): \"{upsampling['words']}\". Its answer is "
     f"`upsample_plus`: \"{plus_words['words']}\". We can ask how much this answer helps, without training "
@@ -314,9 +320,9 @@ def clue(labels, strategy, plus):
     return [100 * share for share in (copies[largest], copies[smallest], right, 1 / len(table))]
 
 
-report_train = (splitting.split(report_cases, protocol="report", seed=seed)["split"] == "train").to_numpy()
+report_train = (splits.split(report_cases, protocol="report", seed=seed)["split"] == "train").to_numpy()
 scores = report_cases["malignancy"].to_numpy()[report_train]
-extra = reported.load()["preprocessing"]["extra_copies"]
+extra = quoted.load()["preprocessing"]["extra_copies"]
 sources = {
     "this cohort": (labels, settings["plus"]),
     "report's list": ({"multiclass": scores, "binary": (scores > 3).astype(int)}, extra),
@@ -422,7 +428,7 @@ if constant:
         "that batch normalisation uses outside training lag behind. Accuracy and F1 say nothing about such a "
         "network; the AUC still tells whether it ranks the cases."
     )
-words, weighted = reported.claim("balancing"), results.loc["F1 weighted"]
+words, weighted = quoted.claim("balancing"), results.loc["F1 weighted"]
 wide = found.query("name == 'CNN, upsample_plus'").set_index("score")
 margin = 50 * (wide["high"] - wide["low"])[["recall (malignant)", "accuracy"]].to_numpy()
 show_text(
@@ -452,7 +458,7 @@ def curves_of(column):
     return {how: np.r_[y, np.full(longest - len(y), np.nan)] for how, y in histories.items()}
 
 
-fig = plots.curves(
+fig = distributions.curves(
     np.arange(1, longest + 1),
     [curves_of("loss"), curves_of("val_loss")],
     xlabel="epoch",
@@ -481,10 +487,10 @@ show_figure(
 # network, the others are what the network may get in its place.
 
 # %% tags=["hide-input"]
-from lungcls.backend import import_keras
+from lungcls.models.backend import import_keras
 
 import_keras()  # only now: a process that trains has to fix the number of threads first
-from lungcls import augmentation
+from lungcls.preprocessing import augmentation
 
 pixels, _ = prepared(jobs["upsample_plus"], data)
 diameters = data.cases["diameter_mm"] if "diameter_mm" in data.cases else pd.Series(np.nan, data.cases.index)
@@ -500,7 +506,7 @@ def gallery(name, rows=2, columns=6):
     changed = augmentation.augment(batch, name, seed=seed)
     changed[0] = batch[0]
     grid = [list(row) for row in changed[..., 0].reshape(rows, columns, *batch.shape[1:3])]
-    return plots.image_grid(grid, titles=[["original"]], grey_range=(0, 1))
+    return images.image_grid(grid, titles=[["original"]], grey_range=(0, 1))
 
 
 case = data.cases["case_id"][example]
@@ -588,9 +594,9 @@ before = np.array(pixels[drawn])
 without = before
 if view in data.masks:
     masks = data.masks[view][drawn].astype(np.float32)
-    masks = preprocessing.center_crop(masks, settings["crop"]) if view == "nodule" else masks
-    masks = preprocessing.resize(masks, settings["image_size"]).reshape(before.shape) >= 0.5
-    without = distortion.erase(before, masks)
+    masks = geometry.center_crop(masks, settings["crop"]) if view == "nodule" else masks
+    masks = geometry.resize(masks, settings["image_size"]).reshape(before.shape) >= 0.5
+    without = image_change.erase(before, masks)
 else:
     show_text("This cohort has no nodule masks, so the rows on the nodule are missing.")
 
@@ -603,9 +609,9 @@ def measure(name, options, version):
     draw = {"seed": [seed, version], **options}
     after, after_without = (augmentation.augment(batch, name, **draw) for batch in (before, without))
     four = (before, without, after, after_without)
-    left = distortion.nodule_left(*four), distortion.nodule_left(*(x[:, middle, middle] for x in four))
-    moved = distortion.grey_shift(before, after), distortion.correlation(before, after)
-    return *moved, *left, distortion.sharpness(after)
+    left = image_change.nodule_left(*four), image_change.nodule_left(*(x[:, middle, middle] for x in four))
+    moved = image_change.grey_shift(before, after), image_change.correlation(before, after)
+    return *moved, *left, image_change.sharpness(after)
 
 
 def lost(left):
@@ -615,7 +621,7 @@ def lost(left):
 def summarise(name, options):
     found = [measure(name, options, version) for version in range(versions)]
     shift, alike, left, central, sharp = np.concatenate(found, axis=1)
-    original = distortion.sharpness(before)
+    original = image_change.sharpness(before)
     auc = metrics.roc_auc_score(np.repeat([1, 0], [len(original), len(sharp)]), np.r_[original, sharp])
     half = percent(np.nanmedian(left)) if np.isfinite(left).any() else None
     row = [f"{shift.mean():.3f}", f"{np.nanmedian(alike):.2f}", half, lost(left), lost(central)]
@@ -639,7 +645,7 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-words = reported.claim("aggressive")
+words = quoted.claim("aggressive")
 strong = f"RandAugment {strength:g}"
 shifts = table.loc["grey shift"]
 half = [name for name in table.dropna().index if name.endswith("lost")]

@@ -53,12 +53,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lungcls import metrics, study
-from lungcls.report import network_plots, reported, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views
+from lungcls.metrics import classification
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import networks as network_plots
+from lungcls.report.printed import quoted
+from lungcls.report.results import tables
 from lungcls.report.wording import count
-from lungcls.sources import open_cohort
+from lungcls.runs import grid
+from lungcls.sources.opening import open_cohort
 
 data = open_cohort(cohort, profile=profile, seed=seed)
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -73,14 +76,14 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 
 # %%
 shown, missing = choose_views(data, views)
-cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone) if cell.group != "ablations"]
+cells = [cell for cell in grid.grid(shown, profile=profile, backbone=backbone) if cell.group != "ablations"]
 cells = [replace(cell, overrides=changes.get(cell.name, {})) for cell in cells]
-jobs = study.plan(data.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
-failed = study.train_all(jobs)
+jobs = grid.plan(data.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
+failed = grid.train_all(jobs)
 
 # %% tags=["hide-input"]
 assert not failed, failed
-trained = {(cell.task, cell.view, cell.name): study.find(job) for cell, job in zip(cells, jobs)}
+trained = {(cell.task, cell.view, cell.name): grid.find(job) for cell, job in zip(cells, jobs)}
 wide = [view for view in dict.fromkeys(cell.view for cell in cells) if view != "nodule"]
 compared = [*wide, *(["nodule"] if any(cell.view == "nodule" for cell in cells) else [])]
 columns = {(task, view): f"{TASKS[task]}, {VIEW_NAMES[view]}" for task in TASKS for view in compared}
@@ -97,12 +100,12 @@ show_text(
     f"{count((split['split'] == 'test').sum())} of them for the test, at {settings['image_size']} × "
     f"{settings['image_size']} pixels. {len(trained)} runs are compared on this page. The pretrained "
     "networks start from: "
-    + "; ".join(f"{study.title(model, 'scratch')}, {source}" for model, source in sources.items()) + "."
+    + "; ".join(f"{grid.title(model, 'scratch')}, {source}" for model, source in sources.items()) + "."
 )
 if random:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
-        f"The ImageNet weights of {', '.join(study.title(model, 'scratch') for model in random)} could not "
+        f"The ImageNet weights of {', '.join(grid.title(model, 'scratch') for model in random)} could not "
         "be had when this page was made, or were not wanted. These networks start from *random* weights. "
         "Nothing is transferred, so the rows marked *random init* say nothing about transfer learning; they "
         "show what the same steps do without it.\n```"
@@ -125,11 +128,11 @@ if random:
 
 
 # %% tags=["hide-input"]
-from lungcls import recipe
-from lungcls.backend import import_keras
+from lungcls.models.backend import import_keras
+from lungcls.runs import training
 
 import_keras()
-from lungcls import blocks
+from lungcls.models import blocks
 
 
 def first_job(model):
@@ -151,11 +154,11 @@ def describe(network, unfreeze_from):
 
 
 models = list(dict.fromkeys(cell.model for cell in sorted(cells, key=lambda cell: cell.model != "cnn")))
-networks = {model: recipe.build(first_job(model)) for model in models}
-upper = {model: study.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
-diagrams = {study.title(model, "scratch"): blocks.outline(network) for model, network in networks.items()}
+networks = {model: training.build(first_job(model)) for model in models}
+upper = {model: grid.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
+diagrams = {grid.title(model, "scratch"): blocks.outline(network) for model, network in networks.items()}
 later = {
-    study.title(model, "scratch"): blocks.stages_from(networks[model], block)
+    grid.title(model, "scratch"): blocks.stages_from(networks[model], block)
     for model, block in upper.items()
 }
 show_figure(
@@ -168,7 +171,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-rows = {study.title(model, "scratch"): describe(networks[model], upper.get(model)) for model in models}
+rows = {grid.title(model, "scratch"): describe(networks[model], upper.get(model)) for model in models}
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").convert_dtypes(),
     name="tab-networks",
@@ -250,14 +253,14 @@ def cell_text(place, name, score="F1 (weighted)"):
 
 def printed(model, place):
     task, view = place
-    found = reported.f1_table()
+    found = quoted.f1_table()
     view = "full_slice" if view == "context" else view
     return f"{found.loc[model, (task, view)]:.2f}"
 
 
 # %% tags=["hide-input"]
 rows = {}
-for name, model in zip(names, reported.f1_table().index):
+for name, model in zip(names, quoted.f1_table().index):
     rows[f"{model}, report"] = {columns[place]: printed(model, place) for place in columns}
     rows[f"{label(name)}, here"] = {columns[place]: cell_text(place, name) for place in columns}
 others = [name for name in tables.BASELINES if any(name in found for found in results.values())]
@@ -270,7 +273,7 @@ rows["test cases (patients)"] = {columns[p]: f"{row['n']} ({row['patients']})" f
 note = ""
 if "context" in compared:
     note = (" This cohort has no full slice: the report's full-slice values stand in the column of the "
-            "context window.")  # fmt: skip
+            "context window.")
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"),
     name="tab-f1",
@@ -347,7 +350,7 @@ REPORT = {("binary", "full_slice"): "Binary_FullSlice", ("binary", "nodule"): "B
 rows = {}
 for place in columns:
     key = REPORT[place[0], "full_slice" if place[1] == "context" else place[1]]
-    theirs = reported.main_results().loc[key].set_axis(list(MAIN))
+    theirs = quoted.main_results().loc[key].set_axis(list(MAIN))
     rows[f"{columns[place]}, report"] = {"n": "–"} | {name: f"{value:.2f}" for name, value in theirs.items()}
     rows[f"{columns[place]}, {label(ft)}"] = {"n": f"{sizes[place]['n']}"} | main_row(place)
     for name in tables.REQUIRED:
@@ -373,7 +376,7 @@ for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list(
     for view in compared:
         for name in ("CNN", ft):
             result = results[task, view][name]
-            counts = metrics.confusion(result["y_true"], result["y_pred"], task=task)[0].astype(int)
+            counts = classification.confusion(result["y_true"], result["y_pred"], task=task)[0].astype(int)
             matrices[f"{label(name)}, {VIEW_NAMES[view]}"] = counts
     show_figure(
         network_plots.confusion_matrices(matrices, labels=names_of),
@@ -388,16 +391,16 @@ for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list(
 # %% tags=["hide-input"]
 def per_class(task, name):
     table = scores[task, last].query("name == @name").set_index("score")
-    shown = [f"{what} ({each})" for each in metrics.CLASSES[task] for what in ("precision", "recall", "F1")]
+    shown = [f"{what} ({each})" for each in classification.CLASSES[task] for what in ("precision", "recall", "F1")]
     texts = [tables.with_interval(table.loc[score]) for score in shown]
-    return pd.DataFrame(np.reshape(texts, (-1, 3)), metrics.CLASSES[task], ["precision", "recall", "F1"])
+    return pd.DataFrame(np.reshape(texts, (-1, 3)), classification.CLASSES[task], ["precision", "recall", "F1"])
 
 
 for task in TASKS:
     who = ["majority class", "diameter alone", "CNN", ft]
     parts = {label(name): per_class(task, name) for name in who}
     table = pd.concat(parts, names=["model", "class"])
-    cases = results[task, last]["CNN"]["y_true"].value_counts().reindex(metrics.LABELS[task], fill_value=0)
+    cases = results[task, last]["CNN"]["y_true"].value_counts().reindex(classification.LABELS[task], fill_value=0)
     table.insert(0, "n", list(cases) * len(who))
     show_table(
         table,
@@ -438,10 +441,10 @@ for task in TASKS:
 base = next(cell for cell in cells if (cell.name, cell.task, cell.view) == ("CNN", "binary", last))
 filters = jobs[cells.index(base)].config["settings"]["filters"]
 small = replace(base, name="CNN, two blocks", overrides={**base.overrides, "filters": tuple(filters[:2])})
-(job,) = study.plan(data.folder, [small], profile=profile, weights=weights, seed=seed, store=runs or None)
-assert not study.train_all([job], progress=False)
+(job,) = grid.plan(data.folder, [small], profile=profile, weights=weights, seed=seed, store=runs or None)
+assert not grid.train_all([job], progress=False)
 pair = {n: results["binary", last][n] for n in ("CNN", *tables.REQUIRED)}
-pair["CNN, two blocks"] = tables.result_of(study.find(job).predictions, chosen)
+pair["CNN, two blocks"] = tables.result_of(grid.find(job).predictions, chosen)
 show_table(
     tables.results_table(tables.scored(pair, task="binary", seed=seed), scores=tables.SCORES["binary"]),
     name="tab-two-blocks",

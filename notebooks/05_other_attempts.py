@@ -55,25 +55,30 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from lungcls import comparing, distortion, intervals, predicting, preprocessing, study
-from lungcls.images import pixel_options
-from lungcls.recipe import prediction_table
-from lungcls.report import network_plots, plots, reported, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
+from lungcls.cohorts.predictions import prediction_table
+from lungcls.metrics import bootstrap, image_change, paired_tests
+from lungcls.preprocessing import geometry, grey_levels, pipelines
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions, images as images_, networks
+from lungcls.report.printed import quoted
+from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
-from lungcls.sources import lidc, open_cohort
+from lungcls.runs import grid, prediction
+from lungcls.runs.cache import pixel_options
+from lungcls.sources import annotations
+from lungcls.sources.opening import open_cohort
 
 BASE = "base network"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 view = choose_views(whole, views)[0][0]
-cells = [cell for cell in study.grid([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")]
+cells = [cell for cell in grid.grid([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")]
 cells = [cell for cell in cells if cell.group in ("table 1", "ablations")]
-wanted = study.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
+wanted = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 jobs = {cell.name if cell.overrides else BASE: job for cell, job in zip(cells, wanted)}
-failed = study.train_all(list(jobs.values()))
+failed = grid.train_all(list(jobs.values()))
 assert not failed, failed
-trained = {name: study.find(job) for name, job in jobs.items()}
+trained = {name: grid.find(job) for name, job in jobs.items()}
 base, settings = trained[BASE], jobs[BASE].config["settings"]
 
 split = pd.read_csv(jobs[BASE].split, dtype=str, keep_default_na=False)
@@ -122,7 +127,7 @@ PLACES = {  # what changes, where the report speaks of it, and what it says or e
 
 
 def place_row(what, claim, expected):
-    words = reported.claim(claim) if claim else {"section": "–", "words": "–"}
+    words = quoted.claim(claim) if claim else {"section": "–", "words": "–"}
     return {"changes": what, "report": expected, "section": words["section"], "in its words": words["words"]}
 
 
@@ -142,33 +147,34 @@ show_table(
 # the five fixed versions of TTA.
 
 # %% tags=["hide-input"]
-from lungcls.backend import import_keras
+from lungcls.models.backend import import_keras
 
 import_keras()  # only now: a process that trains has to fix the number of threads first
-from lungcls import augmentation, training
+from lungcls.preprocessing import augmentation
+from lungcls.runs import stages
 
 
 def framed(images):
     """Crop and resize as the network's images are."""
-    images = preprocessing.center_crop(images, settings["crop"]) if view == "nodule" else images
-    return preprocessing.resize(images, settings["image_size"])
+    images = geometry.center_crop(images, settings["crop"]) if view == "nodule" else images
+    return geometry.resize(images, settings["image_size"])
 
 
 unknown = pd.Series(np.nan, test.cases.index)
 example = nearest(test.cases.get("diameter_mm", unknown).to_numpy(dtype=float), 15)
-plain = preprocessing.min_max(test.views[view][[example]])
-equalised = preprocessing.clahe(plain)
-steps = [plain, preprocessing.sigmoid_contrast(plain, gain=settings["gain"])]
-steps += [equalised, preprocessing.morphological_enhancement(equalised)]
-image = np.asarray(predicting.images_of(base, test)[np.array([example])])
+plain = grey_levels.min_max(test.views[view][[example]])
+equalised = grey_levels.clahe(plain)
+steps = [plain, grey_levels.sigmoid_contrast(plain, gain=settings["gain"])]
+steps += [equalised, grey_levels.morphological_enhancement(equalised)]
+image = np.asarray(prediction.images_of(base, test)[np.array([example])])
 rows = [[framed(step)[0] for step in steps]]
 rows += [list(augmentation.augment(np.repeat(image, 5, axis=0), name, seed=seed)[..., 0])
-         for name in ("randaugment", "augmix")]  # fmt: skip
+         for name in ("randaugment", "augmix")]
 rows.append(list(augmentation.test_time(image)[:, 0, ..., 0]))
 titles = [["min-max", "sigmoid (base)", "CLAHE", "CLAHE + morph."], [""] * 5, [""] * 5]
 titles.append(["untouched", "left-right", "up-down", "+10°", "−10°"])
 show_figure(
-    plots.image_grid(
+    images_.image_grid(
         rows, titles=titles, row_labels=["contrast", "RandAugment", "AugMix", "TTA"], grey_range=(0, 1)
     ),
     name="fig-attempts",
@@ -194,7 +200,7 @@ def by_vote(how):
     return table.assign(split=parts, y_true=judged.labels("binary"))
 
 
-versions_said = predicting.versions(base, judged)  # five answers to each case, (5, cases, 2)
+versions_said = prediction.versions(base, judged)  # five answers to each case, (5, cases, 2)
 five = versions_said[:, parts == "test"]
 predicted = {name: run.predictions for name, run in trained.items()}
 predicted |= {f"TTA by {how}": by_vote(how) for how in ("mode", "mean")}
@@ -224,7 +230,7 @@ else:
 called = {name: int(result["y_pred"].sum()) for name, result in results.items()}
 constant = {name: "malignant" if k else "benign" for name, k in called.items() if k in (0, len(test))}
 spread = {name: np.ptp(result["p_malignant"]) for name, result in results.items() if name in constant}
-benign = reported.class_counts()["benign"] / reported.class_counts().sum()
+benign = quoted.class_counts()["benign"] / quoted.class_counts().sum()
 if constant:
     listing = ", ".join(f"*{name}*: {always}" for name, always in constant.items())
     show_text(
@@ -244,7 +250,7 @@ if not lacking:
         "comparison among the networks."
     )
 show_text(
-    f"The report's own CNN has a weighted F1 of {reported.f1_table().loc['CNN', ('binary', 'nodule')]:g} % "
+    f"The report's own CNN has a weighted F1 of {quoted.f1_table().loc['CNN', ('binary', 'nodule')]:g} % "
     f"on this task. Where {percent(benign, 1)} of the cases are benign, as in the report's data, *always "
     f"benign* has an F1 of {100 * benign * 2 * benign / (1 + benign):.1f} %. So its small network may well "
     "have done what a constant answer does."
@@ -272,7 +278,7 @@ def own_line(table):
 
 lines = {name: own_line(table) for name, table in predicted.items()}
 moved = {name: result.assign(y_pred=(result["p_malignant"] >= lines[name]).astype(int))
-         for name, result in results.items()}  # fmt: skip
+         for name, result in results.items()}
 if not lacking:
     beside = {name: baselines[name] for name in tables.REQUIRED}
     scored = tables.scored(beside | moved, task="binary", seed=seed)
@@ -317,12 +323,12 @@ def compare(given, score):
     table = tables.differences(given, BASE, task="binary", score=score, seed=seed)
     never = (table["low"] == 0) & (table["high"] == 0)  # nothing to resample: the rule of three instead
     table.loc[never, ["low", "high"]] = [0.05 ** (1 / n_patients) - 1, 1 - 0.05 ** (1 / n_patients)]
-    table["verdict"] = [comparing.verdict(*ends, margin=margin) for ends in zip(table["low"], table["high"])]
+    table["verdict"] = [paired_tests.verdict(*ends, margin=margin) for ends in zip(table["low"], table["high"])]
     if score != "AUC":  # two constant answers have nothing to differ in: no finding
         varied = {name for name, result in given.items() if result["y_pred"].nunique() > 1}
         idle = [name for name in table.index if not {name, BASE} & varied]
         table.loc[idle, ["verdict", "p", "low", "high"]] = ["same answer to all", np.nan, np.nan, np.nan]
-    return table.assign(**{"p (Holm)": comparing.holm(table["p"])})
+    return table.assign(**{"p (Holm)": paired_tests.holm(table["p"])})
 
 
 compared = {"F1 (weighted)": compare(results, "F1 (weighted)")}
@@ -361,11 +367,11 @@ show_table(
 
 # %% tags=["hide-input"]
 told_apart = {score: table[table["verdict"] != "same answer to all"].rename(columns={"difference": "value"})
-              for score, table in compared.items()}  # fmt: skip
+              for score, table in compared.items()}
 drawn_lines = {score: 100 * table[["value", "low", "high"]].astype(float)
-               for score, table in told_apart.items() if len(table)}  # fmt: skip
+               for score, table in told_apart.items() if len(table)}
 show_figure(
-    network_plots.intervals(
+    networks.intervals(
         drawn_lines,
         xlabel="difference from the base network (percentage points)",
         references={"no difference": 0, "margin": -100 * margin, "margin ": 100 * margin},
@@ -418,7 +424,7 @@ reach = (f1["high"] - f1["low"]) / 2
 retrained = reach[[name for name in reach.index if not name.startswith("TTA")]]
 half = retrained.median()
 needed = len(test) * (half / margin) ** 2 if half > 0 else np.nan
-theirs = reported.class_counts().sum() * reported.load()["split_percent"]["test"] / 100
+theirs = quoted.class_counts().sum() * quoted.load()["split_percent"]["test"] / 100
 last = base.history.tail(5)["val_accuracy"]
 show_text(
     f"With {len(test)} test cases, the interval of a difference in weighted F1 (at own lines) between two "
@@ -430,7 +436,7 @@ show_text(
         if half > margin
         else "The networks differ in few answers or in none. "
     )
-    + f"On {reported.load()['split_percent']['test']} % of the report's cases, {count(theirs)}, it would "
+    + f"On {quoted.load()['split_percent']['test']} % of the report's cases, {count(theirs)}, it would "
     f"reach about {100 * half * np.sqrt(len(test) / theirs):.1f} points."
 )
 show_text(
@@ -462,7 +468,7 @@ show_table(
 # ## Did CLAHE and morphology confuse the model?
 
 # %% tags=["hide-input"]
-words = reported.claim("clahe")
+words = quoted.claim("clahe")
 show_text(
     f"Of CLAHE and morphology the report says (section {words['section']}): \"{words['words']}\". *Confuse* "
     "can mean several things. The model may make more errors, it may be less sure, or it may be sure and "
@@ -484,8 +490,8 @@ def paired(first, second):
         drawn = np.ones((1, len(first))) if drawn is None else drawn
         return {"value": drawn @ (first - second) / drawn.sum(axis=1)}
 
-    value, draws = intervals.resample(mean, patients=patients, seed=seed)
-    return intervals.summary(value, draws, patients=patients).iloc[0]
+    value, draws = bootstrap.resample(mean, patients=patients, seed=seed)
+    return bootstrap.summary(value, draws, patients=patients).iloc[0]
 
 
 def confusion_row(name):
@@ -553,7 +559,7 @@ show_text(
 training_part = split.loc[split["split"] == "train", "case_id"].to_numpy()
 drawn = whole.select(np.random.default_rng(seed).permutation(training_part)[:sample])
 outlined = view in drawn.masks
-masks = predicting.masks_of(base, drawn) if outlined else None
+masks = prediction.masks_of(base, drawn) if outlined else None
 if not outlined:
     show_text("This cohort has no nodule masks, so what is measured at the nodule is missing from the "
               "tables.")
@@ -567,14 +573,14 @@ def rule(images):
 def rule_auc(images):
     copies = len(images) // len(drawn)
     labels, owners = (np.tile(x, copies) for x in (drawn.labels("binary"), drawn.cases["patient_id"]))
-    return tables.with_interval(comparing.auc(labels, rule(images), patients=owners))
+    return tables.with_interval(paired_tests.auc(labels, rule(images), patients=owners))
 
 
 def described(contrast):
     options = pixel_options(jobs[BASE].config) | {"contrast": contrast}
-    images = preprocessing.preprocess(drawn.views[view][np.arange(len(drawn))], view, **options)
-    row = {"separation, median": np.nanmedian(distortion.separation(images, masks))} if outlined else {}
-    row["sharpness, mean"] = distortion.sharpness(images).mean()
+    images = pipelines.preprocess(drawn.views[view][np.arange(len(drawn))], view, **options)
+    row = {"separation, median": np.nanmedian(image_change.separation(images, masks))} if outlined else {}
+    row["sharpness, mean"] = image_change.sharpness(images).mean()
     return images, row | {"AUC of the rule": rule_auc(images)}
 
 
@@ -584,7 +590,7 @@ contrast_rows = {names[contrast]: row for contrast, (_, row) in contrasts.items(
 sizes_mm = drawn.cases.get("diameter_mm", pd.Series(np.nan, drawn.cases.index))
 number = nearest(sizes_mm.to_numpy(dtype=float), 15)
 show_figure(
-    plots.images_and_histograms(
+    images_.images_and_histograms(
         [images[number, ..., 0] for images, _ in contrasts.values()],
         titles=list(names.values()),
         masks=[masks[number, ..., 0]] * len(names) if outlined else None,
@@ -624,7 +630,7 @@ show_text(
 # ## Were RandAugment and AugMix too aggressive?
 
 # %% tags=["hide-input"]
-words = reported.claim("aggressive")
+words = quoted.claim("aggressive")
 show_text(
     f"The report's guess (section {words['section']}): \"{words['words']}\". It makes two predictions. The "
     "nodule and what it tells should be damaged in the augmented images; and networks that learn from them "
@@ -634,13 +640,13 @@ show_text(
 )
 
 # %% tags=["hide-input"]
-pixels = np.asarray(predicting.images_of(base, drawn)[np.arange(len(drawn))])
-erased = distortion.erase(pixels, masks) if outlined else pixels
+pixels = np.asarray(prediction.images_of(base, drawn)[np.arange(len(drawn))])
+erased = image_change.erase(pixels, masks) if outlined else pixels
 
 
 def nodules_left(name, draws):
     pairs = [[augmentation.augment(x, name, seed=draw) for x in (pixels, erased)] for draw in draws]
-    left = np.concatenate([distortion.nodule_left(pixels, erased, *pair) for pair in pairs])
+    left = np.concatenate([image_change.nodule_left(pixels, erased, *pair) for pair in pairs])
     left = left[np.isfinite(left)]
     return {"nodule left (%)": 100 * np.median(left), "below half (%)": 100 * np.mean(left < 0.5)}
 
@@ -649,7 +655,7 @@ def damage(name):
     draws = [[seed, version] for version in range(versions)]
     changed = [augmentation.augment(pixels, name, seed=draw) for draw in draws]
     row = nodules_left(name, draws) if outlined else {}
-    row["correlation"] = np.nanmedian([distortion.correlation(pixels, after) for after in changed])
+    row["correlation"] = np.nanmedian([image_change.correlation(pixels, after) for after in changed])
     return row | {"AUC of the rule": rule_auc(np.concatenate(changed))}
 
 
@@ -673,8 +679,8 @@ def learnt(name, part, score):
     owners = owner.loc[base.predictions.loc[chosen, "case_id"]].to_numpy()
     (y, p), (_, q) = trained[name].part(part), base.part(part)
     if score == "AUC":
-        return comparing.auc(y, p[:, 1], patients=owners)
-    return comparing.compare_auc(y, p[:, 1], q[:, 1], patients=owners)
+        return paired_tests.auc(y, p[:, 1], patients=owners)
+    return paired_tests.compare_auc(y, p[:, 1], q[:, 1], patients=owners)
 
 
 found = {(name, part): learnt(name, part, "less base") for name in trained for part in ("train", "test")}
@@ -700,7 +706,7 @@ def reading(name):
         return "fits its own training cases less well than the base network, as the report's guess predicts"
     if low[1]:
         return ("fits its own training cases better than the base network, which the report's guess does not "
-                "predict")  # fmt: skip
+                "predict")
     return "fits its own training cases neither clearly better nor clearly worse than the base network"
 
 
@@ -716,7 +722,7 @@ show_text(
 # ## Test-time augmentation and class 0
 
 # %% tags=["hide-input"]
-words = reported.claim("only_class_0")
+words = quoted.claim("only_class_0")
 show_text(
     f"Of its vote over five versions the report says (section {words['section']}): \"{words['words']}\" "
     "Class 0 is benign. This would be a strange thing for a vote to do. Let us first see what it does here."
@@ -748,7 +754,7 @@ def answer_row(answer, untouched):
 
 answers = {"0.5": answers_at(0.5), f"own, {line:.3f}": answers_at(line)}
 rows = {(where, name): answer_row(answer, said["untouched"])
-        for where, said in answers.items() for name, answer in said.items()}  # fmt: skip
+        for where, said in answers.items() for name, answer in said.items()}
 moves = pd.DataFrame.from_dict(rows, orient="index")
 moves.index = pd.MultiIndex.from_tuples(moves.index, names=["line", "answer from"])
 moves.loc[(slice(None), "untouched"), "less untouched (points)"] = "–"
@@ -811,7 +817,7 @@ show_text(
 share = np.linspace(0, 1, 101)
 crowd = {f"{m} version{'s' if m > 1 else ''}": binom.sf(m // 2, m, share) for m in (1, 3, 5, 25)}
 show_figure(
-    plots.curves(
+    distributions.curves(
         share, [crowd], xlabel="chance q that one version is called malignant", ylabel="chance of the vote"
     ),
     name="fig-vote",
@@ -877,9 +883,9 @@ def simulated_shares(amount):
 
 
 curves = dict(zip(("untouched image", "one version", "mode of five", "mean of five"),
-                  100 * np.array([simulated_shares(a) for a in amounts]).T))  # fmt: skip
+                  100 * np.array([simulated_shares(a) for a in amounts]).T))
 show_figure(
-    plots.curves(amounts, [curves], xlabel="disturbance of a version (in standard deviations of the "
+    distributions.curves(amounts, [curves], xlabel="disturbance of a version (in standard deviations of the "
                                            "log-odds)",
                  ylabel="called malignant (%)"),
     name="fig-vote-simulation",
@@ -888,7 +894,7 @@ show_figure(
     "part of that back.",
     alt="Four curves of the share called malignant against the size of the disturbance: untouched image, one "
     "version, mode of five and mean of five.",
-)  # fmt: skip
+)
 one, mode = curves["one version"][-1], curves["mode of five"][-1]
 show_text(
     f"At the right end, single versions call {one:.0f} % malignant and the mode {mode:.0f} %; the untouched "
@@ -908,8 +914,8 @@ show_text(
 # slip that raises no error by itself.
 
 # %% tags=["hide-input"]
-network = predicting.open_model(base)
-ready = np.asarray(predicting.images_of(base, test)[np.arange(len(test))])
+network = prediction.open_model(base)
+ready = np.asarray(prediction.images_of(base, test)[np.arange(len(test))])
 foreign = {
     "the usual five": augmentation.test_time(ready),
     "five draws of RandAugment": [
@@ -918,7 +924,7 @@ foreign = {
     "the usual five, 0 to 255": 255 * augmentation.test_time(ready),
 }
 asked = np.concatenate([np.concatenate(list(images)) for images in foreign.values()])
-y_prob = training.predict(network, asked).reshape(len(foreign), 5, len(test), 2)
+y_prob = stages.predict(network, asked).reshape(len(foreign), 5, len(test), 2)
 
 
 def foreign_row(p, line):
@@ -932,7 +938,7 @@ def foreign_row(p, line):
 
 
 rows = {(where, name): foreign_row(p, at)
-        for where, at in zip(answers, (0.5, line)) for name, p in zip(foreign, y_prob)}  # fmt: skip
+        for where, at in zip(answers, (0.5, line)) for name, p in zip(foreign, y_prob)}
 strange = pd.DataFrame.from_dict(rows, orient="index")
 strange.index = pd.MultiIndex.from_tuples(strange.index, names=["line", "versions"])
 show_table(
@@ -971,7 +977,7 @@ show_text(
 # as they are, and only the scale is put where so many batches of 1 % would have brought it.
 
 # %% tags=["hide-input"]
-from lungcls import balancing
+from lungcls.preprocessing import balancing
 
 norms = [layer for layer in network.layers if hasattr(layer, "moving_variance")]
 arrived = [(np.array(layer.moving_mean), np.array(layer.moving_variance)) for layer in norms]
@@ -987,7 +993,7 @@ def scale_under_way():
     for layer, (mean, variance) in zip(norms, arrived):
         layer.moving_mean.assign((1 - left) * mean)
         layer.moving_variance.assign(left + (1 - left) * variance)
-    table = prediction_table(test.cases["case_id"], training.predict(network, ready), "binary")
+    table = prediction_table(test.cases["case_id"], stages.predict(network, ready), "binary")
     return tables.result_of(table.assign(split="test", y_true=truth), test)
 
 
@@ -1025,7 +1031,7 @@ range_p = np.ptp(five[..., 1], axis=0)
 chosen = np.argsort(-range_p, kind="stable")[:2]
 pictures = augmentation.test_time(ready[chosen])[..., 0]
 show_figure(
-    plots.image_grid(
+    images_.image_grid(
         [list(pictures[:, i]) for i in range(len(chosen))],
         titles=[[f"p = {p:.3f}" for p in five[:, row, 1]] for row in chosen],
         row_labels=[f"case {test.cases['case_id'].iloc[row]}" for row in chosen],
@@ -1070,9 +1076,9 @@ show_figure(
 sizes = pd.DataFrame({
     score: len(test) * ((table["high"] - table["low"]).astype(float) / 2 / margin) ** 2
     for score, table in compared.items()
-})  # fmt: skip
+})
 sizes = sizes.astype(float).round().astype("Int64")
-there = len(lidc.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean"))
+there = len(annotations.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean"))
 sizes[f"{count(there)} are enough"] = ["yes" if most <= there else "no" for most in sizes.max(axis=1)]
 show_table(
     sizes.rename_axis("attempt"),

@@ -51,14 +51,18 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import comparing, intervals, study
-from lungcls.bands import band_widths
-from lungcls.images import prepared
-from lungcls.report import evidence, network_plots, plots, reported, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
+from lungcls.metrics import bootstrap, paired_tests
+from lungcls.preprocessing.padding import band_widths
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
+from lungcls.report.claims import evidence
 from lungcls.report.display import show_figure, show_table, show_text
-from lungcls.report.wording import MINUS, count, percent
-from lungcls.sources import open_cohort
+from lungcls.report.plots import images as images_, networks as network_plots
+from lungcls.report.printed import quoted as reported
+from lungcls.report.results import tables
+from lungcls.report.wording import MINUS, count
+from lungcls.runs import grid as study
+from lungcls.runs.cache import prepared
+from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SCORE = "F1 (weighted)"  # the report's
@@ -131,7 +135,7 @@ if ready:
         for score, diameter in data.cases.loc[examples, ["malignancy", "diameter_mm"]].itertuples(index=False)
     ]
     show_figure(
-        plots.image_grid(
+        images_.image_grid(
             [[pixels[view][row, ..., 0] for row in examples] for view in pixels],
             titles=[above],
             row_labels=[VIEW_NAMES[view] for view in pixels],
@@ -281,7 +285,7 @@ if ready:
         gain[task, name] = against(task, results[task, "nodule", name], results[task, wide, name])
         theirs = reported.f1_table().iloc[names.index(name)]  # the same order of models
         printed[task, name] = theirs[task, "nodule"] - theirs[task, "full_slice"]
-    adjusted = dict(zip(gain, comparing.holm([row["p"] for row in gain.values()])))
+    adjusted = dict(zip(gain, paired_tests.holm([row["p"] for row in gain.values()])))
     rows = {
         (TASKS[task], titles[name]): {
             "zoomed minus wide (points)": written(row, percent=True),
@@ -408,7 +412,7 @@ if ready:
     names_of_forms = list(dict.fromkeys(cell.name for cell, _ in made))
     images = {name: prepared(form_jobs["binary", name], data)[0] for name in names_of_forms}
     show_figure(
-        plots.image_grid(
+        images_.image_grid(
             [[images[name][row, ..., 0] for row in examples] for name in names_of_forms],
             titles=[above],
             row_labels=[name.replace(" of ", " of\n") for name in names_of_forms],
@@ -542,7 +546,7 @@ def conclude(task):
         return "the zoomed view wins with the bands and without: the shortcut is not what decides"
     if kept == "holds":
         return ("the zoomed view wins with the bands; without them the statement "
-                f"{left}: the bands may have won")  # fmt: skip
+                f"{left}: the bands may have won")
     return f"with the bands the statement {kept}, without them it {left}"
 
 
@@ -630,8 +634,8 @@ def easier(view, name):
     parts = [results[task, view, name].set_index("case_id").sort_index() for task in TASKS]
     right = [(part["y_pred"] == part["y_true"]).to_numpy(float) for part in parts]
     gap, patients = right[0] - right[1], parts[0]["patient_id"]
-    found = intervals.resample(lambda weights: weighted_mean(gap, weights), patients=patients, seed=seed)
-    return intervals.summary(*found, patients=patients).rename(columns={"value": "difference"}).iloc[0]
+    found = bootstrap.resample(lambda weights: weighted_mean(gap, weights), patients=patients, seed=seed)
+    return bootstrap.summary(*found, patients=patients).rename(columns={"value": "difference"}).iloc[0]
 
 
 def better(task, view, first, second):
@@ -703,13 +707,13 @@ if ready:
 # %% tags=["hide-cell"]
 # Solution
 if ready and "bands filled" in names_of_forms:
-    from lungcls import predicting, recipe
-    from lungcls.runs import Run
+    from lungcls.runs import prediction, training
+    from lungcls.runs.store import Run
 
-    recipe.fix_threads(settings["threads"])
+    training.fix_threads(settings["threads"])
     run = form_runs["binary", "bands kept"]
     changed = Run(run.folder, run.config | {"settings": run.config["settings"] | {"bands": "filled"}})
-    answers = predicting.predict(changed, data.select(test))
+    answers = prediction.predict(changed, data.select(test))
     answers = run.predictions[["case_id", "split", "y_true"]].merge(answers, on="case_id")
     swapped = {
         "trained and tested with bands": form_results["binary", "bands kept"],

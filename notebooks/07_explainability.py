@@ -56,46 +56,48 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import explain, explaining, jobs, lime_maps, localisation, maps, predicting, recipe, sanity
-from lungcls import runs as run_store
-from lungcls import study, zoomed
-from lungcls.preprocessing import center_crop
-from lungcls.report import map_plots, network_plots, plots, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views
+from lungcls.explain import explanation, gradcam, heat_maps, lime as lime_maps, sanity
+from lungcls.metrics import localisation
+from lungcls.preprocessing import padding
+from lungcls.preprocessing.geometry import center_crop
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions, heat_maps as map_plots, networks as network_plots
+from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
-from lungcls.sources import open_cohort
+from lungcls.runs import grid, planning, prediction, store as run_store, training
+from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 BLIND = ("centre blob", "edges", "random")  # maps that know nothing of a network
-HERE, THERE = explaining.PLACES
-store = runs or str(jobs.default_store())
+HERE, THERE = explanation.PLACES
+store = runs or str(planning.default_store())
 whole = open_cohort(cohort, profile=profile, seed=seed)
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 
 # %% tags=["hide-input"]
 outlined = [view for view in choose_views(whole, views)[0] if view in whole.masks]
 options = {"profile": profile, "weights": weights, "seed": seed, "store": store}
-cells = [cell for cell in study.grid(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"]
-planned = list(zip(cells, study.plan(whole.folder, cells, **options))) if outlined and not run else []
+cells = [cell for cell in grid.grid(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"]
+planned = list(zip(cells, grid.plan(whole.folder, cells, **options))) if outlined and not run else []
 label = next((job.config["weights"]["label"] for cell, job in planned if cell.model != "cnn"), "none")
 kept = ("cnn",) if label == "random init" else ("cnn", backbone)
 wanted = [(cell, job) for cell, job in planned if cell.model in kept and cell.stage != "transfer_learning"]
-failed = study.train_all([job for _, job in wanted])
+failed = grid.train_all([job for _, job in wanted])
 assert not failed, failed
-networks = {(cell.task, cell.view, cell.name): study.find(job) for cell, job in wanted}
+networks = {(cell.task, cell.view, cell.name): grid.find(job) for cell, job in wanted}
 if run:
     found = run_store.find(store, run)
     config = found.config
-    networks = {(config["task"], config["view"], study.title(config["model"], config["stage"])): found}
+    networks = {(config["task"], config["view"], grid.title(config["model"], config["stage"])): found}
 ready = bool(networks)
 
 # %% tags=["hide-input"]
 if not ready:
     show_text(f"The cohort *{whole.name}* has no outlines of nodules. Without them a map cannot be scored, and this "
-              "chapter is skipped.")  # fmt: skip
+              "chapter is skipped.")
 else:
-    recipe.fix_threads(next(iter(networks.values())).config["settings"]["threads"])
+    training.fix_threads(next(iter(networks.values())).config["settings"]["threads"])
     answers = {key: one.predictions for key, one in networks.items()}
     answers = {key: table[table["split"] == "test"].set_index("case_id") for key, table in answers.items()}
     ids = next(iter(answers.values())).index
@@ -103,7 +105,7 @@ else:
     patients = test.cases["patient_id"].to_numpy()
     scored = {}
     for key, one in networks.items():
-        scored[key] = explaining.explained(one, test, seed=seed, lime_cases=lime_cases, store=store)
+        scored[key] = explanation.explained(one, test, seed=seed, lime_cases=lime_cases, store=store)
     network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if there
     shown = [key for key in networks if key[2] == network]
     n_patients = len(set(patients))
@@ -123,7 +125,7 @@ if ready:
            if wide == "context" else "")
         + f"The figures show the network *{network}*{origin}; the tables list all of: "
         + ", ".join(dict.fromkeys(key[2] for key in networks)) + "."
-    )  # fmt: skip
+    )
     if label == "random init":
         show_text(
             "```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had, or were "
@@ -181,7 +183,7 @@ if ready:
         rows[place_of(key)] = {
             "layer": found.layer, "why": found.why, "cells": f"{found.grid[0]} × {found.grid[1]}",
             "maps of zeros": f"{int(cams(key)['zero'].sum())} of {len(ids)}",
-        }  # fmt: skip
+        }
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-layers",
@@ -214,8 +216,8 @@ def title(key, case):
 def fields(key, chosen):
     rows = ids.get_indexer(chosen)
     part = test.select(rows)
-    images = np.asarray(predicting.images_of(networks[key], part)[np.arange(len(rows))])
-    return images, explaining.field_of(networks[key], part).masks
+    images = np.asarray(prediction.images_of(networks[key], part)[np.arange(len(rows))])
+    return images, explanation.field_of(networks[key], part).masks
 
 
 # %% tags=["hide-input"]
@@ -232,8 +234,8 @@ def draw(task, heat_of, what, name, caption, alt):
 
 
 def cam(key, chosen, images):
-    found = explain.grad_cam(predicting.open_model(networks[key]), images)
-    return maps.upsample(found.values, images.shape[1:3])
+    found = gradcam.grad_cam(prediction.open_model(networks[key]), images)
+    return heat_maps.upsample(found.values, images.shape[1:3])
 
 
 # %% tags=["hide-input"]
@@ -246,7 +248,7 @@ if ready:
             "line is the readers' outline of the nodule. Above each image is the network's answer.",
             alt="CT images in rows, each followed by a row with the same images and blue clouds over them; "
             "a yellow line surrounds the nodule.",
-        )  # fmt: skip
+        )
 
 # %% [markdown]
 # ## Does the map find the nodule?
@@ -303,7 +305,7 @@ def score_table(task, place):
     for key in mine:
         rows |= score_rows(key, place, ["Grad-CAM"])
     for key in {key[1]: key for key in mine}.values():  # blind maps, on the grid of a view's last network
-        rows |= score_rows(key, place, [*BLIND, explaining.BEST])
+        rows |= score_rows(key, place, [*BLIND, explanation.BEST])
     return named(rows, "view", "map").sort_index(level=0, sort_remaining=False)
 
 
@@ -315,7 +317,7 @@ if ready:
             name=f"tab-explain-scores-{task}",
             caption=f"How well maps find the nodule, {TASKS[task]} task, mean of {len(test)} test cases of "
             f"{n_patients} patients with 95 % intervals over patients. Maps of zeros are left out. The "
-            f"lower rows of each view know nothing of a network, but for the last: *{explaining.BEST}* "
+            f"lower rows of each view know nothing of a network, but for the last: *{explanation.BEST}* "
             "knows the outline.",
         )
 
@@ -323,10 +325,10 @@ if ready:
 if ready:
     lines = []
     for view in there:
-        masks = explaining.field_of(networks[next(key for key in networks if key[1] == view)], test).masks
+        masks = explanation.field_of(networks[next(key for key in networks if key[1] == view)], test).masks
         middle = masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean()
         lines.append(f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, "
-                     f"and the mean nodule fills {percent(masks.mean(), 2)} of it")  # fmt: skip
+                     f"and the mean nodule fills {percent(masks.mean(), 2)} of it")
     show_text(f"Why the blob in the centre does so well or so badly: {'; '.join(lines)}.")
 
 # %% [markdown]
@@ -424,7 +426,7 @@ if ready:
         rows[place_of(key)] = {
             "concentration": tables.with_interval(one), "maps": f"{one['n']} of {len(test)}",
             "the map": reading(one), "minus centre blob": tables.with_interval(advantage(key), sign=True),
-        }  # fmt: skip
+        }
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-statement",
@@ -434,10 +436,10 @@ if ready:
     )
     both = {key for key in networks if "nodule" in there and wide and key[1] == "nodule"}
     lines = [f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
-             for key in networks if key in both]  # fmt: skip
+             for key in networks if key in both]
     if lines:
         show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in concentration: "
-                  f"{'; '.join(lines)}.")  # fmt: skip
+                  f"{'; '.join(lines)}.")
 
 # %% [markdown]
 # ### Which answer, and the grey frame
@@ -454,10 +456,10 @@ def on_frame(key):
     """By case: the part of the map on the grey frame, and the frame's part of the picture."""
     net = networks[key]
     side = net.config["settings"]["crop"]
-    grey = center_crop(zoomed.bands_only(test.views["nodule"][:]), side) > 0
-    found = maps.upsample(explaining.explain_run(net, test).values, (side, side)).clip(0)
+    grey = center_crop(padding.bands_only(test.views["nodule"][:]), side) > 0
+    found = heat_maps.upsample(explanation.explain_run(net, test).values, (side, side)).clip(0)
     return {"on the frame": localisation.scores(found, grey)["share"].to_numpy(),
-            "frame's part of the picture": grey.mean(axis=(1, 2))}  # fmt: skip
+            "frame's part of the picture": grey.mean(axis=(1, 2))}
 
 
 def mean_of(values, chosen=slice(None)):
@@ -507,7 +509,7 @@ if ready:
         rows[place_of(key)] = {
             "right": int(right.sum()), "wrong": int((~right).sum()),
             "right minus wrong": tables.with_interval(one, sign=True),
-        }  # fmt: skip
+        }
     show_table(
         named(rows, "task", "view", "network"),
         name="tab-explain-wrong",
@@ -539,7 +541,7 @@ def lime(key, chosen, images):
     stored = scored[key].lime
     rows = [i for i, case in enumerate(chosen) if case not in stored]
     classes = answers[key]["y_pred"].loc[chosen].to_numpy()[rows] - (key[0] == "multiclass")
-    ask = explaining.predictor(predicting.open_model(networks[key])) if rows else None
+    ask = explanation.predictor(prediction.open_model(networks[key])) if rows else None
     fresh = lime_maps.explain(ask, images[rows], classes, seed=seed)
     found = stored | {chosen[i]: one for i, one in zip(rows, fresh)}
     return [found[case].map for case in chosen]
@@ -554,7 +556,7 @@ if ready:
             "image scaled by its largest weight. The yellow line is the readers' outline.",
             alt="CT images in rows, each followed by a row with the same images cut into blue and pink "
             "pieces; a yellow line surrounds the nodule.",
-        )  # fmt: skip
+        )
 
 # %% [markdown]
 # The table scores LIME as it scored Grad-CAM. The end of the scale of concentration is now what the *pieces*
@@ -602,11 +604,11 @@ def some(number):
 
 def curves_of(key):
     rows = some(12)
-    images, model = fields(key, ids[rows])[0], predicting.open_model(networks[key])
-    found, ask, size = explain.grad_cam(model, images), explaining.predictor(model), images.shape[1:3]
-    chance = maps.random_maps(len(rows), found.values.shape[1:], seed=seed)
-    ways = {"Grad-CAM": maps.upsample(found.values, size), "random": maps.upsample(chance, size)}
-    ways["centre blob"] = np.stack([maps.centre_blob(size)] * len(rows))
+    images, model = fields(key, ids[rows])[0], prediction.open_model(networks[key])
+    found, ask, size = gradcam.grad_cam(model, images), explanation.predictor(model), images.shape[1:3]
+    chance = heat_maps.random_maps(len(rows), found.values.shape[1:], seed=seed)
+    ways = {"Grad-CAM": heat_maps.upsample(found.values, size), "random": heat_maps.upsample(chance, size)}
+    ways["centre blob"] = np.stack([heat_maps.centre_blob(size)] * len(rows))
     return {name: localisation.curves(ask, images, way, classes=found.classes) for name, way in ways.items()}
 
 
@@ -628,7 +630,7 @@ if ready:
     )
     share = np.linspace(0, 1, localisation.STEPS + 1)
     show_figure(
-        plots.curves(share, list(drawn.values()), xlabel="part blurred", ylabel="probability of the class",
+        distributions.curves(share, list(drawn.values()), xlabel="part blurred", ylabel="probability of the class",
                      titles=[f"{TASKS[key[0]]},\n{VIEW_NAMES[key[1]]}" for key in drawn]),
         name="fig-explain-deletion",
         caption=f"Deletion: the mean probability that {network} gives to its own answer, while the picture "
@@ -648,10 +650,10 @@ if ready:
 
 # %% tags=["hide-input"]
 def sanity_of(key):
-    rows, model = some(24), predicting.open_model(networks[key])
+    rows, model = some(24), prediction.open_model(networks[key])
     images, _ = fields(key, ids[rows])
-    of = {"classes": explain.grad_cam(model, images).classes}
-    found = sanity.randomised(model, lambda net: explain.grad_cam(net, images, **of).values, seed=seed)
+    of = {"classes": gradcam.grad_cam(model, images).classes}
+    found = sanity.randomised(model, lambda net: gradcam.grad_cam(net, images, **of).values, seed=seed)
     trained = found.pop("none")
     alike = {"other image, same network": sanity.others(trained, seed=seed)} | found
     alike = {name: sanity.likeness(trained, one)["rank"] for name, one in alike.items()}
@@ -675,7 +677,7 @@ if ready:
     lines = [f"{', '.join(place_of(key)[:2])}: {tables.with_interval(one, sign=True)}" for key, one in last.items()]
     passed = sum(one["high"] < 0.5 for one in last.values())
     show_text(f"Likeness once every layer is random: {'; '.join(lines)}. In {passed} of {len(last)} networks its "
-              "interval lies below 0.5, so the map has changed.")  # fmt: skip
+              "interval lies below 0.5, so the map has changed.")
 
 # %% [markdown]
 # ## Do two trainings agree?
@@ -687,17 +689,17 @@ if ready:
 # %% tags=["hide-input"]
 def pairs_of(view):
     cell = next(cell for cell, _ in planned if (cell.task, cell.view, cell.name) == ("binary", view, "CNN"))
-    made = [study.plan(whole.folder, [cell], **options | {"seed": seed + i})[0] for i in range(trainings)]
-    failed = study.train_all(made)
+    made = [grid.plan(whole.folder, [cell], **options | {"seed": seed + i})[0] for i in range(trainings)]
+    failed = grid.train_all(made)
     assert not failed, failed
-    nets = [study.find(job) for job in made]
-    return [explaining.explain_run(net, test, classes=1).values for net in nets]
+    nets = [grid.find(job) for job in made]
+    return [explanation.explain_run(net, test, classes=1).values for net in nets]
 
 
 def lime_again(view):
     key, chosen = ("binary", view, "CNN"), ids[:4]
     images, _ = fields(key, chosen)
-    ask = explaining.predictor(predicting.open_model(networks[key]))
+    ask = explanation.predictor(prediction.open_model(networks[key]))
     two = [lime_maps.explain(ask, images, [1] * len(chosen), seed=seed + i) for i in (0, 1)]
     found = [sanity.likeness(a.map[None], b.map[None])["rank"][0] for a, b in zip(*two)]
     return localisation.mean_interval(found, patients[: len(chosen)], seed=seed)
@@ -715,7 +717,7 @@ if planned and trainings > 1:
         rows[VIEW_NAMES[view], "Grad-CAM, another image, same network"] = mean_of(other)
         rows[VIEW_NAMES[view], "LIME, other random pictures, same network"] = lime_again(view)
     rows = {key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])}
-            for key, one in rows.items()}  # fmt: skip
+            for key, one in rows.items()}
     show_table(
         named(rows, "view", "two maps"),
         name="tab-explain-seeds",
@@ -749,17 +751,17 @@ elif ready:
 # Solution
 if ready and ("binary", "nodule", "CNN") in networks:
     one = networks["binary", "nodule", "CNN"]
-    model, masks = predicting.open_model(one), explaining.field_of(one, test).masks
+    model, masks = prediction.open_model(one), explanation.field_of(one, test).masks
     rows = {}
-    for layer in [name for name in explain.map_layers(model) if name.endswith("relu")]:
-        found = explaining.explain_run(one, test, layer=layer, model=model)
-        values = localisation.scores(maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
-        ceiling = maps.cell_shares(masks, found.values.shape[1:]).max(axis=(1, 2))
+    for layer in [name for name in gradcam.map_layers(model) if name.endswith("relu")]:
+        found = explanation.explain_run(one, test, layer=layer, model=model)
+        values = localisation.scores(heat_maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
+        ceiling = heat_maps.cell_shares(masks, found.values.shape[1:]).max(axis=(1, 2))
         rows[layer] = {
             "cells": " × ".join(map(str, found.values.shape[1:])), "maps of zeros": int(found.zero.sum()),
             "share": tables.with_interval(localisation.mean_interval(values["share"], patients, seed=seed)),
             "possible": f"{ceiling.mean():.2f}",
-        }  # fmt: skip
+        }
     show_table(
         pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer"),
         name="tab-explain-exercise",

@@ -57,30 +57,32 @@ import re
 import numpy as np
 import pandas as pd
 
-from lungcls import predicting, recipe, retrieval, study
-from lungcls import retrieval_scores as scoring
-from lungcls import runs as run_store
-from lungcls.backend import import_keras
-from lungcls.cohort import SCORE_NAMES
-from lungcls.report import claims, evidence, network_plots, plots, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views, typical_cases
+from lungcls.cohorts.cohort import SCORE_NAMES
+from lungcls.explain import retrieval
+from lungcls.metrics import retrieval as scoring
+from lungcls.models.backend import import_keras
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, typical_cases
+from lungcls.report.claims import evidence, ledger as claims
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import images as images_, networks as network_plots
+from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
-from lungcls.sources import open_cohort
+from lungcls.runs import grid, prediction, store as run_store, training
+from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 DIAMETER, CHANCE, UNTRAINED = "diameter alone", "random order", "the network, untrained"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, ["nodule", "full_slice", "context"])
-cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone)
-         if cell.group == "table 1" and cell.stage != "transfer_learning"]  # fmt: skip
-jobs = study.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
-failed = study.train_all(jobs)
+cells = [cell for cell in grid.grid(shown, profile=profile, backbone=backbone)
+         if cell.group == "table 1" and cell.stage != "transfer_learning"]
+jobs = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
+failed = grid.train_all(jobs)
 assert not failed, failed
 
 # %% tags=["hide-input"]
 trained = {}
-for cell, found in zip(cells, map(study.find, jobs)):
+for cell, found in zip(cells, map(grid.find, jobs)):
     name = cell.name if cell.model == "cnn" else f"{cell.name} ({found.weights})"
     trained[cell.task, cell.view, name] = found
 main = list(trained)[[(c.task, c.view, c.stage) for c in cells].index(("multiclass", shown[0], "fine_tuning"))]
@@ -147,7 +149,7 @@ if random_init:
 #   own patient never count.
 
 # %% tags=["hide-input"]
-recipe.fix_threads(settings["threads"])
+training.fix_threads(settings["threads"])
 rows_of = {"training cases": train, "other test cases": test}
 may = {name: retrieval.other_patients(patients[test], patients[rows]) for name, rows in rows_of.items()}
 embeddings = {place: retrieval.embed_run(found, data) for place, found in trained.items()}
@@ -193,9 +195,9 @@ known, missing = retrieval.properties(trained[main], data)
 sizes = known["diameter"].to_numpy() if "diameter" in known else np.full(len(data), np.nan)
 asked = figure_cases(cases)
 at, apart = retrieval.search(embeddings[main][asked], embeddings[main][train], k=neighbours,
-                             query_patients=patients[asked], gallery_patients=patients[train])  # fmt: skip
+                             query_patients=patients[asked], gallery_patients=patients[train])
 shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
-images = predicting.images_of(trained[main], data)
+images = prediction.images_of(trained[main], data)
 beneath = [["query", *(f"distance {far:.3f}" for far in fars)] for fars in apart]
 titles = [
     [f"{case_title(row)}\n{text}" for row, text in zip(rows, texts)] for rows, texts in zip(shown_rows, beneath)
@@ -203,7 +205,7 @@ titles = [
 agree = np.mean([scores[one] == scores[row[0]] for row in shown_rows for one in row[1:]])
 pictures = [list(images[np.array(row)][..., 0]) for row in shown_rows]
 show_figure(
-    plots.image_grid(pictures, titles=titles, grey_range=(0, 1)),
+    images_.image_grid(pictures, titles=titles, grey_range=(0, 1)),
     name="fig-retrieval",
     caption=f"Retrieved training cases (columns 2 to {neighbours + 1}) for test cases (column 1): "
     f"{network}, {TASKS[task]}, {VIEW_NAMES[view]}, as the network sees them. Above each image its "
@@ -258,7 +260,7 @@ show_text(
 # %% tags=["hide-input"]
 def by_pixels(of):
     some = next(found for (_, where, _), found in trained.items() if where == of)
-    flat = predicting.images_of(some, data)[np.arange(len(data))].reshape(len(data), -1)
+    flat = prediction.images_of(some, data)[np.arange(len(data))].reshape(len(data), -1)
     return {name: retrieval.cosine_distances(flat[test], flat[rows]) for name, rows in rows_of.items()}
 
 
@@ -274,7 +276,7 @@ if "diameter" in known:
 searches |= {f"pixels, {VIEW_NAMES[of]}": by_pixels(of) for of in dict.fromkeys(of for _, of, _ in trained)}
 keras = import_keras()
 keras.utils.set_random_seed(seed)
-fresh = keras.models.clone_model(predicting.open_model(trained[main]))
+fresh = keras.models.clone_model(prediction.open_model(trained[main]))
 plain = list(searches)
 searches[UNTRAINED] = by_embedding(retrieval.embed(fresh, images))
 searches |= {place: by_embedding(vectors) for place, vectors in embeddings.items()}
@@ -560,7 +562,7 @@ rows = {
     where: {name: given[name, where] if isinstance(given[name, where], str)
             else tables.with_interval(given[name, where], sign=True) for name in evidence.SHARED}
     for where in among
-}  # fmt: skip
+}
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("retrieved among"),
     name="tab-retrieval-statement",

@@ -55,14 +55,21 @@ level = 0.9  # share of the cases whose set of scores is to hold the right one
 import numpy as np
 import pandas as pd
 
-from lungcls import calibration, confidence, conformal, deferral, predicting, study
-from lungcls import runs as run_store
-from lungcls.metrics import CLASSES, LABELS
-from lungcls.report import confidence_plots, confidence_tables, network_plots, plots, reported, tables
-from lungcls.report.choice import VIEW_NAMES, choose_views, nearest
+from lungcls.metrics import calibration, confidence, conformal, selective
+from lungcls.metrics.classification import CLASSES, LABELS
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import (
+    confidence as confidence_plots,
+    distributions as plots,
+    images as images_,
+    networks as network_plots,
+)
+from lungcls.report.printed import quoted as reported
+from lungcls.report.results import confidence_tables, tables
 from lungcls.report.wording import MINUS, count, percent
-from lungcls.sources import open_cohort
+from lungcls.runs import grid as study, prediction, store as run_store
+from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 whole = open_cohort(cohort, profile=profile, seed=seed)
@@ -99,19 +106,19 @@ def test_of(predictions, task):
 trained = {(cell.task, title(found)): found for cell, found in grid}
 last = "nodule" if "nodule" in shown else grid[0][0].view
 ours = next(found for cell, found in grid
-            if (cell.task, cell.view, cell.stage) == ("multiclass", last, "fine_tuning"))  # fmt: skip
+            if (cell.task, cell.view, cell.stage) == ("multiclass", last, "fine_tuning"))
 chosen = run_store.find(runs or jobs[0].store, run) if run else ours
 main, task = title(chosen), chosen.config["task"]
 if chosen.id not in {found.id for found in trained.values()}:
     main += ", the chosen run"
     trained[task, main] = chosen
 tests = {of: {name: test_of(found.predictions, of) for (its, name), found in trained.items() if its == of}
-         for of in TASKS}  # fmt: skip
+         for of in TASKS}
 known = {}
 for of in TASKS:
     results, missing = tables.baseline_results(data, split, task=of, view="", seed=seed)
     known[of] = {name: confidence_tables.tested(results[name], task=of, seed=seed)
-                 for name in tables.REQUIRED if name in results}  # fmt: skip
+                 for name in tables.REQUIRED if name in results}
 test, names = tests[task][main], CLASSES[task]
 
 # %% tags=["hide-input"]
@@ -125,7 +132,7 @@ show_text(
        if simulated else "")
 )
 constant = [f"{name} ({TASKS[of]})" for of in TASKS for name, one in tests[of].items()
-            if len(np.unique(one.y_pred)) == 1]  # fmt: skip
+            if len(np.unique(one.y_pred)) == 1]
 if constant:
     show_text(
         "These networks call every test case the same, and so tell no case from another: "
@@ -219,7 +226,7 @@ show_figure(
     "10, with 95 % intervals over patients. A class without an orange bar is never the answer.",
     alt="Pairs of bars for each class, one panel for each network: predicted confidence in orange and true "
     "confidence in green, with intervals.",
-)  # fmt: skip
+)
 words = reported.claim("confidence_gap")
 show_text(f"> {words['words']} (section {words['section']})")
 
@@ -268,7 +275,7 @@ show_figure(
     "network.",
     alt="Two horizontal intervals for each class: the gap that is observed and the gap of a calibrated "
     "network.",
-)  # fmt: skip
+)
 show_table(
     confidence_tables.class_rows(seen, drawn),
     name="tab-confidence-classes",
@@ -465,7 +472,7 @@ show_table(
 
 # %% tags=["hide-input"]
 each = {kind: found.filter(like="coverage (", axis=0)
-        for (name, kind), found in quality.items() if name == main}  # fmt: skip
+        for (name, kind), found in quality.items() if name == main}
 groups = {kind: found.set_axis(list(names)) * [100, 100, 100, 1, 1] for kind, found in each.items()}
 show_figure(
     network_plots.intervals(groups, xlabel="cases of the class whose set holds it (%)",
@@ -513,7 +520,7 @@ def short(label):
 kind = "neighbours" if task == "multiclass" else "one a class"
 held, _ = conformal.cross_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
 labels, rows = np.array(LABELS[task]), rows_of(cases)
-images = predicting.images_of(chosen, whole.select(test.case_ids[rows]))[np.arange(len(rows))]
+images = prediction.images_of(chosen, whole.select(test.case_ids[rows]))[np.arange(len(rows))]
 texts = [
     f"{percent(test.confidence[row])} sure of\n{short(test.y_pred[row])}, is {short(test.y_true[row])}\nset: "
     + " ".join(short(label) for label in labels[held[row]])
@@ -522,7 +529,7 @@ texts = [
 strips = [slice(start, start + 6) for start in range(0, len(rows), 6)]
 for number, strip in enumerate(strips, start=1):
     show_figure(
-        plots.image_grid([list(images[strip, ..., 0])], titles=[texts[strip]], grey_range=(0, 1)),
+        images_.image_grid([list(images[strip, ..., 0])], titles=[texts[strip]], grey_range=(0, 1)),
         name=f"fig-confidence-cases-{number}",
         caption=f"Test cases from the least to the most sure answer of {main}, as the network sees them: "
         f"its answer and how sure it is, the label, and the set at the level {percent(level)} ({kind}).",
@@ -553,12 +560,12 @@ for number, strip in enumerate(strips, start=1):
 curves, panels = [], []
 for of, name in ((task, main), (other, twin)):
     one = tests[of][name]
-    at, risk = deferral.risk_curve(one.right, one.confidence)
+    at, risk = selective.risk_curve(one.right, one.confidence)
     error, n = 1 - one.right.mean(), len(one.right)
-    lines = {"oracle": deferral.risk_curve(one.right, one.right.astype(float))[1], "by confidence": risk}
+    lines = {"oracle": selective.risk_curve(one.right, one.right.astype(float))[1], "by confidence": risk}
     if "diameter alone" in known[of]:
         base = known[of]["diameter alone"]
-        lines["diameter alone, by confidence"] = deferral.risk_curve(base.right, base.confidence)[1]
+        lines["diameter alone, by confidence"] = selective.risk_curve(base.right, base.confidence)[1]
     curves.append(lines | {"at random": np.full(n, error)})
     panels.append(f"{TASKS[of]} task")
 show_figure(
@@ -587,8 +594,8 @@ show_table(
 # %% tags=["hide-input"]
 gains = {of: pd.DataFrame({name: areas[of][name].loc["gain"] for name in tests[of]}).T for of in TASKS}
 said = [f"in {(rows['low'] > 0).sum()} of {len(rows)} networks of the {TASKS[of]} task"
-        for of, rows in gains.items()]  # fmt: skip
-half = deferral.risk_curve(test.right, test.confidence)[1][(len(test.right) + 1) // 2 - 1]
+        for of, rows in gains.items()]
+half = selective.risk_curve(test.right, test.confidence)[1][(len(test.right) + 1) // 2 - 1]
 show_text(
     "Confidence tells right from wrong answers better than chance, by the whole interval of the gain, "
     f"{said[0]} and {said[1]}. If {main} answers only the half of the cases that it is surest of, "
@@ -615,7 +622,7 @@ if ratings is None:
     show_text("The cohort has no single readers' scores, so this question cannot be asked.")
 else:
     followed = {TASKS[of]: confidence_tables.followed(tests[of] | known[of], ratings, seed=seed)
-                for of in TASKS}  # fmt: skip
+                for of in TASKS}
     followed = pd.concat(followed, names=["task"])
     entropy = followed.xs("entropy", level="uncertainty")
     several = int(entropy["n"].max())
@@ -634,9 +641,9 @@ else:
 # %% tags=["hide-input"]
 if ratings is not None:
     out = {measure: followed.xs(measure, level="uncertainty").drop("majority class", level="model")
-           for measure in ("entropy", "1 − confidence")}  # fmt: skip
+           for measure in ("entropy", "1 − confidence")}
     networks = {measure: rows.drop("diameter alone", level="model", errors="ignore")
-                for measure, rows in out.items()}  # fmt: skip
+                for measure, rows in out.items()}
     above = {measure: (rows["low"] > 0).sum() for measure, rows in networks.items()}
     under = {measure: (rows["high"] < 0).sum() for measure, rows in networks.items()}
     values = networks["entropy"]["value"].dropna()
@@ -649,7 +656,7 @@ if ratings is not None:
         + spans.replace("-", MINUS)
         + "".join(f" For the diameter alone it is {tables.with_interval(row, sign=True)} in the {of} task."
                   for (of, name), row in out["entropy"].iterrows() if name == "diameter alone")
-    )  # fmt: skip
+    )
 
 # %% [markdown]
 # A weak correlation has two readings. The network may not know where it is guessing. Or the spread of two to
@@ -704,7 +711,7 @@ rows = {
     name: calibration.scores(test.y_true, y_prob, patients=test.patients, seed=seed)
     for name, y_prob in (("as it is", test.y_prob), ("temperature", test.tempered),
                          ("class shares", corrected), ("majority class", share))
-}  # fmt: skip
+}
 show_table(
     pd.DataFrame({name: found.apply(tables.with_interval, axis=1) for name, found in rows.items()}).T,
     name="tab-confidence-exercise",

@@ -66,20 +66,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from lungcls import agreement, ceiling, intervals, latent_classes, readers
-from lungcls.cohort import to_binary
-from lungcls.report import gathered, plots, reported, tables
+from lungcls.cohorts.cohort import to_binary
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.metrics import agreement, bootstrap, latent_classes, noise_ceiling, ratings
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import distributions
+from lungcls.report.printed import quoted
+from lungcls.report.results import networks as gathered, tables
 from lungcls.report.wording import count, percent
-from lungcls.runs import CLASS_COLUMNS
-from lungcls.sources import lidc
+from lungcls.sources import annotations
 
-nodules = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-cases = lidc.report_cases()
-panels = readers.panels(nodules["ratings"])
-counts = readers.score_counts(panels)
+nodules = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
+cases = annotations.report_cases()
+panels = ratings.panels(nodules["ratings"])
+counts = ratings.score_counts(panels)
 sizes = counts.sum(axis=1)
-case_sizes = readers.score_counts(readers.panels(cases["ratings"])).sum(axis=1)
+case_sizes = ratings.score_counts(ratings.panels(cases["ratings"])).sum(axis=1)
 NAMES = {
     ("binary", "accuracy"): "binary: accuracy",
     ("binary", "F1 (weighted)"): "binary: F1 (weighted)",
@@ -108,7 +110,7 @@ show_text(
 # data set say otherwise.
 
 # %% tags=["hide-input"]
-words = reported.claim("accurate_labels")
+words = quoted.claim("accurate_labels")
 show_text(f"> {words['words']} (report, section {words['section']})")
 
 # %% [markdown]
@@ -131,7 +133,7 @@ show_table(
     f"95 % interval from {count(resamples)} resamples of the patients. Every pair of readers counts once.",
     decimals=3,
 )
-by_size = readers.by_panel_size(panels)
+by_size = ratings.by_panel_size(panels)
 other_side = 1 - agreed.loc["same side of the border", "value"]
 read_by_four = count(by_size.loc[4, "nodules"])
 show_text(
@@ -258,7 +260,7 @@ fits = {
 mixtures = [mixture for fitted in fits.values() for mixture in fitted]
 best = fits[chosen][0]
 letters = [chr(ord("A") + place) for place in range(len(best.scores))]
-heads = [f"score {score}" for score in readers.SCORES]
+heads = [f"score {score}" for score in ratings.SCORES]
 table = pd.DataFrame(100 * best.scores, index=letters, columns=heads)
 table = table.assign(**{"one reader": 100 * best.weights[0], "four": 100 * best.weights[-1]})
 show_table(
@@ -284,10 +286,10 @@ show_table(
 
 
 def describe(found):
-    labels = readers.ceil_mean(readers.score_counts(found))
-    pairs = agreement.both_tasks(readers.pair_counts(found))
-    four = readers.by_panel_size(found).loc[4]
-    shares = {f"label {score} (%)": 100 * np.mean(labels == score) for score in readers.SCORES}
+    labels = ratings.ceil_mean(ratings.score_counts(found))
+    pairs = agreement.both_tasks(ratings.pair_counts(found))
+    four = ratings.by_panel_size(found).loc[4]
+    shares = {f"label {score} (%)": 100 * np.mean(labels == score) for score in ratings.SCORES}
     same = {"two readers, same score (%)": 100 * pairs["multiclass", "accuracy"]}
     same["two readers, weighted kappa (× 100)"] = 100 * pairs["multiclass", "quadratic weighted kappa"]
     return shares | same | {f"four readers, {name} (%)": 100 * four[name] for name in ("equal", "both sides")}
@@ -324,9 +326,9 @@ show_text(
 #   for F1 and kappa it is another one.
 
 # %% tags=["hide-input"]
-modelled = ceiling.reference(mixtures, case_sizes)
-band, second = ceiling.band(modelled), ceiling.band(modelled, "second panel")
-plain = ceiling.band(modelled, "most probable label")
+modelled = noise_ceiling.reference(mixtures, case_sizes)
+band, second = noise_ceiling.band(modelled), noise_ceiling.band(modelled, "second panel")
+plain = noise_ceiling.band(modelled, "most probable label")
 
 
 def from_to(ends):
@@ -348,7 +350,7 @@ show_table(
     "an order and not a decision, so a second panel has none.",
 )
 wide = modelled["known class", "multiclass", "F1 (weighted)"]
-of_single = ceiling.band(ceiling.reference(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
+of_single = noise_ceiling.band(noise_ceiling.reference(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
 show_text(
     "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
     f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "
@@ -380,7 +382,7 @@ show_text(
 # %% tags=["hide-input"]
 grouped = GroupKFold(10)
 logarithm = np.log(cases[["diameter_mm"]].to_numpy())
-texts = cases[list(lidc.CHARACTERISTICS)]
+texts = cases[list(annotations.CHARACTERISTICS)]
 described = texts.map(lambda text: np.mean([int(given) for given in text.split()])).to_numpy()
 trees = HistGradientBoostingClassifier(max_iter=50, max_depth=3, learning_rate=0.05, random_state=seed)
 LEARNERS = {
@@ -413,10 +415,10 @@ for task, y in LABELS.items():
 # %% tags=["hide-input"]
 def network_scores(result, task):
     y_prob = result[list(CLASS_COLUMNS[task])].to_numpy()
-    found = intervals.score_intervals(
+    found = bootstrap.score_intervals(
         result["y_true"], result["y_pred"], y_prob, patients=result["patient_id"], task=task,
         average="weighted", seed=seed, resamples=resamples,
-    ).set_index("score")  # fmt: skip
+    ).set_index("score")
     return {(task, score): found.loc[score, ["value", "low", "high"]].tolist() for score in found.index}
 
 
@@ -430,7 +432,7 @@ for (name, task), prob in guesses.items():
     again = pd.DataFrame([scored(task, LABELS[task], prob, weight) for weight in weights])
     for score, values in again.items():
         results[name, task, score] = [values[0], *values[1:].quantile([0.025, 0.975])]
-printed = reported.main_results() / 100
+printed = quoted.main_results() / 100
 for task, row in (("binary", "Binary_Nodule"), ("multiclass", "MultiClass_Nodule")):
     results["report (its own split)", task, "accuracy"] = [printed.loc[row, "accuracy"], np.nan, np.nan]
     results["report (its own split)", task, "F1 (weighted)"] = [printed.loc[row, "f1"], np.nan, np.nan]
@@ -450,7 +452,7 @@ values.index = [name.split(" (")[0] + name[name.rindex(","):] if name in network
 values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
 named = band.reindex(list(NAMES)).set_axis(values.columns)
 show_figure(
-    plots.values_in_bands(values, named, marked=[ORDER[1]]),
+    distributions.values_in_bands(values, named, marked=[ORDER[1]]),
     name="fig-ceiling",
     caption=f"Who reaches which score on the report's case list (n = {count(len(cases))}; the report's own "
     "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a band "
@@ -466,7 +468,7 @@ show_figure(
 def standing(value, task, score):
     low, high = band.loc[(task, score)]
     reader = second["low"].get((task, score))  # the AUC has no second panel
-    return ceiling.place(value, second=reader, low=low, high=high)
+    return noise_ceiling.place(value, second=reader, low=low, high=high)
 
 
 rows = []
@@ -504,7 +506,7 @@ if networks:
         "case list, and the test cases are a sample of it.",
     )
     placed = [standing(results.loc[(who, *key), "value"], *key) for who in networks for key in NAMES
-              if (who, *key) in results.index]  # fmt: skip
+              if (who, *key) in results.index]
     show_text(
         f"Of these {len(placed)} scores, {placed.count('inside the band')} lie inside the band, "
         f"{placed.count('above the band')} above it, and {sum('below' in one for one in placed)} below it or "
@@ -532,8 +534,8 @@ show_text(
     f"{range_of(by_diameter[:, 'binary', 'AUC'])}, the band goes from {range_of(band.loc[auc])}."
 )
 accuracy = at[(ORDER[1], *two)]
-test_share = reported.load()["split_percent"]["test"] / 100
-tested = round(test_share * reported.class_counts().sum())
+test_share = quoted.load()["split_percent"]["test"] / 100
+tested = round(test_share * quoted.class_counts().sum())
 reach = 1.96 * np.sqrt(accuracy * (1 - accuracy) / tested)
 show_text(
     f"How sure is that? A test part of {percent(test_share)} of the report's cases, as its text has it, is "
@@ -587,7 +589,7 @@ moved = []
 for _ in range(30):
     drawn = np.concatenate([nodules_of[place] for place in rng.integers(0, len(nodules_of), len(nodules_of))])
     refit, *_ = latent_classes.fit(counts[drawn], classes=len(best.scores), seed=seed, starts=5)
-    moved.append(ceiling.known_class(ceiling.label_table(refit, case_sizes), decide="score"))
+    moved.append(noise_ceiling.known_class(noise_ceiling.label_table(refit, case_sizes), decide="score"))
 low, high = pd.DataFrame(moved)[list(NAMES)].quantile([0.025, 0.975]).to_numpy()
 ends = band.reindex(list(NAMES)).to_numpy()
 widths = pd.DataFrame({"score": list(NAMES.values()), "other patients, from": low, "to": high})

@@ -58,10 +58,13 @@ from math import ceil, comb
 import numpy as np
 import pandas as pd
 
-from lungcls.cohort import SCORE_NAMES
-from lungcls.report import reported, table_plots
-from lungcls.report.choice import VIEW_NAMES
-from lungcls.report.consistency import (
+from lungcls.cohorts.cohort import SCORE_NAMES
+from lungcls.report.cases_shown import VIEW_NAMES
+from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import printed_tables
+from lungcls.report.plots.networks import confusion_matrices
+from lungcls.report.printed import quoted
+from lungcls.report.printed.confusion_matrices import (
     AVERAGES,
     binary_matrices,
     constant_matrix,
@@ -71,14 +74,12 @@ from lungcls.report.consistency import (
     scores,
     stratified_counts,
 )
-from lungcls.report.display import show_figure, show_table, show_text
-from lungcls.report.many_classes import f1_bounds, find_matrix
-from lungcls.report.network_plots import confusion_matrices
-from lungcls.report.rounded import bounds, counts, fitting_sizes, gap
+from lungcls.report.printed.many_classes import f1_bounds, find_matrix
+from lungcls.report.printed.rounding import bounds, counts, fitting_sizes, gap
 from lungcls.report.wording import count, percent
-from lungcls.sources import lidc
+from lungcls.sources import annotations
 
-report = reported.load()
+report = quoted.load()
 f1_texts, rows = report["f1_percent"], report["main_results_percent"]
 sizes = np.arange(smallest, largest + 1)
 score_names = {"precision": "precision", "accuracy": "accuracy", "recall": "recall", "f1": "F1"}
@@ -101,14 +102,14 @@ first = {
 show_table(
     pd.DataFrame(first).rename_axis("task and view"),
     name="tab-reported-f1",
-    caption=f"The report's {reported.where('f1_percent')}, with rows and columns swapped: F1 on the test "
+    caption=f"The report's {quoted.where('f1_percent')}, with rows and columns swapped: F1 on the test "
     "set. TL is transfer learning, FT fine-tuning.",
 )
 second = pd.DataFrame(rows).T.map("{} %".format).rename(columns=score_names).rename_axis("row")
 show_table(
     second,
     name="tab-reported-main",
-    caption=f"The report's {reported.where('main_results_percent')}: precision, accuracy and F1 on the test "
+    caption=f"The report's {quoted.where('main_results_percent')}: precision, accuracy and F1 on the test "
     "set.",
 )
 
@@ -138,7 +139,7 @@ if not together.any():
     raise ValueError(f"smallest, largest: found {found}, expected a wider range")
 n = int(sizes[together][0])
 show_figure(
-    table_plots.size_strips(sizes, fit, labels=[f"{text} %" for text in accuracies], together=together),
+    printed_tables.size_strips(sizes, fit, labels=[f"{text} %" for text in accuracies], together=together),
     name="fig-test-sizes",
     caption=f"Which test sizes from {smallest} to {largest} fit each accuracy of the report's table 2 "
     "(grey), and which fit all four (orange).",
@@ -147,7 +148,7 @@ show_figure(
 )
 
 # %% tags=["hide-input"]
-total = sum(reported.class_counts())
+total = sum(quoted.class_counts())
 stated = report["split_percent"]["test"]
 at_stated = ceil(total * stated / 100)
 allowed = fitting_sizes(accuracies, [at_stated])[:, 0].sum()
@@ -175,13 +176,13 @@ show_text(
 # no freedom but the rounding, and there we do what scikit-learn does.
 
 # %% tags=["hide-input"]
-by_score = lidc.report_cases()["malignancy"].value_counts().sort_index()
+by_score = annotations.report_cases()["malignancy"].value_counts().sort_index()
 test_scores = stratified_counts(by_score, n)
-test_binary = stratified_counts(reported.class_counts(), n)
+test_binary = stratified_counts(quoted.class_counts(), n)
 classes = [f"score {score}" for score in SCORE_NAMES] + ["benign", "malignant"]
 show_table(
     pd.DataFrame(
-        {"all cases": [*by_score, *reported.class_counts()], "test cases": [*test_scores, *test_binary]},
+        {"all cases": [*by_score, *quoted.class_counts()], "test cases": [*test_scores, *test_binary]},
         index=pd.Index(classes, name="class"),
     ),
     name="tab-test-classes",
@@ -286,7 +287,7 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-malignant, foreseen = scores(unique, average="binary"), reported.claim("imbalance")
+malignant, foreseen = scores(unique, average="binary"), quoted.claim("imbalance")
 show_text(
     f"Now the row can be read. Of {fn + tp} malignant cases the model finds {tp}, a *sensitivity* of "
     f"{percent(malignant['recall'])}, and its F1 for the malignant class is {percent(malignant['f1'], 1)}. "
@@ -360,9 +361,9 @@ supports = {"binary": test_binary, "multiclass": test_scores}
 answers = {"binary": 0, "multiclass": int(np.argmax(test_scores))}
 constants = {task: constant_matrix(supports[task], answers[task]) for task in supports}
 constant = {task: scores(matrix, average="weighted") for task, matrix in constants.items()}
-entries = reported.f1_table()
+entries = quoted.f1_table()
 show_figure(
-    table_plots.entries_and_marks(
+    printed_tables.entries_and_marks(
         entries[tasks].set_axis([columns[key].replace(", ", "\n") for key in tasks], axis=1),
         [100 * constant[task]["f1"] for task, _ in tasks],
         ylabel="F1, weighted (%)",
@@ -548,7 +549,7 @@ accuracy = rows["MultiClass_Nodule"]["accuracy"]
 face = float(confidence) - float(accuracy) / 100
 least = float(gap(bounds(confidence, whole=1), bounds(accuracy)))
 show_text(
-    f"The report ({reported.where('confidence')}) gives a mean confidence of about {confidence}, and its "
+    f"The report ({quoted.where('confidence')}) gives a mean confidence of about {confidence}, and its "
     f"table 2 an accuracy of {accuracy} %. The calibration error of that model is therefore at least "
     f"{face:.3f} if the numbers are taken as printed, and at least {least:.3f} whatever was rounded away: "
     f"about {face:.2f}. On average the model claims to be right {100 * face:.0f} percentage points more "

@@ -56,14 +56,17 @@ lime_cases = 8  # cases that LIME explains, of each network
 import numpy as np
 import pandas as pd
 
-from lungcls import baselines, explaining, predicting, recipe, study
-from lungcls.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report import claims, estimates, evidence, network_plots, reported, tables, unusual, verdicts
-from lungcls.report.choice import VIEW_NAMES, choose_views
+from lungcls.explain import explanation
+from lungcls.models import baselines
+from lungcls.report.cases_shown import VIEW_NAMES, choose_views
+from lungcls.report.claims import estimates, evidence, ledger as claims, unusual, verdicts
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.plots import networks
+from lungcls.report.results import tables
 from lungcls.report.wording import MINUS, count
-from lungcls.sources import open_cohort
+from lungcls.runs import grid, prediction, training
+from lungcls.sources.opening import open_cohort
 
 SCORE = "F1 (weighted)"  # the report's
 ledger = claims.load()
@@ -109,17 +112,17 @@ examples = {
 reads = pd.DataFrame({
     expects: {name: claims.outcome(one, expects, margin=margin)[0] for name, one in examples.items()}
     for expects in ("above 0", "no gain")
-})  # fmt: skip
+})
 lines = 100 * pd.DataFrame(examples).T[["value", "low", "high"]].astype(float)
 margins = {"no difference": 0, "margin": -100 * margin, "margin ": 100 * margin}
 show_figure(
-    network_plots.intervals({"made-up examples": lines}, xlabel="difference (points of weighted F1)",
+    networks.intervals({"made-up examples": lines}, xlabel="difference (points of weighted F1)",
                             references=margins),
     name="fig-claims-rule",
     caption="Four made-up differences with their intervals, against no difference and a margin of "
     f"{100 * margin:g} points. "
     + "; ".join(f"{name}: \"is better\" {row['above 0']}, \"brings no gain\" {row['no gain']}"
-                for name, row in reads.iterrows()) + ".",  # fmt: skip
+                for name, row in reads.iterrows()) + ".",
     alt="Four horizontal intervals around a line at zero and two lines at the margin: one to the right, one "
     "to the left, one short one between the margins, one long one across all lines.",
 )
@@ -144,19 +147,19 @@ show_figure(
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
 spacing = whole.cases.get("pixel_spacing_mm", pd.Series(np.nan, whole.cases.index))
-cells = study.grid(shown, profile=profile, backbone=backbone)
+cells = grid.grid(shown, profile=profile, backbone=backbone)
 cells = [cell for cell in cells if cell.group != "zoomed view"]
-forms = [cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["bands"] != "fixed"]
+forms = [cell for cell in grid.zooms(shown) if (spacing > 0).all() or cell.overrides["bands"] != "fixed"]
 options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
-planned = study.plan(whole.folder, cells + forms, **options)
+planned = grid.plan(whole.folder, cells + forms, **options)
 label = next((job.config["weights"]["label"] for job in planned if job.config["model"] == backbone), "none")
 random_init = label == "random init"
 if random_init:  # single tests of pretrained networks; whole claims on them are not testable
     ledger = claims.without_pretrained(ledger)
     entries = {claim["number"]: claim for claim in ledger["claims"]}
 wanted = [(cell, job) for cell, job in zip(cells + forms, planned)
-          if cell.group != "candidates" or job.config["weights"]["label"] != "random init"]  # fmt: skip
-failed = study.train_all([job for _, job in wanted])
+          if cell.group != "candidates" or job.config["weights"]["label"] != "random init"]
+failed = grid.train_all([job for _, job in wanted])
 assert not {job.id for cell, job in wanted if cell.group != "zoomed view"} & set(failed), failed
 
 # %% tags=["hide-input"]
@@ -172,16 +175,16 @@ def key(cell):
 settings = planned[0].config["settings"]
 split = pd.read_csv(planned[0].split, dtype=str, keep_default_na=False)
 data = whole.select(split["case_id"].to_numpy())
-trained = {key(cell): study.find(job) for cell, job in wanted if job.id not in failed}
+trained = {key(cell): grid.find(job) for cell, job in wanted if job.id not in failed}
 results = {name: tables.result_of(run.predictions, data) for name, run in trained.items()}
 
 # %% tags=["hide-input"]
 BASE, VOTE = "binary nodule CNN", "binary nodule TTA by mode"
 n = int((split["split"] == "test").sum())
-recipe.fix_threads(settings["threads"])
+training.fix_threads(settings["threads"])
 if BASE in trained:
     test = data.select(np.flatnonzero(split["split"] == "test"))
-    answers = predicting.predict(trained[BASE], test, test_time="mode")
+    answers = prediction.predict(trained[BASE], test, test_time="mode")
     truth = trained[BASE].predictions[["case_id", "split", "y_true"]]
     results[VOTE] = tables.result_of(truth.merge(answers, on="case_id"), data)
 results |= verdicts.both_views(results)
@@ -196,15 +199,15 @@ def with_maps(name):
     """A result with the scores of its maps; without them where the cohort has no outlines."""
     test = data.select(results[name]["case_id"].to_numpy())
     try:
-        found = explaining.explained(trained[name], test, seed=seed, lime_cases=lime_cases,
-                                     store=planned[0].store)  # fmt: skip
+        found = explanation.explained(trained[name], test, seed=seed, lime_cases=lime_cases,
+                                     store=planned[0].store)
     except InputError:
         return results[name]
-    return results[name].merge(explaining.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
+    return results[name].merge(explanation.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
 
 
 on_maps = [test for claim in ledger["claims"] for test in claim["tests"]
-           if test.get("score", "").split(",")[0] in evidence.MAP_VALUES]  # fmt: skip
+           if test.get("score", "").split(",")[0] in evidence.MAP_VALUES]
 named = dict.fromkeys(test[side] for test in on_maps for side in ("first", "second") if side in test)
 results |= {name: with_maps(name) for name in named if name in trained}
 
@@ -222,10 +225,10 @@ show_text(
     + (f"The *wide view* is the {VIEW_NAMES[wide]}"
        + (", which stands in for the full slice that this cohort lacks." if wide == "context" else ".")
        if wide else "There is no wide view, so views cannot be compared.")
-    + f" TL and FT are {study.title(backbone, 'scratch')} after transfer learning and after fine-tuning"
-    + ("." if backbone == study.BACKBONE else
-       f", in the place of the report's {study.title(study.BACKBONE, 'scratch')}.")
-)  # fmt: skip
+    + f" TL and FT are {grid.title(backbone, 'scratch')} after transfer learning and after fine-tuning"
+    + ("." if backbone == grid.BACKBONE else
+       f", in the place of the report's {grid.title(grid.BACKBONE, 'scratch')}.")
+)
 if random_init:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
@@ -245,7 +248,7 @@ if random_init:
 def plain_baselines(task):
     names = {title: tables.BASELINES[title] for title in tables.REQUIRED}
     return {title: tables.result_of(baselines.predict(name, data, split, task=task, seed=seed), data)
-            for title, name in names.items()}  # fmt: skip
+            for title, name in names.items()}
 
 
 def score_table(task):
@@ -259,7 +262,7 @@ def score_table(task):
 NAMES = {"binary": "binary", "multiclass": "multi-class"}
 if "diameter_mm" not in data.cases:
     show_text("The cohort gives no diameters. The table of scores is left out, since no score stands here "
-              "without that baseline.")  # fmt: skip
+              "without that baseline.")
 else:
     for task in NAMES:
         show_table(
@@ -342,7 +345,7 @@ def ledger_row(number):
         "tested by": row["estimand"] + untrained(number) + why,
         "estimate": "–" if why else estimates_text(number),
         "verdict": row["verdict"], "after Holm": row["verdict (Holm)"],
-    }  # fmt: skip
+    }
 
 
 # %% tags=["hide-input"]
@@ -437,7 +440,7 @@ if rows:
 
 # %% tags=["hide-input"]
 show_kind("explanation", "Statements on what the networks look at. A concentration is 0 for a map that is the same everywhere and "
-          f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.")  # fmt: skip
+          f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.")
 
 # %% [markdown]
 # ### Confidence
@@ -480,7 +483,7 @@ def test_row(number, test, one):
     verdict = claims.outcome(one, test["expects"], margin=near)[0]
     return {"no.": str(number), "test": test_name(test), "expected": expected(test["expects"]),
             "estimate": estimates.written(one, sign="second" in test), "n": count(one["n"]),
-            "says": verdict}  # fmt: skip
+            "says": verdict}
 
 
 pairs = {number: zip(entries[number]["tests"], found[number]) for number in tested.index}
@@ -524,7 +527,7 @@ def printed_row(claim):
     row = {"the report states": claim["statement"], "comparisons": str(len(given))}
     return row | {"weakest (points)": estimates.written(weakest, percent=True), "unpaired": said["unpaired"][1],
             "whatever the pairing": said["widest"][1] if firm else "depends on it",
-            "here": decided.loc[claim["number"], "verdict"]}  # fmt: skip
+            "here": decided.loc[claim["number"], "verdict"]}
 
 
 size = evidence.printed_size()
@@ -578,7 +581,7 @@ unique = reach.drop_duplicates("comparison")
 # %% tags=["hide-input"]
 shown_reach = unique.assign(cases=[count(round(x, -1)) if np.isfinite(x) else "–" for x in unique["cases"]])
 heads = {"half": "interval reaches (points)", "printed": "the report prints (points)",
-         "cases": "cases needed, roughly"}  # fmt: skip
+         "cases": "cases needed, roughly"}
 if len(unique):
     show_table(
         shown_reach.rename(columns=heads).set_index("no."),
@@ -599,7 +602,7 @@ drawn = {forest_label(*each[:2]): each[2] for each in scored_tests if each[0] !=
 if drawn:
     lines = 100 * pd.DataFrame(drawn).T[["value", "low", "high"]].astype(float)
     show_figure(
-        network_plots.intervals(
+        networks.intervals(
             {"here": lines}, xlabel="difference (points of weighted F1)", references=margins
         ),
         name="fig-claims-forest",
@@ -617,7 +620,7 @@ parts = [
     f"With {n} test cases, the interval of a difference in weighted F1 reaches {100 * half:.0f} points to "
     f"either side (median of {int((unique['half'] > 0).sum())} comparisons in which the networks differ at "
     "all)."
-] if half > 0 else ["No two networks of this page differ in their answers."]  # fmt: skip
+] if half > 0 else ["No two networks of this page differ in their answers."]
 if len(known) and half > 0:
     effect = known["printed"].abs().median()
     verb = "is less than the reach of the interval" if effect < 100 * half else "is more than that"
@@ -687,4 +690,4 @@ if isinstance(found[17], list):
         + ("It lies below 0, so there is no gain at any margin." if one["high"] < 0 else
            f"It lies within any margin from {max(one['high'], -one['low']):.2f} on.")
         + " A margin chosen after seeing the interval proves nothing; that is why the ledger fixes it first."
-    )  # fmt: skip
+    )

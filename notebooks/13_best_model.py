@@ -55,16 +55,19 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls import best, decoding, intervals, metrics
+from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.fields import Fields
-from lungcls.report import network_plots, plots, recorded, reported, tables
-from lungcls.report.book import find_checkout
-from lungcls.report.choice import nearest
+from lungcls.metrics import bootstrap, classification, thresholds
+from lungcls.preprocessing.fixed_crop import Fields
+from lungcls.report.cases_shown import nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.paths import find_checkout
+from lungcls.report.plots import images, networks
+from lungcls.report.printed import quoted
+from lungcls.report.results import measurements, tables
 from lungcls.report.wording import count, duration
-from lungcls.runs import CLASS_COLUMNS
-from lungcls.sources import open_cohort
+from lungcls.runs import recipes, store
+from lungcls.sources.opening import open_cohort
 
 KAPPA = "quadratic weighted kappa"
 F1 = "F1 (weighted)"
@@ -75,7 +78,7 @@ NAMES = {"binary": "binary", "multiclass": "five scores"}
 HEADS = {key: f"{NAMES[key[0]]}: {SHORT[key[1]]}" for key in ASKED}
 try:
     results = find_checkout() / "book" / "results"
-    found = recorded.read(results, "best_model.json")
+    found = measurements.read(results, "best_model.json")
     said = pd.read_csv(results / "best_model_predictions.csv", dtype={"case_id": str})
 except InputError:
     found, said = None, None
@@ -95,7 +98,7 @@ except InputError:
 data = open_cohort(cohort, profile=profile, seed=seed)
 spacing = data.cases.get("pixel_spacing_mm", pd.Series(np.nan, data.cases.index))
 ready = "context" in data.views and bool((spacing > 0).all()) and "diameter_mm" in data.cases
-recipe = best.Recipe()
+recipe = recipes.Recipe()
 if ready:
     squares = Fields(data, "context", field=recipe.field_mm, size=recipe.image_size)
     sizes = data.cases["diameter_mm"].to_numpy(float)
@@ -104,7 +107,7 @@ if ready:
     middle, quarter = slice(recipe.image_size // 4, -(recipe.image_size // 4)), recipe.image_size // 2
     far = shown.reshape(len(rows), quarter, 2, quarter, 2).mean(axis=(2, 4))
     show_figure(
-        plots.image_grid(
+        images.image_grid(
             [far, shown[:, middle, middle]],
             titles=[[f"{sizes[row]:.0f} mm" for row in rows]],
             row_labels=[f"{recipe.field_mm:.0f} mm", f"{recipe.field_mm / 2:.0f} mm"],
@@ -157,7 +160,7 @@ if found:
         for name, side in sides.items()
     }
     show_figure(
-        network_plots.intervals(bars, xlabel="candidate less base", references={"no difference": 0}),
+        networks.intervals(bars, xlabel="candidate less base", references={"no difference": 0}),
         name="fig-best-tries",
         caption=f"What each candidate bought: its score less that of the base (*{base}*), trained on the same "
         f"machine, on the {count(found['screening']['cases'])} cases of the first fold. Paired 95 % intervals.",
@@ -337,7 +340,7 @@ if found:
 
 # %% tags=["hide-input"]
 if found:
-    printed = reported.main_results()["f1"] / 100
+    printed = quoted.main_results()["f1"] / 100
     known = {ASKED[0]: printed["Binary_Nodule"], ASKED[2]: printed["MultiClass_Nodule"]}
     own = {"recipe": "our recipe, image only", "committee alone": "the same without ImageNet features"}
     own |= {"diameter": "diameter alone", "diameter, fitted rule": "diameter alone, fitted cut points"}
@@ -382,7 +385,7 @@ def named(keys):
 if found:
     gaps = {f"less {title}": pd.DataFrame(against(name)).T for name, title in own.items() if name != "recipe"}
     show_figure(
-        network_plots.intervals(gaps, xlabel="our recipe less the other", references={"no difference": 0}),
+        networks.intervals(gaps, xlabel="our recipe less the other", references={"no difference": 0}),
         name="fig-best-gain",
         caption="What the image adds to size, and ImageNet features to the committee: the recipe's score "
         "less that of the other on the same cases, with paired 95 % intervals.",
@@ -415,18 +418,18 @@ if found:
 
 
 def band_auc(rows, values):
-    return lambda weights: {"AUC": metrics.ranking(rows["y_true_binary"] == 1, values, weights)[0]}
+    return lambda weights: {"AUC": classification.ranking(rows["y_true_binary"] == 1, values, weights)[0]}
 
 
 def in_band(rows, values):
-    drawn = intervals.resample(band_auc(rows, values.to_numpy()), patients=rows["patient_id"], seed=seed)
-    return intervals.summary(*drawn, patients=rows["patient_id"]).iloc[0]
+    drawn = bootstrap.resample(band_auc(rows, values.to_numpy()), patients=rows["patient_id"], seed=seed)
+    return bootstrap.summary(*drawn, patients=rows["patient_id"]).iloc[0]
 
 
 if found:
-    from lungcls.sources import lidc
+    from lungcls.sources import annotations
 
-    joined = said.merge(lidc.report_cases()[["case_id", "patient_id", "diameter_mm"]], on="case_id")
+    joined = said.merge(annotations.report_cases()[["case_id", "patient_id", "diameter_mm"]], on="case_id")
     parts = {"below 8 mm": (0, 8), "8 to 15 mm": (8, 15), "15 mm and more": (15, np.inf)}
     sized = joined["diameter_mm"]
     parts = {name: joined[sized.between(*ends, inclusive="left")] for name, ends in parts.items()}
@@ -454,9 +457,9 @@ if found:
 # %% tags=["hide-input"]
 if ready:
     options = {"profile": profile, "seed": seed, "store": runs or None}
-    job = best.prepare(data.folder, "best-multiclass", weights="none", **options)
-    run = best.train(job)
-    table, cuts = run.predictions, decoding.load(run.folder)
+    job = recipes.prepare(data.folder, "best-multiclass", weights="none", **options)
+    run = recipes.train(job)
+    table, cuts = run.predictions, store.load_thresholds(run.folder)
     y_prob = table[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     test = (table["split"] == "test").to_numpy()
     rules = {"most probable score": 1 + y_prob.argmax(axis=1)}
@@ -464,7 +467,7 @@ if ready:
     five = {"task": "multiclass", "average": "weighted"}
     kinds = {"cases left out by a member": ~test, "test cases": test}
     lines = {
-        (kind, rule): metrics.scores(table["y_true"][rows], y_pred[rows], **five)
+        (kind, rule): classification.scores(table["y_true"][rows], y_pred[rows], **five)
         for kind, rows in kinds.items()
         for rule, y_pred in rules.items()
     }
@@ -509,11 +512,11 @@ if found:
     y_prob = said[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     rules = {
         "fitted cut points": said["y_pred"].to_numpy(),
-        "rounded expected score": np.rint(decoding.value(y_prob, "multiclass")).astype(int),
+        "rounded expected score": np.rint(thresholds.value(y_prob, "multiclass")).astype(int),
         "most probable score": 1 + y_prob.argmax(axis=1),
     }
     five = {"task": "multiclass", "average": "weighted"}
-    lines = {name: metrics.scores(said["y_true"], y_pred, **five) for name, y_pred in rules.items()}
+    lines = {name: classification.scores(said["y_true"], y_pred, **five) for name, y_pred in rules.items()}
     scores = pd.DataFrame.from_dict(lines, orient="index")[["accuracy", F1, KAPPA]]
     show_table(
         scores.rename_axis("decision"),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungcls.cohort import Cohort, save
+from lungcls.cohorts.cohort import Cohort, save
 
 # Networks are tiny here: one thread, as in a run's settings, set before anything imports Keras.
 os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
@@ -14,13 +14,15 @@ os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
 
 def case_table(n=10):
     """A table of n cases of n / 2 patients, scores 1..5 in turn."""
-    return pd.DataFrame({
-        "case_id": [f"pat{i}" for i in range(1, n + 1)],
-        "patient_id": [f"LIDC-IDRI-{i // 2:04d}" for i in range(n)],
-        "malignancy": [1 + i % 5 for i in range(n)],
-        "ratings": ["3 4" if i % 2 else "2" for i in range(n)],
-        "diameter_mm": [3.1 + i / 7 for i in range(n)],
-    })
+    return pd.DataFrame(
+        {
+            "case_id": [f"pat{i}" for i in range(1, n + 1)],
+            "patient_id": [f"LIDC-IDRI-{i // 2:04d}" for i in range(n)],
+            "malignancy": [1 + i % 5 for i in range(n)],
+            "ratings": ["3 4" if i % 2 else "2" for i in range(n)],
+            "diameter_mm": [3.1 + i / 7 for i in range(n)],
+        }
+    )
 
 
 def tiny_cohort(n=10, *, size=8, dtype=np.int16, seed=0):
@@ -51,11 +53,13 @@ def write_course(folder, numbers=(1, 2, 5, 2415), *, scores=None, seed=0):
 
     rng = np.random.default_rng(seed)
     (folder / "Train").mkdir(parents=True)
-    table = pd.DataFrame({
-        "Full_slice": [f"pat{i}_fullslice.nrrd" for i in numbers],
-        "Nodule": [f"pat{i}_nodule.nrrd" for i in numbers],
-        "TumorClass": scores or [1 + i % 5 for i in range(len(numbers))],
-    })
+    table = pd.DataFrame(
+        {
+            "Full_slice": [f"pat{i}_fullslice.nrrd" for i in numbers],
+            "Nodule": [f"pat{i}_nodule.nrrd" for i in numbers],
+            "TumorClass": scores or [1 + i % 5 for i in range(len(numbers))],
+        }
+    )
     images = {}
     sides = [(45, 52), (138, 60), (61, 128), (131, 137)]
     for i, number in enumerate(numbers):
@@ -99,10 +103,44 @@ def seen_cohort(n=40, *, size=40):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A cohort's folder, a run store, and the job and the run of a tiny network in it."""
-    from lungcls import jobs, recipe
+    from lungcls.runs import planning, training
 
     folder = tmp_path_factory.mktemp("study")
     save(seen_cohort(), folder / "cohort")
-    job = jobs.prepare(folder / "cohort", task="binary", view="nodule", model="cnn", stage="scratch",
-                       profile="smoke", overrides={"crop": 32}, store=folder / "runs")
-    return folder / "cohort", folder / "runs", job, recipe.train(job)
+    job = planning.prepare(
+        folder / "cohort",
+        task="binary",
+        view="nodule",
+        model="cnn",
+        stage="scratch",
+        profile="smoke",
+        overrides={"crop": 32},
+        store=folder / "runs",
+    )
+    return folder / "cohort", folder / "runs", job, training.train(job)
+
+
+def made_up(n=400, *, sharpness=1.0, size=5, seed=0):
+    """Probabilities, and labels that they are right about."""
+    from lungcls.metrics import confidence
+
+    y_prob = np.random.default_rng(seed).dirichlet(np.full(size, sharpness), n)
+    drawn = confidence.draw_labels(y_prob, seed=seed + 1, draws=1)[0]
+    return drawn + (size == 5), y_prob
+
+
+def sharpened(n=300, *, factor=0.4, size=5, seed=0):
+    """A network that is too sure: calibrated probabilities whose logits are multiplied."""
+    from lungcls.metrics import calibration
+
+    y_true, y_prob = made_up(n, size=size, seed=seed)
+    return y_true, calibration.tempered(y_prob, factor)
+
+
+def drawn(figure):
+    """Draw a figure: many faults show only then."""
+    from matplotlib.figure import Figure
+
+    assert isinstance(figure, Figure)
+    figure.canvas.draw()
+    return figure.axes

@@ -1,6 +1,8 @@
-"""Imports go one way, and `import lungcls` costs nothing."""
+"""Eight rooms, arrows down only, no circle of files, and nothing heavy on the way in."""
 
 import ast
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 import subprocess
 import sys
@@ -10,163 +12,178 @@ import pytest
 import lungcls
 
 PACKAGE = Path(lungcls.__file__).parent
-
-# What a module may import of the package besides `errors`, `profiles` and itself.
-# A folder stands for all its modules; the order is that of ARCHITECTURE.md.
-ARROWS = {
-    "errors": "",
-    "profiles": "",
-    "files": "",
-    "backend": "",
-    "arrays": "",
-    "case_table": "",
-    "cohort": "arrays case_table files",
-    "sources": "arrays case_table cohort files",
-    "preprocessing": "arrays",
-    "bands": "",
-    "zoomed": "bands preprocessing",
-    "readers": "",
-    "splitting": "case_table cohort files",
-    "copies": "preprocessing",
-    "audit": "cohort copies splitting",
-    "balancing": "",
-    "augmentation": "",
-    "distortion": "",
-    "weights": "",
-    "models": "weights",
-    "features": "arrays cohort preprocessing augmentation models",
-    "blocks": "",
-    "fitting": "arrays features",
-    "training": "arrays augmentation balancing blocks features fitting models weights",
-    "settings": "",
-    "keys": "case_table files",
-    "jobs": "cohort keys settings sources splitting weights",
-    "runs": "keys metrics",
-    "images": "cohort keys preprocessing zoomed",
-    "recipe": "backend balancing blocks cohort files images keys models runs splitting training",
-    "fields": "preprocessing",
-    "decoding": "metrics",
-    "committee": "fitting models readers",
-    "frozen": "models",
-    "best": "arrays backend cohort committee decoding features fields files frozen jobs keys recipe runs"
-    " splitting training",
-    "predicting": "augmentation backend calibrator cohort conformal decoding fields files images preprocessing recipe runs"
-    " training",
-    "board": "",
-    "study": "board cohort jobs recipe runs settings",
-    "records": "baselines files",
-    "metrics": "",
-    "intervals": "metrics",
-    "comparing": "",
-    "by_size": "intervals metrics",
-    "radiomics": "",
-    "second_reader": "cohort readers sources",
-    "baselines": "bands radiomics recipe second_reader",
-    "agreement": "intervals readers",
-    "latent_classes": "",
-    "ceiling": "agreement metrics",
-    "confidence": "intervals metrics",
-    "calibration": "confidence intervals",
-    "conformal": "confidence intervals metrics",
-    "deferral": "intervals",
-    "disagreement": "confidence intervals readers",
-    "calibrator": "calibration conformal files keys metrics",
-    "maps": "",
-    "explain": "",
-    "lime_maps": "",
-    "localisation": "intervals",
-    "sanity": "",
-    "explaining": "cohort explain features files images keys lime_maps localisation maps predicting preprocessing"
-    " sanity training zoomed",
-    "retrieval": "predicting readers sources",
-    "retrieval_scores": "intervals",
-    "outliers": "backend models preprocessing",
-    "report": "cohort runs sources preprocessing bands readers splitting audit metrics intervals comparing"
-    " by_size radiomics second_reader baselines ceiling settings study outliers agreement balancing"
-    " records confidence calibration conformal deferral disagreement predicting retrieval retrieval_scores"
-    " localisation decoding",
-    "cli": "cohort sources preprocessing splitting audit settings jobs records runs recipe predicting study"
-    " weights explaining best report",
-}
-ALONE = ("report/plots.py", "report/display.py", "report/rounded.py")  # these import no sibling at all
+ROOMS = (
+    "report",
+    "explain",
+    "runs",
+    "models",
+    "sources",
+    "cohorts",
+    "preprocessing",
+    "metrics",
+)  # top to bottom
+TOP = ("errors", "files", "profiles")  # files that every room may import
+BASE = ("metrics", "preprocessing")  # rooms that import no other
+ALONE = ("report.plots",)  # takes arrays, imports no room
+DEEPEST, DEEPEST_PAGES = 10, 16  # files in a chain of imports; through report/results and report/claims
 HEAVY = ("tensorflow", "keras", "matplotlib", "pandas", "sklearn", "skimage", "scipy", "numpy")
 
 
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@cache
 def modules():
-    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py")
+    """Every file of the package by its name below it, the faces of rooms as `room.__init__`."""
+    return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imported(path):
-    """Full names of everything a module imports, at any depth."""
+    """Full names of everything a file imports, at any depth; relative ones too."""
+    package = (
+        ("lungcls", *path.relative_to(PACKAGE).parts[:-1]) if path.is_relative_to(PACKAGE) else ("lungcls",)
+    )
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def siblings(path):
-    """First-level parts of the package that a module imports."""
-    names = {name.split(".")[1] for name in imported(path) if name.startswith("lungcls.")}
-    parts = {child.stem for child in PACKAGE.iterdir() if child.suffix == ".py" or child.is_dir()}
-    return names & parts
+@cache
+def uses(name):
+    """The files of the package that a file imports."""
+    found = {one.removeprefix("lungcls.") for one in imported(modules()[name]) if one.startswith("lungcls.")}
+    return sorted((found & set(modules())) - {name})
 
 
-def part_of(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room_of(name):
+    return name.split(".")[0]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_arrows_go_one_way(path):
-    part = part_of(path)
-    if part == "__init__":
-        assert siblings(path) <= {"errors"}
+@pytest.mark.parametrize("name", modules())
+def test_arrows_go_down(name):
+    room = room_of(name)
+    if room in ("__init__", "cli"):
         return
-    assert part in ARROWS, f"{part}: not in the table of allowed arrows"
-    allowed = {part, "errors", "profiles", *ARROWS[part].split()}
-    if path.relative_to(PACKAGE).as_posix() in ALONE:
-        allowed = set()
-    assert siblings(path) <= allowed
+    allowed = set(TOP)
+    if room in ROOMS:
+        allowed |= {room} if room in BASE else set(ROOMS[ROOMS.index(room) :])
+    if name.startswith(ALONE):
+        assert all(one.startswith(ALONE) for one in uses(name))
+    assert {room_of(one) for one in uses(name)} <= allowed
 
 
-def test_the_table_has_no_cycle():
-    known = {name: set(arrows.split()) for name, arrows in ARROWS.items()}
-    while known:
-        free = [name for name, arrows in known.items() if not arrows & set(known)]
-        assert free, f"a cycle among {sorted(known)}"
-        for name in free:
-            del known[name]
+@pytest.mark.parametrize("name", [name for name in modules() if not name.endswith("__init__")])
+def test_files_import_files_and_never_rooms(name):
+    """A re-export must drag nothing into an import or a key; the command and its users go by the doors."""
+    faces = {
+        ".".join(path.parent.relative_to(PACKAGE).parts)
+        for path in PACKAGE.rglob("__init__.py")
+        if path.parent != PACKAGE
+    }
+    for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lungcls"):
+            base = node.module.removeprefix("lungcls").removeprefix(".")
+            for alias in node.names:
+                target = f"{base}.{alias.name}".removeprefix(".")
+                assert target not in faces, f"{name}: imports the room {target}"
+                assert base not in faces or target in modules(), (
+                    f"{name}: takes {alias.name} from the room {base}"
+                )
 
 
-def test_the_checker_sees_an_import_inside_a_function(tmp_path):
+def chains(arrows):
+    """The longest chain of files that begins with each; a CycleError where there is a circle."""
+    found = {}
+    for name in TopologicalSorter(arrows).static_order():
+        found[name] = (name, *max((found[one] for one in arrows[name]), key=len, default=()))
+    return found
+
+
+@cache
+def package_chains():
+    return chains({name: uses(name) for name in modules()})
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_circle_and_no_long_chain_of_files(name):
+    found = package_chains()[name]
+    pages = any(one.startswith(("report.results", "report.claims")) for one in found)
+    assert len(found) <= (DEEPEST_PAGES if pages else DEEPEST), " -> ".join(found)
+
+
+def test_the_checker_sees_imports_in_functions_and_relative_ones(tmp_path):
     path = tmp_path / "module.py"
-    path.write_text("def f():\n    from lungcls import cohort\n", encoding="utf-8")
-    assert siblings(path) == {"cohort"}
+    path.write_text(
+        "def f():\n    from lungcls.cohorts import cohort\n    from . import errors\n", encoding="utf-8"
+    )
+    assert {"lungcls.cohorts.cohort", "lungcls.errors"} <= set(imported(path))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_tensorflow_is_for_gradients_only(path):
-    if part_of(path) != "explain":
-        assert not [name for name in imported(path) if name.split(".")[0] == "tensorflow"]
+def test_the_checker_sees_a_circle():
+    with pytest.raises(CycleError):
+        chains({"a": ["b"], "b": ["c"], "c": ["a"]})
 
 
-def test_pylidc_is_used_in_one_module():
-    users = {path.name for path in modules() for name in imported(path) if name.split(".")[0] == "pylidc"}
-    assert users <= {"lidc.py"}
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=str)
+def test_no_folder_is_overfull(folder):
+    assert len([path for path in folder.glob("*.py") if path.stem != "__init__"]) <= 18
 
 
-@pytest.mark.parametrize("module, free_of", [("lungcls", HEAVY), ("lungcls.cli", HEAVY)])
-def test_importing_is_light(module, free_of):
-    code = f"import sys, {module}; print([name for name in {free_of} if name in sys.modules])"
+def test_at_the_top_lie_eight_rooms_and_five_files():
+    files = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("cli/*.py")
+    }
+    assert files == {"__init__", *TOP, "cli"}
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"cli"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_re_exported_name_is_the_name_of_a_file_of_its_room(room):
+    face = __import__(f"lungcls.{room}", fromlist=["__all__"])
+    assert face.__all__ and not set(face.__all__) & {path.stem for path in (PACKAGE / room).iterdir()}
+    for name in face.__all__:
+        assert getattr(face, name) is not None
+
+
+@pytest.mark.parametrize("name", modules())
+def test_tensorflow_is_for_gradients_only(name):
+    if name != "explain.gradcam":
+        assert not [one for one in imported(modules()[name]) if one.split(".")[0] == "tensorflow"]
+
+
+def test_pylidc_is_used_in_one_file():
+    users = {
+        name for name, path in modules().items() if "pylidc" in {one.split(".")[0] for one in imported(path)}
+    }
+    assert users <= {"sources.annotations"}
+
+
+def loaded(code):
+    """Which heavy packages a statement imports."""
+    code = f"import sys\n{code}\nprint([name for name in {HEAVY} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+    return ast.literal_eval(ran.stdout.strip())
 
 
-def test_the_packages_parts_do_not_pull_in_tensorflow():
-    names = ["cohort", "profiles", "sources", "report.display", "report.book"]
-    code = "import sys\n" + "".join(f"import lungcls.{name}\n" for name in names)
-    code += "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
+@pytest.mark.parametrize(
+    "code", ["import lungcls", "import lungcls.cli", "from lungcls import runs, models, explain"]
+)
+def test_importing_is_light(code):
+    assert loaded(code) == []
+
+
+def test_what_trains_nothing_does_not_pull_in_keras():
+    names = ["cohorts.cohort", "sources.opening", "report.display", "report.build.book"]
+    found = loaded("\n".join(f"import lungcls.{name}" for name in names))
+    assert not {"tensorflow", "keras"} & set(found)
+
+
+def test_the_package_shows_its_rooms():
+    assert set(ROOMS) <= set(dir(lungcls))
+    assert loaded("import lungcls; lungcls.runs; lungcls.metrics") == []

@@ -17,7 +17,7 @@ import pytest
 
 from lungcls import __version__
 from lungcls.cli import main
-from lungcls.cohort import Cohort, load, save
+from lungcls.cohorts.cohort import Cohort, load, save
 
 
 def call(*arguments):
@@ -168,69 +168,109 @@ ARRAY = "context.npy: not a whole NumPy array of numbers"
 
 # What is wrong; how it is made in a sound folder; what the line says after the folder's name.
 BAD_COHORTS = [
-    ("missing column", drop_column("patient_id"),
-     "cases.csv: no column 'patient_id' (found case_id, malignancy, "
-     "ratings, diameter_mm), expected case_id, patient_id, malignancy"),
+    (
+        "missing column",
+        drop_column("patient_id"),
+        "cases.csv: no column 'patient_id' (found case_id, malignancy, "
+        "ratings, diameter_mm), expected case_id, patient_id, malignancy",
+    ),
     ("score 6", edit_csv("malignancy", "6"), f"cases.csv: row 2: malignancy is '6', {WHOLE}"),
     ("score 0", edit_csv("malignancy", "0", 9), f"cases.csv: row 10: malignancy is '0', {WHOLE}"),
     ("score 3.5", edit_csv("malignancy", "3.5"), f"cases.csv: row 2: malignancy is '3.5', {WHOLE}"),
     ("score text", edit_csv("malignancy", "benign"), f"cases.csv: row 2: malignancy is 'benign', {WHOLE}"),
     ("score NaN", edit_csv("malignancy", "nan"), f"cases.csv: row 2: malignancy is 'nan', {WHOLE}"),
     ("score empty", edit_csv("malignancy", ""), f"cases.csv: row 2: malignancy is '', {WHOLE}"),
-    ("duplicate case_id", edit_csv("case_id", "pat1", 4),
-     "cases.csv: row 5: case_id is 'pat1', "
-     "expected each case once"),
-    ("empty patient_id", edit_csv("patient_id", " "),
-     "cases.csv: row 2: patient_id is '', "
-     "expected a name that is not empty"),
+    (
+        "duplicate case_id",
+        edit_csv("case_id", "pat1", 4),
+        "cases.csv: row 5: case_id is 'pat1', expected each case once",
+    ),
+    (
+        "empty patient_id",
+        edit_csv("patient_id", " "),
+        "cases.csv: row 2: patient_id is '', expected a name that is not empty",
+    ),
     ("empty cohort", no_row, "cases.csv: no case, expected at least one row"),
-    ("no table", remove("cases.csv"),
-     "cases.csv: no such file, expected a table with case_id, patient_id, "
-     "malignancy"),
+    (
+        "no table",
+        remove("cases.csv"),
+        "cases.csv: no such file, expected a table with case_id, patient_id, malignancy",
+    ),
     ("table of bytes", replace("cases.csv", b"\x89PNG\xff\xfe"), "cases.csv: not a readable CSV table ("),
     ("empty table", replace("cases.csv", b""), "cases.csv: not a readable CSV table (No columns to parse"),
-    ("surplus fields", replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1,2\n"),
-     "cases.csv: row 1: "
-     "more fields than the header, expected 3"),
-    ("short row", replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1\nc\n"),
-     "cases.csv: row 2: "
-     "patient_id is '', expected a name that is not empty"),
-    ("image count", array("context.npy", lambda a: a[:9]),
-     "context.npy: 9 images, expected 10, one a row of "
-     "cases.csv"),
-    ("wrong rank", array("context.npy", lambda a: a[..., None]),
-     "context.npy: shape (10, 8, 8, 1), "
-     "expected (cases, height, width)"),
+    (
+        "surplus fields",
+        replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1,2\n"),
+        "cases.csv: row 1: more fields than the header, expected 3",
+    ),
+    (
+        "short row",
+        replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1\nc\n"),
+        "cases.csv: row 2: patient_id is '', expected a name that is not empty",
+    ),
+    (
+        "image count",
+        array("context.npy", lambda a: a[:9]),
+        "context.npy: 9 images, expected 10, one a row of cases.csv",
+    ),
+    (
+        "wrong rank",
+        array("context.npy", lambda a: a[..., None]),
+        "context.npy: shape (10, 8, 8, 1), expected (cases, height, width)",
+    ),
     ("no pixel", array("context.npy", lambda a: a[:, :0]), "context.npy: shape (10, 0, 8), expected images"),
-    ("complex dtype", array("context.npy", lambda a: a.astype(complex)),
-     "context.npy: dtype complex128, "
-     "expected integer or float grey levels"),
+    (
+        "complex dtype",
+        array("context.npy", lambda a: a.astype(complex)),
+        "context.npy: dtype complex128, expected integer or float grey levels",
+    ),
     ("text dtype", array("context.npy", lambda a: a.astype(str)), "context.npy: dtype <U6, expected integer"),
-    ("NaN pixel", pixels("context.npy", 3, np.nan),
-     "context.npy: row 4 (case 'pat4'): expected finite grey levels"),
-    ("infinite pixel", pixels("context.npy", 9, -np.inf),
-     "context.npy: row 10 (case 'pat10'): expected finite"),
-    ("constant image", pixels("nodule.npy", 0, 7, np.int16),
-     "nodule.npy: row 1 (case 'pat1'): expected more "
-     "than one grey level"),
-    ("mask of 2", pixels("nodule_mask.npy", 5, 2, np.uint8),
-     "nodule_mask.npy: row 6 (case 'pat6'): expected a "
-     "mask of 0 and 1"),
-    ("float mask", array("nodule_mask.npy", lambda a: a / 1),
-     "nodule_mask.npy: dtype float64, expected integers"),
-    ("mask shape", array("nodule_mask.npy", lambda a: a[:, 1:]),
-     "nodule_mask.npy: shape (10, 7, 8), expected "
-     "(10, 8, 8), that of its view"),
+    (
+        "NaN pixel",
+        pixels("context.npy", 3, np.nan),
+        "context.npy: row 4 (case 'pat4'): expected finite grey levels",
+    ),
+    (
+        "infinite pixel",
+        pixels("context.npy", 9, -np.inf),
+        "context.npy: row 10 (case 'pat10'): expected finite",
+    ),
+    (
+        "constant image",
+        pixels("nodule.npy", 0, 7, np.int16),
+        "nodule.npy: row 1 (case 'pat1'): expected more than one grey level",
+    ),
+    (
+        "mask of 2",
+        pixels("nodule_mask.npy", 5, 2, np.uint8),
+        "nodule_mask.npy: row 6 (case 'pat6'): expected a mask of 0 and 1",
+    ),
+    (
+        "float mask",
+        array("nodule_mask.npy", lambda a: a / 1),
+        "nodule_mask.npy: dtype float64, expected integers",
+    ),
+    (
+        "mask shape",
+        array("nodule_mask.npy", lambda a: a[:, 1:]),
+        "nodule_mask.npy: shape (10, 7, 8), expected (10, 8, 8), that of its view",
+    ),
     ("mask alone", remove("nodule.npy"), "nodule_mask.npy: a mask without its view, expected nodule.npy"),
     ("truncated .npy", truncate("context.npy"), f"{ARRAY} (it is shorter than its header says)"),
     ("truncated header", truncate("context.npy", 0.02), f"{ARRAY} ("),
-    ("pickled array", array("context.npy", lambda a: a.astype(object)),
-     f"{ARRAY} (it holds pickled objects)"),
+    (
+        "pickled array",
+        array("context.npy", lambda a: a.astype(object)),
+        f"{ARRAY} (it holds pickled objects)",
+    ),
     ("pickle", replace("context.npy", pickle.dumps([1])), f"{ARRAY} (it does not start like a .npy file)"),
     ("not what its name says", npz("context.npy"), f"{ARRAY} (it does not start like a .npy file)"),
     ("empty .npy", replace("context.npy", b""), f"{ARRAY} (it does not start like a .npy file)"),
-    ("folder for a file", lambda f: (f / "x.npy").mkdir(),
-     "x.npy: not a whole NumPy array of numbers (Is a dir"),
+    (
+        "folder for a file",
+        lambda f: (f / "x.npy").mkdir(),
+        "x.npy: not a whole NumPy array of numbers (Is a dir",
+    ),
     ("cohort.json", replace("cohort.json", b"{"), "cohort.json: not JSON ("),
     ("cohort.json list", replace("cohort.json", b"[]"), "cohort.json: a list, expected an object"),
 ]
@@ -239,97 +279,162 @@ TABLE = "dataset_lung.xlsx"
 SLICE, NODULE = "Train/pat2_fullslice.nrrd", "Train/pat2_nodule.nrrd"
 IN_ROW = "dataset_lung.xlsx: row 2: {}/"  # {} is the source folder
 BAD_COURSES = [
-    ("missing column", drop_xlsx_column,
-     f"{TABLE}: no column 'TumorClass' (found Full_slice, Nodule), expected "
-     "Full_slice, Nodule, TumorClass"),
+    (
+        "missing column",
+        drop_xlsx_column,
+        f"{TABLE}: no column 'TumorClass' (found Full_slice, Nodule), expected "
+        "Full_slice, Nodule, TumorClass",
+    ),
     ("score 0", edit_xlsx("TumorClass", 0), f"{TABLE}: row 2: TumorClass is '0', {WHOLE}"),
     ("score 2.5", edit_xlsx("TumorClass", 2.5), f"{TABLE}: row 2: TumorClass is '2.5', {WHOLE}"),
-    ("duplicate case", edit_xlsx("Full_slice", "pat1_fullslice.nrrd"),
-     f"{TABLE}: row 2: Full_slice is "
-     "'pat1_fullslice.nrrd', expected each case once"),
-    ("escaping path", edit_xlsx("Nodule", "../pat2_nodule.nrrd"),
-     f"{TABLE}: row 2: Nodule is "
-     "'../pat2_nodule.nrrd', expected patN_nodule.nrrd, a file of Train"),
+    (
+        "duplicate case",
+        edit_xlsx("Full_slice", "pat1_fullslice.nrrd"),
+        f"{TABLE}: row 2: Full_slice is 'pat1_fullslice.nrrd', expected each case once",
+    ),
+    (
+        "escaping path",
+        edit_xlsx("Nodule", "../pat2_nodule.nrrd"),
+        f"{TABLE}: row 2: Nodule is '../pat2_nodule.nrrd', expected patN_nodule.nrrd, a file of Train",
+    ),
     ("empty table", empty_xlsx, f"{TABLE}: no case, expected at least one row"),
     ("unreadable xlsx", truncate(TABLE), f"{TABLE}: not a readable xlsx workbook (BadZipFile)"),
-    ("csv named xlsx", replace(TABLE, b"Full_slice,Nodule,TumorClass\n"),
-     f"{TABLE}: not a readable xlsx workbook"),
-    ("no table", remove(TABLE),
-     f"{TABLE}: no such file, expected a table with Full_slice, Nodule, TumorClass"),
+    (
+        "csv named xlsx",
+        replace(TABLE, b"Full_slice,Nodule,TumorClass\n"),
+        f"{TABLE}: not a readable xlsx workbook",
+    ),
+    (
+        "no table",
+        remove(TABLE),
+        f"{TABLE}: no such file, expected a table with Full_slice, Nodule, TumorClass",
+    ),
     ("missing file", remove(NODULE), f"{IN_ROW}{NODULE}: no such file, expected a NRRD file"),
     ("truncated .nrrd", truncate(NODULE), f"{IN_ROW}{NODULE}: not a whole NRRD file ("),
-    ("truncated header", replace(NODULE, b"NRRD0004\ntype: sh"),
-     f"{IN_ROW}{NODULE}: not a whole NRRD file ("),
-    ("png named nrrd", picture(NODULE, np.eye(50, dtype=np.uint8), format="PNG"),
-     f"{IN_ROW}{NODULE}: not a whole "
-     "NRRD file ("),
+    (
+        "truncated header",
+        replace(NODULE, b"NRRD0004\ntype: sh"),
+        f"{IN_ROW}{NODULE}: not a whole NRRD file (",
+    ),
+    (
+        "png named nrrd",
+        picture(NODULE, np.eye(50, dtype=np.uint8), format="PNG"),
+        f"{IN_ROW}{NODULE}: not a whole NRRD file (",
+    ),
     ("wrong dtype", nrrd_file(NODULE, np.eye(50)), f"{IN_ROW}{NODULE}: dtype float64, expected int16 (HU)"),
-    ("wrong rank", nrrd_file(NODULE, np.ones((50, 50, 2), np.int16)),
-     f"{IN_ROW}{NODULE}: shape (50, 50, 2), "
-     "expected two sides of 1 to 512 pixels"),
+    (
+        "wrong rank",
+        nrrd_file(NODULE, np.ones((50, 50, 2), np.int16)),
+        f"{IN_ROW}{NODULE}: shape (50, 50, 2), expected two sides of 1 to 512 pixels",
+    ),
     ("wrong shape", nrrd_file(SLICE, RAMP[:256]), f"{IN_ROW}{SLICE}: shape (256, 512), expected (512, 512)"),
-    ("constant image", nrrd_file(SLICE, 0 * RAMP),
-     f"{IN_ROW}{SLICE}: constant (0), expected more than one grey"),
+    (
+        "constant image",
+        nrrd_file(SLICE, 0 * RAMP),
+        f"{IN_ROW}{SLICE}: constant (0), expected more than one grey",
+    ),
 ]
 
 PNG, NPY = "nodule1.png", "nodule1.npy"
 CSV_ROW = "images.csv: row 2: "
 BAD_FOLDERS = [
     ("missing column", drop_column("case_id"), "images.csv: no column 'case_id' (found "),
-    ("no path column", drop_column(["nodule", "nodule_mask"]),
-     "images.csv: no column of paths, expected at "
-     "least one of full_slice, nodule, context"),
+    (
+        "no path column",
+        drop_column(["nodule", "nodule_mask"]),
+        "images.csv: no column of paths, expected at least one of full_slice, nodule, context",
+    ),
     ("mask column alone", rename("nodule", "context"), "images.csv: column 'nodule_mask' without its view"),
     ("score 9", edit_csv("malignancy", "9"), f"{CSV_ROW}malignancy is '9', {WHOLE}"),
-    ("duplicate case_id", edit_csv("case_id", "pat1"),
-     f"{CSV_ROW}case_id is 'pat1', expected each case once"),
+    (
+        "duplicate case_id",
+        edit_csv("case_id", "pat1"),
+        f"{CSV_ROW}case_id is 'pat1', expected each case once",
+    ),
     ("empty patient_id", edit_csv("patient_id", ""), f"{CSV_ROW}patient_id is '', expected a name"),
     ("empty cohort", no_row, "images.csv: no case, expected at least one row"),
     ("empty path", edit_csv("nodule", ""), f"{CSV_ROW}nodule is empty, expected a path"),
     ("missing file", remove(PNG), f"{CSV_ROW}nodule is 'nodule1.png', expected a file: there is none"),
     ("escaping path", outside("nodule"), f"{CSV_ROW}nodule is '../secret.png', expected a path inside {{}}"),
-    ("escaping mask", outside("nodule_mask"),
-     f"{CSV_ROW}nodule_mask is '../secret.png', expected a path inside"),
-    ("absolute path", edit_csv("nodule", os.path.abspath(__file__)),
-     f"{CSV_ROW}nodule is '{__file__}', expected"),
+    (
+        "escaping mask",
+        outside("nodule_mask"),
+        f"{CSV_ROW}nodule_mask is '../secret.png', expected a path inside",
+    ),
+    (
+        "absolute path",
+        edit_csv("nodule", os.path.abspath(__file__)),
+        f"{CSV_ROW}nodule is '{__file__}', expected",
+    ),
     ("escaping link", link_outside, f"{CSV_ROW}nodule is 'nodule1.png', expected a path inside {{}}"),
-    ("other kind", edit_csv("nodule", "images.csv"),
-     f"{CSV_ROW}nodule is 'images.csv', expected one of .png, "
-     ".tif, .tiff, .npy"),
+    (
+        "other kind",
+        edit_csv("nodule", "images.csv"),
+        f"{CSV_ROW}nodule is 'images.csv', expected one of .png, .tif, .tiff, .npy",
+    ),
     ("truncated .png", truncate(PNG), f"{CSV_ROW}{{}}/{PNG}: not a whole PNG file ("),
-    ("jpeg named png", jpeg_named_png,
-     f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what its name says"),
-    ("text named png", replace(PNG, b"hello"),
-     f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what"),
-    ("colours", picture(PNG, np.zeros((6, 7, 3), np.uint8)),
-     f"{CSV_ROW}{{}}/{PNG}: colours or transparency "
-     "(mode RGB), expected grey only"),
-    ("other shape", picture(PNG, np.eye(7, 6, dtype=np.uint8)),
-     f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected "
-     "(6, 7) uint8 as in row 1"),
-    ("other depth", picture(PNG, np.eye(6, 7, dtype=np.uint16)),
-     f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected "
-     "(6, 7) uint8 as in row 1"),
-    ("constant image", picture(PNG, np.full((6, 7), 9, np.uint8)),
-     f"{CSV_ROW}{{}}/{PNG}: constant (9), expected"),
-    ("grey mask", picture("mask1.png", np.full((6, 7), 9, np.uint8)),
-     f"{CSV_ROW}{{}}/mask1.png: not a mask, "
-     "expected 0 and 1 or 0 and 255"),
+    (
+        "jpeg named png",
+        jpeg_named_png,
+        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what its name says",
+    ),
+    (
+        "text named png",
+        replace(PNG, b"hello"),
+        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what",
+    ),
+    (
+        "colours",
+        picture(PNG, np.zeros((6, 7, 3), np.uint8)),
+        f"{CSV_ROW}{{}}/{PNG}: colours or transparency (mode RGB), expected grey only",
+    ),
+    (
+        "other shape",
+        picture(PNG, np.eye(7, 6, dtype=np.uint8)),
+        f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected (6, 7) uint8 as in row 1",
+    ),
+    (
+        "other depth",
+        picture(PNG, np.eye(6, 7, dtype=np.uint16)),
+        f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected (6, 7) uint8 as in row 1",
+    ),
+    (
+        "constant image",
+        picture(PNG, np.full((6, 7), 9, np.uint8)),
+        f"{CSV_ROW}{{}}/{PNG}: constant (9), expected",
+    ),
+    (
+        "grey mask",
+        picture("mask1.png", np.full((6, 7), 9, np.uint8)),
+        f"{CSV_ROW}{{}}/mask1.png: not a mask, expected 0 and 1 or 0 and 255",
+    ),
 ]
 BAD_NPY = [
-    ("NaN pixel", lambda f: np.save(f / NPY, np.full((6, 7), np.nan)),
-     f"{CSV_ROW}{{}}/{NPY}: NaN or infinite "
-     "pixels, expected finite grey levels"),
-    ("truncated .npy", truncate(NPY, 0.9),
-     f"{CSV_ROW}{{}}/{NPY}: not a whole NumPy array of numbers (it is shorter"),
-    ("pickled array", array(NPY, lambda a: a.astype(object)),
-     f"{CSV_ROW}{{}}/{NPY}: not a whole NumPy array of "
-     "numbers (it holds pickled objects)"),
-    ("wrong rank", array(NPY, lambda a: a[None]),
-     f"{CSV_ROW}{{}}/{NPY}: shape (1, 6, 7), expected one grey image"),
-    ("png named npy", picture(NPY, np.eye(6, dtype=np.uint8), format="PNG"),
-     f"{CSV_ROW}{{}}/{NPY}: not a whole "
-     "NumPy array of numbers (it does not start like a .npy file)"),
+    (
+        "NaN pixel",
+        lambda f: np.save(f / NPY, np.full((6, 7), np.nan)),
+        f"{CSV_ROW}{{}}/{NPY}: NaN or infinite pixels, expected finite grey levels",
+    ),
+    (
+        "truncated .npy",
+        truncate(NPY, 0.9),
+        f"{CSV_ROW}{{}}/{NPY}: not a whole NumPy array of numbers (it is shorter",
+    ),
+    (
+        "pickled array",
+        array(NPY, lambda a: a.astype(object)),
+        f"{CSV_ROW}{{}}/{NPY}: not a whole NumPy array of numbers (it holds pickled objects)",
+    ),
+    (
+        "wrong rank",
+        array(NPY, lambda a: a[None]),
+        f"{CSV_ROW}{{}}/{NPY}: shape (1, 6, 7), expected one grey image",
+    ),
+    (
+        "png named npy",
+        picture(NPY, np.eye(6, dtype=np.uint8), format="PNG"),
+        f"{CSV_ROW}{{}}/{NPY}: not a whole NumPy array of numbers (it does not start like a .npy file)",
+    ),
 ]
 
 
@@ -461,22 +566,18 @@ def test_phantom_hands_its_options_over_and_ends_with_the_summary(monkeypatch):
         given.update(options, folder=folder)
         return tiny_cohort()
 
-    import lungcls.sources
-
-    module = types.SimpleNamespace(make=make)
-    monkeypatch.setattr(lungcls.sources, "phantom", module, raising=False)
-    monkeypatch.setitem(sys.modules, "lungcls.sources.phantom", module)
+    monkeypatch.setattr("lungcls.sources.phantom.making.make", make)
     result = call("cohort", "phantom", "here", "--cases", 7, "--seed", 3, "--jobs", 2)
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "tiny")
     assert given == {"folder": "here", "cases": 7, "seed": 3, "jobs": 2, "progress": True}
 
 
 def test_lidc_index_says_whether_the_index_is_the_shipped_one(monkeypatch):
-    from lungcls.sources import lidc
+    from lungcls.sources import annotations
 
     for equal, code in ((True, 0), (False, 1)):
         found = {"lidc_nodules.csv": True, "lidc_scans.csv": equal}
-        monkeypatch.setattr(lidc, "rebuild_index", lambda folder, found=found, **options: found)
+        monkeypatch.setattr(annotations, "rebuild_index", lambda folder, found=found, **options: found)
         result = call("cohort", "lidc-index")
         assert result.exit_code == code
         word = "equals" if equal else "differs from"
@@ -496,8 +597,8 @@ def test_book_hands_its_options_over_and_its_errors_on(monkeypatch):
         return "_build/html/index.html"
 
     module = types.SimpleNamespace(build=build, BookError=BookError)
-    monkeypatch.setattr("lungcls.report.book", module, raising=False)
-    monkeypatch.setitem(sys.modules, "lungcls.report.book", module)
+    monkeypatch.setattr("lungcls.report.build.book", module, raising=False)
+    monkeypatch.setitem(sys.modules, "lungcls.report.build.book", module)
     parameters = ["-p", "epochs", "3", "-p", "views", '["nodule"]']
     result = call("book", "--profile", "smoke", "--only", "01,02", *parameters)
     assert (result.exit_code, result.stdout) == (0, "book: _build/html/index.html\n")
@@ -517,7 +618,7 @@ def test_book_hands_its_options_over_and_its_errors_on(monkeypatch):
 def test_book_arguments_exist_in_the_builder():
     import inspect
 
-    from lungcls.report import book
+    from lungcls.report.build import book
 
     named = {"profile", "only", "force", "cohort", "seed", "parameters", "html_only"}
     assert named <= set(inspect.signature(book.build).parameters)

@@ -6,8 +6,8 @@ from click.testing import CliRunner
 import pandas as pd
 import pytest
 
-from lungcls import recipe, study
 from lungcls.cli import main
+from lungcls.runs import grid, training
 
 
 def call(*arguments):
@@ -36,16 +36,19 @@ def test_train_says_how_another_run_differs(trained, tmp_path):
     assert f"{run.id} is another run: crop 32, now 30" in answer.output
 
 
-@pytest.mark.parametrize("changed, more, expected", [
-    ({"task": "other"}, (), "task: found 'other', expected one of binary, multiclass"),
-    ({"model": "vgg"}, (), "model: found 'vgg', expected one of cnn, mobilenet"),
-    ({"stage": "fine_tuning"}, (), "expected scratch for cnn"),
-    ({"view": "full_slice"}, (), "expected one of context, nodule"),
-    ({}, ("--set", "epoch=2"), "expected one of augmentation, balancing"),
-    ({}, ("--set", "epochs=two"), "expected a whole number"),
-    ({}, ("--fold", "7"), "fold: found 7, expected 0 to 4"),
-    ({"model": "mobilenet", "stage": "transfer_learning", "weights": "none.h5"}, (), "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "changed, more, expected",
+    [
+        ({"task": "other"}, (), "task: found 'other', expected one of binary, multiclass"),
+        ({"model": "vgg"}, (), "model: found 'vgg', expected one of cnn, mobilenet"),
+        ({"stage": "fine_tuning"}, (), "expected scratch for cnn"),
+        ({"view": "full_slice"}, (), "expected one of context, nodule"),
+        ({}, ("--set", "epoch=2"), "expected one of augmentation, balancing"),
+        ({}, ("--set", "epochs=two"), "expected a whole number"),
+        ({}, ("--fold", "7"), "fold: found 7, expected 0 to 4"),
+        ({"model": "mobilenet", "stage": "transfer_learning", "weights": "none.h5"}, (), "cannot be read"),
+    ],
+)
 def test_bad_requests_end_in_one_line(trained, tmp_path, changed, more, expected):
     answer = train(trained[0], tmp_path / "runs", *more, **changed)
     assert answer.exit_code == 2
@@ -54,11 +57,24 @@ def test_bad_requests_end_in_one_line(trained, tmp_path, changed, more, expected
 
 
 def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
-    cells = [study.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
-             study.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41})]
-    monkeypatch.setattr(study, "grid", lambda *_, **__: cells)
-    answer = call("study", "--cohort", trained[0], "--runs", tmp_path, "--profile", "smoke", "--jobs", 1,
-                  "--set", "crop=32")
+    cells = [
+        grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
+        grid.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}),
+    ]
+    monkeypatch.setattr(grid, "grid", lambda *_, **__: cells)
+    answer = call(
+        "study",
+        "--cohort",
+        trained[0],
+        "--runs",
+        tmp_path,
+        "--profile",
+        "smoke",
+        "--jobs",
+        1,
+        "--set",
+        "crop=32",
+    )
     assert answer.exit_code == 1
     done, failed = answer.stdout.splitlines()
     assert done.startswith("CNN ") and done.endswith("random init")
@@ -100,13 +116,27 @@ def test_predict_writes_the_table(trained, tmp_path):
 def test_predict_calibrates_and_says_which_cases_it_knows(trained, tmp_path):
     cohort, _, _, run = trained
     shutil.copytree(run.folder, tmp_path / run.id)
-    answer = call("predict", run.id, cohort, "--out", tmp_path / "out.csv", "--runs", tmp_path, "--calibrated",
-                  "--sets", "0.9")
+    answer = call(
+        "predict",
+        run.id,
+        cohort,
+        "--out",
+        tmp_path / "out.csv",
+        "--runs",
+        tmp_path,
+        "--calibrated",
+        "--sets",
+        "0.9",
+    )
     assert answer.exit_code == 0, answer.output
     assert "set" in pd.read_csv(tmp_path / "out.csv")
     assert answer.stderr.startswith("lungcls: warning: ") and "must not be scored" in answer.stderr
-    assert call("predict", run.id, cohort, "--out", tmp_path / "out.csv", "--runs", tmp_path,
-                "--sets", "0.5").exit_code == 2
+    assert (
+        call(
+            "predict", run.id, cohort, "--out", tmp_path / "out.csv", "--runs", tmp_path, "--sets", "0.5"
+        ).exit_code
+        == 2
+    )
 
 
 def test_predict_refuses_an_unknown_run(trained, tmp_path):
@@ -125,6 +155,6 @@ def test_weights_check_says_what_can_be_had(tmp_path, monkeypatch):
 
 def test_a_broken_library_call_is_no_input_error(trained, tmp_path, monkeypatch):
     """A defect of the package keeps its traceback."""
-    monkeypatch.setattr(recipe, "_train", lambda *_: 1 / 0)
+    monkeypatch.setattr(training, "_train", lambda *_: 1 / 0)
     answer = train(trained[0], tmp_path, "--set", "crop=32")
     assert isinstance(answer.exception, ZeroDivisionError)

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 import yaml
 
-from lungcls.report import pairs
+from lungcls.report.build import pairs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("[0-9][0-9]_*.*") if path.suffix in (".py", ".ipynb"))
 NOTEBOOKS = [FOLDER / f"{name}.ipynb" for name in sorted(set(NAMES))]

@@ -81,7 +81,9 @@ def load(path):
         if set(item) != set(KEYS):
             raise InputError(f"{place}: found {', '.join(item)}, expected {', '.join(KEYS)}")
         if item["answer"] not in ANSWERS:
-            raise InputError(f"{place}: answer: found {item['answer']!r}, expected one of {', '.join(ANSWERS)}")
+            raise InputError(
+                f"{place}: answer: found {item['answer']!r}, expected one of {', '.join(ANSWERS)}"
+            )
         if not item["how"].strip():
             raise InputError(f"{place}: found no text, expected how the book answers it, or why not")
         if item["answer"] in ANSWERS[:2] and not item["where"]:
@@ -89,8 +91,10 @@ def load(path):
     found, expected = [item["item"] for item in checklist["items"]], _numbers(**checklist["numbers"])
     if found != expected:
         wrong = sorted(set(found) ^ set(expected)) or ["another order"]
-        raise InputError(f"{path.name}: items: found or missing {', '.join(wrong)}, expected {expected[0]} to "
-                         f"{expected[-1]}, each once")
+        raise InputError(
+            f"{path.name}: items: found or missing {', '.join(wrong)}, expected {expected[0]} to "
+            f"{expected[-1]}, each once"
+        )
     return checklist
 
 
@@ -129,8 +133,9 @@ def pages_of(checkout, facts):
             text = (checkout / f"{name}.md").read_text(encoding="utf-8")
             text += "\n".join(["", *(facts.get(fact, "") for fact in _FACT.findall(text))])
             labels = [one or other for one, other in _LABEL.findall(text)]
-        pages[name] = [re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label))))
-                       for label in labels]  # fmt: skip
+        pages[name] = [
+            re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label)))) for label in labels
+        ]
     return pages
 
 
@@ -206,8 +211,14 @@ def render(checklist, stem, facts, *, shown=None):
     for place, section in enumerate(sections, start=1):
         rows = [_row(item, facts, shown) for item in checklist["items"] if item["section"] == section]
         frame = pd.DataFrame(rows, columns=["item", "asked for", "answer", "how, and where to see it"])
-        parts.append(table(frame, name=f"tab-{stem.replace('_', '-')}-{place}", texts=4,
-                           caption=f"{checklist['title']}. {section}."))  # fmt: skip
+        parts.append(
+            table(
+                frame,
+                name=f"tab-{stem.replace('_', '-')}-{place}",
+                texts=4,
+                caption=f"{checklist['title']}. {section}.",
+            )
+        )
     return "\n\n".join(parts)
 
 

@@ -10,19 +10,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls import readers
-from lungcls.audit import audit
-from lungcls.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
+from lungcls.cohorts.cohort import BINARY_NAMES, SCORE_NAMES, SCORES, Cohort, to_binary
+from lungcls.cohorts.leakage import audit
+from lungcls.cohorts.splits import split
+from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
-from lungcls.report import cards, checklists, gathered, recorded, reported
-from lungcls.report.confidence_results import confidence_facts
-from lungcls.report.results import recorded_facts
-from lungcls.report.verdicts import verdict_facts
+from lungcls.report import checklists
+from lungcls.report.claims.verdicts import verdict_facts
+from lungcls.report.printed import quoted as reported
+from lungcls.report.results import cards, measurements, networks
+from lungcls.report.results.confidence import confidence_facts
+from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, count, percent, table
-from lungcls.settings import resolve
-from lungcls.sources import lidc
+from lungcls.runs.settings import resolve
+from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
-from lungcls.splitting import split
 
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
 DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
@@ -55,21 +57,21 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
         If a recorded measurement is missing, or a checklist is not whole.
     """
     if results is None:
-        from lungcls.report.book import find_checkout
+        from lungcls.report.paths import find_checkout
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts()
-    found |= recorded.timings(recorded.read(results, "timings.json"))
-    found |= recorded.calibration(recorded.read(results, "phantom_calibration.json"))
-    groups = gathered.recorded(Path(results) / "lidc")
-    found |= recorded_facts(groups, live=gathered.live(cohort, asked))
+    found |= measurements.timings(measurements.read(results, "timings.json"))
+    found |= measurements.calibration(measurements.read(results, "phantom_calibration.json"))
+    groups = networks.recorded(Path(results) / "lidc")
+    found |= recorded_facts(groups, live=networks.live(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
-    found |= recorded.dicom_import(recorded.read(results, "dicom_import.json"))
-    found |= recorded.leakage_price(recorded.read(results, "leakage_price.json"))
-    found |= recorded.best_model(recorded.read(results, "best_model.json"))
-    found |= recorded.audit_limits(recorded.read(results, "audit_limits.json"))
+    found |= measurements.dicom_import(measurements.read(results, "dicom_import.json"))
+    found |= measurements.leakage_price(measurements.read(results, "leakage_price.json"))
+    found |= measurements.best_model(measurements.read(results, "best_model.json"))
+    found |= measurements.audit_limits(measurements.read(results, "audit_limits.json"))
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
 
@@ -84,9 +86,9 @@ def lidc_facts():
     -------
     dict of str to str
     """
-    scans, cases = lidc.scans(), lidc.report_cases()
-    every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-    first = lidc.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
+    scans, cases = annotations.scans(), annotations.report_cases()
+    every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
+    first = annotations.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
     a_patient = cases["patient_id"].value_counts()
     found = {
         "lidc_scans": count(len(scans)),
@@ -116,7 +118,7 @@ def download_facts():
     -------
     dict of str to str
     """
-    scans, cases = lidc.scans(), lidc.report_cases()
+    scans, cases = annotations.scans(), annotations.report_cases()
     wanted = scans[scans["scan_id"].isin(cases["scan_id"])]
     slice_bytes = 2 * SLICE_SIZE**2
     needed = wanted["n_slices"].sum() * slice_bytes
@@ -162,11 +164,13 @@ def _shortcuts(cases):
     malignant = to_binary(cases["malignancy"])
     band = pd.cut(cases["diameter_mm"], DIAMETERS_MM)
     share = pd.Series(malignant).groupby(band.to_numpy(), observed=False).agg(["size", "mean"])
-    sizes = pd.DataFrame({
-        "diameter": [_interval(low, high) for low, high in zip(DIAMETERS_MM, DIAMETERS_MM[1:])],
-        "nodules": [count(n) for n in share["size"]],
-        "malignant": [percent(mean) for mean in share["mean"]],
-    })
+    sizes = pd.DataFrame(
+        {
+            "diameter": [_interval(low, high) for low, high in zip(DIAMETERS_MM, DIAMETERS_MM[1:])],
+            "nodules": [count(n) for n in share["size"]],
+            "malignant": [percent(mean) for mean in share["mean"]],
+        }
+    )
     panel = cases["ratings"].str.split().str.len().to_numpy()
     crop = reported.load()["preprocessing"]["nodule_crop"]
     caption = "Share of malignant nodules (scores 4 and 5) by diameter, report's case list."
@@ -184,7 +188,7 @@ def keeps_band(cases, *, crop):
     Parameters
     ----------
     cases : DataFrame
-        With the readers' box, as from :func:`lungcls.sources.lidc.nodules`.
+        With the readers' box, as from :func:`lungcls.sources.annotations.nodules`.
     crop : int
         Side of the centre crop, in pixels.
 
@@ -212,8 +216,8 @@ def label_rules():
     """
     names = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
     scores = {}
-    for rule in lidc.AGGREGATIONS:
-        every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation=rule)
+    for rule in annotations.AGGREGATIONS:
+        every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation=rule)
         scores[rule] = every["malignancy"].to_numpy()
     rows = []
     for rule, values in scores.items():
@@ -224,7 +228,7 @@ def label_rules():
     total = len(scores["ceil_mean"])
     caption = f"Scores of all {count(total)} nodules under three rules."
     found = {"label_rules": table(frame, name="tab-rules", caption=caption)}
-    for rule in lidc.AGGREGATIONS[1:]:
+    for rule in annotations.AGGREGATIONS[1:]:
         found[f"rule_moves_{rule}"] = percent((scores[rule] != scores["ceil_mean"]).mean())
     return found
 
@@ -238,7 +242,7 @@ def audit_facts():
         The table `audit_protocols`; `audit_shared`, cases of the test part with their
         patient in the training part.
     """
-    cohort, found = Cohort(lidc.report_cases(), {}), {}
+    cohort, found = Cohort(annotations.report_cases(), {}), {}
     for protocol in ("report", "patient"):
         findings = audit(cohort, split(cohort.cases, protocol=protocol, seed=0))
         found[protocol] = findings.set_index(["check", "parts"])[["count", "of", "verdict"]]
@@ -269,9 +273,9 @@ def reader_facts():
     ----------
     .. [1] armato2011
     """
-    every = lidc.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-    panels = readers.panels(every["ratings"])
-    by_size, pairs = readers.by_panel_size(panels), readers.pair_counts(panels)
+    every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
+    panels = ratings.panels(every["ratings"])
+    by_size, pairs = ratings.by_panel_size(panels), ratings.pair_counts(panels)
     gap, sides = np.abs(np.subtract.outer(SCORES, SCORES)), to_binary(SCORES)
     crossed = np.not_equal.outer(sides, sides)
     return {
@@ -279,7 +283,7 @@ def reader_facts():
         "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
         "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
         "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),
-        "pairs_kappa": f"{readers.weighted_kappa(pairs):.2f}",
+        "pairs_kappa": f"{ratings.weighted_kappa(pairs):.2f}",
         "four_nodules": count(by_size.loc[4, "nodules"]),
         "four_unanimous": percent(by_size.loc[4, "equal"]),
         "four_straddle": percent(by_size.loc[4, "both sides"]),
@@ -296,7 +300,7 @@ def constant_facts():
     -------
     dict of str to str
     """
-    shares = lidc.report_cases()["malignancy"].value_counts(normalize=True)
+    shares = annotations.report_cases()["malignancy"].value_counts(normalize=True)
     found = {}
     for task, share in (("binary", shares[[1, 2, 3]].sum()), ("multiclass", shares[3])):
         # Precision is `share`, recall 1; the other classes score 0.

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls import case_table, cohort
-from lungcls.arrays import check_image
+from lungcls.cohorts import case_table, cohort
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.sources import lidc, views
+from lungcls.preprocessing.images import check_image
+from lungcls.sources import annotations, views
 
 TABLE = "dataset_lung.xlsx"
 IMAGES = "Train"
@@ -129,7 +129,7 @@ def with_patients(cases, shapes):
     patients : str
         Which of the two, in words.
     """
-    known = lidc.report_cases().set_index("case_id")
+    known = annotations.report_cases().set_index("case_id")
     if not cases["case_id"].isin(known.index).all():
         return cases, UNKNOWN
     known = known.loc[cases["case_id"]].reset_index()
@@ -179,7 +179,9 @@ def read_table(path):
     for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
         # A name with a folder in it does not match, so no path leaves Train.
         named = table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd")
-        case_table.refuse_rows(table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}")
+        case_table.refuse_rows(
+            table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}"
+        )
     table["case_id"] = table["Full_slice"].str.removesuffix("_fullslice.nrrd")
     case_table.refuse_rows(table, path, table["case_id"].duplicated(), "Full_slice", "each case once")
     other = table["Nodule"].str.removesuffix("_nodule.nrrd") != table["case_id"]

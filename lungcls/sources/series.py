@@ -14,8 +14,7 @@ import warnings
 import numpy as np
 
 from lungcls.errors import InputError
-from lungcls.files import whole_text
-from lungcls.sources import cache_folder
+from lungcls.files import cache_folder, whole_text
 
 FORMAT = 1  # of what is remembered
 CHUNK = 1000  # files of one folder that a process looks at in one go
@@ -136,7 +135,9 @@ def find(root, wanted, *, jobs=1, progress=True):
         for read in run(delayed(_read_chunk)(*chunk, wanted, memory) for chunk in chunks):
             for uid, slices in read.series.items():
                 # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
-                kept = [one._replace(geometry=shared.setdefault(one.geometry, one.geometry)) for one in slices]
+                kept = [
+                    one._replace(geometry=shared.setdefault(one.geometry, one.geometry)) for one in slices
+                ]
                 series.setdefault(uid, []).extend(kept)
             dicom += read.dicom
             unreadable += read.unreadable
@@ -321,7 +322,9 @@ def read_slice(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = dcmread(path, specific_tags=list(PIXEL_TAGS))
-            if "PixelData" not in image:  # cut off where pixels are compressed, pydicom drops what it has read
+            if (
+                "PixelData" not in image
+            ):  # cut off where pixels are compressed, pydicom drops what it has read
                 raise InputError(f"{path}: not a whole DICOM image (no pixels)")
             _check_decoder(path, image.file_meta.TransferSyntaxUID)
             slope, intercept = _rescale(path, image)
@@ -342,7 +345,9 @@ def _rescale(path, image):
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no RescaleSlope and RescaleIntercept, expected both (HU)") from error
     if not (np.isfinite([slope, intercept]).all() and slope > 0):
-        raise InputError(f"{path}: RescaleSlope {slope:g}, RescaleIntercept {intercept:g}, expected a slope above 0")
+        raise InputError(
+            f"{path}: RescaleSlope {slope:g}, RescaleIntercept {intercept:g}, expected a slope above 0"
+        )
     return slope, intercept
 
 

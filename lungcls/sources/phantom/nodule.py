@@ -20,7 +20,9 @@ TAG_MM = 12.0  # a pleura nearer than this may be tied to the nodule
 OUTSIDE_PX = 0.3  # readers draw just outside of what they see
 
 
-def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng, size=1.0):
+def add(
+    hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng, size=1.0
+):
     """Add a nodule to a slice.
 
     Parameters
@@ -58,11 +60,13 @@ def add(hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, sli
     depth += _lobes(places, radius, shown["lobulation"], rng)
 
     cover = _body(depth * pixel_spacing_mm, radius * pixel_spacing_mm, shown, slice_thickness_mm)
-    strands = np.maximum.reduce([
-        _spicules(places, depth, radius, shown["spiculation"], pixel_spacing_mm, rng),
-        _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng),
-        _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng),
-    ])
+    strands = np.maximum.reduce(
+        [
+            _spicules(places, depth, radius, shown["spiculation"], pixel_spacing_mm, rng),
+            _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng),
+            _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng),
+        ]
+    )
     share = np.maximum(cover, strands) * _contrast(shown["subtlety"], radius * pixel_spacing_mm)
     tissue = TISSUE[shown["internal_structure"]] + rng.normal(0.0, 12.0) + _grain(depth.shape, radius, rng)
     added = hu.copy()
@@ -159,7 +163,9 @@ def _spicules(places, depth, radius, spiculation, pixel_spacing_mm, rng):
     for angle in rng.uniform(0.0, 2.0 * np.pi, count):
         way = np.array([np.sin(angle), np.cos(angle)])
         length = radius + rng.uniform(1.5, 2.0 + 7.0 * level) / pixel_spacing_mm * min(1.0, 0.4 + radius / 12)
-        strand, t = _strand(places, 0.5 * radius * way, length * way, rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05))
+        strand, t = _strand(
+            places, 0.5 * radius * way, length * way, rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05)
+        )
         share = np.maximum(share, strand * (1.0 - t) * 0.9)
     return share
 

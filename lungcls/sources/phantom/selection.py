@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.sources import lidc
+from lungcls.sources import annotations
 
 
 @cache
 def report_cases():
     """The report's case list, read once."""
-    return lidc.report_cases()
+    return annotations.report_cases()
 
 
 def choose(count, *, seed):
@@ -28,7 +28,7 @@ def choose(count, *, seed):
     Returns
     -------
     DataFrame
-        Rows of :func:`lungcls.sources.lidc.report_cases` in its order, with `replica`
+        Rows of :func:`lungcls.sources.annotations.report_cases` in its order, with `replica`
         (1, 2, ...) and replicas' case ids ending in ``-r2``, ``-r3``, ...
 
     Raises
@@ -111,7 +111,9 @@ def named(case_ids):
     for case_id in case_ids:
         base, _, replica = str(case_id).partition("-r")
         if base not in every.index or (replica and not (replica.isdecimal() and int(replica) > 1)):
-            raise InputError(f"cases: no case {case_id!r}, expected ids of the report's case list such as 'pat1'")
+            raise InputError(
+                f"cases: no case {case_id!r}, expected ids of the report's case list such as 'pat1'"
+            )
         parts.append(replicate(every.loc[[base]], int(replica or 1)))
     if not parts:
         raise InputError("cases: no case id, expected at least one")

@@ -1,0 +1,344 @@
+"""The cohort: cases and their views, on disk and in memory.
+
+A cohort is a folder with `cases.csv`, one `<view>.npy` a view (row i of each array is
+row i of the table), optional `<view>_mask.npy` and an optional `cohort.json`. Arrays
+are memory-mapped: opening a cohort reads the table and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lungcls.cohorts.case_table import SCORES, read_cases, table_text
+from lungcls.errors import InputError
+from lungcls.files import whole_folder
+from lungcls.preprocessing.images import Images, as_images, open_npy
+
+SCORE_NAMES = {
+    1: "highly unlikely",
+    2: "moderately unlikely",
+    3: "indeterminate",
+    4: "moderately suspicious",
+    5: "highly suspicious",
+}
+BINARY_NAMES = {0: "benign", 1: "malignant"}
+TASKS = ("binary", "multiclass")
+VIEWS = ("full_slice", "nodule", "context")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Cases and their views, from one source.
+
+    Attributes
+    ----------
+    cases : DataFrame
+        One row a case: `case_id`, `patient_id`, `malignancy` (1..5; absent only if the
+        cohort was loaded with ``labels=False``), then covariates.
+    views, masks : mapping of str to Images
+        By view; shape (n, H, W), integer or float grey levels, masks 0 or 1.
+    info : dict
+        The content of `cohort.json`: name, source, licence, label rule, views.
+    folder : Path or None
+        Where it was loaded from.
+    """
+
+    cases: pd.DataFrame
+    views: Mapping[str, Images]
+    masks: Mapping[str, Images] = field(default_factory=dict)
+    info: dict = field(default_factory=dict)
+    folder: Path | None = None
+
+    def __post_init__(self):
+        images = {view: as_images(array) for view, array in self.views.items()}
+        masks = {view: as_images(array) for view, array in self.masks.items()}
+        object.__setattr__(self, "views", images)
+        object.__setattr__(self, "masks", masks)
+        object.__setattr__(self, "cases", self.cases.reset_index(drop=True))
+
+    def __len__(self):
+        return len(self.cases)
+
+    @property
+    def name(self):
+        """The name in `cohort.json`, else the folder's."""
+        return self.info.get("name") or (self.folder.name if self.folder else "cohort")
+
+    def labels(self, task):
+        """Return the labels of a task: scores 1..5, or 0 (benign) and 1 (malignant).
+
+        Parameters
+        ----------
+        task : {"binary", "multiclass"}
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+        """
+        scores = self.cases["malignancy"].to_numpy(dtype=int)
+        if task not in TASKS:
+            raise ValueError(f"task: found {task!r}, expected one of {TASKS}")
+        return to_binary(scores) if task == "binary" else scores
+
+    def class_counts(self, task):
+        """Count the cases of each class of a task.
+
+        Returns
+        -------
+        Series of int, indexed by label
+            Every class of the task, also those without a case.
+        """
+        classes = list(SCORES if task == "multiclass" else BINARY_NAMES)
+        counts = np.bincount(self.labels(task), minlength=6)
+        return pd.Series(counts[classes], index=classes, name="cases")
+
+    def select(self, chosen):
+        """Return the cohort of some cases; images stay on disk.
+
+        Parameters
+        ----------
+        chosen : sequence of str, or ndarray of bool or int
+            Case ids, a mask over the rows, or row numbers; the order is kept.
+
+        Raises
+        ------
+        InputError
+            If a case id is not in the cohort.
+        """
+        rows = self._rows(np.asarray(chosen))
+        views = {view: Images(images.array, images.rows[rows]) for view, images in self.views.items()}
+        masks = {view: Images(images.array, images.rows[rows]) for view, images in self.masks.items()}
+        return Cohort(self.cases.iloc[rows], views, masks, self.info, self.folder)
+
+    def _rows(self, chosen):
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(f"chosen: found a mask of shape {chosen.shape}, expected ({len(self)},)")
+            chosen = np.flatnonzero(chosen)
+        if chosen.size == 0:
+            raise InputError(f"{self.name}: no case selected, expected at least one")
+        if np.issubdtype(chosen.dtype, np.integer):
+            return chosen
+        rows = pd.Index(self.cases["case_id"]).get_indexer(chosen)
+        if (rows < 0).any():
+            unknown = str(chosen[np.argmax(rows < 0)])
+            raise InputError(f"{self.name}: no case {unknown!r}, expected ids of its cases.csv")
+        return rows
+
+    def fingerprint(self):
+        """Digest the content: equal for equal tables and arrays, wherever they lie.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits (SHA-256).
+        """
+        digest = hashlib.sha256(table_text(self.cases).encode())
+        for kind, arrays in (("view", self.views), ("mask", self.masks)):
+            for view in sorted(arrays):
+                images = arrays[view]
+                digest.update(f"{kind} {view} {images.dtype.str} {images.shape}".encode())
+                for _, batch in images.batches():
+                    digest.update(np.ascontiguousarray(batch))
+        return digest.hexdigest()
+
+
+def to_binary(scores):
+    """Map malignancy scores to the binary task: 1-3 benign (0), 4-5 malignant (1).
+
+    Parameters
+    ----------
+    scores : array_like of int, 1..5
+
+    Returns
+    -------
+    ndarray of int, 0 or 1
+
+    Raises
+    ------
+    ValueError
+        If a score is outside 1..5.
+    """
+    scores = np.asarray(scores)
+    if scores.size and not np.isin(scores, SCORES).all():
+        wrong = scores[~np.isin(scores, SCORES)].flat[0]
+        raise ValueError(f"scores: found {wrong}, expected whole numbers 1..5")
+    return (scores >= 4).astype(int)
+
+
+# --- Loading --------------------------------------------------------------------------
+
+
+def load(folder, *, labels=True):
+    """Open a cohort; check its table, shapes and dtypes, not its pixels.
+
+    Parameters
+    ----------
+    folder : path
+    labels : bool, default True
+        Whether `malignancy` is required. Without it a cohort can be predicted on.
+
+    Returns
+    -------
+    Cohort
+
+    Raises
+    ------
+    InputError
+        One line naming the file, the row and what was expected.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder, expected a cohort (cases.csv and <view>.npy)")
+    cases = read_cases(folder / "cases.csv", labels=labels)
+    # A name that starts with a dot is no view: macOS leaves ._context.npy beside context.npy.
+    paths = [path for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")]
+    arrays = {path.stem: _open_array(path, len(cases)) for path in paths}
+    masks = {name.removesuffix("_mask"): arrays[name] for name in arrays if name.endswith("_mask")}
+    views = {name: array for name, array in arrays.items() if not name.endswith("_mask")}
+    if not views:
+        raise InputError(f"{folder}: no view found, expected at least one <view>.npy")
+    for view, array in masks.items():
+        _check_mask(folder / f"{view}_mask.npy", array, views.get(view))
+    return Cohort(cases, views, masks, _read_info(folder / "cohort.json"), folder)
+
+
+def _open_array(path, n_cases):
+    """Memory-map one view or mask and check its shape and dtype."""
+    array = open_npy(path)
+    if array.ndim != 3:
+        raise InputError(f"{path}: shape {array.shape}, expected (cases, height, width)")
+    if array.dtype.kind not in "uif" and array.dtype != bool:
+        raise InputError(f"{path}: dtype {array.dtype}, expected integer or float grey levels")
+    if len(array) != n_cases:
+        raise InputError(f"{path}: {len(array)} images, expected {n_cases}, one a row of cases.csv")
+    if 0 in array.shape:
+        raise InputError(f"{path}: shape {array.shape}, expected images of at least one pixel")
+    return array
+
+
+def _check_mask(path, mask, view):
+    if view is None:
+        raise InputError(f"{path}: a mask without its view, expected {path.stem.removesuffix('_mask')}.npy")
+    if mask.shape != view.shape:
+        raise InputError(f"{path}: shape {mask.shape}, expected {view.shape}, that of its view")
+    if mask.dtype.kind not in "ui" and mask.dtype != bool:
+        raise InputError(f"{path}: dtype {mask.dtype}, expected integers 0 and 1")
+
+
+def _read_info(path):
+    if not path.exists():
+        return {}
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path}: a {type(info).__name__}, expected an object with name, source, licence")
+    return info
+
+
+# --- Checks that read pixels or need classes ----------------------------------------
+
+
+def check_pixels(cohort, *, progress=False):
+    """Scan every pixel: finite, not constant, masks 0 or 1.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    progress : bool, default False
+        Show a progress bar.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the row and its case id, and what was expected.
+    """
+    for view, images in cohort.views.items():
+        for part, batch in _watched(images, view, progress):
+            flat = batch.reshape(len(batch), -1)
+            if batch.dtype.kind == "f":
+                wrong = ~np.isfinite(flat).all(axis=1)
+                _refuse_image(cohort, f"{view}.npy", part, wrong, "finite grey levels")
+            wrong = flat.min(axis=1) == flat.max(axis=1)
+            _refuse_image(cohort, f"{view}.npy", part, wrong, "more than one grey level")
+    for view, images in cohort.masks.items():
+        for part, batch in _watched(images, f"{view}_mask", progress):
+            wrong = ((batch != 0) & (batch != 1)).any(axis=(1, 2))
+            _refuse_image(cohort, f"{view}_mask.npy", part, wrong, "a mask of 0 and 1")
+
+
+def _watched(images, name, progress):
+    """The batches of an array, with a progress bar over its images."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(images), desc=f"checking {name}", disable=None if progress else True) as bar:
+        for part, batch in images.batches():
+            yield part, batch
+            bar.update(len(batch))
+
+
+def _refuse_image(cohort, file, part, wrong, expected):
+    if wrong.any():
+        row = part.start + int(np.argmax(wrong))
+        path = cohort.folder / file if cohort.folder else file
+        case = cohort.cases["case_id"].iloc[row]
+        raise InputError(f"{path}: row {row + 1} (case {case!r}): expected {expected}")
+
+
+def require_classes(cohort, task):
+    """Refuse a cohort in which a class of the task has no case.
+
+    Raises
+    ------
+    InputError
+        Naming the cohort and the class.
+    """
+    counts = cohort.class_counts(task)
+    if (counts == 0).any():
+        empty = counts.index[counts == 0][0]
+        raise InputError(
+            f"{cohort.folder or cohort.name}: class {empty} of the {task} task has no case, "
+            f"expected at least one in each class ({counts.to_dict()})"
+        )
+
+
+# --- Saving ---------------------------------------------------------------------------
+
+
+def save(cohort, folder):
+    """Write a cohort to a new folder, whole or not at all.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : path
+        A new or empty folder.
+
+    Returns
+    -------
+    Path
+    """
+    with whole_folder(folder) as scratch:
+        for suffix, arrays in (("", cohort.views), ("_mask", cohort.masks)):
+            for view, images in arrays.items():
+                path = scratch / f"{view}{suffix}.npy"
+                out = np.lib.format.open_memmap(path, "w+", images.dtype, images.shape)
+                for part, batch in images.batches():
+                    out[part] = batch
+                out.flush()
+        write_table(scratch, cohort.cases, cohort.info)
+    return Path(folder)
+
+
+def write_table(folder, cases, info):
+    """Write `cases.csv` and `cohort.json` into a folder that already holds the arrays."""
+    (Path(folder) / "cases.csv").write_text(table_text(cases), encoding="utf-8")
+    text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
+    (Path(folder) / "cohort.json").write_text(text, encoding="utf-8")

@@ -1,0 +1,271 @@
+"""Splits and folds: made once a cohort, stored as a table, the same for all views and models.
+
+Both are stratified by malignancy score, so by both tasks at once. The default protocol
+keeps all cases of a patient in one part; `protocol="report"` does not, as in the report,
+and exists to measure what that costs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lungcls.cohorts.case_table import SCORES, check_cases, refuse_rows
+from lungcls.cohorts.cohort import Cohort, require_classes
+from lungcls.errors import InputError
+from lungcls.files import whole_text
+
+PARTS = ("train", "validation", "test")
+SHARES = (0.70, 0.15, 0.15)  # the report's
+PROTOCOLS = ("patient", "report")
+NEAR = 0.005  # class shares this near to the whole's are near enough
+STARTS = 20  # random starts at most; the nearest is taken
+
+
+def split(cases, *, protocol="patient", seed, shares=SHARES):
+    """Split cases into a training, a validation and a test part.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        `case_id`, `patient_id` and `malignancy` (1..5), one row a case.
+    protocol : {"patient", "report"}, default "patient"
+        Whole patients, or single cases as in the report; both stratified by score.
+    seed : int
+        Same cases and same seed: same split, whatever the order of the rows.
+    shares : (float, float, float), default (0.70, 0.15, 0.15)
+        Shares of the three parts; they add up to 1.
+
+    Returns
+    -------
+    DataFrame
+        `case_id` and `split` ("train", "validation" or "test"), in the order of `cases`.
+        Each part holds a case of every class.
+
+    Raises
+    ------
+    InputError
+        If a class has no case, or cannot have one in every part.
+    ValueError
+        If an option is wrong.
+    """
+    shares = np.asarray(shares, dtype=float)
+    if shares.shape != (3,) or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
+        raise ValueError(f"shares: found {shares.tolist()}, expected three above 0 that add up to 1")
+    parts = _assign(cases, protocol, seed, shares)
+    names = np.array(PARTS, dtype=object)[parts]
+    return pd.DataFrame({"case_id": cases["case_id"].to_numpy(), "split": names})
+
+
+def folds(cases, *, k, protocol="patient", seed):
+    """Divide cases into `k` parts of equal size, for cross-validation.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        `case_id`, `patient_id` and `malignancy` (1..5), one row a case.
+    k : int, at least 2
+    protocol, seed
+        As in :func:`split`.
+
+    Returns
+    -------
+    DataFrame
+        `case_id` and `fold` (0 to k - 1), in the order of `cases`.
+
+    Raises
+    ------
+    InputError
+        If a class has no case, or cannot have one in every fold.
+    ValueError
+        If an option is wrong.
+    """
+    if k < 2:
+        raise ValueError(f"k: found {k}, expected 2 or more folds")
+    parts = _assign(cases, protocol, seed, np.full(k, 1 / k))
+    return pd.DataFrame({"case_id": cases["case_id"].to_numpy(), "fold": parts})
+
+
+def _assign(cases, protocol, seed, shares):
+    """Number the part of each case: random parts, mended until the class shares fit."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol: found {protocol!r}, expected one of {PROTOCOLS}")
+    cases = check_cases(cases, "cases")
+    require_classes(Cohort(cases, {}), "multiclass")
+    unit = "patient_id" if protocol == "patient" else "case_id"
+    groups, owner = np.unique(cases[unit], return_inverse=True)
+    counts = np.zeros((len(groups), len(SCORES)), dtype=int)  # cases of each group and score
+    np.add.at(counts, (owner, cases["malignancy"].to_numpy() - 1), 1)
+    _require_enough(counts, len(shares), "patients" if protocol == "patient" else "cases")
+    # Groups with the same class counts are of one kind, and stand for each other.
+    kinds, kind, sizes = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
+    rng = np.random.default_rng(seed)
+    starts = (_balance(kinds, rng.multinomial(sizes, shares), shares) for _ in range(STARTS))
+    number = _nearest(kinds, starts, shares)
+    parts = np.empty(len(groups), dtype=int)
+    order = np.lexsort((rng.random(len(groups)), kind))  # at random within a kind
+    parts[order] = np.repeat(np.tile(np.arange(len(shares)), len(kinds)), number.ravel())
+    return parts[owner]
+
+
+def _require_enough(counts, n_parts, unit):
+    found = (counts > 0).sum(axis=0)
+    if (found < n_parts).any():
+        score = SCORES[int(np.argmax(found < n_parts))]
+        raise InputError(
+            f"cases: class {score} has cases of {found[score - 1]} {unit}, "
+            f"expected at least {n_parts}, one for each part"
+        )
+
+
+def _balance(kinds, number, shares):
+    """Move one group at a time, always the one that helps most, until none helps.
+
+    What is made small is the sum of squares of all deviations, those of a part's class
+    shares from the whole's and of its size from its share; a class missing from a part
+    outweighs all of them. `kinds` has shape (kinds, scores), `number` (kinds, parts).
+    """
+    number, parts = number.copy(), np.arange(len(shares))
+    total = (number.T @ kinds).sum(axis=0)
+
+    def misfit(held):
+        size = held.sum(axis=-1)
+        off = held / np.maximum(size, 1)[..., None] - total / total.sum()
+        size_off = size / total.sum() - shares
+        return (off**2).sum(axis=-1) + len(total) * size_off**2 + 1e3 * (held == 0).sum(axis=-1)
+
+    while True:
+        held = number.T @ kinds  # cases of each part and score
+        now = misfit(held)
+        left = np.where(number > 0, misfit(held - kinds[:, None]) - now, np.inf)
+        joined = misfit(held + kinds[:, None]) - now
+        change = left[:, :, None] + joined[:, None, :]
+        change[:, parts, parts] = 0
+        kind, old, new = np.unravel_index(np.argmin(change), change.shape)
+        if change[kind, old, new] > -1e-12:  # rounding may not start a circle
+            return number
+        number[kind, [old, new]] += [-1, 1]
+
+
+def _nearest(kinds, starts, shares):
+    """Take the first of the assignments that is near enough, else the nearest."""
+    best, nearest = None, np.inf
+    for number in starts:
+        held = number.T @ kinds
+        if not held.all():
+            continue
+        size, total = held.sum(axis=1), held.sum()
+        off = np.abs(held / size[:, None] - held.sum(axis=0) / total).max()
+        off = max(off, np.abs(size / total - shares).max())
+        if off < nearest:
+            best, nearest = number, off
+        if off <= NEAR:
+            break
+    if best is None:
+        found = f"no way found to give each of {len(shares)} parts a case of every class"
+        raise InputError(f"cases: {found}, expected more patients with a case of a rare class")
+    return best
+
+
+# --- The split on disk ----------------------------------------------------------------
+
+
+def save_split(table, path):
+    """Write a split as `case_id,split`, whole or not at all.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`split` returns it.
+    path : path
+        A CSV file; one that is there is replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the table is not a split or the file cannot be written.
+    """
+    path = Path(path)
+    _check_split(table, path)
+    text = table[["case_id", "split"]].to_csv(index=False, lineterminator="\n")
+    whole_text(path, text)
+    return path
+
+
+def load_split(path, cases, *, repeats=False):
+    """Read a split and check that it is one of these cases.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file with `case_id` and `split`.
+    cases : DataFrame
+        With `case_id`.
+    repeats : bool, default False
+        Whether a case may have several rows: a table of examples, to be audited.
+
+    Returns
+    -------
+    DataFrame
+        `case_id` and `split`, in the order of `cases`; with `repeats` in that of the file.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the row and what was expected: a column is missing, a case is
+        unknown, missing or there twice, or a part has another name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected a table with case_id, split")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({' '.join(str(error).split())})") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for row names
+        raise InputError(f"{path}: row 1: more fields than the header, expected {len(table.columns)}")
+    _check_split(table, path, repeats=repeats)
+    unknown = ~table["case_id"].isin(cases["case_id"])
+    refuse_rows(table, path, unknown, "case_id", "a case of the cohort")
+    absent = cases.loc[~cases["case_id"].isin(table["case_id"]), "case_id"]
+    if len(absent):
+        first = absent.iloc[0]
+        raise InputError(f"{path}: {len(absent)} cases have no row, the first {first!r}, expected all")
+    if repeats:
+        return table[["case_id", "split"]]
+    return table.set_index("case_id").loc[cases["case_id"], ["split"]].reset_index()
+
+
+def _check_split(table, path, *, repeats=False):
+    for column in ("case_id", "split"):
+        if column not in table.columns:
+            found = ", ".join(map(str, table.columns))
+            raise InputError(f"{path}: no column {column!r} (found {found}), expected case_id, split")
+    if not repeats:
+        refuse_rows(table, path, table["case_id"].duplicated(), "case_id", "each case once")
+    refuse_rows(table, path, ~table["split"].isin(PARTS), "split", f"one of {', '.join(PARTS)}")
+
+
+def shared_patients(cases, table):
+    """Count the cases outside the training part whose patient is in it.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        `case_id` and `patient_id`.
+    table : DataFrame
+        A split of these cases, as :func:`split` returns it.
+
+    Returns
+    -------
+    DataFrame, indexed by part ("validation", "test")
+        `cases`, `shared` (those of a patient with a training case) and `share`.
+    """
+    parts = cases[["case_id", "patient_id"]].merge(table, on="case_id", validate="one_to_one")
+    trained = parts.loc[parts["split"] == "train", "patient_id"]
+    seen = parts["patient_id"].isin(trained).groupby(parts["split"]).agg(["size", "sum", "mean"])
+    return seen.set_axis(["cases", "shared", "share"], axis=1).reindex(list(PARTS[1:]), fill_value=0)

@@ -1,0 +1,237 @@
+"""The noise ceiling: how well labels made of readings can be foreseen at all.
+
+A label is what a panel of readers happened to say. Another panel would have said something
+else, and no image can tell which panel it was. Two references follow from a fitted mixture
+(:mod:`lungcls.metrics.latent_classes`): a second panel of readers, and the band that a predictor
+reaches which knows the latent class of each nodule. Both are by the model, and no bounds.
+Labels are means of the readers' scores, rounded up.
+"""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pandas as pd
+
+from lungcls.metrics.agreement import TASK_SCORES, both_tasks, table_scores, to_binary
+
+N_SCORES = 5
+
+
+def label_table(mixture, sizes):
+    """Share of nodules of each panel size, class and label, by the model, without chance.
+
+    Parameters
+    ----------
+    mixture : lungcls.metrics.latent_classes.Mixture
+    sizes : sequence of int
+        How many readers each real nodule has: the mixture is given these panels.
+
+    Returns
+    -------
+    ndarray of shape (largest size, K, 5), float
+        Adds up to 1. The probability of a label follows exactly, from that of every sum
+        of independent readings.
+    """
+    shares = np.bincount(sizes) / len(sizes)
+    table, sums = [], np.ones((len(mixture.scores), 1))
+    for size in range(1, len(shares)):
+        sums = _one_reader_more(sums, mixture.scores)
+        label = -(-np.arange(sums.shape[1]) // size)  # the mean, rounded up
+        by_label = np.stack([sums[:, label == score].sum(axis=1) for score in range(1, N_SCORES + 1)], axis=1)
+        group = min(size, len(mixture.weights)) - 1
+        table.append(shares[size] * mixture.weights[group][:, None] * by_label)
+    return np.array(table)
+
+
+def _one_reader_more(sums, scores):
+    """Distribution of the sum of readings (0, 1, 2, ...) of each class with one reading more."""
+    longer = np.zeros((len(sums), sums.shape[1] + N_SCORES))
+    for score in range(1, N_SCORES + 1):
+        longer[:, score : score + sums.shape[1]] += sums * scores[:, [score - 1]]
+    return longer
+
+
+def second_panel(table):
+    """Score a second panel of readers as a predictor of the first one's label, by the model.
+
+    Parameters
+    ----------
+    table : ndarray of shape (sizes, K, 5), float
+        From :func:`label_table`. Both panels have the size of the real one.
+
+    Returns
+    -------
+    dict of (task, score) to float
+    """
+    of_class = table.sum(axis=2, keepdims=True)
+    given = np.divide(table, of_class, out=np.zeros_like(table), where=of_class > 0)
+    return both_tasks(np.einsum("mki,mkj->ij", table, given))
+
+
+def known_class(table, *, decide):
+    """Score a predictor that knows each nodule's class and nothing of its readers.
+
+    Parameters
+    ----------
+    table : ndarray of shape (sizes, K, 5), float
+        From :func:`label_table`.
+    decide : {"score", "label"}
+        Take for each class the decision that makes the reported score largest, or the
+        most probable label. For the accuracy both are the same.
+
+    Returns
+    -------
+    dict of (task, score) to float
+
+    Raises
+    ------
+    ValueError
+        If `decide` is neither.
+    """
+    if decide not in ("score", "label"):
+        raise ValueError(f"decide: found {decide!r}, expected 'score' or 'label'")
+    joint = table.sum(axis=0)
+    found = {}
+    for task, mine in (("binary", to_binary(joint, -1)), ("multiclass", joint)):
+        for score in TASK_SCORES[task]:
+            if score == "AUC":
+                found[task, score] = _auc(mine)
+            elif decide == "label" or score == "accuracy":
+                found[task, score] = float(table_scores(_decided(mine, mine.argmax(axis=1)))[score])
+            else:
+                found[task, score] = best_decision(mine, score)[1]
+    return found
+
+
+def best_decision(joint, score):
+    """Find the decision for each class that makes a score largest.
+
+    Every decision that grows with the suspicion of the class is tried, then single
+    classes are changed as long as that helps.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (K, L), float
+        Share of nodules of each class and label.
+    score : str
+        A name of :func:`lungcls.metrics.agreement.table_scores`.
+
+    Returns
+    -------
+    decision : ndarray of shape (K,), int, 0 to L - 1
+    value : float
+    """
+    n_classes, n_labels = joint.shape
+    rank = np.argsort(np.argsort(joint @ np.arange(n_labels) / np.maximum(joint.sum(axis=1), 1e-300)))
+    cuts = np.array(list(combinations_with_replacement(range(n_classes + 1), n_labels - 1)))
+    rising = (cuts[:, None, :] <= rank[None, :, None]).sum(axis=2)
+    starts = [rising[np.nanargmax(table_scores(_decided(joint, rising))[score])], joint.argmax(axis=1)]
+    climbed = [_climb(joint, start, score) for start in starts]
+    return max(climbed, key=lambda found: found[1])
+
+
+def _climb(joint, decision, score):
+    """Change one class's decision at a time, always the best change, until none helps."""
+    n_classes, n_labels = joint.shape
+    value = float(table_scores(_decided(joint, decision))[score])
+    while True:
+        changed = np.tile(decision, (n_classes, n_labels, 1))
+        changed[np.arange(n_classes), :, np.arange(n_classes)] = np.arange(n_labels)
+        values = table_scores(_decided(joint, changed))[score]
+        best = np.unravel_index(np.nanargmax(values), values.shape)
+        if values[best] <= value + 1e-12:
+            return decision, value
+        decision, value = changed[best], float(values[best])
+
+
+def _decided(joint, decision):
+    """Table of label and decision; `decision` has shape (..., K)."""
+    return np.einsum("kl,...kd->...ld", joint, np.eye(joint.shape[1])[decision])
+
+
+def _auc(joint):
+    """Probability that a malignant nodule is ranked above a benign one, by class; ties count half."""
+    benign, malignant = joint[np.argsort(joint[:, 1] / np.maximum(joint.sum(axis=1), 1e-300))].T
+    below = benign.cumsum() - benign / 2
+    return float((malignant * below).sum() / (benign.sum() * malignant.sum()))
+
+
+def reference(mixtures, sizes):
+    """Score the second panel and the predictor that knows the class, for several fits.
+
+    Parameters
+    ----------
+    mixtures : list of lungcls.metrics.latent_classes.Mixture
+        Numbers of classes and starts that explain the panels about equally well.
+    sizes : sequence of int
+        How many readers each real nodule has.
+
+    Returns
+    -------
+    DataFrame, one row a mixture, indexed by its number of classes
+        Columns (who, task, score), where who is "second panel", "known class" (decision
+        made for the score) or "most probable label".
+    """
+    rows = []
+    for mixture in mixtures:
+        table = label_table(mixture, sizes)
+        who = {
+            "second panel": second_panel(table),
+            "known class": known_class(table, decide="score"),
+            "most probable label": known_class(table, decide="label"),
+        }
+        rows.append({(name, *key): value for name, found in who.items() for key, value in found.items()})
+    columns = pd.MultiIndex.from_tuples(rows[0], names=["who", "task", "score"])
+    classes = pd.Index([len(mixture.scores) for mixture in mixtures], name="classes")
+    return pd.DataFrame([list(row.values()) for row in rows], index=classes, columns=columns, dtype=float)
+
+
+def band(table, who="known class"):
+    """Take the least and the greatest value of each score over several fits.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`reference`.
+    who : str, default "known class"
+
+    Returns
+    -------
+    DataFrame, indexed by (task, score)
+        `low`, `high`.
+    """
+    mine = table[who]
+    return pd.DataFrame({"low": mine.min(), "high": mine.max()})
+
+
+def place(value, *, low, high, second=None):
+    """Say where a score stands among the references.
+
+    Parameters
+    ----------
+    value : float
+    low, high : float
+        Ends of the band.
+    second : float, optional
+        What a second panel of readers reaches, where there is such a thing.
+
+    Returns
+    -------
+    str
+        "below the second panel", "between second panel and band", "inside the band" or
+        "above the band"; "below the band" if `second` is not given. Who stands above the band should look
+        for a leak first; a leak can also hide below.
+
+    Raises
+    ------
+    ValueError
+        If the ends are in the wrong order or a number is missing.
+    """
+    given = [value, low, high] if second is None else [value, low, high, second]
+    if not (np.isfinite(given).all() and low <= high):
+        raise ValueError(f"place: found {', '.join(map(str, given))}, expected numbers with low <= high")
+    if value >= low:
+        return "above the band" if value > high else "inside the band"
+    if second is None:
+        return "below the band"
+    return "below the second panel" if value < second else "between second panel and band"

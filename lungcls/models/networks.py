@@ -1,0 +1,124 @@
+"""Networks as the report describes them: builders only, nothing is trained here.
+
+Every classifier is one flat graph: input ``image`` (one channel, [0, 1]), scaling to what
+the backbone wants, blocks, ``pool``, ``dropout``, ``logits``, ``probabilities``. Flat and
+with the logits apart, because Grad-CAM needs both; cut in two at a block boundary, because
+the frozen part is run once and its output kept.
+"""
+
+import keras
+
+CLASSES = {"binary": 1, "multiclass": 5}  # width of the last layer: one sigmoid, or five of a softmax
+MOMENTUM = 0.9  # of the CNN's batch normalisation: Keras's 0.99 lags behind where an epoch has ten batches
+
+
+def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
+    """Build the report's small network: four blocks of convolution, batch norm and max-pooling.
+
+    Parameters
+    ----------
+    image_size : int
+        Height and width of the input in pixels.
+    task : {"binary", "multiclass"}
+    filters : sequence of int
+        Filters of each block's 3x3 convolution.
+    dense : int
+        Units of the hidden dense layer.
+    dropout : float in [0, 1)
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        From float images (n, image_size, image_size, 1) in [0, 1] to probabilities (n, 1) or (n, 5).
+
+    Raises
+    ------
+    ValueError
+        If `task` is unknown or the image is too small for the number of blocks.
+    """
+    _check_task(task)
+    if image_size < 2 ** len(filters):
+        raise ValueError(
+            f"image_size: found {image_size}, expected at least {2 ** len(filters)} for {len(filters)} blocks"
+        )
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((image_size, image_size, 1), name="image")
+    x = image
+    for i, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"block{i}_conv")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"block{i}_bn")(x)
+        x = keras.layers.Activation("relu", name=f"block{i}_relu")(x)
+        x = keras.layers.MaxPooling2D(name=f"block{i}_pool")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
+    return keras.Model(image, _head(x, task, dropout, seed), name=f"cnn_{task}")
+
+
+def _head(x, task, dropout, seed):
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    start = keras.initializers.GlorotUniform(seed)  # the same head on every backbone of that width
+    x = keras.layers.Dense(CLASSES[task], kernel_initializer=start, name="logits")(x)
+    activation = "sigmoid" if task == "binary" else "softmax"
+    return keras.layers.Activation(activation, dtype="float32", name="probabilities")(x)
+
+
+def _check_task(task):
+    if task not in CLASSES:
+        raise ValueError(f"task: found {task!r}, expected one of {', '.join(CLASSES)}")
+
+
+def autoencoder(image_size, latent_size, *, filters=(8, 16, 32)):
+    """Build a convolutional autoencoder.
+
+    Each block of the encoder halves the image, and the decoder mirrors it. The initial
+    weights follow from Keras's seed, see ``keras.utils.set_random_seed``.
+
+    Parameters
+    ----------
+    image_size : int
+        Height and width of the input in pixels, a multiple of ``2 ** len(filters)``.
+    latent_size : int
+        Length of the latent vector, at least 1.
+    filters : sequence of int, default (8, 16, 32)
+        Filters of each block of the encoder.
+
+    Returns
+    -------
+    keras.Model
+        From float32 images (n, H, W, 1) in [0, 1] to images of the same shape and range;
+        its layer ``latent`` gives the vectors, (n, latent_size).
+
+    Raises
+    ------
+    ValueError
+        If `image_size` is no such multiple, or `latent_size` or `filters` are empty.
+
+    References
+    ----------
+    .. [1] hinton2006
+    """
+    step = 2 ** len(filters)
+    if not filters or min(filters) < 1 or latent_size < 1:
+        raise ValueError(f"found filters {filters} and latent_size {latent_size}, expected numbers from 1 on")
+    if image_size < step or image_size % step:
+        raise ValueError(f"image_size: found {image_size}, expected a multiple of {step}")
+    side = image_size // step
+    image = keras.Input((image_size, image_size, 1), name="image")
+    x = image
+    for i, width in enumerate(filters, start=1):
+        x = _block(keras.layers.Conv2D, width, "relu", f"encode{i}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(latent_size, name="latent")(x)
+    x = keras.layers.Dense(side * side * filters[-1], activation="relu", name="expand")(x)
+    x = keras.layers.Reshape((side, side, filters[-1]), name="map")(x)
+    for i in range(len(filters), 1, -1):
+        x = _block(keras.layers.Conv2DTranspose, filters[i - 2], "relu", f"decode{i}")(x)
+    x = _block(keras.layers.Conv2DTranspose, 1, "sigmoid", "decode1")(x)
+    return keras.Model(image, x, name="autoencoder")
+
+
+def _block(layer, width, activation, name):
+    """A convolution that halves the image, or a transposed one that doubles it."""
+    return layer(width, 4, strides=2, padding="same", activation=activation, name=name)

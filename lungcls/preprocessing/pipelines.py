@@ -1,0 +1,159 @@
+"""Preprocessing: from grey levels of any range to float32 in [0, 1].
+
+Each step takes images of shape (..., H, W) and treats each image by itself, so nothing
+is learned from other cases. :func:`preprocess` runs the report's pipeline of a view over
+a cohort, batch by batch, and ends in the pixel contract: float32 in [0, 1], (n, H, W, 1).
+"""
+
+import numpy as np
+
+from lungcls.preprocessing.geometry import center_crop, height_width, resize_into
+from lungcls.preprocessing.grey_levels import GAIN, check_sigmoid, cutoffs, enhance, scale_into, sigmoid_into
+from lungcls.preprocessing.images import let_go
+from lungcls.preprocessing.pixel_contract import image_array
+
+CROP = 96  # the report's centre crop, in pixels of a 128 x 128 nodule image
+SIZE = 128
+VIEWS = ("full_slice", "nodule", "context")
+BATCH_PIXELS = 2**17  # a float32 batch of 512 KB stays in the processor's cache
+
+
+def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GAIN, cutoff="mean"):
+    """Preprocess nodule images as the report does: min-max, contrast, centre crop, resize.
+
+    Parameters
+    ----------
+    images : ndarray of shape (..., H, W), integer or float grey levels
+    size : int, default 128
+        Height and width of the result in pixels.
+    crop : int, default 96
+        Side of the centre crop in pixels of `images`; it removes the grey bands around
+        the nodule's box. The contrast takes the mean of the whole image, bands included.
+    contrast, gain, cutoff
+        As in :func:`enhance`.
+
+    Returns
+    -------
+    ndarray of shape (..., size, size), float32 in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If an image holds NaN or infinity, is smaller than `crop`, or an option is wrong.
+    """
+    return _pipeline(image_array(images), size, crop, contrast, gain, cutoff)
+
+
+def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cutoff="mean"):
+    """Preprocess full slices as the report does: min-max, contrast, resize.
+
+    The `context` view takes the same steps.
+
+    Parameters
+    ----------
+    images : ndarray of shape (..., H, W), integer or float grey levels
+    size : int, default 128
+        Height and width of the result in pixels.
+    contrast, gain, cutoff
+        As in :func:`enhance`.
+
+    Returns
+    -------
+    ndarray of shape (..., size, size), float32 in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If an image holds NaN or infinity or an option is wrong.
+    """
+    images = image_array(images)
+    return _pipeline(images, size, images.shape[-2:], contrast, gain, cutoff)
+
+
+def _pipeline(images, size, crop, contrast, gain, cutoff, *, scaled=None, curve=None, narrow=None, out=None):
+    """Both pipelines; `scaled`, `curve` and `narrow` are arrays to work in, `out` to write in."""
+    scaled = scale_into(images, scaled)
+    if contrast == "sigmoid":  # works pixel by pixel, so the crop may come first and save work
+        check_sigmoid(gain, cutoff)
+        window = sigmoid_into(center_crop(scaled, crop), gain, cutoffs(scaled, cutoff), out=curve)
+    else:
+        window = center_crop(enhance(scaled, contrast), crop)
+    return resize_into(window, height_width(size), narrow, out)
+
+
+def preprocess(
+    images,
+    view,
+    *,
+    size=SIZE,
+    crop=CROP,
+    contrast="sigmoid",
+    gain=GAIN,
+    cutoff="mean",
+    out=None,
+    progress=False,
+):
+    """Run the pipeline of a view over all images of a cohort, batch by batch.
+
+    Memory does not grow with the number of cases, but for the result where `out` is
+    not given.
+
+    Parameters
+    ----------
+    images : Images or ndarray of shape (n, H, W), integer or float grey levels
+        Usually memory-mapped: ``cohort.views[view]``.
+    view : {"full_slice", "nodule", "context"}
+        Which pipeline: :func:`nodule_pipeline`, else :func:`full_slice_pipeline`.
+    size : int, default 128
+        Height and width of the result in pixels.
+    crop : int, default 96
+        Of the nodule pipeline; the other one does not crop.
+    contrast, gain, cutoff
+        As in :func:`enhance`.
+    out : ndarray of shape (n, size, size, 1), float32, optional
+        Where to write, for example a memory-mapped array.
+    progress : bool, default False
+        Show a progress bar.
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, 1), float32 in [0, 1]
+        `out`, if given.
+
+    Raises
+    ------
+    ValueError
+        If `view`, `out` or an option is wrong, or an image holds NaN or infinity; the
+        message gives the rows, counted from 1.
+    """
+    from tqdm import tqdm
+
+    if view not in VIEWS:
+        raise ValueError(f"view: found {view!r}, expected one of {VIEWS}")
+    if len(images.shape) != 3 or 0 in images.shape:
+        raise ValueError(f"images: found shape {images.shape}, expected (n, H, W) without a 0")
+    n, *sides = images.shape
+    shape = (n, *height_width(size), 1)
+    out = np.empty(shape, dtype=np.float32) if out is None else out
+    if out.shape != shape or out.dtype != np.float32:
+        raise ValueError(f"out: found {out.dtype} of shape {out.shape}, expected float32 of shape {shape}")
+    window = height_width(crop) if view == "nodule" else tuple(sides)
+    step = max(1, BATCH_PIXELS // (sides[0] * sides[1]))
+    # Made once: fresh arrays for each batch cost more, in page faults, than the arithmetic.
+    scaled = np.empty((step, *sides), dtype=np.float32)
+    curve = scaled if window == tuple(sides) else np.empty((step, *window), dtype=np.float32)
+    narrow = np.empty((step, window[0], shape[2]), dtype=np.float32)
+    with tqdm(total=n, desc=f"preprocessing {view}", disable=None if progress else True) as bar:
+        for start in range(0, n, step):
+            stop = min(start + step, n)
+            work = {"scaled": scaled, "curve": curve, "narrow": narrow}
+            work = {name: array[: stop - start] for name, array in work.items()}
+            try:
+                batch, target = np.asarray(images[start:stop]), out[start:stop, ..., 0]
+                _pipeline(batch, size, window, contrast, gain, cutoff, **work, out=target)
+            except ValueError as error:
+                raise ValueError(f"{view}, rows {start + 1} to {stop}: {error}") from error
+            let_go(images)
+            let_go(out)
+            bar.update(stop - start)
+    return out

@@ -1,0 +1,242 @@
+"""Make the book: execute the notebooks, stage everything, render it with jupyter-book.
+
+All work happens in `_build` of the checkout: `executed/<profile>` holds the executed
+copies, `stage` is the folder that jupyter-book sees (executed copies under the paths of
+their sources, so that links and downloads point at files that are in git), `html` is the
+book, replaced only by a whole one.
+"""
+
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+
+from lungcls.errors import InputError
+from lungcls.report.build.execution import (
+    BookError,
+    check_parameters,
+    execute,
+    key_of,
+    parameters_of,
+    stored_key,
+    surroundings,
+)
+from lungcls.report.build.staging import stage
+from lungcls.report.paths import find_checkout
+
+NETWORKS = "04_model_comparison"  # the chapter whose networks the results page shows
+FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
+OPEN_REFERENCE = re.compile(r"undefined label|unknown document|cross-reference target not found")
+
+
+def build(
+    *,
+    profile="quick",
+    only=None,
+    force=False,
+    cohort="phantom",
+    seed=0,
+    parameters=None,
+    html_only=False,
+    checkout=None,
+):
+    """Make the book of a checkout; leave it in `_build/html`.
+
+    Parameters
+    ----------
+    profile : {"smoke", "quick", "full"}, default "quick"
+    only : str or sequence of str, optional
+        Numbers or names of the notebooks to execute ("01,02"); of the others, copies
+        executed earlier are shown, or they are left out.
+    force : bool, default False
+        Execute notebooks even if nothing has changed since.
+    cohort : str, default "phantom"
+        A cohort's folder, or "phantom", made on first use.
+    seed : int, default 0
+    parameters : mapping of str to value, optional
+        More parameters for every notebook that is executed.
+    html_only : bool, default False
+        Render what has been executed; execute nothing.
+    checkout : path, optional
+        By default the one that the working directory is in.
+
+    Returns
+    -------
+    Path
+        The book's first page.
+
+    Raises
+    ------
+    InputError
+        For an unknown notebook, profile, cohort or parameter, or outside a checkout.
+    BookError
+        If a cell fails, a number is missing or jupyter-book warns.
+    """
+    from lungcls.profiles import get_profile
+    from lungcls.sources.opening import open_cohort
+
+    checkout = find_checkout(checkout)
+    get_profile(profile)
+    chosen = choose(checkout, only)
+    if Path(cohort).is_dir():
+        cohort = str(Path(cohort).resolve())  # notebooks run in another folder
+    with _alone(checkout / "_build"):
+        opened = open_cohort(cohort, profile=profile, seed=seed)
+        if not html_only:
+            given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
+            _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
+        copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
+        if copies and not any(copy.exists() for copy in copies.values()):
+            raise InputError(
+                f"no notebook has been executed in profile {profile}, expected `make book` first"
+            )
+        left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
+        for chapter in left_out:
+            print(f"left out {chapter}: not executed in profile {profile}", flush=True)
+        return render(checkout, lenient=bool(left_out))
+
+
+def choose(checkout, only=None):
+    """List notebooks by number or name.
+
+    Parameters
+    ----------
+    checkout : Path
+    only : str or sequence of str, optional
+        "01,02", or names such as "01_data_inspection"; all by default.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputError
+        For a name that fits none; the message lists the names.
+    """
+    every = sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if only is None:
+        return every
+    names = only.split(",") if isinstance(only, str) else list(only)
+    chosen = set()
+    for name in (name.strip() for name in names):
+        found = [path for path in every if name in (path.stem, path.stem[:2])]
+        if not found:
+            listed = ", ".join(path.stem for path in every) or "none"
+            raise InputError(f"only: no notebook {name!r}, expected numbers or names of: {listed}")
+        chosen.update(found)
+    return sorted(chosen)
+
+
+@contextmanager
+def _alone(folder):
+    """Hold the build folder; wait for another build in it to end."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("another build is running: waiting for it to end", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _execute_all(checkout, chosen, profile, parameters, around, force):
+    """Execute notebooks one after the other, with a line each."""
+    from lungcls.report.build.pairs import differing
+
+    for script in differing(checkout / "notebooks"):
+        print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
+    for path in chosen:
+        check_parameters(path, parameters)
+    for path in chosen:
+        out = executed_copy(checkout, profile, path.stem)
+        key = key_of(path, parameters, around)
+        print(f"{path.stem:<28}", end="", flush=True)
+        if not force and stored_key(out) == key:
+            print("reused", flush=True)
+            continue
+        aside = checkout / "_build" / "failed" / path.name
+        try:
+            print(f"{execute(path, out, parameters=parameters, key=key, aside=aside):8.1f} s", flush=True)
+        except BookError:
+            print("failed", flush=True)
+            raise
+
+
+def executed_copy(checkout, profile, name):
+    """Return the path of a notebook's executed copy."""
+    return checkout / "_build" / "executed" / profile / f"{name}.ipynb"
+
+
+def _numbers(checkout, cohort, copies):
+    """Collect the numbers that prose pages name."""
+    from lungcls.report import checklists, facts
+
+    asked = next((parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None)
+    shown = checklists.labels_shown(copies.values())
+    return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
+
+
+def render(checkout, *, lenient=False):
+    """Run jupyter-book on the stage; put the HTML in place when it is whole.
+
+    Parameters
+    ----------
+    checkout : Path
+    lenient : bool, default False
+        Let references stay open: chapters were left out. Every other warning stops.
+
+    Returns
+    -------
+    Path
+        The book's first page.
+
+    Raises
+    ------
+    BookError
+        With jupyter-book's first warning; the last good book stays where it is.
+    """
+    folder = checkout / "_build"
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "stage"]
+    command += ["-n", "--keep-going"] + ([] if lenient else ["-W"])
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    ran = subprocess.run(command, cwd=folder, env=os.environ | {"NO_COLOR": "1"}, **options)
+    log = folder / "jupyter-book.log"
+    log.write_text(ran.stdout, encoding="utf-8")
+    faults = faults_in(ran.stdout, folder / "stage", checkout)
+    faults = [fault for fault in faults if not (lenient and OPEN_REFERENCE.search(fault))]
+    made = folder / "stage" / "_build" / "html"
+    if ran.returncode or (lenient and faults) or not (made / "index.html").exists():
+        for fault in faults[1:]:
+            print(fault, flush=True)
+        first = faults[0] if faults else "jupyter-book failed"
+        raise BookError(f"{first} (all of it: {log})")
+    _replace(made, folder / "html")
+    return folder / "html" / "index.html"
+
+
+def faults_in(log, *folders):
+    """List the warnings and errors of a jupyter-book log, with paths below any of the folders."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    for folder in folders:
+        plain = plain.replace(f"{folder}{os.sep}", "")
+    return [line.strip() for line in plain.splitlines() if FAULT.search(line)]
+
+
+def _replace(made, place):
+    """Put a folder in the place of another."""
+    old = place.with_name(".html-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        os.replace(place, old)
+    os.replace(made, place)
+    shutil.rmtree(old, ignore_errors=True)

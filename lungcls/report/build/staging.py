@@ -1,0 +1,155 @@
+"""Stage the book: put what jupyter-book reads into one folder, under the paths it has in git.
+
+Executed copies take the place of their sources, so that links, downloads and launch
+buttons point at files that are in git; the configuration gets the computed numbers and,
+where it is known, the repository's address.
+"""
+
+import base64
+import os
+import re
+import shutil
+
+from lungcls.errors import InputError
+from lungcls.report.build.execution import digest_of, read, with_prose
+
+REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
+IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+
+
+def stage(checkout, *, copies, numbers):
+    """Make `_build/stage` of a checkout anew.
+
+    Parameters
+    ----------
+    checkout : Path
+    copies : mapping of Path to Path
+        The executed copy of each notebook; it need not exist.
+    numbers : mapping of str to str
+        What prose pages may name as ``{{ name }}``.
+
+    Returns
+    -------
+    list of str
+        Chapters left out because their notebook has not been executed.
+    """
+    import nbformat
+
+    folder = checkout / "_build" / "stage"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "notebooks").mkdir(parents=True)
+    shutil.copytree(checkout / "book", folder / "book")
+    left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
+    for path, copy in copies.items():
+        if copy.exists():
+            notebook = with_prose(read(copy), read(path))
+            _extract_images(notebook, folder / "notebooks")
+            nbformat.write(notebook, folder / "notebooks" / path.name)
+    _write_yaml(folder / "_toc.yml", without(_read_yaml(checkout / "_toc.yml"), left_out))
+    numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
+    _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
+    return left_out
+
+
+def _extract_images(notebook, folder):
+    """Write the images of figure directives to files, so that pages stay light."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/markdown" in data:
+                data["text/markdown"] = _to_files(data["text/markdown"], folder)
+
+
+def _to_files(text, folder):
+    """Write the images of a text into `figures` in its page's folder, and name the files instead."""
+
+    def to_file(match):
+        png = base64.b64decode(match[1])
+        name = f"figures/{digest_of(png)[:16]}.png"
+        (folder / "figures").mkdir(exist_ok=True)
+        (folder / name).write_bytes(png)
+        return name
+
+    return IMAGE.sub(to_file, text)
+
+
+def without(contents, chapters):
+    """Drop chapters from a table of contents, and parts that are left empty.
+
+    Parameters
+    ----------
+    contents : dict or list
+        The content of `_toc.yml`, or a part of it.
+    chapters : collection of str
+        File names, without suffix.
+
+    Returns
+    -------
+    dict or list
+    """
+    if isinstance(contents, list):
+        kept = [item for item in contents if item.get("file") not in chapters]
+        return [item for item in (without(item, chapters) for item in kept) if item]
+    if not isinstance(contents, dict):
+        return contents
+    kept = {}
+    for name, value in contents.items():
+        value = without(value, chapters) if isinstance(value, list) else value
+        if value == [] and "file" not in contents and "root" not in contents:
+            return {}
+        if value != []:
+            kept[name] = value
+    return kept
+
+
+def configure(config, numbers, repository=None):
+    """Complete the configuration with computed numbers and the repository's address.
+
+    Parameters
+    ----------
+    config : dict
+        The content of `_config.yml`.
+    numbers : mapping of str to str
+    repository : str, optional
+        ``https://host/owner/name``, or with ``@branch`` (default `main`); by default
+        the environment variable LUNGCLS_REPOSITORY. Without it there are no launch
+        buttons, only downloads.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        If the address is not of that form.
+    """
+    parse = config.get("parse", {})
+    config = {**config, "parse": {**parse, "myst_substitutions": dict(numbers)}}
+    repository = os.environ.get(REPOSITORY, "") if repository is None else repository
+    if not repository:
+        return config
+    address = re.fullmatch(r"(https://[^/@\s]+/[^/@\s]+/[^/@\s]+?)(?:\.git)?(?:@([^@\s]+))?", repository)
+    if not address:
+        raise InputError(f"{REPOSITORY}: found {repository!r}, expected https://host/owner/name[@branch]")
+    return config | {
+        "repository": {"url": address[1], "branch": address[2] or "main", "path_to_book": ""},
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "colab_url": "https://colab.research.google.com",
+            "binderhub_url": "https://mybinder.org",
+        },
+        "html": {**config.get("html", {}), "use_repository_button": True},
+    }
+
+
+def _read_yaml(path):
+    import yaml
+
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _write_yaml(path, content):
+    import yaml
+
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -1,0 +1,108 @@
+"""Which views and which cases a notebook shows: by rules that its text can state."""
+
+import re
+
+import numpy as np
+
+from lungcls.cohorts.cohort import VIEWS
+from lungcls.errors import InputError
+
+VIEW_NAMES = {"full_slice": "full slice", "nodule": "zoomed nodule", "context": "context window"}
+
+
+def choose_views(cohort, wanted):
+    """Find the wanted views that a cohort has.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    wanted : sequence of {"full_slice", "nodule", "context"}, or str
+        In order of preference; a text, as papermill's ``-p`` gives it, may name several.
+
+    Returns
+    -------
+    shown, missing : list of str
+        Those that the cohort has and those that it lacks, in the order of `wanted`.
+
+    Raises
+    ------
+    InputError
+        If a view is unknown or the cohort has none of them.
+    """
+    wanted = re.findall(r"\w+", wanted) if isinstance(wanted, str) else list(wanted)
+    unknown = [view for view in wanted if view not in VIEWS]
+    if unknown or not wanted:
+        found = ", ".join(map(str, unknown)) or "none"
+        raise InputError(f"views: found {found}, expected some of {', '.join(VIEWS)}")
+    shown = [view for view in wanted if view in cohort.views]
+    if not shown:
+        has = ", ".join(cohort.views)
+        raise InputError(f"views: {cohort.name} has none of {', '.join(wanted)}, expected some of {has}")
+    return shown, [view for view in wanted if view not in shown]
+
+
+def nearest(values, target):
+    """Return the row whose value is nearest to a target; the first of equals.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        NaN is never chosen unless there is nothing else.
+    target : float
+
+    Returns
+    -------
+    int
+    """
+    gap = np.abs(np.asarray(values, dtype=float) - target)
+    return int(np.argmin(np.where(np.isnan(gap), np.inf, gap)))
+
+
+def median_cases(values, scores):
+    """Choose one case of each score: that of the median value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        For instance the diameters.
+    scores : ndarray of shape (n,), int, 1..5
+
+    Returns
+    -------
+    dict of int to int
+        Row by score; scores without a case are left out.
+    """
+    values, scores = np.asarray(values, dtype=float), np.asarray(scores)
+    chosen = {}
+    for score in np.unique(scores):
+        rows = np.flatnonzero(scores == score)
+        mine = values[rows]
+        target = np.nanmedian(mine) if np.isfinite(mine).any() else 0.0
+        chosen[int(score)] = int(rows[nearest(mine, target)])
+    return chosen
+
+
+def typical_cases(values, scores, n):
+    """Choose cases of each score in turn, those nearest to the score's median value first.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_cases,), float
+        For instance the diameters.
+    scores : ndarray of shape (n_cases,), int, 1..5
+    n : int
+        How many; fewer if there are not so many.
+
+    Returns
+    -------
+    ndarray of int
+        Rows, in order of their scores.
+    """
+    values, scores = np.asarray(values, dtype=float), np.asarray(scores)
+    turn = np.zeros(len(scores), dtype=int)
+    for score in np.unique(scores):
+        rows = np.flatnonzero(scores == score)
+        median = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
+        turn[rows[np.argsort(np.abs(values[rows] - median), kind="stable")]] = np.arange(len(rows))
+    chosen = np.lexsort((scores, turn))[:n]
+    return chosen[np.lexsort((turn[chosen], scores[chosen]))]

@@ -1,0 +1,91 @@
+"""Do images that stand out differ from the rest? A measure for the ledger of claims.
+
+The report looks for unusual images in the latent space of an autoencoder. Here the space is that of
+principal components, which is what an autoencoder without bends would find: it needs no training and
+gives the same answer each time. The chapter on data inspection has the autoencoder itself.
+"""
+
+import numpy as np
+
+from lungcls.explain import outliers
+from lungcls.metrics import bootstrap
+from lungcls.preprocessing.pipelines import preprocess
+from lungcls.report.claims.ledger import estimate
+
+SHARE = 0.05  # of the images count as unusual, as in the chapter
+COMPONENTS = 8  # more would be mostly noise, which an Isolation Forest cannot tell from shape
+SIZE = 32  # pixels
+WIDE = ("full_slice", "context")
+MEASURE = "malignant among unusual less others, {}"
+
+
+def of_cohort(cohort, *, seed):
+    """Compare the malignant share of unusual images with that of the others, in both views.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    seed : int
+        Of the Isolation Forest and of the resamples.
+
+    Returns
+    -------
+    dict of str to dict, or str
+        As :func:`lungcls.report.claims.evidence.of_cohort`: the difference by view, "nodule" and "wide"; a
+        text where the cohort lacks the view.
+    """
+    views = {
+        "nodule": next((view for view in ("nodule",) if view in cohort.views), None),
+        "wide": next((view for view in WIDE if view in cohort.views), None),
+    }
+    return {
+        MEASURE.format(name): difference(cohort, view, seed=seed)
+        if view
+        else f"the cohort {cohort.name} has no {'zoomed nodule' if name == 'nodule' else 'wide view'}"
+        for name, view in views.items()
+    }
+
+
+def difference(cohort, view, *, seed):
+    """Malignant share of the unusual images of a view less that of the others.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    view : str
+    seed : int
+
+    Returns
+    -------
+    dict
+        From :func:`lungcls.report.claims.ledger.estimate`. The interval is over patients; which images are
+        unusual is taken as given.
+
+    References
+    ----------
+    .. [1] liu2008
+    .. [2] jolliffe2016
+    """
+    images = cohort.views[view]
+    options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
+    pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])
+    pixels = pixels.reshape(len(cohort), -1)
+    vectors, _ = outliers.project(pixels, components=min(COMPONENTS, *pixels.shape))
+    scores = outliers.isolation_scores(vectors, seed=seed)
+    chosen = outliers.most_unusual(scores, max(1, round(SHARE * len(cohort))))
+    unusual, malignant = np.isin(np.arange(len(cohort)), chosen), cohort.labels("binary").astype(float)
+    patients = cohort.cases["patient_id"]
+
+    def statistic(weights):
+        weights = np.ones((1, len(malignant))) if weights is None else weights
+        with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
+            of_unusual, of_others = (
+                weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)
+                for group in (unusual, ~unusual)
+            )
+        return {"difference": of_unusual - of_others}
+
+    found = bootstrap.resample(statistic, patients=patients, seed=seed)
+    row = bootstrap.summary(*found, patients=patients).iloc[0]
+    low, high = min(row["low"], row["value"]), max(row["high"], row["value"])
+    return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))

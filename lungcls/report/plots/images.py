@@ -1,0 +1,99 @@
+"""Figures: functions that take arrays, compute nothing and return a matplotlib figure.
+
+Colours are safe for colour-blind readers: scores 1..5 go from light to dark, so that
+their order shows without the hue; benign and malignant are blue and orange-red.
+"""
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+import numpy as np
+
+from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH, page_axes
+
+
+def show_image(ax, image, mask=None, grey_range=None):
+    low, high = grey_range or (image.min(), image.max())
+    ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    if mask is not None and 0 < np.count_nonzero(mask) < mask.size:
+        ax.contour(mask, levels=[0.5], colors=[OUTLINE], linewidths=1)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color="#999999", linewidth=0.5)  # a white canvas would be lost on the page
+
+
+def _per_image(grey_range, n):
+    """One grey range for each of n images: given once, once an image, or not at all."""
+    if grey_range is None or np.ndim(grey_range) == 1:
+        return [grey_range] * n
+    return list(grey_range)
+
+
+def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=None, width=WIDTH):
+    """Show images in rows and columns, in grey, with the nodule's outline if asked for.
+
+    Parameters
+    ----------
+    images : list of list of ndarray of shape (H, W)
+        Row by row; None leaves a place empty. Sizes may differ.
+    titles : list of list of str, optional
+        Above each image; a single row of titles stands above the columns.
+    row_labels : list of str, optional
+    masks : list of list of ndarray of shape (H, W), optional
+        The outline of what is not 0 is drawn.
+    grey_range : (float, float), optional
+        Grey levels shown as black and white; by default each image's own range.
+    width : float, default 7.2
+        Of the figure, in inches; the height follows.
+
+    Returns
+    -------
+    Figure
+    """
+    rows, columns = len(images), max(len(row) for row in images)
+    n_titles = len(titles or [])
+    side = width / columns
+    figure = Figure(figsize=(width, rows * side + 0.22 * n_titles), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for i, j in np.ndindex(rows, columns):
+        image = images[i][j] if j < len(images[i]) else None
+        if image is None:
+            axes[i, j].set_axis_off()
+            continue
+        show_image(axes[i, j], image, masks[i][j] if masks else None, grey_range)
+        if i < n_titles and j < len(titles[i]):
+            axes[i, j].set_title(titles[i][j], fontsize=9 if columns < 5 else 8)
+    for ax, label in zip(axes[:, 0], row_labels or []):
+        ax.set_ylabel(label, fontsize=10)
+    return figure
+
+
+def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins=64, log=False):
+    """Show images side by side with the histogram of its grey levels below each.
+
+    Parameters
+    ----------
+    images : list of ndarray of shape (H, W)
+    titles : list of str
+    masks : list of ndarray of shape (H, W), optional
+    grey_range : (float, float) or one such pair an image, default (0, 1)
+        Of the images and of the histograms' axes.
+    bins : int, default 64
+    log : bool, default False
+        Draw the shares on a logarithmic axis.
+
+    Returns
+    -------
+    Figure
+    """
+    n = len(images)
+    figure, axes = page_axes(WIDTH / n + 1.7, 2, n, height_ratios=[WIDTH / n, 1.4])
+    for i, (image, limits) in enumerate(zip(images, _per_image(grey_range, n))):
+        show_image(axes[0, i], image, masks[i] if masks else None, limits)
+        axes[0, i].set_title(titles[i], fontsize=10)
+        weights = np.full(image.size, 1 / image.size)
+        axes[1, i].hist(np.ravel(image), bins=bins, range=limits, weights=weights, color=NEUTRAL)
+        axes[1, i].set(xlabel="grey level", xlim=limits, yscale="log" if log else "linear")
+        axes[1, i].sharey(axes[1, 0])
+        axes[1, i].xaxis.set_major_locator(MaxNLocator(3))
+        axes[1, i].tick_params(labelleft=i == 0)
+    axes[1, 0].set_ylabel("share of pixels")
+    return figure

@@ -1,0 +1,196 @@
+"""Figures of networks and of what training did to them: take arrays, compute nothing."""
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+import numpy as np
+
+from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH, page_axes
+
+FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
+SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
+
+
+def network_diagrams(networks, *, upper=None):
+    """Draw networks as rows of blocks, as high as their maps and as wide as their channels.
+
+    Parameters
+    ----------
+    networks : mapping of str to list of (str, int, int)
+        By name, for each block from the input on: its name, the side of its output in
+        pixels, and its channels.
+    upper : mapping of str to set of str, optional
+        The blocks of each network that fine-tuning trains; without it none is marked.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(WIDTH, 1.75 * len(networks)), layout="constrained")
+    axes = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
+    for ax, (name, blocks) in zip(axes, networks.items()):
+        trained, place = (upper or {}).get(name, set()), 0.0
+        for number, (block, side, channels) in enumerate(blocks):
+            last = number == len(blocks) - 1
+            colour = HEAD if last else TRAINED if block in trained else FROZEN
+            height, width = 0.3 + np.log2(max(side, 1)) / 3, 0.25 + np.log2(max(channels, 1)) / 12
+            ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour, edgecolor="white"))
+            ax.text(
+                place + width / 2,
+                height / 2 + 0.08,
+                f"{side}²×{channels}" if side > 1 else channels,
+                ha="center",
+                va="bottom",
+                fontsize=6,
+                rotation=45,
+                rotation_mode="anchor",
+            )
+            ax.text(
+                place + width / 2,
+                -height / 2 - 0.08,
+                block,
+                ha="right",
+                va="top",
+                fontsize=6,
+                rotation=45,
+                rotation_mode="anchor",
+            )
+            place += width + 0.12
+        ax.set(xlim=(-0.1, max(place, 9)), ylim=(-2.1, 2.0))
+        ax.set_title(name, fontsize=10, loc="left")
+        ax.set_axis_off()
+    legend = [("frozen", FROZEN), ("trained when fine-tuning", TRAINED), ("head", HEAD)]
+    handles = [Rectangle((0, 0), 1, 1, color=colour, label=text) for text, colour in legend]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def learning_curves(histories, *, changes=None, best=None):
+    """Show the loss of the training and of the validation cases by epoch, one panel a network.
+
+    Parameters
+    ----------
+    histories : mapping of str to (ndarray of shape (m,), ndarray of shape (m,))
+        Training and validation loss by epoch, the first being epoch 1.
+    changes : mapping of str to int, optional
+        Epochs of the first stage, where a second one follows.
+    best : mapping of str to sequence of int, optional
+        The epochs whose weights were kept.
+
+    Returns
+    -------
+    Figure
+    """
+    columns = min(2, len(histories))
+    rows = -(-len(histories) // columns)
+    figure, axes = page_axes(2.4 * rows + 0.3, rows, columns, sharey="row")
+    for ax in axes.flat[len(histories) :]:
+        ax.set_axis_off()
+    for ax, (name, losses) in zip(axes.flat, histories.items()):
+        for (part, colour), loss in zip(SERIES.items(), losses):
+            ax.plot(
+                np.arange(1, len(loss) + 1),
+                loss,
+                color=colour,
+                linewidth=1.8,
+                label=part,
+                linestyle="--" if part == "training" else "-",
+            )
+        for epoch in (best or {}).get(name, ()):
+            ax.plot(
+                epoch,
+                losses[1][epoch - 1],
+                "o",
+                color=SERIES["validation"],
+                markersize=6,
+                label="weights kept",
+            )
+        if name in (changes or {}):
+            ax.axvline(
+                changes[name] + 0.5, color=MARK, linewidth=1.2, linestyle=":", label="fine-tuning begins"
+            )
+        ax.set_title(name, fontsize=10)
+        ax.set(xlabel="epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("cross-entropy")
+    named = dict(pair[::-1] for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels()))
+    figure.legend(
+        named.values(), named.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9
+    )
+    return figure
+
+
+def intervals(groups, *, xlabel, references=None):
+    """Show values with their intervals, one line a name, the groups in colours of their own.
+
+    Parameters
+    ----------
+    groups : mapping of str to DataFrame
+        By the group's name; indexed by what stands at the left, with `value`, `low` and
+        `high`. NaN is left out; without `low` and `high` a point is drawn.
+    xlabel : str
+    references : mapping of str to float, optional
+        Vertical lines by name.
+
+    Returns
+    -------
+    Figure
+    """
+    names = list(dict.fromkeys(name for table in groups.values() for name in table.index))
+    figure, axes = page_axes(0.9 + 0.36 * len(names) * max(1, 0.45 * len(groups)))
+    ax, step = axes[0, 0], 0.7 / len(groups)
+    for number, (group, table) in enumerate(groups.items()):
+        at = np.array([names.index(name) for name in table.index]) + (number - (len(groups) - 1) / 2) * step
+        value = table["value"].to_numpy(float)
+        colour, marker = COLOURS[number % len(COLOURS)], "osD^vP"[number % 6]
+        ax.plot(value, at, marker, color=colour, markersize=6, label=group)
+        if "low" in table:
+            ax.hlines(
+                at, table["low"].to_numpy(float), table["high"].to_numpy(float), color=colour, linewidth=1.8
+            )
+    for (name, place), style in zip((references or {}).items(), ("--", ":", "-.", "-")):
+        ax.axvline(place, color=NEUTRAL, linewidth=1.2, linestyle=style, label=name)
+    ax.set(yticks=range(len(names)), xlabel=xlabel, ylim=(len(names) - 0.4, -0.6))
+    ax.set_yticklabels(names)
+    ax.grid(axis="x", color="#e3e6e8", linewidth=0.8)
+    if len(groups) > 1 or references:
+        figure.legend(
+            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9
+        )
+    return figure
+
+
+def confusion_matrices(matrices, *, labels, columns=2):
+    """Show matrices of counts, shaded by the share of the row.
+
+    Parameters
+    ----------
+    matrices : mapping of str to ndarray of shape (k, k), int
+        By title; row: true class, column: predicted class.
+    labels : sequence of str
+        Of the k classes.
+    columns : int, default 2
+
+    Returns
+    -------
+    Figure
+    """
+    columns = min(columns, len(matrices))
+    rows = -(-len(matrices) // columns)
+    figure, axes = page_axes((WIDTH / columns) * 0.82 * rows, rows, columns)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_axis_off()
+    for ax, (title, counts) in zip(axes.flat, matrices.items()):
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (i, j), count in np.ndenumerate(counts):
+            ax.text(
+                j, i, f"{count}", ha="center", va="center", color="white" if shares[i, j] > 0.6 else "black"
+            )
+        ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="predicted", ylabel="label")
+        ax.set_xticklabels(labels)
+        ax.set_yticklabels(labels, rotation=90 if max(map(len, labels)) > 3 else 0, va="center")
+        ax.spines[:].set_visible(False)
+        ax.set_title(title, fontsize=10)
+    return figure

@@ -1,0 +1,303 @@
+"""Which confusion matrices a row of rounded scores fits, and under which averaging.
+
+Works on any table; see :mod:`lungcls.report.printed.rounding` for what a printed number stands
+for. Searches run on arrays in floating point and keep a little too much; what they
+return has been checked with fractions, so it is exact, and it is all there is.
+
+Confusion matrices have true classes as rows and predicted ones as columns; of two
+classes the second is the one to be found, here the malignant one.
+"""
+
+from fractions import Fraction
+from itertools import combinations
+from math import comb, prod
+
+import numpy as np
+
+from lungcls.report.printed.rounding import bounds, counts, rounds_to
+
+AVERAGES = ("weighted", "macro", "binary", "micro")
+SCORES = ("accuracy", "precision", "recall", "f1")
+SLACK = 1e-9  # far above the error of a score in floating point, far below half a printed digit
+LIMIT = 500_000  # matrices that are listed at once
+
+
+# --- Scores of a matrix ---------------------------------------------------------------
+
+
+def scores(matrices, *, average):
+    """Score confusion matrices.
+
+    Parameters
+    ----------
+    matrices : ndarray of shape (..., k, k), int or Fraction
+        True classes as rows. Fractions (dtype object) give exact scores.
+    average : {"weighted", "macro", "binary", "micro"}
+        Classes count by their cases; all alike; only the second of two; or all
+        decisions are pooled, which makes each score the accuracy.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (...)
+        `accuracy`, `precision`, `recall` and `f1`, shares of 1. A class that is never
+        predicted has the precision 0, as in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        If `average` is unknown, or "binary" and there are not two classes.
+    """
+    matrices = np.asarray(matrices)
+    if matrices.ndim < 2 or matrices.shape[-1] != matrices.shape[-2]:
+        raise ValueError(f"matrices: found shape {matrices.shape}, expected (..., k, k)")
+    _check_average(average, matrices.shape[-1])
+    right = np.diagonal(matrices, axis1=-2, axis2=-1)
+    true, said = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    total = true.sum(axis=-1)
+    accuracy = _share(right.sum(axis=-1), total)
+    if average == "micro":
+        return dict.fromkeys(SCORES, accuracy)
+    by_class = {
+        "precision": _share(right, said),
+        "recall": _share(right, true),
+        "f1": _share(2 * right, true + said),
+    }
+    if average == "binary":
+        return {"accuracy": accuracy} | {name: values[..., 1] for name, values in by_class.items()}
+    weights, parts = (true, total) if average == "weighted" else (1, matrices.shape[-1])
+    means = {name: _share((values * weights).sum(axis=-1), parts) for name, values in by_class.items()}
+    return {"accuracy": accuracy} | means
+
+
+def fits(matrix, printed, *, average, whole=100):
+    """Say whether a matrix has all the printed scores; exact.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (k, k), int
+    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
+    average : {"weighted", "macro", "binary", "micro"}
+    whole : int, default 100
+        As for :func:`lungcls.report.printed.rounding.bounds`.
+
+    Returns
+    -------
+    bool
+    """
+    exact = np.array([[Fraction(int(cases)) for cases in row] for row in matrix], dtype=object)
+    found = scores(exact, average=average)
+    return all(rounds_to(found[name], text, whole=whole) for name, text in printed.items())
+
+
+def _share(part, whole):
+    return part / (whole + (whole == 0))  # 0 of 0 is 0
+
+
+def _check_average(average, k):
+    if average not in AVERAGES:
+        raise ValueError(f"average: found {average!r}, expected one of {', '.join(AVERAGES)}")
+    if average == "binary" and k != 2:
+        raise ValueError(f"average: found 'binary' with {k} classes, expected 2 classes")
+
+
+def _check_printed(printed):
+    unknown = [name for name in printed if name not in SCORES]
+    if unknown or not printed:
+        found = ", ".join(unknown) or "none"
+        raise ValueError(f"printed: found {found}, expected some of {', '.join(SCORES)}")
+
+
+# --- Matrices that fit ----------------------------------------------------------------
+
+
+def binary_matrices(printed, n, *, average, supports=None, whole=100):
+    """Find every confusion matrix of two classes that has the printed scores.
+
+    Parameters
+    ----------
+    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
+    n : int
+        Test cases.
+    average : {"weighted", "macro", "binary", "micro"}
+    supports : (int, int), optional
+        Cases of each class; by default every division of the `n` cases is tried.
+    whole : int, default 100
+        As for :func:`lungcls.report.printed.rounding.bounds`.
+
+    Returns
+    -------
+    ndarray of shape (m, 2, 2), int
+        ``[[TN, FP], [FN, TP]]``, all there are.
+
+    Raises
+    ------
+    ValueError
+        For an unknown score or average, or if `supports` are not `n` cases.
+    """
+    _check_printed(printed)
+    _check_average(average, 2)
+    if supports is not None and (len(supports) != 2 or sum(supports) != n):
+        raise ValueError(f"supports: found {tuple(supports)}, expected two classes with {n} cases")
+    positives = np.arange(n + 1) if supports is None else np.array([supports[1]])
+    all_right = counts(printed["accuracy"], n, whole=whole) if "accuracy" in printed else range(n + 1)
+    found = [_fitting(_two_by_two(n, positives, right), printed, average, whole) for right in all_right]
+    return np.concatenate([np.empty((0, 2, 2), dtype=int), *found])
+
+
+def _two_by_two(n, positives, right):
+    """Every matrix of `n` cases with so many right ones."""
+    malignant, hits = (grid.ravel() for grid in np.meshgrid(positives, np.arange(right + 1), indexing="ij"))
+    possible = (hits <= malignant) & (right - hits <= n - malignant)
+    malignant, hits = malignant[possible], hits[possible]
+    cleared = right - hits
+    return np.stack([cleared, n - malignant - cleared, malignant - hits, hits], axis=1).reshape(-1, 2, 2)
+
+
+def matrices(printed, supports, *, average, whole=100):
+    """Find every confusion matrix of a few classes that has the printed scores.
+
+    Parameters
+    ----------
+    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
+    supports : sequence of int
+        Cases of each class.
+    average : {"weighted", "macro", "binary", "micro"}
+    whole : int, default 100
+        As for :func:`lungcls.report.printed.rounding.bounds`.
+
+    Returns
+    -------
+    ndarray of shape (m, k, k), int
+
+    Raises
+    ------
+    ValueError
+        For an unknown score or average, or if there are more than half a million
+        matrices to try: five classes of two cases each have that many already.
+    """
+    k = len(supports)
+    _check_printed(printed)
+    _check_average(average, k)
+    size = prod(comb(cases + k - 1, k - 1) for cases in supports)
+    if size > LIMIT:
+        raise ValueError(f"supports: found {size:,} matrices to try, expected at most {LIMIT:,}")
+    rows = [_divisions(cases, k) for cases in supports]
+    places = np.meshgrid(*(np.arange(len(row)) for row in rows), indexing="ij")
+    every = np.stack([row[place.ravel()] for row, place in zip(rows, places)], axis=1)
+    return _fitting(every, printed, average, whole)
+
+
+def _divisions(cases, k):
+    """Every way to divide cases among k classes, one a row."""
+    if k == 1:
+        return np.array([[cases]])
+    parts = [(first, _divisions(cases - first, k - 1)) for first in range(cases + 1)]
+    return np.concatenate([np.insert(rest, 0, first, axis=1) for first, rest in parts])
+
+
+def _fitting(candidates, printed, average, whole):
+    found = scores(candidates, average=average)
+    near = np.ones(len(candidates), dtype=bool)
+    for name, text in printed.items():
+        low, high = (float(end) for end in bounds(text, whole=whole))
+        near &= (found[name] >= low - SLACK) & (found[name] <= high + SLACK)
+    kept = [matrix for matrix in candidates[near] if fits(matrix, printed, average=average, whole=whole)]
+    return np.array(kept, dtype=int).reshape(-1, *candidates.shape[1:])
+
+
+def parts_that_fit(printed, search):
+    """Search with some of a row's scores at a time, to see which ones belong together.
+
+    Parameters
+    ----------
+    printed : mapping of str to str
+        One row of a table, by score.
+    search : callable
+        From such a mapping to matrices, for instance :func:`binary_matrices` with all
+        else given.
+
+    Returns
+    -------
+    dict of tuple of str to ndarray of shape (m, k, k), int
+        For each choice of two scores or more, the matrices that have them. A row of one
+        model has a matrix under the choice of all.
+    """
+    choices = [names for size in range(2, len(printed) + 1) for names in combinations(printed, size)]
+    return {names: search({name: printed[name] for name in names}) for names in choices}
+
+
+# --- Test sets and constant predictors ------------------------------------------------
+
+
+def stratified_counts(totals, n):
+    """Divide a test set among classes as a stratified split does: by largest remainders.
+
+    Parameters
+    ----------
+    totals : sequence of int
+        Cases of each class in the whole set.
+    n : int
+        Test cases.
+
+    Returns
+    -------
+    ndarray of shape (k,), int
+        They sum to `n`. Of equal remainders the first class's counts as larger.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not between 0 and the number of all cases.
+    """
+    totals = np.asarray(totals)
+    if not 0 <= n <= totals.sum():
+        raise ValueError(f"n: found {n}, expected 0 to {totals.sum()}")
+    share, rest = np.divmod(totals * n, totals.sum())
+    share[np.argsort(-rest, kind="stable")[: n - share.sum()]] += 1
+    return share
+
+
+def constant_matrix(supports, label):
+    """Return the confusion matrix of a predictor that always gives the same answer.
+
+    Parameters
+    ----------
+    supports : sequence of int
+        Cases of each class.
+    label : int
+        Position of the class that it always names.
+
+    Returns
+    -------
+    ndarray of shape (k, k), int
+    """
+    matrix = np.zeros((len(supports), len(supports)), dtype=int)
+    matrix[:, label] = supports
+    return matrix
+
+
+def matching_constants(text, supports, *, average, score="f1", whole=100):
+    """List the constant answers whose score is printed as this text.
+
+    Parameters
+    ----------
+    text : str
+    supports : sequence of int
+        Cases of each class.
+    average : {"weighted", "macro", "binary", "micro"}
+    score : {"accuracy", "precision", "recall", "f1"}, default "f1"
+    whole : int, default 100
+        As for :func:`lungcls.report.printed.rounding.bounds`.
+
+    Returns
+    -------
+    list of int
+        Positions of the classes that they name.
+    """
+    _check_printed({score: text})
+    answers = range(len(supports))
+    return [
+        label
+        for label in answers
+        if fits(constant_matrix(supports, label), {score: text}, average=average, whole=whole)
+    ]

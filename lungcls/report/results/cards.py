@@ -1,0 +1,271 @@
+"""Numbers and tables of the model card and the datasheet, from recorded runs and annotations."""
+
+import pandas as pd
+
+from lungcls.cohorts.cohort import SCORE_NAMES, to_binary
+from lungcls.metrics import size_matched
+from lungcls.report.cases_shown import VIEW_NAMES
+from lungcls.report.results import networks, tables
+from lungcls.report.wording import SPACE, count, duration, percent, table
+from lungcls.runs import grid
+from lungcls.runs.settings import STAGES
+from lungcls.sources import annotations
+
+PARTS = ("train", "validation", "test")
+SETTINGS = (
+    "image_size",
+    "contrast",
+    "gain",
+    "crop",
+    "balancing",
+    "plus",
+    "augmentation",
+    "copies",
+    "unfreeze_from",
+    "dropout",
+    "batch_size",
+    "epochs",
+    "patience",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "weight_decay",
+)
+SCORE = "AUC"
+
+
+def collect(folder, *, seed=0):
+    """Write what the model card [1]_ and the datasheet [2]_ say in numbers.
+
+    Parameters
+    ----------
+    folder : path
+        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`; the card is that of
+        the plain networks of the first split.
+    seed : int, default 0
+        Of the resamples.
+
+    Returns
+    -------
+    dict of str to str
+        Tables: `card_details`, `card_settings`, `card_sizes`, `sheet_parts`; `card_versions` and
+        `card_beyond`, sentences; `sheet_lacking`, cases of the list without a recorded image;
+        ``sheet_spacing``, ``sheet_thickness`` and ``sheet_contrast`` of the scans.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run.
+
+    References
+    ----------
+    .. [1] mitchell2019
+    .. [2] gebru2021
+    """
+    group = networks.recorded(folder)[0]
+    plain = [run for run in group.runs if not networks.variant(run)]
+    rows = networks.rows_of([run for run in plain if run.config["task"] == "binary"])
+    return {
+        "card_details": _details(plain),
+        "card_settings": _settings(plain),
+        "card_versions": _versions(group.runs),
+        "card_sizes": _sizes(rows, group, seed),
+        "card_beyond": _beyond(rows, group, seed),
+        "sheet_parts": _parts(group),
+        "sheet_lacking": count(len(group.cohort) - len(group.parts)),
+    } | _scans(group.cohort.cases)
+
+
+# --- Model card -------------------------------------------------------------------------------
+
+
+def _kinds(found):
+    """Runs by network and stage."""
+    kinds = {}
+    order = sorted(found, key=lambda run: (run.config["model"], STAGES.index(run.config["stage"]), run.id))
+    for run in order:
+        kinds.setdefault(grid.title(run.config["model"], run.config["stage"]), []).append(run)
+    return kinds
+
+
+def _details(found):
+    rows = []
+    for name, members in _kinds(found).items():
+        sizes = sorted({run.environment["parameters"] for run in members})
+        time = sum(run.environment["processor_seconds"] for run in members)
+        views = dict.fromkeys(VIEW_NAMES[run.config["view"]] for run in members)
+        rows.append(
+            [
+                name,
+                networks.weights_of(members[0])[0],
+                ", ".join(views),
+                "–".join(dict.fromkeys((count(sizes[0]), count(sizes[-1])))),
+                count(len(members)),
+                duration(time),
+            ]
+        )
+    frame = pd.DataFrame(
+        rows, columns=["network", "starts from", "views", "parameters", "runs", "processor time"]
+    )
+    return table(
+        frame,
+        name="tab-card-details",
+        texts=3,
+        caption="The recorded networks: parameters (they differ a little with the number of answers), runs "
+        "over tasks, views and seeds, and what the training took.",
+    )
+
+
+def _settings(found):
+    columns = {}
+    for name, members in _kinds(found).items():
+        kinds = [run.config["settings"] for run in members]
+        columns[name] = [
+            " or ".join(dict.fromkeys(_written(kind[key]) for kind in kinds)) for key in SETTINGS
+        ]
+    frame = pd.DataFrame(columns, index=[f"`{key}`" for key in SETTINGS]).rename_axis("setting").reset_index()
+    return table(
+        frame,
+        name="tab-card-settings",
+        caption="Settings of the recorded networks, under the names that "
+        "`lungcls train --set` takes. What each means stands in {doc}`/book/api`.",
+    )
+
+
+def _written(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _versions(found):
+    """The versions and machines that the runs were made with."""
+    used = {}
+    for run in found:
+        for name, version in run.environment["packages"].items():
+            used.setdefault(name, {})[version] = None
+    platforms = dict.fromkeys(
+        f"{run.environment['platform']}, Python {run.environment['python']}" for run in found
+    )
+    packages = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
+    return f"{packages}; {'; '.join(platforms)}."
+
+
+def _results(rows, group, seed):
+    """Baselines and the first run of each row, by what a table calls them."""
+    found, _ = tables.baseline_results(group.cohort, group.parts, task="binary", view="", seed=seed)
+    results = {("diameter alone", "–"): found["diameter alone"]}
+    for (view, name, _), members in rows.items():
+        results[name, VIEW_NAMES[view]] = tables.result_of(members[0].predictions, group.cohort)
+    return results
+
+
+def _sizes(rows, group, seed):
+    """AUC by diameter, and among nodules of like diameter."""
+    diameters = group.cohort.cases.set_index("case_id")["diameter_mm"]
+    cells = []
+    for (name, view), result in _results(rows, group, seed).items():
+        given = (result["y_true"], result["p_malignant"], diameters.loc[result["case_id"]])
+        options = {"patients": result["patient_id"], "seed": seed}
+        bands = size_matched.stratified_auc(*given, **options)
+        bands = bands[bands["size"] != "all"]
+        matched = size_matched.matched_auc(*given, **options).iloc[0]
+        cells.append(
+            [
+                name,
+                view,
+                *(tables.with_interval(row) for _, row in bands.iterrows()),
+                tables.with_interval(matched),
+            ]
+        )
+    frame = pd.DataFrame(cells, columns=["model", "view", *bands["size"], "like size"])
+    sizes = "; ".join(
+        f"{row['size']} {count(row['n'])} ({count(row['malignant'])})" for _, row in bands.iterrows()
+    )
+    return table(
+        frame,
+        name="tab-card-sizes",
+        texts=2,
+        caption="AUC in the binary task by diameter, with 95 % intervals over patients. Last: pairs of nearly "
+        f"the same diameter, where size cannot help. Test cases (malignant ones): {sizes}.",
+    )
+
+
+def _beyond(rows, group, seed):
+    """Count the networks that order the cases better than their diameter does."""
+    results = {f"{name}, {view}": result for (name, view), result in _results(rows, group, seed).items()}
+    found = tables.differences(results, "diameter alone, –", task="binary", score=SCORE, seed=seed)
+    above, below = found.index[found["low"] > 0], found.index[found["high"] < 0]
+    open_ones = len(found) - len(above) - len(below)
+    text = (
+        f"Of {count(len(found))} networks of the binary task, {count(len(above))} order the test cases better "
+        f"than their diameter alone does, {count(len(below))} worse, and of {count(open_ones)} it cannot be told "
+        "(AUC, paired 95 % interval over patients)."
+    )
+    return text + (f" Better: {'; '.join(above)}." if len(above) else "")
+
+
+# --- Datasheet --------------------------------------------------------------------------------
+
+
+def _parts(group):
+    """What is in each part of the recorded split, and in the whole list."""
+    listed = group.cohort.cases.merge(group.parts, on="case_id", how="left")
+    columns = {name: listed[listed["split"] == name] for name in PARTS} | {"whole list": listed}
+    frame = pd.DataFrame({name: _described(cases) for name, cases in columns.items()}).rename_axis("")
+    return table(
+        frame.reset_index(),
+        name="tab-sheet-parts",
+        caption=f"The parts of the recorded split ({group.protocol}), and the report's case list. Cases of the "
+        "list without a recorded image are in no part.",
+    )
+
+
+def _described(cases):
+    scores, readers = cases["malignancy"], cases["ratings"].str.split().str.len()
+    diameters = cases["diameter_mm"].quantile([0.05, 0.5, 0.95])
+    return {
+        "cases": count(len(cases)),
+        "patients": count(cases["patient_id"].nunique()),
+        **{f"score {score}": count((scores == score).sum()) for score in SCORE_NAMES},
+        "malignant (scores 4 and 5)": percent(to_binary(scores).mean()),
+        "diameter in mm, median (middle 90 %)": "{1:.1f} ({0:.1f}–{2:.1f})".format(*diameters),
+        "read by one reader": percent((readers == 1).mean()),
+    }
+
+
+def _scans(cases):
+    """What is known of the scans behind a case list."""
+    scans = annotations.scans().merge(cases[["scan_id"]].drop_duplicates(), on="scan_id")
+    spacing, thickness = (
+        scans[name].quantile([0, 0.5, 1]) for name in ("pixel_spacing_mm", "slice_thickness_mm")
+    )
+    return {
+        "sheet_spacing": "{1:.2f}{s}mm (from {0:.2f} to {2:.2f})".format(*spacing, s=SPACE),
+        "sheet_thickness": "{1:g}{s}mm (from {0:g} to {2:g})".format(*thickness, s=SPACE),
+        "sheet_contrast": percent(scans["contrast_used"].mean()),
+    }
+
+
+def cohort_sheet(cohort):
+    """Write what a cohort says of itself.
+
+    Parameters
+    ----------
+    cohort : Cohort
+
+    Returns
+    -------
+    str
+        A table.
+    """
+    said = {name: text for name, text in cohort.info.items() if isinstance(text, str)}
+    said |= {f"view `{name}`": text for name, text in cohort.info.get("views", {}).items()}
+    said = said or {"name": cohort.name}
+    frame = pd.DataFrame(
+        {
+            "what": [name.replace("_", " ") for name in said],
+            "as its `cohort.json` says": [" ".join(text.replace("|", "/").split()) for text in said.values()],
+        }
+    )
+    return table(
+        frame, name="tab-sheet-cohort", texts=2, caption="The cohort that this copy of the book shows."
+    )

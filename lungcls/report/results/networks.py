@@ -1,0 +1,334 @@
+"""Runs that the results page puts side by side: recorded ones, and those that this book was made with.
+
+A *group* holds runs that share a cohort and a split, so that their rows can be compared and have the same
+baselines.
+"""
+
+from dataclasses import asdict, dataclass
+from itertools import groupby
+import json
+import warnings
+
+import pandas as pd
+
+from lungcls.cohorts.cohort import Cohort
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.errors import InputError
+from lungcls.report.cases_shown import VIEW_NAMES
+from lungcls.report.results import tables
+from lungcls.runs import grid, recorded as records, store
+from lungcls.runs.settings import STAGES, resolve
+from lungcls.sources import annotations
+
+# Weight files that are not Keras's own, by the beginning of their digest: in a row, and in words.
+WEIGHTS = {
+    "407bde17cfba": (
+        "ImageNet, rebuilt",
+        "MobileNet starts from ImageNet weights that were rebuilt from an 8-bit quantised copy, so they are close "
+        "to Keras's own file and not equal to it.",
+    ),
+    "578ce9ad015f": (
+        "ImageNet, last block missing",
+        "EfficientNetB4 stands in for the report's EfficientNetB2, of which no weights were at hand. Its own "
+        "ImageNet weights lack the last residual block, which passes its input through.",
+    ),
+}
+MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
+CHANGES = ("contrast", "bands", "balancing", "augmentation")  # the settings that ablations and zooms change
+PROTOCOLS = {
+    "patient": "patients kept together, stratified",
+    "report": "single cases, stratified, as in the report",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one cohort and split.
+
+    Attributes
+    ----------
+    name : str
+        What a table calls it.
+    cohort : lungcls.cohorts.cohort.Cohort
+        Labels, patients and covariates; needs no image.
+    parts : DataFrame
+        `case_id` and `split`.
+    runs : list of lungcls.runs.store.Run
+    label_rule : str
+    measured : dict of str to dict of str to DataFrame
+        Predictions of the baselines that need images, by task and by their names in tables.
+    """
+
+    name: str
+    cohort: Cohort
+    parts: pd.DataFrame
+    runs: list
+    label_rule: str
+    measured: dict
+
+    @property
+    def protocol(self):
+        """How the split was drawn, in words."""
+        return PROTOCOLS[self.runs[0].config["settings"]["protocol"]]
+
+    @property
+    def test(self):
+        """DataFrame of the test cases with their patients."""
+        return tables.result_of(self.parts, self.cohort)
+
+
+def recorded(folder):
+    """Gather the recorded runs of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`.
+
+    Returns
+    -------
+    list of Group
+        The splits that keep patients together first. Folds of a cross-validation are left out: each
+        has a test part of its own.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run, runs of one split on different cases, one run twice, under two
+        versions of the package, or no baselines of a split on its cases.
+    """
+    found = [run for run in store.list_runs(folder) if run.config["fold"] is None]
+    if not found:
+        raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
+    _check_once(found, folder)
+    cohort = Cohort(annotations.report_cases(), {})
+    groups = []
+    for (protocol, split), members in groupby(sorted(found, key=_split_of), key=_split_of):
+        members = list(members)
+        parts = members[0].predictions[["case_id", "split"]]
+        if not all(run.predictions[["case_id", "split"]].equals(parts) for run in members):
+            raise InputError(
+                f"{folder}: found other cases among the runs of the split {split}, expected the same"
+            )
+        name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
+        name += f" ({split})" if name in {group.name for group in groups} else ""
+        measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
+        groups.append(
+            Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured)
+        )
+    return groups
+
+
+def _measured(folder, split, task, parts):
+    """Predictions of the baselines that need images, by their names in tables."""
+    found = records.read_baselines(folder, split, task)
+    if lacking := [name for name in records.BASELINES if name not in found]:
+        raise InputError(
+            f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
+            "`lungcls study --record` writes it"
+        )
+    wanted = parts.set_index("case_id")["split"].sort_index()
+    for name, table in found.items():
+        if not table.set_index("case_id")["split"].sort_index().equals(wanted):
+            raise InputError(
+                f"{folder}: found other cases in {task}-{name}.csv of the split {split} than in its runs, "
+                "expected the same"
+            )
+    return {MEASURED[name]: table for name, table in found.items()}
+
+
+def last_stages(folder=None):
+    """Take the recorded networks as they end: from scratch or fine-tuned, unchanged, the least seed.
+
+    Parameters
+    ----------
+    folder : path, optional
+        As for :func:`recorded`; by default that of the checkout around the working directory.
+
+    Returns
+    -------
+    dict of str to dict of str to DataFrame
+        By name and view, and by task: the answers, from :func:`lungcls.report.results.tables.result_of`. Empty
+        outside a checkout, where there are no records.
+    """
+    if folder is None:
+        from lungcls.report.paths import find_checkout
+
+        try:
+            folder = find_checkout() / "book" / "results" / "lidc"
+        except InputError:
+            return {}
+    group, found = recorded(folder)[0], {}
+    for task in CLASS_COLUMNS:
+        rows = rows_of([run for run in group.runs if run.config["task"] == task])
+        for (view, name, change), members in rows.items():
+            if not change and members[0].config["stage"] != "transfer_learning":
+                result = tables.result_of(members[0].predictions, group.cohort)
+                found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
+    return found
+
+
+def _check_once(found, folder):
+    """Refuse two records of one run: they would pass for two trainings."""
+    known = {}
+    for run in found:
+        names = ("cohort", "split", "task", "view", "model", "stage", "seed", "weights", "settings")
+        what = json.dumps([run.config[name] for name in names], sort_keys=True)
+        if what in known:
+            raise InputError(
+                f"{folder}: {known[what]} and {run.id} are one run under two versions of the package, "
+                "expected one of them"
+            )
+        known[what] = run.id
+
+
+def _split_of(run):
+    return run.config["settings"]["protocol"], run.config["split"]
+
+
+def live(cohort, asked):
+    """Gather the runs that the chapters of this book were made with.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The one that the book shows, with its folder.
+    asked : mapping of str to value, or None
+        Parameters that the chapter on models was executed with; None if it was not.
+
+    Returns
+    -------
+    Group, or str
+        Why there is none.
+    """
+    if cohort is None or asked is None:
+        return "The chapter that trains the networks was not executed in this build."
+    if "diameter_mm" not in cohort.cases:
+        return "The cohort gives no diameters, and no score stands here without that baseline."
+    backbone = asked.get("backbone", grid.BACKBONE)
+    options = {"weights": asked.get("weights", "imagenet"), "store": asked.get("runs") or None}
+    try:
+        cells = grid.grid(cohort.views, profile=asked["profile"], backbone=backbone)
+        cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
+        with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
+            jobs = grid.plan(cohort.folder, cells, profile=asked["profile"], seed=asked["seed"], **options)
+    except InputError as error:
+        return f"The cohort of this build has no runs: {error}."
+    found = list({job.id: run for job in jobs if (run := grid.find(job)) is not None}.values())
+    if not found:
+        return "The networks of this build are not in the run store any more."
+    parts = found[0].predictions[["case_id", "split"]]
+    rule = cohort.info.get("label_rule", "not said by the cohort")
+    measured = {
+        task: tables.baseline_predictions(cohort, parts, task=task, seed=asked["seed"], names=MEASURED)[0]
+        for task in CLASS_COLUMNS
+    }
+    bare = Cohort(cohort.cases, {}, info=cohort.info)
+    return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
+
+
+# --- What a row is called -----------------------------------------------------------------
+
+
+def weights_of(run):
+    """Name where a run's weights come from, and no better than they are.
+
+    Parameters
+    ----------
+    run : lungcls.runs.store.Run
+
+    Returns
+    -------
+    short : str
+        For a row.
+    words : str
+        A sentence on weights that are not Keras's own; empty for the others.
+    """
+    if run.config["stage"] == "scratch":
+        return "from scratch", ""
+    digest = run.config["weights"]["digest"] or ""
+    return WEIGHTS.get(digest[:12], (run.weights, ""))
+
+
+def stand_in(group):
+    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name.
+
+    Parameters
+    ----------
+    group : Group
+
+    Returns
+    -------
+    str or None
+    """
+    models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
+    mine = sorted(model for model in models if model.startswith("efficientnet"))
+    return grid.BACKBONE if grid.BACKBONE in mine else next(iter(mine), None)
+
+
+def variant(run):
+    """Name what a run changes against the plain network of its kind.
+
+    Parameters
+    ----------
+    run : lungcls.runs.store.Run
+
+    Returns
+    -------
+    str
+        As :mod:`lungcls.runs.grid` names it, or the settings; empty for the plain network.
+    """
+    settings = run.config["settings"]
+    plain = asdict(resolve("full", model=run.config["model"], stage=run.config["stage"]))
+    changed = {name: settings[name] for name in CHANGES if settings[name] != plain[name]}
+    known = grid.ABLATIONS | grid.ZOOMS
+    return next(
+        (name for name, change in known.items() if change == changed),
+        ", ".join(f"{name} {value}" for name, value in changed.items()),
+    )
+
+
+def rows_of(found):
+    """Sort runs into rows: the seeds of one network on one view make one row.
+
+    Parameters
+    ----------
+    found : sequence of lungcls.runs.store.Run
+        Of one group and one task.
+
+    Returns
+    -------
+    dict of (str, str, str) to list of lungcls.runs.store.Run
+        By view, name of the network with its weights, and :func:`variant`; the least seed first. Where
+        runs of one seed differ in other settings, the name says in which.
+    """
+    order = sorted(
+        found,
+        key=lambda run: (
+            run.config["view"],
+            run.config["model"],
+            STAGES.index(run.config["stage"]),
+            variant(run),
+            run.config["seed"],
+            run.id,
+        ),
+    )
+    rows = {}
+    for run in order:
+        name = f"{grid.title(run.config['model'], run.config['stage'])} ({weights_of(run)[0]})"
+        rows.setdefault((run.config["view"], name, variant(run)), []).append(run)
+    return {key: those for row, members in rows.items() for key, those in _apart(row, members).items()}
+
+
+def _apart(row, members):
+    """Divide the runs of a row by the settings in which they differ."""
+    kinds = [run.config["settings"] for run in members]
+    differ = sorted({name for kind in kinds for name in kind if kind[name] != kinds[0].get(name)})
+    if not differ:
+        return {row: members}
+    view, name, change = row
+    parts = {}
+    for run in members:
+        said = ", ".join(f"{key.replace('_', ' ')} {run.config['settings'][key]}" for key in differ)
+        parts.setdefault((view, f"{name}, {said}", change), []).append(run)
+    return parts

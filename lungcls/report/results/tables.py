@@ -1,0 +1,234 @@
+"""Tables of results: every score with its interval, and never without the baselines.
+
+A *result* is the test part of a `predictions.csv` with the patient of each case, so runs and
+baselines are treated alike.
+"""
+
+import pandas as pd
+
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.errors import InputError
+from lungcls.metrics import bootstrap
+from lungcls.models import baselines
+from lungcls.report.wording import MINUS
+
+# Names that a table shows, and those of lungcls.models.baselines. The first two must be in every table.
+BASELINES = {
+    "majority class": "majority",
+    "diameter alone": "diameter",
+    "radiomic measures": "radiomics",
+    "grey bands alone": "bands",
+    "second reader": "second_reader",
+}
+REQUIRED = tuple(BASELINES)[:2]
+
+SCORES = {
+    "binary": ("accuracy", "F1 (weighted)", "AUC", "recall (malignant)", "F1 (malignant)"),
+    "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa", "share within one"),
+}
+AVERAGES = ("weighted", "macro", "per_class")
+
+
+def result_of(predictions, cohort):
+    """Take the test part of predictions, and the patient of each case.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As ``lungcls.runs.store.Run.predictions`` or :func:`lungcls.models.baselines.predict` give it.
+    cohort : Cohort
+
+    Returns
+    -------
+    DataFrame
+        The columns of `predictions` but `split`, and `patient_id`.
+    """
+    test = predictions[predictions["split"] == "test"].drop(columns="split")
+    return test.merge(cohort.cases[["case_id", "patient_id"]], on="case_id", validate="one_to_one")
+
+
+def baseline_results(cohort, split, *, task, view, seed):
+    """Fit every baseline that the cohort has what it needs for.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    split : DataFrame
+        `case_id` and `split`.
+    task : {"binary", "multiclass"}
+    view : str
+        The grey bands are those of the view "nodule" and of no other.
+    seed : int
+
+    Returns
+    -------
+    results : dict of str to DataFrame
+        By the names of ``BASELINES``.
+    missing : dict of str to str
+        Why there are no others.
+    """
+    names = [name for name in BASELINES.values() if name != "bands" or view == "nodule"]
+    found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
+    return {title: result_of(table, cohort) for title, table in found.items()}, missing
+
+
+def baseline_predictions(cohort, split, *, task, seed, names):
+    """Fit baselines and predict all cases of a split.
+
+    Parameters
+    ----------
+    cohort, split, task, seed
+        As for :func:`baseline_results`.
+    names : collection of str
+        Of ``lungcls.models.baselines.NAMES``; in the order of ``BASELINES``.
+
+    Returns
+    -------
+    predictions : dict of str to DataFrame
+        From :func:`lungcls.models.baselines.predict`, by the names of ``BASELINES``.
+    missing : dict of str to str
+        Why there are no others.
+    """
+    found, missing = {}, {}
+    for title, name in BASELINES.items():
+        if name in names:
+            try:
+                found[title] = baselines.predict(name, cohort, split, task=task, seed=seed)
+            except InputError as error:
+                missing[title] = str(error)
+    return found, missing
+
+
+def scored(results, *, task, seed):
+    """Score results, each with its 95 % interval over patients.
+
+    Parameters
+    ----------
+    results : mapping of str to DataFrame
+        From :func:`result_of`, by what a table calls them.
+    task : {"binary", "multiclass"}
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    DataFrame
+        Rows of :func:`lungcls.metrics.bootstrap.score_intervals`, under the names of `results`.
+
+    Raises
+    ------
+    ValueError
+        If a baseline of ``REQUIRED`` is not among them: no table without it.
+    """
+    if lacking := [name for name in REQUIRED if name not in results]:
+        raise ValueError(
+            f"results: found no {' and no '.join(lacking)}, expected the baselines in every table"
+        )
+    parts = {
+        name: bootstrap.score_intervals(
+            result["y_true"],
+            result["y_pred"],
+            result[list(CLASS_COLUMNS[task])].to_numpy(),
+            patients=result["patient_id"],
+            task=task,
+            average=AVERAGES,
+            seed=seed,
+        )
+        for name, result in results.items()
+    }
+    return pd.concat(parts, names=["name", None]).reset_index(level="name").reset_index(drop=True)
+
+
+def results_table(table, *, scores, percent=False):
+    """Lay out scores for reading, one row a name: cases, then each score with its interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scored`.
+    scores : sequence of str
+    percent : bool, default False
+        Write them in percent with one decimal, as the report does.
+
+    Returns
+    -------
+    DataFrame of str, indexed by name
+    """
+    rows = {}
+    for name, found in table.groupby("name", sort=False):
+        found = found.set_index("score")
+        rows[name] = {"n": str(found["n"].iloc[0])}
+        rows[name] |= {score: with_interval(found.loc[score], percent=percent) for score in scores}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def with_interval(row, *, percent=False, sign=False):
+    """Write a value and its interval: 0.81 [0.74, 0.87].
+
+    Parameters
+    ----------
+    row : mapping
+        `value` (or `difference`), `low` and `high`.
+    percent : bool, default False
+    sign : bool, default False
+        Write a plus before what is above 0.
+
+    Returns
+    -------
+    str
+        "–" for a value that is not defined.
+    """
+    value = row["difference"] if "difference" in row else row["value"]
+    if pd.isna(value):
+        return "–"
+    form = ("+" if sign else "") + ("z.1f" if percent else "z.2f")  # z: no minus before a zero
+    parts = (
+        f"{(100 if percent else 1) * number:{form}}".replace("-", MINUS)
+        for number in (value, row["low"], row["high"])
+    )
+    return "{} [{}, {}]".format(*parts)
+
+
+def differences(results, base, *, task, score, seed):
+    """Compare results with one of them on the same cases.
+
+    Parameters
+    ----------
+    results : mapping of str to DataFrame
+    base : str
+        The name that the others are compared with.
+    task : {"binary", "multiclass"}
+    score : str
+        A name of :func:`lungcls.metrics.classification.scores`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame, indexed by name
+        `first`, `second` (the base), `difference`, `low`, `high`, `p`, `n`, `patients`.
+
+    Raises
+    ------
+    ValueError
+        If two results are not of the same cases with the same labels.
+    """
+    columns, rows = list(CLASS_COLUMNS[task]), {}
+    ranked = score.startswith(
+        ("AUC", "average precision")
+    )  # the others need no probabilities, which cost most
+    second = results[base].set_index("case_id").sort_index()
+    for name, result in results.items():
+        if name == base:
+            continue
+        first = result.set_index("case_id").sort_index()
+        if not first["y_true"].equals(second["y_true"]):
+            raise ValueError(
+                f"results: found other cases or labels in {name!r} than in {base!r}, "
+                "expected the same test cases"
+            )
+        answers = [(part["y_pred"], part[columns].to_numpy() if ranked else None) for part in (first, second)]
+        table = bootstrap.score_differences(
+            second["y_true"], *answers, patients=second["patient_id"], task=task, average=AVERAGES, seed=seed
+        ).set_index("score")
+        rows[name] = table.loc[score]
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").drop(columns="resamples")

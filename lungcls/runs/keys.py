@@ -1,0 +1,99 @@
+"""What a run's key hashes, and in what two keys differ."""
+
+import hashlib
+from importlib.metadata import version
+import json
+import os
+from pathlib import Path
+import sys
+
+import numpy as np
+
+from lungcls.cohorts.case_table import table_text
+from lungcls.files import sha, whole_text
+
+
+def engine():
+    """Name what computes: backend and Keras with their versions; neither is imported.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    name = backend_name()
+    return {"backend": f"{name} {version(name)}", "keras": version("keras")}
+
+
+def backend_name():
+    """The Keras backend of this process: "tensorflow", "jax" or "torch"."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend()
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    path = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()) / "keras.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("backend", "tensorflow")
+    except (OSError, ValueError):
+        return "tensorflow"
+
+
+def cohort_fingerprint(cohort, folder):
+    """Return a cohort's fingerprint; its arrays are read once, then remembered.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : path
+        Where fingerprints are remembered, by the table's content and by path, size and
+        time of each array.
+
+    Returns
+    -------
+    str
+        As ``cohort.fingerprint()``.
+    """
+    seen = [table_text(cohort.cases)]
+    for arrays in (cohort.views, cohort.masks):
+        for name, images in sorted(arrays.items()):
+            file = getattr(images.array, "filename", None)
+            if file is None:
+                return cohort.fingerprint()
+            stat = os.stat(file)
+            rows = hashlib.sha256(np.ascontiguousarray(images.rows)).hexdigest()
+            seen.append([name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, rows])
+    path = Path(folder) / sha(seen)[:32]
+    if not path.exists():
+        whole_text(path, cohort.fingerprint())
+    return path.read_text(encoding="utf-8")
+
+
+def differences(old, new):
+    """Say in words how the parts of one key differ from those of another.
+
+    Parameters
+    ----------
+    old, new : dict
+        The `parts` of two configurations; what only one of them has is left out.
+
+    Returns
+    -------
+    list of str
+        "learning_rate 0.001, now 0.0003", "code of features, training", "another cohort".
+    """
+    said = []
+    for name in [name for name in old if name in new and old[name] != new[name]]:
+        if name == "code":
+            both = {**old[name], **new[name]}
+            said.append("code of " + ", ".join(m for m in both if old[name].get(m) != new[name].get(m)))
+        elif name == "settings":
+            both = {**old[name], **new[name]}
+            said += [
+                f"{key} {old[name].get(key)}, now {new[name].get(key)}"
+                for key in both
+                if old[name].get(key) != new[name].get(key)
+            ]
+        elif name in ("cohort", "split", "weights", "parent"):
+            said.append(f"another {name}")
+        else:
+            said.append(f"{name} {old[name]}, now {new[name]}")
+    return said

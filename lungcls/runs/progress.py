@@ -1,0 +1,141 @@
+"""The live table of a study: what is done, running and left, and the time to go."""
+
+import json
+import sys
+import threading
+import zipfile
+
+from filelock import FileLock, Timeout
+import numpy as np
+import pandas as pd
+
+
+def states(wanted):
+    """Say of each job how far it is.
+
+    Parameters
+    ----------
+    wanted : sequence of lungcls.runs.planning.Job
+
+    Returns
+    -------
+    DataFrame
+        `run`, `state` ("done", "running" or "left"), `epoch` (whole epochs that are kept)
+        and `epochs` (at most).
+    """
+    rows = []
+    for job in dict((job.id, job) for job in wanted).values():
+        done = job.folder.exists()
+        state = "done" if done else "running" if _is_running(job) else "left"
+        epochs = job.config["settings"]["epochs"]
+        rows.append((job.id, state, epochs if done else epochs_kept(job), epochs))
+    return pd.DataFrame(rows, columns=["run", "state", "epoch", "epochs"])
+
+
+def _is_running(job):
+    if not job.lock.exists():
+        return False
+    try:
+        with FileLock(job.lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def epochs_kept(job):
+    """Count the whole epochs that a run which is not done could go on from.
+
+    Parameters
+    ----------
+    job : lungcls.runs.planning.Job
+
+    Returns
+    -------
+    int
+    """
+    try:
+        with np.load(job.work / "checkpoint.npz") as saved:
+            return len(json.loads(str(saved["history"])))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return 0
+
+
+def summary(table, *, seconds, jobs):
+    """Write the live table as text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`states` gives it.
+    seconds : sequence of float
+        What each run trained so far has taken.
+    jobs : int
+        Runs side by side.
+
+    Returns
+    -------
+    str
+        A line of counts with the time to go (a rough mean; "?" before the first is done),
+        then a line for each run that is running.
+    """
+    count = table["state"].value_counts().reindex(["done", "running", "left"], fill_value=0)
+    running = table[table["state"] == "running"]
+    todo = count["left"] + (1 - running["epoch"] / running["epochs"]).sum()
+    to_go = duration(np.mean(seconds) * todo / max(1, min(jobs, todo))) if len(seconds) else "?"
+    lines = [
+        f"done {count['done']}, running {count['running']}, left {count['left']}; "
+        f"to go: {to_go if todo else 'nothing'}"
+    ]
+    lines += [f"  {row.run}  epoch {row.epoch} of at most {row.epochs}" for row in running.itertuples()]
+    return "\n".join(lines)
+
+
+def duration(seconds):
+    """Write a time as "12 s" or "3 min"."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+class Board:
+    """Writes the live table: redrawn each second on a terminal, else a line a run."""
+
+    def __init__(self, wanted, jobs, show):
+        self.wanted, self.jobs, self.show = wanted, jobs, show
+        self.live = show and sys.stderr.isatty()
+        self.seconds, self.drawn, self.over = [], 0, threading.Event()
+
+    def __enter__(self):
+        if self.live:
+            self.thread = threading.Thread(target=self._redraw, daemon=True)
+            self.thread.start()
+        elif self.show:
+            self._write(self._text())
+        return self
+
+    def __exit__(self, *error):
+        if self.live:
+            self.over.set()
+            self.thread.join()
+            self._draw()
+
+    def ended(self, job_id, seconds, why):
+        """Note that a run has ended."""
+        self.seconds.append(seconds)
+        if self.show and not self.live:
+            state = f"failed: {why}" if why else f"done in {duration(seconds)}"
+            self._write(f"{job_id}: {state}\n{self._text().splitlines()[0]}")
+
+    def _redraw(self):
+        while not self.over.wait(1):
+            self._draw()
+
+    def _draw(self):
+        text = self._text()
+        self._write(f"\x1b[{self.drawn}F\x1b[J{text}" if self.drawn else text)
+        self.drawn = text.count("\n") + 1
+
+    def _text(self):
+        return summary(states(self.wanted), seconds=self.seconds, jobs=self.jobs)
+
+    def _write(self, text):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()

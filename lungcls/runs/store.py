@@ -1,0 +1,243 @@
+"""The run store: one folder a run, whole or not there, named by what shaped it.
+
+::
+
+    runs/binary-nodule-cnn-scratch-s0-1a2b3c4d/   config.json, history.csv, predictions.csv,
+                                                  model.keras, environment.json
+    runs/splits/                                  the split tables that runs share
+    runs/.work/                                   checkpoints of runs that are not done
+    runs/.cache/                                  images, features and fingerprints; can be removed
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+import json
+from pathlib import Path
+import shutil
+
+import pandas as pd
+
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.errors import InputError
+from lungcls.files import code_digests
+from lungcls.metrics import classification
+from lungcls.runs import keys
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model in the store.
+
+    Attributes
+    ----------
+    folder : Path
+    config : dict
+        `id`, `key`, `task`, `view`, `model`, `stage`, `seed`, `fold`, `weights` (label and
+        digest), `settings`, `cohort`, `split`, `parent` and the `parts` of the key.
+    """
+
+    folder: Path
+    config: dict
+
+    @property
+    def id(self):
+        """Name of the run and of its folder."""
+        return self.folder.name
+
+    @property
+    def weights(self):
+        """Where the initial weights come from: "ImageNet", "random init" or a file's name."""
+        return self.config["weights"]["label"]
+
+    @cached_property
+    def history(self):
+        """DataFrame of `epoch`, `loss`, `val_loss`, `val_accuracy`, `learning_rate`, `best`."""
+        return pd.read_csv(self.folder / "history.csv", float_precision="round_trip")
+
+    @cached_property
+    def predictions(self):
+        """DataFrame of `case_id`, `split`, `y_true`, one probability a class, `y_pred`, `confidence`."""
+        return pd.read_csv(
+            self.folder / "predictions.csv",
+            dtype={"case_id": str},
+            keep_default_na=False,
+            float_precision="round_trip",
+        )
+
+    @cached_property
+    def environment(self):
+        """dict of versions, machine, seconds and the epochs that were taken up."""
+        return json.loads((self.folder / "environment.json").read_text(encoding="utf-8"))
+
+    def part(self, name="test"):
+        """Labels and probabilities of one part.
+
+        Parameters
+        ----------
+        name : {"train", "validation", "test"}
+
+        Returns
+        -------
+        y_true : ndarray of shape (n,), int
+        y_prob : ndarray of shape (n, n_classes), float in [0, 1]
+        """
+        rows = self.predictions[self.predictions["split"] == name]
+        return rows["y_true"].to_numpy(), rows[list(CLASS_COLUMNS[self.config["task"]])].to_numpy()
+
+
+def load(folder):
+    """Open the folder of a run.
+
+    Raises
+    ------
+    InputError
+        If it holds no run.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return Run(path.parent, config) if config["key"] and config["parts"] else None
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no config.json, expected the folder of a run") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the configuration of a run ({error})") from error
+
+
+def list_runs(store):
+    """Open all runs of a store, by name.
+
+    Returns
+    -------
+    list of Run
+    """
+    return [load(path.parent) for path in sorted(Path(store).glob("[!.]*/config.json"))]
+
+
+def find(store, name):
+    """Find a run by its folder, its name, or a beginning that only one run has.
+
+    Parameters
+    ----------
+    store : path
+    name : str
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If no run or several have that name.
+    """
+    if (Path(name) / "config.json").is_file():
+        return load(name)
+    found = [run for run in list_runs(store) if run.id.startswith(name) or run.config["key"].startswith(name)]
+    exact = [run for run in found if run.id == name]
+    if len(exact or found) != 1:
+        several = f"found {', '.join(run.id for run in found[:4])}" if found else "no such run"
+        raise InputError(f"{name}: {several}, expected the name of one run in {store}")
+    return (exact or found)[0]
+
+
+def stale_because(run):
+    """Say why a run would be trained again by this version of the package.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of str
+        Empty if it would not.
+    """
+    entry = "runs.recipes" if run.config["model"] == "committee" else "runs.training"
+    return keys.differences(run.config["parts"], {"code": code_digests(entry), **keys.engine()})
+
+
+def earlier(store, config):
+    """Find the runs that were asked for by the same name under another key.
+
+    Parameters
+    ----------
+    store : path
+    config : dict
+        Of the run that is wanted.
+
+    Returns
+    -------
+    dict of str to list of str
+        In what each differs, by id.
+    """
+    stem = config["id"].removesuffix(config["key"][:8])
+    others = [run for run in list_runs(store) if run.id.startswith(stem) and run.id != config["id"]]
+    return {run.id: keys.differences(run.config["parts"], config["parts"]) for run in others}
+
+
+def remove(run):
+    """Remove a run from the store.
+
+    Raises
+    ------
+    InputError
+        If it cannot be removed.
+    """
+    gone = run.folder.with_name(f".{run.id}-gone")
+    try:
+        run.folder.rename(gone)  # at once: nobody finds half a run
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise InputError(f"{run.folder}: cannot be removed ({error.strerror})") from error
+
+
+SHOWN = ("accuracy", "balanced accuracy", "F1 (macro)", "F1 (weighted)", "AUC", "AUC (macro)")
+
+
+def scores(run, part="test"):
+    """Score a run from its stored predictions, without intervals.
+
+    Parameters
+    ----------
+    run : Run
+    part : {"train", "validation", "test"}
+
+    Returns
+    -------
+    dict of str to float
+        `n`, and of the names of :func:`lungcls.metrics.classification.scores` `accuracy`, `balanced accuracy`,
+        `F1 (macro)`, `F1 (weighted)`, and `AUC`, or `AUC (macro)` where there are five classes.
+    """
+    y_true, y_prob = run.part(part)
+    y_pred = run.predictions.loc[run.predictions["split"] == part, "y_pred"]
+    found = classification.scores(
+        y_true, y_pred, y_prob, task=run.config["task"], average=("macro", "weighted")
+    )
+    return {"n": len(y_true)} | {name: found[name] for name in SHOWN if name in found}
+
+
+def load_thresholds(folder):
+    """Read the rule of a run, if it has one.
+
+    Parameters
+    ----------
+    folder : path
+        Of the run.
+
+    Returns
+    -------
+    list of float, or None
+        The cut points in `decoding.json`; None where the most probable class decides.
+
+    Raises
+    ------
+    InputError
+        If the file holds no rule.
+    """
+    path = Path(folder) / "decoding.json"
+    if not path.exists():
+        return None
+    try:
+        return [float(cut) for cut in json.loads(path.read_text(encoding="utf-8"))["cuts"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not a decision rule ({error})") from error

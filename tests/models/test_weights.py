@@ -1,0 +1,82 @@
+"""Pretrained weights: found, or honestly not."""
+
+import socket
+import time
+
+import h5py
+import pytest
+
+from lungcls.errors import InputError
+from lungcls.models import weights
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path
+
+
+@pytest.fixture
+def silent_server(monkeypatch):
+    """A server that takes a connection and never answers, like a network that drops packets."""
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setitem(weights._URLS, "mobilenet", f"http://127.0.0.1:{server.getsockname()[1]}/m.h5")
+        yield
+
+
+def test_none_is_labelled_random():
+    assert weights.find("none", "resnet50") == weights.WeightSource("random init", None, "")
+
+
+def test_a_file_is_known_by_its_name_and_digest(tmp_path):
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["x"] = 1
+    found = weights.find(tmp_path / "mine.h5", "mobilenet")
+    assert found.label == "mine.h5" and found.path == tmp_path / "mine.h5" and len(found.digest) == 64
+
+
+def test_imagenet_comes_from_the_cache_of_keras(home):
+    path = weights.cached_path("efficientnetb2")
+    assert path == home / "keras" / "models" / "efficientnetb2_notop.h5"
+    path.parent.mkdir(parents=True)
+    h5py.File(path, "w").close()
+    assert weights.find("imagenet", "efficientnetb2").label == "ImageNet"
+    assert weights.check(["efficientnetb2"]) == {"efficientnetb2": "in Keras's cache"}
+
+
+def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server):
+    start = time.monotonic()
+    with pytest.warns(UserWarning, match="mobilenet: no ImageNet weights .* labelled 'random init'"):
+        found = weights.find("imagenet", "mobilenet", seconds=0.5)
+    assert time.monotonic() - start < 2
+    assert found.label == "random init" and found.path is None
+    assert weights.check(["mobilenet"], seconds=0.2)["mobilenet"] != "can be downloaded"
+
+
+def test_a_download_is_whole(home, tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "remote.h5", "w") as file:
+        file["x"] = 1
+    monkeypatch.setitem(weights._URLS, "mobilenet", (tmp_path / "remote.h5").as_uri())
+    assert weights.find("imagenet", "mobilenet").label == "ImageNet"
+    folder = weights.cached_path("mobilenet").parent
+    assert [path.name for path in folder.iterdir()] == ["remote.h5"]
+
+
+@pytest.mark.parametrize(
+    "name, backbone, message",
+    [
+        ("absent.h5", "mobilenet", "absent.h5: cannot be read .*, expected imagenet, none or a weight file"),
+        ("imagenet", "vgg16", "backbone: found 'vgg16', expected one of mobilenet, resnet50"),
+    ],
+)
+def test_errors(name, backbone, message):
+    with pytest.raises(InputError, match=message):
+        weights.find(name, backbone)
+
+
+def test_a_file_that_is_no_weights(tmp_path):
+    (tmp_path / "weights.h5").write_text("<html>not found</html>")
+    with pytest.raises(InputError, match="weights.h5: not an HDF5 file"):
+        weights.find(tmp_path / "weights.h5", "mobilenet")

@@ -1,0 +1,132 @@
+"""Tables of confidence, for runs and baselines alike."""
+
+from conftest import sharpened
+import numpy as np
+import pandas as pd
+import pytest
+
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.metrics import calibration, confidence, conformal
+from lungcls.report.results import confidence_tables as ct
+
+
+def result(task="multiclass", n=200, seed=0):
+    size = len(CLASS_COLUMNS[task])
+    y_true, y_prob = sharpened(n, size=size, seed=seed)
+    table = pd.DataFrame(y_prob, columns=list(CLASS_COLUMNS[task]))
+    return table.assign(
+        case_id=[f"c{i}" for i in range(n)],
+        patient_id=[f"p{i // 2}" for i in range(n)],
+        y_true=y_true,
+        y_pred=y_prob.argmax(axis=1) + (size == 5),
+        confidence=y_prob.max(axis=1),
+    )
+
+
+def constant(n=200):
+    return result().assign(p_1=0.1, p_2=0.1, p_3=0.6, p_4=0.1, p_5=0.1, y_pred=3, confidence=0.6)
+
+
+@pytest.fixture(scope="module")
+def tests():
+    return {
+        "network": ct.tested(result(), task="multiclass", seed=0),
+        "constant": ct.tested(constant(), task="multiclass", seed=0),
+    }
+
+
+def test_a_temperature_comes_from_other_patients(tests):
+    test = tests["network"]
+    number = calibration.folds(test.y_true, test.patients, seed=0)
+    expected, temperatures = calibration.cross_tempered(test.y_true, test.y_prob, number)
+    np.testing.assert_array_equal(test.tempered, expected)
+    np.testing.assert_array_equal(test.temperatures, temperatures)
+    assert (test.right == (test.y_true == test.y_pred)).all() and test.confidence.max() <= 1
+
+
+def test_distribution_writes_the_reports_range(tests):
+    table = ct.distribution(tests, seed=0)
+    assert list(table.columns) == ["mean", "0.5 to 0.7", "below 0.5", "range"]
+    assert table.loc["constant"].tolist() == [
+        "0.60 [0.60, 0.60]",
+        "100.0 [100.0, 100.0]",
+        "0.0 [0.0, 0.0]",
+        "0.60 to 0.60",
+    ]
+
+
+def test_classes_stand_beside_a_calibrated_network(tests):
+    found, drawn = ct.classes(tests["network"], seed=0)
+    gaps = confidence.calibrated_gaps(tests["network"].y_prob, seed=0)
+    np.testing.assert_allclose(drawn["value"], gaps.mean(axis=0))
+    rows = ct.class_rows(found, drawn)
+    assert (
+        rows.loc["cases called so"].astype(int).sum()
+        == rows.loc["cases that are so"].astype(int).sum()
+        == 200
+    )
+    assert rows.loc["overconfidence", "score 1"].startswith("+")  # it is too sure
+    short = ct.class_gaps(tests["network"], seed=0)
+    assert (
+        short["gap 1"].startswith(rows.loc["gap", "score 1"])
+        and f"({drawn['value'].iloc[0]:+.2f})" in short["gap 1"]
+    )
+    rows = ct.class_rows(*ct.classes(tests["constant"], seed=0))
+    assert rows.loc["gap", "score 1"] == rows.loc["gap if calibrated", "score 1"] == "–"
+    assert rows.loc["predicted confidence", "score 3"] == "0.60 [0.60, 0.60]"
+    assert ct.class_gaps(tests["constant"], seed=0)["gap 1"] == "–"
+
+
+def test_calibration_is_mended_and_chance_stands_beside_it(tests):
+    table, found = ct.calibrated(tests, seed=0)
+    before, after = found.loc[("network", "before")], found.loc[("network", "after")]
+    assert after["log-loss", "value"] < before["log-loss", "value"]
+    assert after["calibration error", "value"] < before["calibration error", "value"]
+    assert before["by chance", "value"] < before["by chance", "high"] < before["calibration error", "value"]
+    assert float(table.loc[("network", "after"), "T"]) > 1 and table.loc[("network", "before"), "T"] == "–"
+    assert table.loc[("network", "before"), "by chance"] == f"{before['by chance', 'value']:.2f}"
+    hopeless = result()  # the label is always what it holds to be least likely
+    hopeless["y_true"] = 1 + hopeless[list(CLASS_COLUMNS["multiclass"])].to_numpy().argmin(axis=1)
+    table, _ = ct.calibrated({"hopeless": ct.tested(hopeless, task="multiclass", seed=0)}, seed=0)
+    assert table.loc[("hopeless", "after"), "T"] == "> 1,000"
+
+
+def test_sets_name_the_classes_that_are_in_all(tests):
+    table, found = ct.prediction_sets(tests, level=0.9, seed=0)
+    assert list(table.loc["network"].index) == list(conformal.KINDS)
+    assert found["network", "neighbours"].loc["gap", "value"] == 0
+    few = result()
+    few = few[(few["y_true"] != 5) | (few["y_true"].eq(5).cumsum() <= 5)]
+    table, _ = ct.prediction_sets({"few": ct.tested(few, task="multiclass", seed=0)}, level=0.9, seed=0)
+    assert (
+        table.loc[("few", "one a class"), "full"] == "5"
+        and table.loc[("few", "one threshold"), "full"] == "–"
+    )
+    tiny = ct.tested(few.iloc[:9], task="multiclass", seed=0)
+    assert set(ct.prediction_sets({"tiny": tiny}, level=0.95, seed=0)[0]["full"]) == {"all"}
+
+
+def test_binary_sets_have_no_neighbours():
+    test = ct.tested(result("binary"), task="binary", seed=0)
+    table, _ = ct.prediction_sets({"network": test}, level=0.8, seed=0)
+    assert list(table.index.get_level_values("thresholds")) == ["one threshold", "one a class"]
+    assert "(benign)" in table["least"].iloc[0] or "(malignant)" in table["least"].iloc[0]
+
+
+def test_a_constant_answer_gains_nothing_by_deferral(tests):
+    table, found = ct.deferred(tests, seed=0)
+    assert found["constant"].loc["gain", "value"] == pytest.approx(0)
+    assert found["network"].loc["gain", "low"] > 0
+    assert table.loc["network", "gain"].startswith("+")
+
+
+def test_uncertainty_that_follows_the_readers_is_found(tests):
+    test = tests["network"]
+    order = np.argsort(np.argsort(test.confidence))
+    texts = ["3 3" if place > 150 else "2 4" if place > 50 else "1 5" for place in order]
+    ratings = pd.Series(texts, index=test.case_ids)
+    found = ct.followed(tests, ratings, seed=0)
+    assert found.loc[("network", "1 − confidence"), "low"] > 0.5
+    assert np.isnan(found.loc[("constant", "entropy"), "value"])
+    assert ct.followed(tests, ratings.mask(ratings == "3 3", "3"), seed=0)["n"].unique() == [151]
+    assert ct.followed(tests, pd.Series("3", index=ratings.index), seed=0)["value"].isna().all()

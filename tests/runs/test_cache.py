@@ -1,0 +1,122 @@
+"""The images of a run: the view itself, or another form of the zoomed one."""
+
+from conftest import case_table
+import numpy as np
+import pytest
+
+from lungcls.cohorts.cohort import Cohort, load, save
+from lungcls.errors import InputError
+from lungcls.preprocessing import fixed_crop, padding, pipelines, pixel_contract
+from lungcls.runs import cache, planning, prediction, training
+from lungcls.sources import views
+
+SMALL = {"crop": 96, "image_size": 32, "epochs": 2}
+
+
+def cut_cohort(n=40, *, spacing=True):
+    """A cohort whose zoomed view and context are cut from the same slices."""
+    rng = np.random.default_rng(0)
+    cases = case_table(n)
+    boxes = [(200, 210 + i, 300, 315 + i) for i in range(n)]
+    slices = [rng.integers(-1000, 400, (512, 512)).astype(np.int16) for _ in boxes]
+    cut = {
+        name: np.stack([make(image, box) for image, box in zip(slices, boxes)])
+        for name, make in (("nodule", views.nodule), ("context", views.context))
+    }
+    return Cohort(cases.assign(pixel_spacing_mm=0.7) if spacing else cases, cut, {}, {"name": "cut"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save(cut_cohort(), tmp_path_factory.mktemp("images") / "cohort")
+
+
+def job_of(folder, **overrides):
+    return planning.prepare(
+        folder,
+        task="binary",
+        view="nodule",
+        model="cnn",
+        stage="scratch",
+        profile="smoke",
+        overrides={**SMALL, **overrides},
+        store=folder.parent / "runs",
+    )
+
+
+def expected(cohort, form):
+    """What each form should be, straight from the functions that make it."""
+    nodules, contexts, options = cohort.views["nodule"][:], cohort.views["context"][:], {"size": 32}
+    if form == "fixed":
+        fields = fixed_crop.fixed_field(nodules, contexts, spacing=np.full(len(nodules), 0.7), size=32)
+        return pipelines.preprocess(fields, "context", **options)
+    made = {
+        "kept": lambda: nodules,
+        "only": lambda: padding.bands_only(nodules),
+        "filled": lambda: padding.fill_bands(nodules, contexts),
+    }[form]()
+    return pipelines.preprocess(made, "nodule", crop=96, **options)
+
+
+@pytest.mark.parametrize("form", padding.FORMS)
+def test_a_run_sees_the_form_that_it_asked_for(folder, form):
+    cohort, job = load(folder), job_of(folder, bands=form)
+    prepared, _ = cache.prepared(job, cohort)
+    pixel_contract.check_pixel_contract(prepared)
+    np.testing.assert_array_equal(prepared, expected(cohort, form))
+
+
+def test_each_form_is_kept_apart(folder):
+    cohort = load(folder)
+    wanted = [job_of(folder, bands=form) for form in padding.FORMS]
+    wanted.append(job_of(folder, bands="fixed", field_mm=50))
+    assert len({cache.prepared(job, cohort)[1] for job in wanted}) == 5
+    same = [job_of(folder, bands="kept", field_mm=mm) for mm in (50, 60)]  # a field matters to one form only
+    assert len({cache.prepared(job, cohort)[1] for job in same}) == 1
+
+
+def test_a_stored_run_predicts_on_the_same_form(folder):
+    run = training.train(job_of(folder, bands="fixed"))
+    found = prediction.images_of(run, load(folder))
+    np.testing.assert_array_equal(found[3:5], expected(load(folder), "fixed")[3:5])
+    found = prediction.predict(run, load(folder))
+    np.testing.assert_allclose(found["p_malignant"], run.predictions["p_malignant"], atol=1e-6)
+
+
+def test_a_run_of_before_there_were_forms_keeps_its_bands(folder):
+    settings = dict(job_of(folder).config["settings"])
+    del settings["bands"]
+    assert cache.zoom_options({"settings": settings}) == {"form": "kept"}
+
+
+def lacking(name):
+    cohort = cut_cohort(spacing=name != "spacing")
+    if name == "spacing":
+        return cohort
+    if name == "wider":
+        return Cohort(cohort.cases, {"nodule": cohort.views["nodule"]}, {}, cohort.info)
+    other = {"nodule": cohort.views["nodule"], "context": cohort.views["context"][:] + 1}
+    return Cohort(cohort.cases, other, {}, cohort.info)
+
+
+@pytest.mark.parametrize(
+    "name, form, message",
+    [
+        (
+            "wider",
+            "filled",
+            "found 'filled' for cut, which has no wider view, expected full_slice.npy or context",
+        ),
+        ("spacing", "fixed", "cases.csv, row 1: no pixel_spacing_mm above 0, expected one for bands=fixed"),
+        ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
+    ],
+)
+def test_what_a_form_needs_is_asked_for(folder, name, form, message):
+    with pytest.raises(InputError, match=message):
+        source, _ = cache.source(lacking(name), job_of(folder, bands=form).config)
+        source[:1]
+
+
+def test_bands_alone_need_no_wider_view(folder):
+    source, pipeline = cache.source(lacking("wider"), job_of(folder, bands="only").config)
+    assert source[:2].shape == (2, 128, 128) and pipeline == "nodule"

@@ -1,0 +1,30 @@
+"""The live table."""
+
+import io
+import sys
+
+import pandas as pd
+
+from lungcls.runs.progress import Board, summary
+
+
+def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Board([trained[2]], 1, True) as board:
+        board.ended(trained[2].id, 2.0, None)
+        board._draw()
+    text = "done 1, running 0, left 0; to go: nothing"
+    assert sys.stderr.getvalue() == f"{text}\n\x1b[1F\x1b[J{text}\n"
+
+
+def test_the_summary_counts_and_estimates():
+    rows = [("a", "done", 5, 5), ("b", "running", 5, 10), ("c", "left", 0, 5), ("d", "left", 0, 5)]
+    table = pd.DataFrame(rows, columns=["run", "state", "epoch", "epochs"])
+    text = summary(table, seconds=[60, 80], jobs=2)
+    assert text == "done 1, running 1, left 2; to go: 88 s\n  b  epoch 5 of at most 10"
+    assert "to go: ?" in summary(table, seconds=[], jobs=2)
+    assert "to go: nothing" in summary(table[:1], seconds=[], jobs=2)

@@ -1,0 +1,69 @@
+"""Digests of the package's own source follow its imports."""
+
+from pathlib import Path
+import shutil
+
+import pytest
+
+import lungcls
+from lungcls import files
+
+PACKAGE = Path(lungcls.__file__).parent
+ENTRY = "runs.training"
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the package's source whose files may be edited."""
+    return Path(
+        shutil.copytree(PACKAGE, tmp_path / "lungcls", ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
+    )
+
+
+def digests(package):
+    files._digest.cache_clear()
+    return files.code_digests(ENTRY, package=package)
+
+
+def edit(package, name, text):
+    path = package.joinpath(*name.split(".")).with_suffix(".py")
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def test_an_edit_in_each_file_that_is_reached_counts(copied):
+    before = digests(copied)
+    assert len(before) > 10 and ENTRY in before and not [name for name in before if name.endswith("__init__")]
+    for name in before:
+        edit(copied, name, "\nEDITED = 1\n")
+        after = digests(copied)
+        assert {one for one in before if before[one] != after[one]} == {name}
+        before = after
+
+
+def test_edits_elsewhere_and_of_words_do_not_count(copied):
+    before = digests(copied)
+    others = {
+        ".".join(path.relative_to(copied).with_suffix("").parts) for path in copied.rglob("*.py")
+    } - set(before)
+    assert {"cli", "runs.__init__"} <= others
+    for name in others:
+        edit(copied, name, "\nEDITED = 1\n")
+    edit(copied, ENTRY, "\n# a comment\n")
+    assert digests(copied) == before
+
+
+def test_a_docstring_does_not_count_and_code_does(tmp_path):
+    def digest(text):
+        (tmp_path / "one.py").write_text(text, encoding="utf-8")
+        files._digest.cache_clear()
+        return files.code_digests("one", package=tmp_path)["one"]
+
+    source = '"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
+    assert digest(source) == digest('"""Other."""\n# why\ndef f( x ):\n    return (x + 1)\n')
+    assert digest(source) != digest(source.replace("+ 1", "+ 2"))
+
+
+def test_an_import_in_a_function_is_followed(tmp_path):
+    (tmp_path / "one.py").write_text("def f():\n    from lungcls import two\n", encoding="utf-8")
+    (tmp_path / "two.py").write_text("x = 1\n", encoding="utf-8")
+    assert set(files.code_digests("one", package=tmp_path)) == {"one", "two"}
