@@ -11,22 +11,15 @@ BATCH = 256  # rows that one pass over an array holds in memory
 
 
 class Images:
-    """Some rows of an image array, read when they are asked for.
-
-    Parameters
-    ----------
-    array : ndarray of shape (N, H, W)
-        Usually memory-mapped.
-    rows : ndarray of int, optional
-        Rows of `array`, in order; all by default.
-    """
+    """Rows of an image array (N, H, W), usually memory-mapped, read when they are asked for; `rows` in order."""
 
     def __init__(self, array, rows=None):
         self.array = array
         self.rows = np.arange(len(array)) if rows is None else np.asarray(rows)
+        self.shape, self.dtype = (len(self.rows), *array.shape[1:]), array.dtype
 
     def __len__(self):
-        return len(self.rows)
+        return self.shape[0]
 
     def __getitem__(self, index):
         return np.asarray(self.array[self.rows[index]])
@@ -34,19 +27,25 @@ class Images:
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:], dtype=dtype)
 
-    @property
-    def shape(self):
-        return (len(self), *self.array.shape[1:])
-
-    @property
-    def dtype(self):
-        return self.array.dtype
-
     def batches(self, size=BATCH):
         """Yield (slice, ndarray) pairs that cover all rows in order."""
         for start in range(0, len(self), size):
             part = slice(start, min(start + size, len(self)))
             yield part, self[part]
+
+
+class Derived(Images):
+    """Rows made when they are asked for: ``make(rows)`` from int row numbers, all of them of `shape` and `dtype`.
+
+    `source` is the Images or array that they are made from; :func:`let_go` acts on the file behind it.
+    """
+
+    def __init__(self, make, shape, dtype=np.float32, source=None):
+        self.make, self.shape, self.dtype = make, tuple(shape), np.dtype(dtype)
+        self.rows, self.array = np.arange(self.shape[0]), getattr(source, "array", source)
+
+    def __getitem__(self, index):
+        return self.make(self.rows[index])
 
 
 def as_images(array):
