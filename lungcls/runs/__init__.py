@@ -1,4 +1,18 @@
-"""One experiment: from settings to a key, to training, to a folder, to predictions.
+"""One experiment: from settings to a key, to training, to a folder, to predictions and their scores.
 
-Builders of networks belong in `models`; what explains a run belongs in `explain`.
+The one door is `train`; `plan` and `train_all` do the same for a grid. Builders of networks belong in
+`models`; what explains a run belongs in `explain`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluation": ["compare", "score"],
+        "grid": ["grid_of", "plan", "train_all"],
+        "prediction": ["calibrate", "open_model", "predict", "write_predictions"],
+        "store": ["find", "list_runs", "load"],
+        "training": ["train"],
+    },
+)

@@ -1,197 +1,89 @@
-"""The images of a run: preprocessed once, kept for all runs that see the same."""
+"""The cache: arrays and folders that runs share and that can be made again.
 
+A name follows from the content that it is made of and from the code that makes it, by the imports of
+one module. Two processes that ask for the same make it once.
+"""
+
+from contextlib import contextmanager, suppress
+import io
 import os
+from pathlib import Path
 
 from filelock import FileLock
 import numpy as np
+from tqdm import tqdm
 
-from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
-from lungcls.files import code_digests, sha
-from lungcls.preprocessing import fixed_crop, padding, pipelines
+from lungcls.files import code_digests, sha, whole_folder
+
+CHUNK = 64  # rows that are made at once; also what a killed process loses at most
 
 
-def prepared(job, cohort, progress=False):
-    """Preprocess the images of a job once, and keep them for all runs that see the same.
+def array(folder, content, shape, make, *, entry, title, progress=False):
+    """Return a memory-mapped float32 array and the digest that names it; make it where it is not there.
 
-    Parameters
-    ----------
-    job : lungcls.runs.planning.Job
-    cohort : Cohort
-        The chosen cases.
-    progress : bool, default False
-
-    Returns
-    -------
-    images : memmap of shape (n, size, size, 1), float32 in [0, 1]
-    digest : str
-        Names their content.
-
-    Raises
-    ------
-    InputError
-        Naming the file and the row if an image cannot be used.
+    `make(start, stop)` gives rows; `entry` names the module whose imports make up the code, "runs.inputs".
+    A killed process goes on where it stopped, and memory does not grow with the number of rows.
     """
-    config, view = job.config, job.config["view"]
-    parts, case_ids = config["parts"], cohort.cases["case_id"].tolist()  # all folds have the same cases
-    code = code_digests("preprocessing.pipelines", "preprocessing.padding", "preprocessing.fixed_crop")
-    digest = sha([parts["cohort"], case_ids, view, pixel_options(config), zoom_options(config), code])
-    path = job.cache / "images" / f"{digest[:32]}.npy"
-    if not path.exists():
+    digest = sha([content, code_digests(entry)])
+    path = Path(folder) / f"{digest[:32]}.npy"
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                _preprocess(path, cohort, config, progress)
+        if not path.exists():
+            with FileLock(path.with_suffix(".lock")):
+                if not path.exists():
+                    with gone_on_error(path.with_suffix(".part")):
+                        _write(path, shape, make, title, progress)
+    except OSError as error:
+        raise InputError(f"{path.parent}: {title} cannot be written ({error.strerror})") from error
     return np.load(path, mmap_mode="r"), digest
 
 
-def _preprocess(path, cohort, config, progress):
-    options = pixel_options(config)
-    images, pipeline = source(cohort, config, progress=progress)
-    part = path.with_suffix(".part")
-    shape = (len(cohort), options["size"], options["size"], 1)
+def _write(path, shape, make, title, progress):
+    """Append chunk after chunk to a part file; rename it when it is whole."""
+    part, header = path.with_suffix(".part"), _header(shape)
+    row_bytes = 4 * int(np.prod(shape[1:]))
+    kept = part.stat().st_size - len(header) if part.exists() else -1
+    done = max(0, kept) // (CHUNK * row_bytes) * CHUNK
+    with part.open("r+b" if kept >= 0 else "wb") as stream:
+        stream.write(header)
+        stream.truncate(len(header) + done * row_bytes)
+        stream.seek(0, os.SEEK_END)
+        with tqdm(total=shape[0], initial=done, desc=title, disable=None if progress else True) as bar:
+            for start in range(done, shape[0], CHUNK):
+                rows = make(start, min(start + CHUNK, shape[0]))
+                stream.write(np.ascontiguousarray(rows, dtype="<f4"))
+                bar.update(len(rows))
+    os.replace(part, path)
+
+
+def _header(shape):
+    stream = io.BytesIO()
+    content = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(stream, content)
+    return stream.getvalue()
+
+
+@contextmanager
+def gone_on_error(path):
+    """Remove a half written file where writing it raises an OSError, such as a full disk."""
     try:
-        out = np.lib.format.open_memmap(part, "w+", np.float32, shape)
-        _reserve(part)
-        pipelines.preprocess(images, pipeline, **options, out=out, progress=progress)
-        out.flush()
-        os.replace(part, path)
+        yield
     except OSError:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         raise
 
 
-def _reserve(path):
-    """Claim a file's room on the disk, so that a full one is an error now and no crash later."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+def kept(folder, content, make, *, entry, write, read):
+    """Return what `make()` gives, or `read(folder)` what `write(found, scratch)` kept of an earlier call.
 
-
-def pixel_options(config):
-    """The preprocessing of a run, as options of :func:`lungcls.preprocessing.pipelines.preprocess`."""
-    settings = config["settings"]
-    return {"size": settings["image_size"], **{name: settings[name] for name in ("crop", "contrast", "gain")}}
-
-
-def zoom_options(config):
-    """What a run makes of the zoomed view before it is preprocessed, as a dict: its form and field."""
-    settings = config["settings"]
-    form = settings.get("bands", "kept")  # a run of an earlier version has none
-    return {"form": form, "field": settings["field_mm"]} if form == "fixed" else {"form": form}
-
-
-def source(cohort, config, *, progress=False):
-    """Open the images that a run preprocesses, and say by which pipeline; both are checked.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    config : dict
-        Of a job or a run.
-    progress : bool, default False
-
-    Returns
-    -------
-    images : Images or Zoomed
-        Of shape (n, H, W).
-    pipeline : str
-        The view whose pipeline they take: a field of fixed size is cropped no more.
-
-    Raises
-    ------
-    InputError
-        If the cohort lacks what `bands` needs, or an image cannot be used.
+    A folder that cannot be written keeps nothing, which is no error.
     """
-    view, options, zoom = config["view"], pixel_options(config), zoom_options(config)
-    check_view(cohort, view, options, progress=progress)
-    if zoom["form"] == "kept":
-        return cohort.views[view], view
-    images = Zoomed(cohort, options["size"], **zoom)
-    if images.wide is not None:
-        check_view(cohort, images.wider, options, progress=progress)
-    return images, "context" if zoom["form"] == "fixed" else view
-
-
-class Zoomed:
-    """The zoomed view of a cohort in another form, made when it is asked for.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    size : int
-        Side of a field of fixed size, in pixels.
-    form : {"filled", "only", "fixed"}
-    field : float, optional
-        Side of that field, in mm.
-
-    Raises
-    ------
-    InputError
-        If the cohort lacks a wider view, or "fixed" the size of a pixel.
-    """
-
-    def __init__(self, cohort, size, form, field=None):
-        self.cohort, self.size, self.form, self.field = cohort, size, form, field
-        self.images = cohort.views["nodule"]
-        self.wider = next((view for view in padding.WIDER if view in cohort.views), None)
-        self.wide = None if form == "only" else cohort.views.get(self.wider)
-        where = cohort.folder or cohort.name
-        if form != "only" and self.wide is None:
-            raise InputError(
-                f"bands: found {form!r} for {where}, which has no wider view, expected "
-                f"{' or '.join(f'{view}.npy' for view in padding.WIDER)}"
-            )
-        if form == "fixed":
-            self.spacing = cohort.cases.get("pixel_spacing_mm", np.full(len(cohort), np.nan))
-            self.spacing = np.asarray(self.spacing, dtype=float)
-            if not (self.spacing > 0).all():
-                row = int(np.argmin(self.spacing > 0))
-                raise InputError(
-                    f"{where}: cases.csv, row {row + 1}: no pixel_spacing_mm above 0, "
-                    f"expected one for bands={form}"
-                )
-        side = (size, size) if form == "fixed" else self.images.shape[1:]
-        self.shape = (len(cohort), *side)
-
-    @property
-    def array(self):
-        """The larger file behind them: :func:`lungcls.preprocessing.pipelines.preprocess` lets its pages go."""
-        return (self.images if self.wide is None else self.wide).array
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        images = self.images[rows]
-        if self.form == "only":
-            return padding.bands_only(images)
-        try:
-            if self.form == "filled":
-                return padding.fill_bands(images, self.wide[rows])
-            return fixed_crop.fixed_field(
-                images, self.wide[rows], spacing=self.spacing[rows], field=self.field, size=self.size
-            )
-        except ValueError as error:
-            raise InputError(
-                f"{self.cohort.folder or self.cohort.name}: {self.wider}.npy: {error}"
-            ) from error
-
-
-def check_view(cohort, view, options, *, progress=False):
-    """Refuse images that are too small for the crop, not finite or of one grey level.
-
-    Raises
-    ------
-    InputError
-        Naming the file and the row.
-    """
-    images = cohort.views[view]
-    side = min(images.shape[1:])
-    if view == "nodule" and side < options["crop"]:
-        raise InputError(
-            f"crop: found {options['crop']} with nodule images of {side} pixels, expected at most {side}"
-        )
-    cohorts.check_pixels(
-        cohorts.Cohort(cohort.cases, {view: images}, {}, cohort.info, cohort.folder), progress=progress
-    )
+    place = Path(folder) / sha([content, code_digests(entry)])[:32]
+    if place.exists():
+        return read(place)
+    found = make()
+    with suppress(InputError, OSError), whole_folder(place) as scratch:
+        write(found, scratch)
+    return found

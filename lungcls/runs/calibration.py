@@ -1,14 +1,14 @@
-"""The calibrator of a run: temperature and thresholds for new cohorts, in its folder.
+"""The calibration of a run: temperature and thresholds for new cohorts, in its folder.
 
 ::
 
     runs/<run>/calibration.json   made on demand from predictions.csv, whole or not there
 
-It is fitted on all test cases of the run, which neither training nor early stopping has used.
-It must **not** be used to score that test part: there it has seen the labels, and calibration
-errors, losses and coverage come out better than they are. For scores of the test part see
-:func:`lungcls.metrics.calibration.cross_tempered` and :func:`lungcls.metrics.conformal.cross_sets`, which fit on
-some patients and score others. Its promise is about cases like the test cases: another scanner,
+It is fitted on all test cases of the run, which neither training nor early stopping has used. It must
+**not** be used to score that test part: there it has seen the labels, and calibration errors, losses and
+coverage come out better than they are. For scores of the test part see
+:func:`lungcls.metrics.calibration.cross_tempered` and :func:`lungcls.metrics.conformal.cross_sets`, which
+fit on some patients and score others. Its promise is about cases like the test cases: another scanner,
 another hospital or another share of malignant nodules is outside it.
 """
 
@@ -24,32 +24,11 @@ from lungcls.metrics import calibration, conformal
 from lungcls.metrics.classification import LABELS
 
 NAME = "calibration.json"
-CODE = ("calibration", "calibrator", "confidence", "conformal")  # what a calibrator depends on
 _SAME = 1e-3  # two predictions this near are of the same image
 
 
 def fit(y_true, y_prob):
-    """Fit a calibrator on labelled cases that the network has not learnt from.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,), int
-        0 or 1, or 1..5.
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-        As the network gives them.
-
-    Returns
-    -------
-    dict
-        `temperature`; `thresholds`, for each level of ``lungcls.metrics.conformal.LEVELS`` one a class,
-        on 1 less the probability *before* the temperature, None for a class with too few
-        cases; `n`, cases a class. JSON types only.
-
-    Raises
-    ------
-    ValueError
-        As :func:`lungcls.metrics.calibration.temperature`.
-    """
+    """Fit a calibration on labelled cases that the network has not learnt from."""
     y_true, scores = np.asarray(y_true), conformal.class_scores(y_prob)
     limits = {}
     for level in conformal.LEVELS:
@@ -64,24 +43,7 @@ def fit(y_true, y_prob):
 
 
 def of_run(run):
-    """Find the calibrator of a run, or fit it on its test cases and keep it.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-        It needs no network, so a record will do.
-
-    Returns
-    -------
-    dict
-        As :func:`fit`, with `made_of`: digests of `predictions.csv` and of the code. One that
-        was made of others is made anew. A folder that cannot be written keeps none.
-
-    Raises
-    ------
-    InputError
-        If the predictions cannot be read.
-    """
+    """Find the calibration of a run, or fit it on its test cases and keep it."""
     made_of = _made_of(run)
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((run.folder / NAME).read_text(encoding="utf-8"))
@@ -107,44 +69,12 @@ def _made_of(run):
 
 
 def probabilities(found, y_prob):
-    """Give calibrated probabilities.
-
-    Parameters
-    ----------
-    found : dict
-        From :func:`fit`.
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-        As the network gives them.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes), float64 in [0, 1]
-    """
+    """Give calibrated probabilities."""
     return calibration.tempered(y_prob, found["temperature"])
 
 
 def sets(found, y_prob, *, level):
-    """Give prediction sets with one threshold a class.
-
-    Parameters
-    ----------
-    found : dict
-        From :func:`fit`.
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-        As the network gives them, not calibrated.
-    level : float
-        One of ``lungcls.metrics.conformal.LEVELS``.
-
-    Returns
-    -------
-    list of str
-        Labels separated by spaces, one text a case.
-
-    Raises
-    ------
-    InputError
-        If there are no thresholds of that level.
-    """
+    """Give prediction sets with one threshold a class."""
     limits = found["thresholds"].get(str(level))
     if limits is None:
         raise InputError(f"sets: found {level}, expected one of {', '.join(found['thresholds'])}")
@@ -155,19 +85,7 @@ def sets(found, y_prob, *, level):
 
 
 def seen(run, table):
-    """Count the cases of a table that the calibrator of a run was fitted on.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    table : DataFrame
-        `case_id` and one probability a class, as the network gives them.
-
-    Returns
-    -------
-    int
-        Cases that have the id of a test case and the same probabilities.
-    """
+    """Count the cases of a table that the calibration of a run was fitted on."""
     mine = run.predictions[run.predictions["split"] == "test"]
     columns = [name for name in mine if name.startswith("p_")]
     both = mine.merge(table, on="case_id", suffixes=("", "_new"))

@@ -1,135 +1,146 @@
-"""A committee of small networks that look at a nodule at two scales, as one network.
+"""The ensemble of a job: small networks, each trained without some of the cases, as one model.
 
-Each member is trained on all cases but those that were left out for it, so that the
-committee as a whole has an opinion on every case from a member that has not seen it: what a
-decision rule is fitted on. What new cases get is the mean of all members over the eight
-ways to turn and mirror an image.
+Every case outside the test part is left out by one member, whose answer to it is therefore fair: thresholds
+are fitted on these answers. Where pretrained weights can be had, the frozen features of a backbone are
+weighed in; the run then starts from the ensemble's own, its parent. No mask, box, diameter or number of
+readers is an input: the score and, where they are known, the single ratings and the diameter are labels of
+training cases.
 
-Where the diameters of the training cases are known, a member learns to name score and size
-class together, one logit for each pair, and the size is summed out of its answer. It has to
-see how large a nodule is, and is never told.
+`predictions.csv` holds for training and validation cases what the member says that has not seen them,
+weighed with a regression that has not (the weights between the two, and each member's best epoch, were
+chosen on these cases).
 """
 
 import numpy as np
+import pandas as pd
 
-from lungcls.metrics.ratings import panels, score_counts
-from lungcls.models.ensemble import member
+from lungcls.cohorts import splits
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.errors import InputError
+from lungcls.metrics import thresholds
+from lungcls.models import ensemble, pretrained_features
+from lungcls.models.backend import import_keras
 from lungcls.preprocessing.augmentation import turn
-from lungcls.runs.loop import Examples, fit, unaugmented
+from lungcls.runs import features, inputs, stages, store
+from lungcls.runs.loop import Examples, fit as fit_network, unaugmented
 
-SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
+_BUILD = ("image_size", "filters", "dense", "dropout")
+_OPTIONS = ("epochs", "batch_size", "learning_rate", "weight_decay")
 
 
-def targets(scores, ratings, *, share):
-    """Mix each case's score with what its readers said.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,), int, 1..5
-        The labels.
-    ratings : sequence of str, or None
-        Each case's ratings 1..5, separated by spaces; where there are none, the label stands
-        alone.
-    share : float in [0, 1]
-        Of the readers' histogram; the rest is the label's.
-
-    Returns
-    -------
-    ndarray of shape (n, 5), float32
-        Rows add up to 1.
-
-    Raises
-    ------
-    ValueError
-        If `share` is outside [0, 1].
-    InputError
-        If a rating is none.
+def fit(job, cohort, split, progress):
+    """Train the ensemble of a job: the model, probabilities of all cases, history, epochs resumed,
+    thresholds.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share: found {share}, expected 0 to 1")
-    mixed = np.eye(5)[np.asarray(scores) - 1]
-    if ratings is not None:
-        counts = score_counts(panels(ratings))
-        read = counts.sum(axis=1) > 0
-        said = counts[read] / counts[read].sum(axis=1, keepdims=True)
-        mixed[read] = (1 - share) * mixed[read] + share * said
-    return mixed.astype(np.float32)
+    images, digest = inputs.prepared(job, cohort, progress=progress)
+    images = np.asarray(images)  # every epoch needs them all
+    groups = left_out(cohort.cases, split, job.settings, job.config["seed"])
+    if job.parent is None:
+        model, y_prob, history, resumed = _members(job, cohort, images, groups, progress)
+    else:
+        model, y_prob, history, resumed = _weighed(job, cohort, images, digest, groups, progress)
+    test, task = groups < 0, job.config["task"]
+    if test.any():
+        y_prob[test] = stages.predict(model, images[test])
+    cuts = thresholds.fit(cohort.labels(task)[~test], y_prob[~test], task)
+    rule = {"task": task, "cuts": cuts, "fitted for": list(thresholds.FOR[task]), "cases": int((~test).sum())}
+    return model, y_prob, history, resumed, rule
 
 
-def with_size(wanted, diameters):
-    """Spread the targets of each score over the size class of the case.
+def left_out(cases, split, settings, seed):
+    """The member that leaves each case out, (n,) int; -1 for a test case, which no member sees.
 
-    Parameters
-    ----------
-    wanted : ndarray of shape (n, 5), float32
-        As :func:`targets` gives them.
-    diameters : ndarray of shape (n,), float, or None
-        In mm; labels of training cases, never an input. None, or a missing one among them:
-        the targets stay as they are.
-
-    Returns
-    -------
-    ndarray of shape (n, 5 * sizes), float32
+    Cases of one patient have the same number.
     """
-    if diameters is None or not (np.asarray(diameters, dtype=float) > 0).all():
-        return wanted
-    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
-    return (wanted[:, :, None] * classes[:, None, :]).reshape(len(wanted), -1)
+    groups, known = np.full(len(cases), -1), split != "test"
+    parts = splits.folds(cases[known], k=settings["members"], protocol=settings["protocol"], seed=seed)
+    groups[known] = parts["fold"]
+    return groups
 
 
-def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **options):
-    """Train one member a group of cases, on all the others.
+def _members(job, cohort, images, groups, progress):
+    """Train the members; each answers for the cases that it left out."""
+    task, settings = job.config["task"], job.settings
+    sized = settings["size_classes"] and "diameter_mm" in cohort.cases
+    targets = ensemble.with_size(_targets(cohort, settings), cohort.cases["diameter_mm"] if sized else None)
+    build, options = ({name: settings[name] for name in names} for names in (_BUILD, _OPTIONS))
+    options |= {"seed": job.config["seed"], "progress": progress, "build": build}
+    try:
+        members, histories = train(images, targets, groups, work=job.work, **options)
+    except ValueError as error:
+        raise InputError(f"{job.id}: {error}") from error
+    y_prob = np.empty((len(images), len(CLASS_COLUMNS[task])), np.float32)
+    for number, one in enumerate(members):
+        y_prob[groups == number] = stages.predict(ensemble.join([one], task), images[groups == number])
+    resumed = min(one.resumed_after for one in histories)
+    return ensemble.join(members, task), y_prob, _mean(histories), resumed
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
-    wanted : ndarray of shape (n, 5 * sizes), float32
-        As :func:`targets` and :func:`with_size` give them.
-    groups : ndarray of shape (n,), int from 0 on
-        The member that leaves a case out; cases of one patient belong together. Below 0:
-        no member sees it.
-    checkpoint : callable
-        From a member's number to the file of its state: a killed training goes on from it.
-    build : dict
-        Options of :func:`member`.
-    seed : int
-    progress : bool, default False
-    **options
-        Of :func:`lungcls.runs.loop.fit`.
 
-    Returns
-    -------
-    members : list of keras.Model
-    histories : list of lungcls.runs.loop.History
-        The validation loss and accuracy are those on the cases left out.
+def train(images, targets, groups, *, work, build, seed, progress=False, **options):
+    """Train one member a group of cases, on all the others; return the members and their Histories.
 
-    Raises
-    ------
-    ValueError, InputError
-        As :func:`member` and :func:`lungcls.runs.loop.fit`.
+    `images` (n, H, H, 1), float32 in [0, 1]; `targets` (n, 5 * sizes); `groups` (n,) int, below 0 for cases
+    that no member sees, where cases of one patient belong together. `work` holds a checkpoint a member;
+    `build` are options of :func:`lungcls.models.ensemble.member`, `options` those of
+    :func:`lungcls.runs.loop.fit`.
     """
 
-    def inputs(rows, augmented, drawn):
+    def inputs_of(rows, augmented, drawn):
         plain = np.asarray(images[rows], dtype=np.float32)
         return turn(plain, seed=drawn) if np.any(augmented) else plain
 
     members, histories = [], []
     for number in range(groups.max() + 1):
-        rows = np.flatnonzero((groups >= 0) & (groups != number))
-        out = np.flatnonzero(groups == number)
-        one = member(seed=1000 * seed + number, sizes=wanted.shape[1] // 5, **build)
-        examples = Examples(inputs, rows, wanted[rows], np.ones(len(rows)), np.ones(len(rows), bool))
-        histories.append(
-            fit(
-                one,
-                examples,
-                unaugmented(inputs, out, wanted[out]),
-                seed=1000 * seed + number,
-                patience=None,
-                checkpoint=checkpoint(number),
-                progress=progress,
-                **options,
-            )
-        )
-        members.append(one)
+        rows, out = np.flatnonzero((groups >= 0) & (groups != number)), np.flatnonzero(groups == number)
+        member = ensemble.member(seed=1000 * seed + number, sizes=targets.shape[1] // 5, **build)
+        examples = Examples(inputs_of, rows, targets[rows], np.ones(len(rows)), np.ones(len(rows), bool))
+        parts = member, examples, unaugmented(inputs_of, out, targets[out])
+        state = {"checkpoint": work / f"member{number}.npz", "progress": progress, "patience": None}
+        histories.append(fit_network(*parts, seed=1000 * seed + number, **state, **options))
+        members.append(member)
     return members, histories
+
+
+def _weighed(job, cohort, images, digest, groups, progress):
+    """Weigh the members of the parent run with frozen features; nothing is trained."""
+    keras, settings, task = import_keras(), job.settings, job.config["task"]
+    parent, name = store.load(job.parent.folder), settings["backbone"]
+    keras.utils.clear_session()  # names of layers are part of what the features are cached by
+    options = {"side": settings["backbone_size"], "weights": job.weights}
+    try:
+        extractor = pretrained_features.extractor(name, settings["image_size"], **options)
+    except ValueError as error:
+        raise InputError(f"{job.weights}: {' '.join(str(error).split())}") from error
+    rows, keep = np.arange(len(images)), {"folder": job.cache / "features", "progress": progress}
+    views = pretrained_features.looks(images)
+    x = [
+        features.cached(
+            extractor, keras.ops.convert_to_numpy(view), rows, image_digest=f"{digest} {i}", **keep
+        )
+        for i, view in enumerate(views)
+    ]
+    shares, penalty = pretrained_features.shares(extractor, name), settings["ridge_penalty"]
+    answers, *linear = pretrained_features.ridge(
+        x, _targets(cohort, settings), groups, shares, penalty=penalty
+    )
+    known = groups >= 0
+    logits = np.log(parent.predictions[list(CLASS_COLUMNS["multiclass"])].to_numpy() + 1e-7)
+    weights = pretrained_features.weigh(logits[known], answers[known], cohort.labels("multiclass")[known])
+    network = keras.models.load_model(parent.folder / "model.keras")
+    model = pretrained_features.join(network, extractor, linear, weights, task)
+    both = np.concatenate([logits, pretrained_features.GAIN * answers], axis=1)
+    y_prob = stages.probabilities(both @ weights[0] + weights[1])
+    if task == "binary":
+        y_prob = np.stack([y_prob[:, :3].sum(axis=1), y_prob[:, 3:].sum(axis=1)], axis=1)
+    return model, y_prob, parent.history, 0
+
+
+def _targets(cohort, settings):
+    ratings = cohort.cases["ratings"].fillna("").astype(str) if "ratings" in cohort.cases else None
+    return ensemble.targets(cohort.labels("multiclass"), ratings, share=settings["ratings_share"])
+
+
+def _mean(histories):
+    """The mean of the members' histories; each ends with the weights of its own best epoch."""
+    table = pd.concat([pd.DataFrame(one.epochs) for one in histories]).groupby("epoch").mean().reset_index()
+    return table.assign(best=table["val_loss"] == table["val_loss"].min())

@@ -6,8 +6,9 @@ import time
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
-from lungcls.runs import planning as job_maker, store as runs, training
-from lungcls.runs.progress import Board
+from lungcls.runs import store, training
+from lungcls.runs.planning import plan_run
+from lungcls.runs.progress import Progress
 from lungcls.runs.settings import resolve
 
 BACKBONE = "efficientnetb2"  # the report's choice
@@ -25,26 +26,16 @@ ABLATIONS = {
 
 # The zoomed view as the report has it, and what is left of a comparison without the readers' box.
 ZOOMS = {
-    "bands kept": {"bands": "kept"},
-    "bands filled": {"bands": "filled"},
-    "square of fixed size": {"bands": "fixed"},
-    "bands alone": {"bands": "only"},
+    "bands kept": {"padding": "kept"},
+    "bands filled": {"padding": "filled"},
+    "square of fixed size": {"padding": "fixed"},
+    "bands alone": {"padding": "only"},
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid.
-
-    Attributes
-    ----------
-    group : {"table 1", "candidates", "ablations", "zoomed view"}
-    name : str
-        What a table calls it, "CNN" or "RandAugment".
-    task, view, model, stage : str
-    overrides : dict
-        The settings that it changes.
-    """
+    """One cell of the grid: a part of it, what a table calls it, a run, and the settings that it changes."""
 
     group: str
     name: str
@@ -55,24 +46,11 @@ class Cell:
     overrides: dict = field(default_factory=dict)
 
 
-def grid(views, *, profile="quick", backbone=BACKBONE):
-    """List the runs that the report compares.
+def grid_of(views, *, profile="quick", backbone=BACKBONE):
+    """List the cells that the report compares: Table 1, the other candidates and the ablations.
 
-    Parameters
-    ----------
-    views : sequence of str
-        Views of the cohort; the full slice, or the context window where there is none, and
-        the nodule are compared.
-    profile : {"smoke", "quick", "full"}, default "quick"
-        Only "full" fine-tunes the candidates, trains them for both tasks, and adds
-        :func:`zooms`.
-    backbone : str, default "efficientnetb2"
-
-    Returns
-    -------
-    list of Cell
-        Twelve cells of Table 1 (fewer where the cohort has one view), the other candidates
-        and the ablations.
+    The full slice, or the context window where there is none, and the nodule are compared. Only the profile
+    "full" fine-tunes the candidates, trains them for both tasks, and adds :func:`zooms`.
     """
     shown = [view for view in ("full_slice", "context") if view in views][:1]
     shown += [view for view in ("nodule",) if view in views]
@@ -93,21 +71,12 @@ def grid(views, *, profile="quick", backbone=BACKBONE):
 
 
 def zooms(views):
-    """List the runs that show what the grey bands of the zoomed view are worth: CNNs, both tasks.
+    """List the cells that show what the padding of the zoomed view is worth: CNNs, both tasks.
 
-    Parameters
-    ----------
-    views : sequence of str
-        Views of the cohort.
-
-    Returns
-    -------
-    list of Cell
-        One a form of ``ZOOMS`` and task; the first form is the CNN of Table 1. None
-        without the zoomed view; without a wider one only the forms that need none.
+    Without a wider view only the forms that need none; none without the zoomed view.
     """
     wider = any(view in views for view in ("full_slice", "context"))
-    forms = {name: change for name, change in ZOOMS.items() if wider or change["bands"] in ("kept", "only")}
+    forms = {name: change for name, change in ZOOMS.items() if wider or change["padding"] in ("kept", "only")}
     return [
         Cell("zoomed view", name, task, "nodule", "cnn", "scratch", change)
         for task in cohorts.TASKS
@@ -117,113 +86,77 @@ def zooms(views):
 
 
 def title(model, stage):
-    """Name a model and stage as the report does: "CNN", "EfficientNetB2 FT".
-
-    Parameters
-    ----------
-    model, stage : str
-
-    Returns
-    -------
-    str
-    """
-    spelled = {"cnn": "CNN", "mobilenet": "MobileNet", "resnet50": "ResNet50"}
+    """Name a model and stage as the report does: "CNN", "EfficientNetB2 FT"."""
+    spelled = {"cnn": "CNN", "mobilenet": "MobileNet", "resnet50": "ResNet50", "ensemble": "ensemble"}
     name = spelled.get(model) or f"EfficientNet{model.removeprefix('efficientnet').upper()}"
     return f"{name}{ {'scratch': '', 'transfer_learning': ' TL', 'fine_tuning': ' FT'}[stage] }"
 
 
 def settings_of(model, profile):
-    """Settings of a model's last stage: fine-tuning, or scratch for the CNN.
-
-    Parameters
-    ----------
-    model : str
-    profile : {"smoke", "quick", "full"}
-
-    Returns
-    -------
-    lungcls.runs.settings.Settings
-    """
+    """Settings of a model's last stage: fine-tuning, or scratch for the CNN."""
     return resolve(profile, model=model, stage="scratch" if model == "cnn" else "fine_tuning")
 
 
-def plan(
-    cohort, cells, *, profile="quick", weights="imagenet", seed=0, fold=None, overrides=None, store=None
-):
-    """Find the job of each cell; nothing is trained.
+def plan(data, cells, *, overrides=None, **options):
+    """Find the job of each cell of a grid; nothing is trained.
 
     Parameters
     ----------
-    cohort : path
+    data : Cohort or path
     cells : sequence of Cell
-    profile, weights, seed, fold, store
-        As in :func:`lungcls.runs.planning.prepare`.
+        As from :func:`grid`.
     overrides : mapping, optional
         Settings of all cells; a cell's own come after.
+    **options
+        `weights`, `profile`, `seed`, `fold` and `store`, as for :func:`lungcls.runs.train`.
 
     Returns
     -------
-    list of lungcls.runs.planning.Job
+    list of Job
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> cells = runs.grid_of(["nodule"], profile="quick")
+    >>> [cell.name for cell in cells][:3]
+    ['EfficientNetB2 TL', 'EfficientNetB2 TL', 'EfficientNetB2 FT']
+    >>> jobs = runs.plan("my_cohort", cells)  # doctest: +SKIP
     """
-    return [
-        job_maker.prepare(
-            cohort,
-            task=cell.task,
-            view=cell.view,
-            model=cell.model,
-            stage=cell.stage,
-            weights=weights,
-            profile=profile,
-            seed=seed,
-            fold=fold,
-            overrides={**(overrides or {}), **cell.overrides},
-            store=store,
-        )
-        for cell in cells
-    ]
+    jobs = []
+    for cell in cells:
+        request = {name: getattr(cell, name) for name in ("task", "view", "model", "stage")}
+        jobs.append(plan_run(data, **request, **options, settings={**(overrides or {}), **cell.overrides}))
+    return jobs
 
 
 def find(job):
     """Return the run of a job, or None where it is not trained."""
-    return runs.load(job.folder) if job.folder.exists() else None
+    return store.load(job.folder) if job.folder.exists() else None
 
 
 # --- Training all of them -----------------------------------------------------------------
 
 
-def train_all(wanted, *, jobs=None, progress=True):
-    """Train the jobs that are not done, side by side.
+def train_all(requested, *, jobs=None, progress=True):
+    """Train the jobs that are not done, side by side, with a live table; say by id why some failed.
 
-    The work goes through joblib: within ``joblib.parallel_config(backend=...)`` it runs on
-    that backend, for example on a cluster that shares the folders.
-
-    Parameters
-    ----------
-    wanted : sequence of lungcls.runs.planning.Job
-    jobs : int, optional
-        Processes; by default one for each of the cores, shared by the threads of a run.
-    progress : bool, default True
-        Show what is done, running and left.
-
-    Returns
-    -------
-    dict of str to str
-        Why, by id, for each run that failed; empty if all are done.
+    The work goes through joblib: within ``joblib.parallel_config(backend=...)`` it runs on that backend, for
+    example on a cluster that shares the folders.
     """
     from joblib import Parallel, delayed, parallel_config
 
-    left = [job for job in dict((job.id, job) for job in wanted).values() if not job.folder.exists()]
+    left = [job for job in dict((job.id, job) for job in requested).values() if not job.folder.exists()]
     threads = max((job.config["settings"]["threads"] for job in left), default=1)
     jobs = jobs or max(1, (os.cpu_count() or 1) // threads)
     failed = {}
     if not left:
         return failed
-    with Board(wanted, jobs, progress) as board, parallel_config(**_worker_options(threads)):
+    with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
         for job_id, seconds, why in pool(delayed(_attempt)(job) for job in left):
             if why is not None:
                 failed[job_id] = why
-            board.ended(job_id, seconds, why)
+            table.ended(job_id, seconds, why)
     return failed
 
 
@@ -239,7 +172,7 @@ def _attempt(job):
     """Train one run in a worker; a failure is a line, and the others go on."""
     started = time.monotonic()
     try:
-        training.train(job)
+        training.train_job(job)
         why = None
     except InputError as error:
         why = str(error)

@@ -10,16 +10,16 @@ import sys
 import numpy as np
 
 from lungcls.cohorts.case_table import table_text
-from lungcls.files import sha, whole_text
+from lungcls.files import code_digests, sha, whole_text
+
+
+def code(model):
+    """Digests of the modules that shape the runs of a model, by their imports."""
+    return code_digests("runs.ensembles" if model == "ensemble" else "runs.networks")
 
 
 def engine():
-    """Name what computes: backend and Keras with their versions; neither is imported.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Name what computes, backend and Keras, with their versions; neither is imported."""
     name = backend_name()
     return {"backend": f"{name} {version(name)}", "keras": version("keras")}
 
@@ -38,20 +38,7 @@ def backend_name():
 
 
 def cohort_fingerprint(cohort, folder):
-    """Return a cohort's fingerprint; its arrays are read once, then remembered.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    folder : path
-        Where fingerprints are remembered, by the table's content and by path, size and
-        time of each array.
-
-    Returns
-    -------
-    str
-        As ``cohort.fingerprint()``.
-    """
+    """A cohort's fingerprint; its arrays are read once, then remembered in `folder` by path, size and time."""
     seen = [table_text(cohort.cases)]
     for arrays in (cohort.views, cohort.masks):
         for name, images in sorted(arrays.items()):
@@ -68,32 +55,18 @@ def cohort_fingerprint(cohort, folder):
 
 
 def differences(old, new):
-    """Say in words how the parts of one key differ from those of another.
-
-    Parameters
-    ----------
-    old, new : dict
-        The `parts` of two configurations; what only one of them has is left out.
-
-    Returns
-    -------
-    list of str
-        "learning_rate 0.001, now 0.0003", "code of features, training", "another cohort".
-    """
-    said = []
+    """Say in words how the parts of one key differ from those of another: "learning_rate 0.001, now 0.0003"."""
+    words = []
     for name in [name for name in old if name in new and old[name] != new[name]]:
+        if name in ("code", "settings"):
+            both = {**old[name], **new[name]}
+            changed = [key for key in both if old[name].get(key) != new[name].get(key)]
         if name == "code":
-            both = {**old[name], **new[name]}
-            said.append("code of " + ", ".join(m for m in both if old[name].get(m) != new[name].get(m)))
+            words.append("code of " + ", ".join(changed))
         elif name == "settings":
-            both = {**old[name], **new[name]}
-            said += [
-                f"{key} {old[name].get(key)}, now {new[name].get(key)}"
-                for key in both
-                if old[name].get(key) != new[name].get(key)
-            ]
+            words += [f"{key} {old[name].get(key)}, now {new[name].get(key)}" for key in changed]
         elif name in ("cohort", "split", "weights", "parent"):
-            said.append(f"another {name}")
+            words.append(f"another {name}")
         else:
-            said.append(f"{name} {old[name]}, now {new[name]}")
-    return said
+            words.append(f"{name} {old[name]}, now {new[name]}")
+    return words

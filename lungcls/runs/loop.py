@@ -2,7 +2,7 @@
 
 Whatever is drawn (order, copies, augmentation, dropout) is a function of the seed and the
 epoch alone, and each epoch ends in a checkpoint that appears whole or not at all. So a run
-that was killed and taken up again gives the same network as one left in peace.
+that was killed and resumed gives the same network as one left in peace.
 """
 
 from collections.abc import Callable
@@ -13,32 +13,33 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from scipy.special import log_softmax
 from tqdm import tqdm
 
 from lungcls.errors import InputError
 from lungcls.preprocessing.images import let_go
-from lungcls.runs import features
+from lungcls.runs.cache import gone_on_error
 
 SCHEDULES = ("constant", "cosine", "plateau")
 OPTIMIZERS = ("adamw", "sgd")
+DEFAULTS = {
+    "epochs": 30,  # at most
+    "patience": 8,  # epochs without a lower validation loss
+    "batch_size": 128,  # at most: an epoch is cut into batches of equal size
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "weight_decay": 1e-4,
+    "optimizer": "adamw",
+    "shuffle": True,
+}
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network is trained or validated on.
+    """What a network is trained or validated on, n examples.
 
-    Attributes
-    ----------
-    inputs : callable
-        ``inputs(rows, augmented, seed) -> ndarray of shape (m, ...)``, float32: one input
-        for each of the rows, changed at random where `augmented` is True.
-    rows : ndarray of shape (n,), int
-        The row of each example; a row may come more than once.
-    targets : ndarray of shape (n, 1) or (n, n_classes), float in [0, 1]
-        Probability of malignancy, or of each class; need not be 0 or 1.
-    weights : ndarray of shape (n,), float
-        Of each example in the loss.
-    augmented : ndarray of shape (n,), bool
+    ``inputs(rows, augmented, seed)`` gives one float32 input for each of the rows, changed at random where
+    `augmented` is True. A row may come more than once; `targets` (n, 1) or (n, n_classes) are probabilities.
     """
 
     inputs: Callable
@@ -50,16 +51,8 @@ class Examples:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in training.
-
-    Attributes
-    ----------
-    epochs : list of dict
-        `epoch` (from 1), `loss`, `val_loss`, `val_accuracy`, `learning_rate`.
-    best_epoch : int
-        The epoch whose weights the network has now.
-    resumed_after : int
-        Epochs that an earlier, interrupted call had done; 0 for none.
+    """What happened in training: a dict an epoch, the epoch whose weights were kept, and how many were
+    resumed.
     """
 
     epochs: list
@@ -72,89 +65,36 @@ def unaugmented(inputs, rows, targets):
     return Examples(inputs, np.asarray(rows), targets, np.ones(len(rows)), np.zeros(len(rows), bool))
 
 
-def fit(
-    top,
-    train,
-    validation,
-    *,
-    seed,
-    epochs=30,
-    patience=8,
-    batch_size=128,
-    learning_rate=1e-3,
-    schedule="cosine",
-    weight_decay=1e-4,
-    optimizer="adamw",
-    shuffle=True,
-    checkpoint=None,
-    progress=False,
-):
-    """Fit the trainable layers of a network; end with the weights of the best epoch.
+def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **options):
+    """Fit the trainable layers of a network that ends in logits; end with the weights of the best epoch.
 
-    Parameters
-    ----------
-    top : keras.Model
-        Ends in logits; its layers say whether they are trainable.
-    train, validation : Examples
-    seed : int
-    epochs : int, default 30
-        At most.
-    patience : int or None, default 8
-        Epochs without a lower validation loss after which training stops; None never stops.
-    batch_size : int, default 128
-        At most: an epoch is cut into batches of equal size.
-    learning_rate : float, default 1e-3
-    schedule : {"cosine", "constant", "plateau"}
-        Cosine down to a hundredth; constant; or halved whenever half the patience (or 4
-        epochs) has passed without a lower validation loss.
-    weight_decay : float, default 1e-4
-        Of AdamW [1]_; kernels only.
-    optimizer : {"adamw", "sgd"}
-    shuffle : bool, default True
-    checkpoint : path, optional
-        File that holds the state after each epoch; if it exists, training goes on from it.
-    progress : bool, default False
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    ValueError
-        If an option is not allowed, a patience can never stop the run, or the checkpoint
-        was made with other options.
-    InputError
-        If the checkpoint cannot be written, or the loss is no longer finite.
+    `options` change single `DEFAULTS`. A `schedule` is a cosine down to a hundredth, constant, or a
+    plateau: halved whenever half the patience (or 4 epochs) has passed without a lower validation loss. A
+    patience of None never stops early. AdamW's weight decay [1]_ acts on kernels only. `checkpoint` holds
+    the state after each epoch; if it exists, training resumes from it. A ValueError where an option is not
+    allowed, an InputError where the loss is no longer finite.
 
     References
     ----------
     .. [1] loshchilov2019
     """
-    settings = {
-        "seed": seed,
-        "epochs": epochs,
-        "patience": patience,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "weight_decay": weight_decay,
-        "optimizer": optimizer,
-        "shuffle": shuffle,
-    }
+    if unknown := set(options) - set(DEFAULTS):
+        raise TypeError(f"fit: found {min(unknown)!r}, expected options of {', '.join(DEFAULTS)}")
+    settings = {"seed": seed, **DEFAULTS, **options}
+    epochs, patience, batch_size = (settings[name] for name in ("epochs", "patience", "batch_size"))
     _check(settings)
-    _compile(top, train.targets.shape[1], settings)
-    state = _State(top, settings, checkpoint)
+    _compile(head, train.targets.shape[1], settings)
+    state = _State(head, settings, checkpoint)
     resumed = len(state.history)
     with tqdm(total=epochs, initial=resumed, desc="epochs", disable=None if progress else True) as bar:
         while len(state.history) < epochs and not _stopped(state.history, patience):
             rate = rate_of(state.history, settings)
-            loss = _epoch(top, train, len(state.history), rate, settings)
-            val_loss, val_accuracy = evaluate(top, validation, batch_size)
+            loss = _epoch(head, train, len(state.history), rate, settings)
+            val_loss, val_accuracy = evaluate(head, validation, batch_size)
             if not np.isfinite([loss, val_loss]).all():
                 raise InputError(
                     f"training: the loss of epoch {len(state.history) + 1} is not finite, "
-                    f"expected a learning_rate below {learning_rate}"
+                    f"expected a learning_rate below {settings['learning_rate']}"
                 )
             state.end_epoch(
                 {"loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy, "learning_rate": rate}
@@ -180,7 +120,7 @@ def _check(settings):
         )
 
 
-def _compile(top, width, settings):
+def _compile(head, width, settings):
     losses = keras.losses
     loss = losses.BinaryCrossentropy if width == 1 else losses.CategoricalCrossentropy
     if settings["optimizer"] == "sgd":
@@ -189,38 +129,29 @@ def _compile(top, width, settings):
         optimizer = keras.optimizers.AdamW(settings["learning_rate"], weight_decay=settings["weight_decay"])
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     jit = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
-    top.compile(optimizer=optimizer, loss=loss(from_logits=True), jit_compile=jit)
-    optimizer.build(top.trainable_variables)
+    head.compile(optimizer=optimizer, loss=loss(from_logits=True), jit_compile=jit)
+    optimizer.build(head.trainable_variables)
 
 
-def _epoch(top, train, epoch, rate, settings):
+def _epoch(head, train, epoch, rate, settings):
     """Train one epoch; all that is random follows from the seed and the epoch."""
     seed = settings["seed"]
     order = np.arange(len(train.rows))
     if settings["shuffle"]:
         order = np.random.default_rng([seed, epoch]).permutation(order)
-    _reseed(top, seed, epoch)
-    top.optimizer.learning_rate = rate
+    _reseed(head, seed, epoch)
+    head.optimizer.learning_rate = rate
     losses = []
     for number, chosen in enumerate(equal_batches(order, settings["batch_size"])):
         x = train.inputs(train.rows[chosen], train.augmented[chosen], [seed, epoch, number])
-        losses.append(top.train_on_batch(x, train.targets[chosen], sample_weight=train.weights[chosen]))
+        losses.append(head.train_on_batch(x, train.targets[chosen], sample_weight=train.weights[chosen]))
     return float(np.mean(losses))
 
 
 def equal_batches(order, size):
-    """Cut an order into batches of one size, at most `size`, so that a network is traced once.
+    """Cut an order (n,) into batches of one size, at most `size`, so that a network is traced once.
 
     Where it does not come out even, the last batch is filled from the start of the order.
-
-    Parameters
-    ----------
-    order : ndarray of shape (n,), int
-    size : int
-
-    Returns
-    -------
-    ndarray of shape (n_batches, batch), int
     """
     number = -(-len(order) // size)
     each = -(-len(order) // number)
@@ -263,9 +194,9 @@ def _stopped(history, patience):
 class _State:
     """Weights, optimizer, history and best weights; saved after each epoch."""
 
-    def __init__(self, top, settings, checkpoint):
-        self.weights = [weight for layer in top.layers if layer.trainable for weight in layer.weights]
-        self.optimizer = top.optimizer.variables
+    def __init__(self, head, settings, checkpoint):
+        self.weights = [weight for layer in head.layers if layer.trainable for weight in layer.weights]
+        self.optimizer = head.optimizer.variables
         self.path = None if checkpoint is None else Path(checkpoint)
         self.settings = json.dumps(settings)
         self.history, self.best = [], None
@@ -299,7 +230,7 @@ class _State:
         part = self.path.with_suffix(".part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with features.gone_on_error(part):
+            with gone_on_error(part):
                 with part.open("wb") as stream:
                     np.savez(stream, **arrays)
                 os.replace(part, self.path)
@@ -314,26 +245,20 @@ class _State:
 # --- Evaluation ---------------------------------------------------------------------------
 
 
-def evaluate(top, examples, batch_size):
-    """Mean cross-entropy and accuracy of a network that ends in logits.
-
-    Returns
-    -------
-    loss, accuracy : float
-    """
-    z = logits_of(top, examples.inputs, examples.rows, batch_size).astype(float)
+def evaluate(head, examples, batch_size):
+    """Mean cross-entropy and accuracy of a network that ends in logits."""
+    z = logits_of(head, examples.inputs, examples.rows, batch_size).astype(float)
     y = examples.targets.astype(float)
     if z.shape[1] == 1:
         losses = np.logaddexp(0, z[:, 0]) - y[:, 0] * z[:, 0]
         right = (z[:, 0] > 0) == (y[:, 0] > 0.5)
     else:
-        top_z = z.max(axis=1, keepdims=True)
-        logarithm = z - top_z - np.log(np.exp(z - top_z).sum(axis=1, keepdims=True))
-        losses, right = -(y * logarithm).sum(axis=1), z.argmax(axis=1) == y.argmax(axis=1)
+        losses = -(y * log_softmax(z, axis=1)).sum(axis=1)
+        right = z.argmax(axis=1) == y.argmax(axis=1)
     return float(losses.mean()), float(right.mean())
 
 
-def logits_of(top, inputs, rows, batch_size=128):
+def logits_of(head, inputs, rows, batch_size=128):
     """Logits of rows, from a callable of Examples or from an array."""
     size = min(batch_size, len(rows))
     found = []
@@ -341,6 +266,13 @@ def logits_of(top, inputs, rows, batch_size=128):
         chosen = rows[first : first + size]
         plain = np.zeros(len(chosen), bool)
         batch = inputs(chosen, plain, 0) if callable(inputs) else np.asarray(inputs[chosen], np.float32)
-        found.append(features.run(top, batch, size))
+        found.append(run(head, batch, size))
         let_go(inputs)
     return np.concatenate(found)
+
+
+def run(model, batch, size):
+    """Run a network on one batch, filled up to `size` rows so that it is traced once."""
+    model.jit_compile = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
+    full = batch[np.minimum(np.arange(size), len(batch) - 1)]
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(model.predict_on_batch(full))[: len(batch)])

@@ -1,6 +1,6 @@
 """From a request to a job: all that a run's key hashes, found out before anything is trained."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 import warnings
@@ -9,26 +9,20 @@ import numpy as np
 
 from lungcls.cohorts import cohort as cohorts, splits
 from lungcls.errors import InputError
-from lungcls.files import code_digests, sha
-from lungcls.models import weights
-from lungcls.runs import keys
-from lungcls.runs.settings import NOT_INHERITED, resolve
+from lungcls.files import cache_folder, code_digests, sha
+from lungcls.models import weights as pretrained
+from lungcls.runs import inputs, keys
+from lungcls.runs.settings import BACKBONES, NOT_INHERITED, RECIPES, of_model, resolve
+
+NAMES = ("task", "view", "model", "stage", "seed", "fold")  # what a run is named by
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is wanted: enough to train it in another process.
+    """A run that is requested: enough to train it in another process.
 
-    Attributes
-    ----------
-    store, cohort : Path
-        Folders of the run store and of the cohort.
-    config : dict
-        What becomes the run's `config.json`; JSON types only.
-    weights : Path or None
-        File of the pretrained weights.
-    parent : Job or None
-        The transfer-learning run that fine-tuning starts from.
+    `config` is what becomes its `config.json`, `weights` the file of pretrained weights or None,
+    `parent` the job of the run that it starts from or None.
     """
 
     store: Path
@@ -41,6 +35,11 @@ class Job:
     def id(self):
         """Name of the run."""
         return self.config["id"]
+
+    @property
+    def settings(self):
+        """Settings of the run, by name."""
+        return self.config["settings"]
 
     @property
     def folder(self):
@@ -70,135 +69,107 @@ class Job:
 
 def default_store():
     """The run store that is used unless another is named: `runs` in the cache folder."""
-    from lungcls.files import cache_folder
-
     return cache_folder() / "runs"
 
 
-def prepare(
-    cohort,
+def plan_run(data, *, task=None, view=None, model=None, stage=None, recipe=None, settings=None, **options):
+    """Find out everything that a run depends on, and so its key, as a `Job`; nothing is trained.
+
+    The arguments are those of :func:`lungcls.runs.train`; `settings` is a mapping.
+    """
+    request = {"task": task, "view": view, "model": model}
+    if recipe is None:
+        if lacking := [name for name in request if request[name] is None]:
+            raise InputError(f"train: found no {lacking[0]}, expected it, or a recipe")
+        return _plan(data, **request, stage=stage, settings=settings, **options)
+    if recipe not in RECIPES:
+        raise InputError(f"recipe: found {recipe!r}, expected one of {', '.join(RECIPES)}")
+    if surplus := [name for name in (*request, "stage") if (request | {"stage": stage})[name] is not None]:
+        raise InputError(f"train: found {surplus[0]} with a recipe, expected one of the two")
+    job = _plan(data, **RECIPES[recipe], settings=settings, **{"profile": "full"} | options)
+    return replace(job, config=job.config | {"recipe": recipe})
+
+
+def _plan(
+    data,
     *,
     task,
     view,
     model,
-    stage,
+    stage=None,
     weights="imagenet",
     profile="quick",
     seed=0,
     fold=None,
-    overrides=None,
     store=None,
+    settings=None,
 ):
-    """Find out everything that a run depends on, and so its key. Nothing is trained.
-
-    Parameters
-    ----------
-    cohort : path
-        A cohort folder.
-    task : {"binary", "multiclass"}
-    view : {"full_slice", "nodule", "context"}
-    model : str
-        "cnn", "mobilenet", "resnet50", "efficientnetb0" .. "efficientnetb7".
-    stage : {"scratch", "transfer_learning", "fine_tuning"}
-    weights : str or path, default "imagenet"
-        "imagenet", "none", a weight file, or a folder of files whose names begin with the
-        backbone's.
-    profile : {"smoke", "quick", "full"}, default "quick"
-    seed : int, default 0
-    fold : int, optional
-        Test on this fold and validate on the next one; by default the split.
-    overrides : mapping, optional
-        Single settings, see :mod:`lungcls.runs.settings`.
-    store : path, optional
-        The run store.
-
-    Returns
-    -------
-    Job
-
-    Raises
-    ------
-    InputError
-        If a name, a value or the cohort is not as it must be.
-    """
-    store = Path(store or default_store())
-    found = resolve(profile, model=model, stage=stage, overrides=overrides)
+    store, request = Path(store or default_store()), dict(locals())
+    stage = stage or ("transfer_learning" if model in BACKBONES else "scratch")
+    found = resolve(profile, model=model, stage=stage, overrides=settings)
     if task not in cohorts.TASKS:
         raise InputError(f"task: found {task!r}, expected one of {', '.join(cohorts.TASKS)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed: found {seed!r}, expected a whole number from 0 on")
-    loaded = cohorts.load(cohort)
-    if view not in loaded.views:
-        raise InputError(f"view: {loaded.name} has no {view!r}, expected one of {', '.join(loaded.views)}")
-    if found.bands != "kept" and view != "nodule":
-        raise InputError(
-            f"bands: found {found.bands!r} with the view {view!r}, expected kept: only the "
-            "zoomed nodule has bands"
-        )
-    cohorts.require_classes(loaded, task)
+    loaded, parts = _whole(data), {"task": task, "view": view, "model": model}
+    parts |= {"settings": of_model(found, model)}
+    inputs.check(loaded, parts)
+    cohorts.require_classes(loaded, "multiclass" if model == "ensemble" else task)
     split, digest = shared_split(loaded, found, fold, store)
-    parent = None
-    if stage == "fine_tuning":
-        inherited = {key: value for key, value in (overrides or {}).items() if key not in NOT_INHERITED}
-        parent = prepare(
-            cohort,
-            task=task,
-            view=view,
-            model=model,
-            stage="transfer_learning",
-            weights=weights,
-            profile=profile,
-            seed=seed,
-            fold=fold,
-            overrides=inherited,
-            store=store,
-        )
-    source = find_weights("none" if model == "cnn" else weights, model)
-    fingerprint = keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts")
-    parts = {
-        "task": task,
-        "view": view,
-        "model": model,
-        "stage": stage,
-        "seed": seed,
-        "fold": fold,
-        "settings": _json(asdict(found)),
-        "cohort": fingerprint,
-        "split": digest,
-        "weights": source.digest,
-        "parent": parent.config["key"] if parent else "",
-        **keys.engine(),
-        "code": code_digests("runs.training"),
+    source = _source(request, found)
+    if model == "ensemble" and source.path is not None:
+        stage = "transfer_learning"
+    parent = _parent(request, stage)
+    parts |= {"stage": stage, "seed": seed, "fold": fold, "split": digest, "weights": source.digest}
+    parts |= {
+        "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"),
+        "code": keys.code(model),
     }
+    parts |= {"parent": parent.config["key"] if parent else "", **keys.engine()}
     label = {"label": source.label, "digest": source.digest}
     config = configuration(parts, label, loaded.name, split, parent)
-    return Job(store, Path(cohort).resolve(), config, source.path, parent)
+    return Job(store, loaded.folder.resolve(), config, source.path, parent)
+
+
+def _whole(data):
+    """The cohort of a folder, or of one that is open: a job names its folder, so it must be all of it."""
+    folder = data.folder if isinstance(data, cohorts.Cohort) else data
+    if folder is None:
+        raise InputError(f"{data.name}: found a cohort in memory, expected one on disk; save it first")
+    loaded = cohorts.load(folder)
+    if isinstance(data, cohorts.Cohort) and list(data.cases["case_id"]) != list(loaded.cases["case_id"]):
+        raise InputError(
+            f"{folder}: found {len(data)} of its {len(loaded)} cases, expected all; save them apart first"
+        )
+    return loaded
+
+
+def _source(request, found):
+    """The pretrained weights of a request: of its backbone, or of that whose features an ensemble weighs in."""
+    model = request["model"]
+    if model == "cnn" or (model == "ensemble" and request["stage"] == "scratch"):
+        return find_weights("none", "cnn")
+    return find_weights(request["weights"], found.backbone if model == "ensemble" else model)
+
+
+def _parent(request, stage):
+    """The job of the run that another one starts from, or None."""
+    if stage == "fine_tuning":
+        kept = {key: value for key, value in (request["settings"] or {}).items() if key not in NOT_INHERITED}
+        return _plan(**request | {"stage": "transfer_learning", "settings": kept})
+    if request["model"] == "ensemble" and stage == "transfer_learning":
+        return _plan(**request | {"task": "multiclass", "stage": "scratch"})
+    return None
 
 
 def configuration(parts, label, cohort_name, split, parent):
-    """Lay out what becomes a run's `config.json`, with the key of its parts.
-
-    Parameters
-    ----------
-    parts : dict
-        All that the key hashes.
-    label : dict
-        `label` and `digest` of the pretrained weights.
-    cohort_name, split : str
-    parent : Job or None
-
-    Returns
-    -------
-    dict
-    """
-    names = ("task", "view", "model", "stage", "seed", "fold")
+    """Lay out what becomes a run's `config.json`, with the key of its parts."""
     key = sha(parts)
     fold = "" if parts["fold"] is None else f"-f{parts['fold']}"
-    stem = "-".join(parts[name] for name in names[:4])
     return {
-        "id": f"{stem}-s{parts['seed']}{fold}-{key[:8]}",
+        "id": f"{'-'.join(parts[name] for name in NAMES[:4])}-s{parts['seed']}{fold}-{key[:8]}",
         "key": key,
-        **{name: parts[name] for name in names},
+        **{name: parts[name] for name in NAMES},
         "weights": label,
         "cohort": cohort_name,
         "split": split,
@@ -208,67 +179,30 @@ def configuration(parts, label, cohort_name, split, parent):
     }
 
 
-def _json(settings):
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-
-
 # --- Pretrained weights -----------------------------------------------------------------
 
 
 @cache
 def find_weights(wanted, model):
-    """Find the pretrained weights of a model; the label says what they are.
-
-    Parameters
-    ----------
-    wanted : str or path
-        As for :func:`prepare`.
-    model : str
-
-    Returns
-    -------
-    lungcls.models.weights.WeightSource
-
-    Raises
-    ------
-    InputError
-        If a file is named that cannot be used.
-    """
+    """Find the pretrained weights of a model, as a WeightSource whose label says what they are."""
     if model == "cnn":
-        return weights.WeightSource(weights.RANDOM, None, "")
+        return pretrained.WeightSource(pretrained.RANDOM, None, "")
     if wanted not in ("imagenet", "none") and Path(wanted).is_dir():
         files = sorted(Path(wanted).glob(f"{model}[!0-9a-z]*.h5"))
         if not files:
             warnings.warn(
-                f"{wanted}: no weights of {model}; the run is labelled {weights.RANDOM!r}", stacklevel=2
+                f"{wanted}: no weights of {model}; the run is labelled {pretrained.RANDOM!r}", stacklevel=2
             )
-            return weights.WeightSource(weights.RANDOM, None, "")
+            return pretrained.WeightSource(pretrained.RANDOM, None, "")
         wanted = files[0]
-    return weights.find(wanted, model)
+    return pretrained.find(wanted, model)
 
 
 # --- The split that runs share ------------------------------------------------------------
 
 
 def shared_split(cohort, settings, fold, store):
-    """Return the name and the digest of the split table, made on first use.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    settings : Settings or any other object with `protocol`, `split_seed`, `cases` and `folds`
-    fold : int or None
-    store : path
-
-    Returns
-    -------
-    name, digest : str
-
-    Raises
-    ------
-    InputError
-        If there is no such fold.
-    """
+    """The name and the digest of the split table that runs share, made on first use."""
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
     shape = [
@@ -290,21 +224,7 @@ def shared_split(cohort, settings, fold, store):
 
 
 def choose_cases(cases, most, *, seed):
-    """Choose whole patients at random until there are so many cases.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        With `patient_id`.
-    most : int
-        At most so many; 0 for all.
-    seed : int
-
-    Returns
-    -------
-    ndarray of int
-        Row numbers, ascending.
-    """
+    """Rows, ascending, of whole patients chosen at random, at most so many cases; 0 for all."""
     if not most or len(cases) <= most:
         return np.arange(len(cases))
     patients, owner, sizes = np.unique(cases["patient_id"], return_inverse=True, return_counts=True)
@@ -319,13 +239,7 @@ def choose_cases(cases, most, *, seed):
 
 
 def make_split(cases, settings, fold):
-    """Split cases under the settings' protocol, or by folds: one to test, the next to validate.
-
-    Returns
-    -------
-    DataFrame
-        `case_id` and `split`.
-    """
+    """Split cases under the settings' protocol, or by folds: one to test, the next to validate."""
     options = {"protocol": settings.protocol, "seed": settings.split_seed}
     if fold is None:
         validation = splits.SHARES[1]

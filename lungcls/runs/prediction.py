@@ -5,57 +5,19 @@ import warnings
 
 import numpy as np
 
-from lungcls.cohorts import cohort as cohorts, predictions
-from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.cohorts import cohort as cohorts
+from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.files import whole_text
 from lungcls.metrics import conformal, thresholds
 from lungcls.models.backend import import_keras
-from lungcls.preprocessing import geometry, pipelines
-from lungcls.preprocessing.fixed_crop import Fields
-from lungcls.runs import cache as pixels, calibration, store
-
-
-class Preprocessed:
-    """The images of a cohort as a run wants them, made when they are asked for.
-
-    Parameters
-    ----------
-    images : Images or ndarray of shape (n, H, W)
-    view : str
-    options : dict
-        Of :func:`lungcls.preprocessing.pipelines.preprocess`.
-    """
-
-    def __init__(self, images, view, options):
-        self.images, self.view, self.options = images, view, options
-        self.shape = (len(images), options["size"], options["size"], 1)
-        self.dtype = np.dtype(np.float32)
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        return pipelines.preprocess(self.images[rows], self.view, **self.options)
+from lungcls.preprocessing.images import Derived
+from lungcls.runs import calibration, inputs
+from lungcls.runs.store import load_thresholds
 
 
 def open_model(run):
-    """Open the network of a run.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-
-    Returns
-    -------
-    keras.Model
-        From float32 images (n, H, W, 1) in [0, 1] to probabilities.
-
-    Raises
-    ------
-    InputError
-        If its file cannot be read.
-    """
+    """Open the network of a run: from float32 images (n, H, W, 1) in [0, 1] to probabilities."""
     keras = import_keras()
     path = run.folder / "model.keras"
     try:
@@ -65,77 +27,27 @@ def open_model(run):
 
 
 def images_of(run, cohort):
-    """Give a cohort's images as a run was trained on: same view, same preprocessing.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    cohort : Cohort
-
-    Returns
-    -------
-    Preprocessed
-        Of shape (n, size, size, 1), float32 in [0, 1].
-
-    Raises
-    ------
-    InputError
-        If the cohort lacks the view, or an image cannot be used; the message names the row.
-    """
-    if run.config["model"] == "committee":
-        return _fields(run, cohort)
-    view, options = run.config["view"], pixels.pixel_options(run.config)
+    """A cohort's images as a run was trained on: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
+    view = run.config["view"]
     if view not in cohort.views:
         raise InputError(
             f"{cohort.folder or cohort.name}: no view {view!r}, that of {run.id}; "
             f"expected a cohort with {view}.npy (has {', '.join(cohort.views)})"
         )
-    return Preprocessed(*pixels.source(cohort, run.config), options)
+    return inputs.images_of(cohort, run.config)
 
 
 def masks_of(run, cohort):
-    """Give a cohort's nodule masks as a run's images are: the same crop and size.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    cohort : Cohort
-
-    Returns
-    -------
-    ndarray of shape (n, size, size, 1), bool
-        True where at least half of a pixel is nodule.
-
-    Raises
-    ------
-    InputError
-        If the cohort has no mask of the run's view.
-    """
-    if run.config["model"] == "committee":
-        return _fields(run, cohort, masks=True)[np.arange(len(cohort))] >= 0.5
-    view, options = run.config["view"], pixels.pixel_options(run.config)
-    if view not in cohort.masks:
-        raise InputError(
-            f"{cohort.folder or cohort.name}: no mask of the view {view!r}, that of {run.id}; "
-            f"expected a cohort with {view}_mask.npy"
-        )
-    masks = np.asarray(cohort.masks[view][np.arange(len(cohort))] > 0, dtype=np.float32)
-    masks = geometry.center_crop(masks, options["crop"]) if view == "nodule" else masks
-    return geometry.resize(masks, options["size"])[..., None] >= 0.5
-
-
-def _fields(run, cohort, **options):
-    settings = run.config["settings"]
-    size = {"field": settings["field_mm"], "size": settings["image_size"]}
-    return Fields(cohort, run.config["view"], **size, **options)
+    """A cohort's nodule masks as a run's images are: (n, size, size, 1) bool."""
+    return inputs.masks_of(cohort, run.config)
 
 
 def predict(run, cohort, *, test_time=None):
-    """Predict on a cohort; labels are not needed, and memory does not grow with it.
+    """Predict with a run on a cohort; labels are not needed, and memory does not grow with it.
 
     Parameters
     ----------
-    run : lungcls.runs.store.Run
+    run : Run
     cohort : Cohort
         Loaded with ``labels=False`` if it has none.
     test_time : {"mode", "mean"}, optional
@@ -144,13 +56,19 @@ def predict(run, cohort, *, test_time=None):
     Returns
     -------
     DataFrame
-        `case_id`, one probability a class, `y_pred` (by the run's decision rule, if it has
-        one) and `confidence`.
+        `case_id`, one probability a class, `y_pred` (by the run's thresholds, if it has any)
+        and `confidence`.
 
     Raises
     ------
     InputError
-        As :func:`images_of` and :func:`open_model`.
+        If the cohort lacks the run's view, or an image or the network cannot be used.
+
+    Examples
+    --------
+    >>> from lungcls import cohorts, runs
+    >>> run = runs.find("my_runs", "binary-nodule-cnn")  # doctest: +SKIP
+    >>> runs.predict(run, cohorts.load("my_cohort", labels=False))  # doctest: +SKIP
     """
     if test_time is None:
         images, model = images_of(run, cohort), open_model(run)
@@ -162,84 +80,33 @@ def predict(run, cohort, *, test_time=None):
         from lungcls.preprocessing import augmentation
 
         y_prob = augmentation.combine(y_prob, test_time)
-    task, cuts = run.config["task"], store.load_thresholds(run.folder)
-    table = predictions.prediction_table(cohort.cases["case_id"], y_prob, task)
+    task, cuts = run.config["task"], load_thresholds(run.folder)
+    table = prediction_table(cohort.cases["case_id"], y_prob, task)
     return table if cuts is None else table.assign(y_pred=thresholds.decide(y_prob, cuts, task))
 
 
 def versions(run, cohort):
-    """Predict on the five versions of each image that test-time augmentation makes.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    cohort : Cohort
-        Loaded with ``labels=False`` if it has none.
-
-    Returns
-    -------
-    ndarray of shape (5, n, n_classes), float32 in [0, 1]
-        In the order of ``lungcls.preprocessing.augmentation.TRANSFORMS``; the first is the image itself.
-
-    Raises
-    ------
-    InputError
-        As :func:`images_of` and :func:`open_model`.
+    """Probabilities (5, n, n_classes) of the versions that test-time augmentation makes; the first is the
+    image.
     """
-    if run.config["model"] == "committee":
-        raise InputError(f"{run.id}: found a committee, which turns images itself, expected another run")
+    if run.config["model"] == "ensemble":
+        raise InputError(f"{run.id}: found an ensemble, which turns images itself, expected another run")
     images, model = images_of(run, cohort), open_model(run)
+    from lungcls.preprocessing import augmentation
     from lungcls.runs import stages
 
-    made = _Versions(images)
-    return stages.predict(model, made).reshape(made.number, len(images), -1)
+    number, n = len(augmentation.TRANSFORMS), len(images)
 
+    def make(rows):  # all versions as one array: a network is traced once, and not for each
+        version, row = np.divmod(rows, n)
+        return augmentation.test_time(images[row])[version, np.arange(len(row))]
 
-class _Versions(Preprocessed):
-    """All versions that test-time augmentation predicts on, one after the other, as one array.
-
-    One array is one prediction: a network is traced once, and not for each version.
-    """
-
-    def __init__(self, images):
-        from lungcls.preprocessing import augmentation
-
-        super().__init__(images.images, images.view, images.options)
-        self.number, self.make = len(augmentation.TRANSFORMS), augmentation.test_time
-        self.shape = (self.number * len(images), *images.shape[1:])
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, rows):
-        version, row = np.divmod(rows, len(self.images))
-        return self.make(super().__getitem__(row))[version, np.arange(len(row))]
+    every = Derived(make, (number * n, *images.shape[1:]), source=images)
+    return stages.predict(model, every).reshape(number, n, -1)
 
 
 def write_predictions(run, cohort, path, *, calibrated=False, level=None):
-    """Predict on a cohort folder and write the table, whole or not at all.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    cohort : path
-        A cohort folder; `malignancy` may be missing.
-    path : path
-        A CSV file; one that is there is replaced.
-    calibrated, level
-        As in :func:`calibrate`.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`predict`, or :func:`calibrate` where that is asked for.
-
-    Raises
-    ------
-    InputError
-        If the cohort or an image cannot be used, there are no sets of that level, or the
-        file cannot be written.
-    """
+    """Predict on a cohort folder and write the table, whole or not at all; a file that is there is replaced."""
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: a folder, expected a file to write")
@@ -252,18 +119,18 @@ def write_predictions(run, cohort, path, *, calibrated=False, level=None):
 
 
 def calibrate(run, table, *, calibrated=False, level=None):
-    """Calibrate predictions on a new cohort, and add sets, by the run's calibrator.
+    """Calibrate predictions on a new cohort, and add sets, by the run's own calibration.
 
     Parameters
     ----------
-    run : lungcls.runs.store.Run
+    run : Run
     table : DataFrame
-        From :func:`predict`. If it holds test cases of the run, which the calibrator was
-        fitted on, a warning says how many, see :mod:`lungcls.runs.calibration`.
+        From :func:`predict`. If it holds test cases of the run, which the calibration was
+        fitted on, a warning says how many.
     calibrated : bool, default False
         Put calibrated probabilities in the place of those of the network, and their largest
         into `confidence`; `y_pred` stays.
-    level : float, optional
+    level : {0.8, 0.9, 0.95}, optional
         Add the column `set`: labels, separated by spaces, that hold the right one in so
         large a share of the cases of each class.
 
@@ -274,7 +141,12 @@ def calibrate(run, table, *, calibrated=False, level=None):
     Raises
     ------
     InputError
-        As :func:`lungcls.runs.calibration.sets`.
+        If there are no sets of that level.
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> table = runs.calibrate(run, runs.predict(run, data), calibrated=True, level=0.9)  # doctest: +SKIP
     """
     if not calibrated and level is None:
         return table

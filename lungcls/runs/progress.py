@@ -10,21 +10,10 @@ import numpy as np
 import pandas as pd
 
 
-def states(wanted):
-    """Say of each job how far it is.
-
-    Parameters
-    ----------
-    wanted : sequence of lungcls.runs.planning.Job
-
-    Returns
-    -------
-    DataFrame
-        `run`, `state` ("done", "running" or "left"), `epoch` (whole epochs that are kept)
-        and `epochs` (at most).
-    """
+def states(requested):
+    """Say of each job how far it is."""
     rows = []
-    for job in dict((job.id, job) for job in wanted).values():
+    for job in dict((job.id, job) for job in requested).values():
         done = job.folder.exists()
         state = "done" if done else "running" if _is_running(job) else "left"
         epochs = job.config["settings"]["epochs"]
@@ -43,16 +32,7 @@ def _is_running(job):
 
 
 def epochs_kept(job):
-    """Count the whole epochs that a run which is not done could go on from.
-
-    Parameters
-    ----------
-    job : lungcls.runs.planning.Job
-
-    Returns
-    -------
-    int
-    """
+    """Count the whole epochs that a run which is not done could go on from."""
     try:
         with np.load(job.work / "checkpoint.npz") as saved:
             return len(json.loads(str(saved["history"])))
@@ -61,23 +41,7 @@ def epochs_kept(job):
 
 
 def summary(table, *, seconds, jobs):
-    """Write the live table as text.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`states` gives it.
-    seconds : sequence of float
-        What each run trained so far has taken.
-    jobs : int
-        Runs side by side.
-
-    Returns
-    -------
-    str
-        A line of counts with the time to go (a rough mean; "?" before the first is done),
-        then a line for each run that is running.
-    """
+    """Write the live table as text."""
     count = table["state"].value_counts().reindex(["done", "running", "left"], fill_value=0)
     running = table[table["state"] == "running"]
     todo = count["left"] + (1 - running["epoch"] / running["epochs"]).sum()
@@ -95,11 +59,11 @@ def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-class Board:
+class Progress:
     """Writes the live table: redrawn each second on a terminal, else a line a run."""
 
-    def __init__(self, wanted, jobs, show):
-        self.wanted, self.jobs, self.show = wanted, jobs, show
+    def __init__(self, requested, jobs, show):
+        self.requested, self.jobs, self.show = requested, jobs, show
         self.live = show and sys.stderr.isatty()
         self.seconds, self.drawn, self.over = [], 0, threading.Event()
 
@@ -134,7 +98,7 @@ class Board:
         self.drawn = text.count("\n") + 1
 
     def _text(self):
-        return summary(states(self.wanted), seconds=self.seconds, jobs=self.jobs)
+        return summary(states(self.requested), seconds=self.seconds, jobs=self.jobs)
 
     def _write(self, text):
         sys.stderr.write(f"{text}\n")

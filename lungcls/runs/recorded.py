@@ -13,30 +13,16 @@ import pandas as pd
 from lungcls.errors import InputError
 from lungcls.files import whole_folder, whole_text
 from lungcls.models import baselines
+from lungcls.runs.store import THRESHOLDS
 
-BASELINES = ("radiomics", "bands")  # those that need the images
+BASELINES = ("radiomics", "padding")  # those that need the images
 FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
-SOME = ("decoding.json",)  # of runs that have a decision rule
+SOME = (THRESHOLDS,)  # of runs that have their own
 
 
 def record(run, folder):
-    """Copy a run without its network, whole or not at all.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    folder : path
-        Where records lie side by side; a record of that name which is there is kept.
-
-    Returns
-    -------
-    Path
-        The record's own folder.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
+    """Copy a run without its network into its own folder below another one, whole or not at all; one that is
+    there stays.
     """
     place = Path(folder) / run.id
     if not place.exists():
@@ -50,29 +36,8 @@ def record(run, folder):
 
 
 def record_baselines(cohort, split, name, folder, *, task, seed=0):
-    """Keep what the baselines that need images answer, beside the records of a split.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    split : DataFrame
-        `case_id` and `split`.
-    name : str
-        Of the split, as in a run's configuration.
-    folder : path
-        As for :func:`record`; the tables lie in ``baselines/<split>`` and replace others.
-    task : {"binary", "multiclass"}
-    seed : int, default 0
-
-    Returns
-    -------
-    dict of str to str
-        Why, by baseline, there is no table.
-
-    Raises
-    ------
-    InputError
-        If a table cannot be written.
+    """Keep what the baselines that need images answer, beside the records of a split; say which could not,
+    and why.
     """
     missing = {}
     for baseline in BASELINES:
@@ -87,13 +52,7 @@ def record_baselines(cohort, split, name, folder, *, task, seed=0):
 
 
 def read_baselines(folder, name, task):
-    """Open what :func:`record_baselines` kept.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        By baseline, as :func:`lungcls.models.baselines.predict` gives them; empty if none was kept.
-    """
+    """Open what :func:`record_baselines` kept, by baseline."""
     place = Path(folder) / "baselines" / name
     paths = {baseline: place / f"{task}-{baseline}.csv" for baseline in BASELINES}
     return {

@@ -1,6 +1,6 @@
-"""Settings of a run: one flat dataclass whose fields say once what they may be, with a reason for each default.
+"""Settings of a run: one flat dataclass whose fields say once what they may be, with a reason each.
 
-``--set key=value``, notebooks and :func:`lungcls.runs.train` change single settings. A name that does not exist
+``--set key=value``, notebooks and :func:`lungcls.runs.train` change single ones. A name that does not exist
 or that the model does not use, and a value of another type, are refused with the list of what is allowed.
 """
 
@@ -185,26 +185,22 @@ NOT_INHERITED = ("learning_rate", "unfreeze_from")  # set for fine-tuning, they 
 
 
 def resolve(profile, *, model, stage, overrides=None):
-    """Give every setting of a model its value, as `Settings`; `overrides` are typed, or text of the command line."""
+    """Give every setting of a model its value, as `Settings`; `overrides` are typed, or text."""
     check_model(model, stage)
     sizes = get_profile(profile)
     if model == "ensemble":
         values = _BEST | _BEST_PROFILE[profile]
     else:
-        values = (
-            {"cases": sizes.cases, "image_size": sizes.image_size}
-            | _PROFILE[profile]
-            | _by_stage(profile, model, stage)
-        )
+        values = {"cases": sizes.cases, "image_size": sizes.image_size}
+        values |= _PROFILE[profile] | _by_stage(profile, model, stage)
     changed = read(overrides or {}, model=model)
     if stage == "scratch":
         changed.pop("copies", None)  # means nothing where nothing is frozen
     settings = Settings(**values | changed)
     if model != "ensemble" and not settings.patience < settings.epochs:
-        found = f"{settings.patience} with {settings.epochs} epochs"
-        raise InputError(
-            f"patience: found {found}, expected at most {settings.epochs - 1} (more can never stop the run), 0 for none"
-        )
+        found, most = f"{settings.patience} with {settings.epochs} epochs", settings.epochs - 1
+        why = "more can never stop the run"
+        raise InputError(f"patience: found {found}, expected at most {most} ({why}), 0 for none")
     return settings
 
 

@@ -9,7 +9,7 @@
     runs/.cache/                                  images, features and fingerprints; can be removed
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 import json
 from pathlib import Path
@@ -17,11 +17,14 @@ import shutil
 
 import pandas as pd
 
+from lungcls.cohorts.cohort import Cohort
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.files import code_digests
 from lungcls.metrics import classification
 from lungcls.runs import keys
+
+THRESHOLDS = "thresholds.json"  # in the folder of a run that has its own
+_RENAMED = {"bands": "padding", "field_mm": "crop_mm"}  # settings of earlier records
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,13 @@ class Run:
     config : dict
         `id`, `key`, `task`, `view`, `model`, `stage`, `seed`, `fold`, `weights` (label and
         digest), `settings`, `cohort`, `split`, `parent` and the `parts` of the key.
+    data : Cohort or None
+        What it was trained on, where that is at hand.
     """
 
     folder: Path
     config: dict
+    data: Cohort | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self):
@@ -57,79 +63,42 @@ class Run:
     @cached_property
     def predictions(self):
         """DataFrame of `case_id`, `split`, `y_true`, one probability a class, `y_pred`, `confidence`."""
-        return pd.read_csv(
-            self.folder / "predictions.csv",
-            dtype={"case_id": str},
-            keep_default_na=False,
-            float_precision="round_trip",
-        )
+        options = {"dtype": {"case_id": str}, "keep_default_na": False, "float_precision": "round_trip"}
+        return pd.read_csv(self.folder / "predictions.csv", **options)
 
     @cached_property
     def environment(self):
-        """dict of versions, machine, seconds and the epochs that were taken up."""
+        """dict of versions, machine, seconds and the epochs that were resumed."""
         return json.loads((self.folder / "environment.json").read_text(encoding="utf-8"))
 
     def part(self, name="test"):
-        """Labels and probabilities of one part.
-
-        Parameters
-        ----------
-        name : {"train", "validation", "test"}
-
-        Returns
-        -------
-        y_true : ndarray of shape (n,), int
-        y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-        """
+        """Labels (n,) and probabilities (n, n_classes) of one part, "train", "validation" or "test"."""
         rows = self.predictions[self.predictions["split"] == name]
         return rows["y_true"].to_numpy(), rows[list(CLASS_COLUMNS[self.config["task"]])].to_numpy()
 
 
 def load(folder):
-    """Open the folder of a run.
-
-    Raises
-    ------
-    InputError
-        If it holds no run.
-    """
+    """Open the folder of a run; an InputError if it holds none."""
     path = Path(folder) / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        return Run(path.parent, config) if config["key"] and config["parts"] else None
+        if not (config["key"] and config["parts"]):
+            raise KeyError("key")
+        config["settings"] = {_RENAMED.get(name, name): value for name, value in config["settings"].items()}
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no config.json, expected the folder of a run") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not the configuration of a run ({error})") from error
+    return Run(path.parent, config)
 
 
 def list_runs(store):
-    """Open all runs of a store, by name.
-
-    Returns
-    -------
-    list of Run
-    """
+    """Open all runs of a store, by name."""
     return [load(path.parent) for path in sorted(Path(store).glob("[!.]*/config.json"))]
 
 
 def find(store, name):
-    """Find a run by its folder, its name, or a beginning that only one run has.
-
-    Parameters
-    ----------
-    store : path
-    name : str
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    InputError
-        If no run or several have that name.
-    """
+    """Find a run by its folder, its name, or a beginning of name or key that only one run has."""
     if (Path(name) / "config.json").is_file():
         return load(name)
     found = [run for run in list_runs(store) if run.id.startswith(name) or run.config["key"].startswith(name)]
@@ -140,49 +109,32 @@ def find(store, name):
     return (exact or found)[0]
 
 
+def load_thresholds(folder):
+    """The thresholds of a run, a list of float; None where the most probable class decides."""
+    path = Path(folder) / THRESHOLDS
+    if not path.exists():
+        return None
+    try:
+        return [float(cut) for cut in json.loads(path.read_text(encoding="utf-8"))["cuts"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: holds no thresholds ({error})") from error
+
+
 def stale_because(run):
-    """Say why a run would be trained again by this version of the package.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    list of str
-        Empty if it would not.
-    """
-    entry = "runs.recipes" if run.config["model"] == "committee" else "runs.training"
-    return keys.differences(run.config["parts"], {"code": code_digests(entry), **keys.engine()})
+    """Say in a list why a run would be trained again by this version of the package; empty if it would not."""
+    now = {"code": keys.code(run.config["model"]), **keys.engine()}
+    return keys.differences(run.config["parts"], now)
 
 
 def earlier(store, config):
-    """Find the runs that were asked for by the same name under another key.
-
-    Parameters
-    ----------
-    store : path
-    config : dict
-        Of the run that is wanted.
-
-    Returns
-    -------
-    dict of str to list of str
-        In what each differs, by id.
-    """
+    """In what each run differs, by id, that was requested by the same name under another key."""
     stem = config["id"].removesuffix(config["key"][:8])
     others = [run for run in list_runs(store) if run.id.startswith(stem) and run.id != config["id"]]
     return {run.id: keys.differences(run.config["parts"], config["parts"]) for run in others}
 
 
 def remove(run):
-    """Remove a run from the store.
-
-    Raises
-    ------
-    InputError
-        If it cannot be removed.
-    """
+    """Remove a run from the store; an InputError if it cannot be."""
     gone = run.folder.with_name(f".{run.id}-gone")
     try:
         run.folder.rename(gone)  # at once: nobody finds half a run
@@ -191,22 +143,14 @@ def remove(run):
         raise InputError(f"{run.folder}: cannot be removed ({error.strerror})") from error
 
 
+# --- Scores -----------------------------------------------------------------------------
+
 SHOWN = ("accuracy", "balanced accuracy", "F1 (macro)", "F1 (weighted)", "AUC", "AUC (macro)")
 
 
 def scores(run, part="test"):
-    """Score a run from its stored predictions, without intervals.
-
-    Parameters
-    ----------
-    run : Run
-    part : {"train", "validation", "test"}
-
-    Returns
-    -------
-    dict of str to float
-        `n`, and of the names of :func:`lungcls.metrics.classification.scores` `accuracy`, `balanced accuracy`,
-        `F1 (macro)`, `F1 (weighted)`, and `AUC`, or `AUC (macro)` where there are five classes.
+    """Score a run from its stored predictions, without intervals: `n`, and those of `SHOWN` that the task
+    has.
     """
     y_true, y_prob = run.part(part)
     y_pred = run.predictions.loc[run.predictions["split"] == part, "y_pred"]
@@ -214,30 +158,3 @@ def scores(run, part="test"):
         y_true, y_pred, y_prob, task=run.config["task"], average=("macro", "weighted")
     )
     return {"n": len(y_true)} | {name: found[name] for name in SHOWN if name in found}
-
-
-def load_thresholds(folder):
-    """Read the rule of a run, if it has one.
-
-    Parameters
-    ----------
-    folder : path
-        Of the run.
-
-    Returns
-    -------
-    list of float, or None
-        The cut points in `decoding.json`; None where the most probable class decides.
-
-    Raises
-    ------
-    InputError
-        If the file holds no rule.
-    """
-    path = Path(folder) / "decoding.json"
-    if not path.exists():
-        return None
-    try:
-        return [float(cut) for cut in json.loads(path.read_text(encoding="utf-8"))["cuts"]]
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: not a decision rule ({error})") from error

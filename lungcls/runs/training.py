@@ -1,6 +1,8 @@
-"""Train one run: images, network, stages, and a folder that appears whole or not at all."""
+"""The one door to training: from a request or a job to a run, whose folder appears whole or not at all."""
 
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
 import json
 import os
 from pathlib import Path
@@ -10,71 +12,125 @@ import sys
 import time
 
 from filelock import FileLock
-import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.predictions import prediction_table
-from lungcls.cohorts.splits import PARTS
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
+from lungcls.metrics import thresholds
 from lungcls.models.backend import import_keras
-from lungcls.preprocessing import balancing
-from lungcls.runs import cache, keys, store
+from lungcls.runs import keys, store as run_store
+from lungcls.runs.planning import plan_run
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-SETTLED_ON = 128  # training images whose statistics batch normalisation gets in a random backbone
-_SETTINGS = (
-    "patience",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "schedule",
-    "weight_decay",
-    "optimizer",
-    "unfreeze_from",
-    "augmentation",
-    "copies",
-)
 
 
-def train(job, *, progress=False, make=None):
-    """Return a run of the store; train it first if it is not there.
+def train(
+    data,
+    *,
+    task=None,
+    view=None,
+    model=None,
+    stage=None,
+    recipe=None,
+    weights="imagenet",
+    profile=None,
+    seed=0,
+    fold=None,
+    store=None,
+    progress=True,
+    **settings,
+):
+    """Train a run on a cohort, or open it if it is in the store.
 
-    Killed and called again, training goes on after the last whole epoch. A second process
-    that asks for the same run waits for the first.
+    The run's name ends in a key: the hash of its settings, of the cohort and the split, of pretrained
+    weights, the backend and the code that shapes it. Same key: opened; other key: trained. A training that
+    was interrupted resumes after its last whole epoch.
 
     Parameters
     ----------
-    job : lungcls.runs.planning.Job
-    progress : bool, default False
-    make : callable, optional
-        Trains a job, from the job and `progress`, into its folder; by default the network
-        that the job names.
+    data : Cohort or path
+        A cohort on disk.
+    task : {"binary", "multiclass"}
+        Scores 1-3 against 4-5, or the scores 1..5.
+    view : {"full_slice", "nodule", "context"}
+    model : {"cnn", "mobilenet", "resnet50", "efficientnetb0" .. "efficientnetb7", "ensemble"}
+    stage : {"scratch", "transfer_learning", "fine_tuning"}, optional
+        By default "scratch", and "transfer_learning" for a pretrained backbone. Fine-tuning trains the
+        transfer-learning run that it starts from first.
+    recipe : {"best-binary", "best-multiclass"}, optional
+        Our best model, in place of task, view, model and stage.
+    weights : str or path, default "imagenet"
+        "imagenet", "none", a weight file, or a folder of files whose names begin with the backbone's.
+    profile : {"smoke", "quick", "full"}, default "quick", of a recipe "full"
+        The sizes of the run.
+    seed : int, default 0
+    fold : int, optional
+        Test on this fold and validate on the next one; by default the split.
+    store : path, optional
+        Where runs live; by default in the user's cache.
+    progress : bool, default True
+    **settings
+        Single :class:`lungcls.runs.settings.Settings`, as ``dropout=0.5``.
 
     Returns
     -------
-    lungcls.runs.store.Run
+    Run
 
     Raises
     ------
     InputError
-        If the store cannot be written, an image or a setting is not as it must be, or the
-        weights do not fit the backbone.
+        If a name, a value, an image or the cohort is not as it must be, or the store cannot be written.
+
+    Examples -------- >>> from lungcls import runs >>> run = runs.train("my_cohort", task="binary",
+    view="nodule", model="cnn", dropout=0.5)  # doctest: +SKIP >>> runs.score(run, against="diameter")  #
+    doctest: +SKIP
     """
-    make = make or _train
+    request = {"task": task, "view": view, "model": model, "stage": stage, "recipe": recipe}
+    options = {"weights": weights, "seed": seed, "fold": fold, "store": store}
+    options |= {} if profile is None else {"profile": profile}
+    job = plan_run(data, **request, **options, settings=settings)
+    return train_job(job, progress=progress)
+
+
+def train_job(job, *, progress=False):
+    """Return the run of a job, trained first if it is not in the store; two processes train it once.
+
+    Where Keras already runs in this process with another number of threads, a process of its own trains it.
+    """
     if not job.folder.exists():
         if job.parent is not None:
-            train(job.parent, progress=progress, make=make)
-        with _alone(job):
-            if not job.folder.exists():
-                make(job, progress)
-    run = store.load(job.folder)
+            train_job(job.parent, progress=progress)
+        if fix_threads(job.settings["threads"]):
+            with _alone(job):
+                if not job.folder.exists():
+                    _train(job, progress)
+        else:
+            _in_a_worker(job, progress)
+    run = run_store.load(job.folder)
     if run.config["key"] != job.config["key"]:
         raise InputError(
             f"{job.folder}: holds a run of key {run.config['key']}, expected {job.config['key']}"
         )
-    return run
+    return replace(run, data=cohorts.load(job.cohort))
+
+
+def fix_threads(count):
+    """Fix how many threads the backend uses, before it starts; False where it already runs with another
+    number.
+    """
+    if "keras" in sys.modules and os.environ.get(_THREADS[0]) != str(count):
+        return False
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    return True
+
+
+def _in_a_worker(job, progress):
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(max_workers=1) as pool:
+        pool.submit(train_job, job, progress=progress).result()
 
 
 @contextmanager
@@ -92,126 +148,37 @@ def _alone(job):
 
 
 def _train(job, progress):
+    """Train one network or an ensemble, and write the run."""
     started, worked = time.monotonic(), time.process_time()
-    fix_threads(job.config["settings"]["threads"])
-    cohort, split = cohorts.load(job.cohort), pd.read_csv(job.split, dtype=str, keep_default_na=False)
-    cohort = cohort.select(split["case_id"].to_numpy())
-    pixels, digest = cache.prepared(job, cohort, progress)
-    model, history, y_prob = _fit(job, pixels, digest, cohort, split["split"].to_numpy(), progress)
-    with whole_folder(job.folder) as scratch:
-        write_json(scratch / "config.json", job.config)
-        table = pd.DataFrame(history.epochs)
-        table["best"] = table["epoch"] == history.best_epoch
-        table.to_csv(scratch / "history.csv", index=False, lineterminator="\n")
-        labels = cohort.labels(job.config["task"])
-        predictions = prediction_table(cohort.cases["case_id"], y_prob, job.config["task"])
-        predictions.insert(1, "split", split["split"].to_numpy())
-        predictions.insert(2, "y_true", labels)
-        predictions.to_csv(scratch / "predictions.csv", index=False, lineterminator="\n")
-        write_model(model, scratch / "model.keras")
-        write_json(
-            scratch / "environment.json",
-            environment()
-            | {
-                "seconds": round(time.monotonic() - started, 1),
-                "processor_seconds": round(time.process_time() - worked, 1),
-                "resumed_after": history.resumed_after,
-                "parameters": model.count_params(),
-            },
-        )
-
-
-def _fit(job, pixels, digest, cohort, split, progress):
-    """Build or open the network and train it."""
     import_keras()
-    from lungcls.models import blocks
-    from lungcls.runs import stages
+    from lungcls.runs import ensembles, networks
 
-    config = job.config
-    settings, task, seed = config["settings"], config["task"], config["seed"]
-    labels = cohort.labels(task)
-    rows, validation_rows = (np.flatnonzero(split == part) for part in PARTS[:2])
-    model = build(job)
-    if settings["unfreeze_from"] != "image" and job.parent is None and job.weights is None:
-        blocks.settle(model, pixels[rows[:SETTLED_ON]])  # random and frozen: signals would fade
-    plan = balancing.plan(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
-    options = {name: settings[name] for name in _SETTINGS}
-    options["patience"] = options["patience"] or None
-    try:
-        history, y_prob = stages.train(
-            model,
-            pixels,
-            labels,
-            task=task,
-            rows=rows,
-            validation_rows=validation_rows,
-            plan=plan,
-            cache=job.cache / "features",
-            seed=seed,
-            image_digest=digest,
-            progress=progress,
-            checkpoint=job.work / "checkpoint.npz",
-            **options,
-        )
-    except ValueError as error:
-        raise InputError(f"{job.id}: {error}") from error
-    return model, history, y_prob
+    split = pd.read_csv(job.split, dtype=str, keep_default_na=False)
+    cohort, parts = cohorts.load(job.cohort).select(split["case_id"].to_numpy()), split["split"].to_numpy()
+    fit = ensembles.fit if job.config["model"] == "ensemble" else networks.fit
+    model, y_prob, history, resumed, rule = fit(job, cohort, parts, progress)
+    task = job.config["task"]
+    table = prediction_table(cohort.cases["case_id"], y_prob, task)
+    table.insert(1, "split", parts)
+    table.insert(2, "y_true", cohort.labels(task))
+    with whole_folder(job.folder) as scratch:
+        if rule is not None:
+            table["y_pred"] = thresholds.decide(y_prob, rule["cuts"], task)
+            write_json(scratch / run_store.THRESHOLDS, rule)
+        write_json(scratch / "config.json", job.config)
+        history.to_csv(scratch / "history.csv", index=False, lineterminator="\n")
+        table.to_csv(scratch / "predictions.csv", index=False, lineterminator="\n")
+        write_model(model, scratch / "model.keras")
+        seconds, processor = time.monotonic() - started, time.process_time() - worked
+        took = {
+            "seconds": round(seconds, 1),
+            "processor_seconds": round(processor, 1),
+            "resumed_after": resumed,
+        }
+        write_json(scratch / "environment.json", environment() | took | {"parameters": model.count_params()})
 
 
-def build(job):
-    """Build the network of a job, or open that of its parent.
-
-    Parameters
-    ----------
-    job : lungcls.runs.planning.Job
-
-    Returns
-    -------
-    keras.Model
-
-    Raises
-    ------
-    InputError
-        If the weights do not fit.
-    """
-    keras = import_keras()
-    from lungcls.models import backbones, networks
-
-    keras.utils.clear_session()  # so that names do not depend on what this process did before
-    config = job.config
-    settings = config["settings"]
-    if job.parent is not None:
-        return keras.models.load_model(job.parent.folder / "model.keras")
-    options = {
-        "image_size": settings["image_size"],
-        "task": config["task"],
-        "dropout": settings["dropout"],
-        "seed": config["seed"],
-    }
-    try:
-        if config["model"] == "cnn":
-            return networks.cnn(filters=settings["filters"], dense=settings["dense"], **options)
-        return backbones.transfer(config["model"], weights=job.weights, **options)
-    except ValueError as error:
-        source = f"{job.weights}: " if job.weights else ""
-        raise InputError(f"{source}{config['model']}: {' '.join(str(error).split())}") from error
-
-
-def fix_threads(count):
-    """Fix how many threads the backend uses, before it starts.
-
-    Raises
-    ------
-    InputError
-        If Keras already runs in this process with another number.
-    """
-    if "keras" in sys.modules and os.environ.get(_THREADS[0]) != str(count):
-        raise InputError(
-            "threads: Keras already runs in this process with another number, expected "
-            f"{count}; train in processes of their own (jobs=2 or more)"
-        )
-    for name in _THREADS:
-        os.environ[name] = str(count)
+# --- What a run's folder holds ----------------------------------------------------------
 
 
 def write_model(model, path):
@@ -228,14 +195,7 @@ def write_json(path, content):
 
 
 def environment():
-    """Name the machine and the versions that a run was made with.
-
-    Returns
-    -------
-    dict of str to str or int
-    """
-    from importlib.metadata import version
-
+    """Name the machine and the versions that a run was made with."""
     packages = ("lungcls", "keras", keys.backend_name(), "numpy", "scikit-image", "pandas")
     return {
         "python": platform.python_version(),

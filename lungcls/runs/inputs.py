@@ -1,0 +1,161 @@
+"""What a run sees of a cohort: its images and masks, made on demand or kept for all runs that see the same."""
+
+import numpy as np
+
+from lungcls.cohorts import cohort as cohorts
+from lungcls.errors import InputError
+from lungcls.preprocessing import fixed_crop, geometry, padding, pipelines
+from lungcls.preprocessing.images import Derived, let_go
+from lungcls.runs import cache
+
+
+def check(cohort, config):
+    """Refuse a cohort that lacks what a run sees, before anything is trained or predicted."""
+    view, where = config["view"], cohort.folder or cohort.name
+    if view not in cohort.views:
+        raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
+    form = form_of(config)
+    if form != "kept" and view != "nodule":
+        raise InputError(
+            f"padding: found {form!r} with the view {view!r}, expected kept: only the zoomed nodule has padding"
+        )
+    if config["model"] == "ensemble":
+        spacing(cohort, "a fixed-size crop")
+
+
+def form_of(config):
+    """The form of the zoomed view: "kept", "filled", "only" or "fixed"."""
+    return config["settings"].get(
+        "padding", "kept"
+    )  # neither an ensemble nor a run of an early version has it
+
+
+def spacing(cohort, why):
+    """Side of a pixel of each case in mm, (n,) float; an InputError that says why where one is missing."""
+    found = np.asarray(cohort.cases.get("pixel_spacing_mm", np.full(len(cohort), np.nan)), dtype=float)
+    if not (found > 0).all():
+        place = f"{cohort.folder or cohort.name}: cases.csv, row {int(np.argmin(found > 0)) + 1}"
+        raise InputError(f"{place}: no pixel_spacing_mm above 0, expected one for {why}")
+    return found
+
+
+def wider_view(cohort, form):
+    """Name of the widest view, which surrounds the zoomed nodule."""
+    wider = next((view for view in padding.WIDER if view in cohort.views), None)
+    if wider is None:
+        files = " or ".join(f"{view}.npy" for view in padding.WIDER)
+        where = cohort.folder or cohort.name
+        raise InputError(f"padding: found {form!r} for {where}, which has no wider view, expected {files}")
+    return wider
+
+
+# --- Images -----------------------------------------------------------------------------
+
+
+def images_of(cohort, config, *, progress=False):
+    """A cohort's images as a run sees them: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
+    size, settings = config["settings"]["image_size"], config["settings"]
+    if config["model"] == "ensemble":
+        check_view(cohort, config["view"], progress=progress)
+        images, pixel = cohort.views[config["view"]], spacing(cohort, "a fixed-size crop")
+        return fixed_crop.crops(images, pixel, crop_mm=settings["crop_mm"], size=size)
+    images, pipeline = source(cohort, config, progress=progress)
+    options = pixel_options(config)
+
+    def make(rows):
+        return pipelines.preprocess(images[rows], pipeline, **options)
+
+    return Derived(make, (len(cohort), size, size, 1), source=images)
+
+
+def prepared(job, cohort, *, progress=False):
+    """The images of a job, memory-mapped and kept, and the digest of their content."""
+    config, images = job.config, images_of(cohort, job.config, progress=progress)
+
+    def make(start, stop):
+        rows = images[start:stop]
+        let_go(images)
+        return rows
+
+    parts, case_ids = config["parts"], cohort.cases["case_id"].tolist()  # all folds have the same cases
+    content = [parts["cohort"], case_ids, config["view"], _shaping(config)]
+    options = {"entry": "runs.inputs", "title": f"images, {config['view']}", "progress": progress}
+    return cache.array(job.cache / "images", content, images.shape, make, **options)
+
+
+def _shaping(config):
+    """The settings that shape the images of a run."""
+    crop_mm = config["settings"].get("crop_mm")
+    if config["model"] == "ensemble":
+        return {"size": config["settings"]["image_size"], "crop_mm": crop_mm}
+    form = form_of(config)
+    return pixel_options(config) | {"padding": form} | ({"crop_mm": crop_mm} if form == "fixed" else {})
+
+
+def pixel_options(config):
+    """The preprocessing of one network, as options of :func:`lungcls.preprocessing.pipelines.preprocess`."""
+    settings = config["settings"]
+    return {"size": settings["image_size"], **{name: settings[name] for name in ("crop", "contrast", "gain")}}
+
+
+def source(cohort, config, *, progress=False):
+    """The images (n, H, W) that one network preprocesses, and the view whose pipeline they take; both are
+    checked.
+    """
+    view, form, options = config["view"], form_of(config), pixel_options(config)
+    check_view(cohort, view, crop=options["crop"] if view == "nodule" else None, progress=progress)
+    images = cohort.views[view]
+    if form == "kept":
+        return images, view
+    if form == "only":
+        return Derived(lambda rows: padding.alone(images[rows]), images.shape, np.uint8, images), view
+    wider = wider_view(cohort, form)
+    wide, size, side = cohort.views[wider], options["size"], config["settings"]["crop_mm"]
+    check_view(cohort, wider, progress=progress)
+    pixel = spacing(cohort, "padding=fixed") if form == "fixed" else None
+
+    def make(rows):
+        try:
+            if form == "filled":
+                return padding.filled(images[rows], wide[rows])
+            return fixed_crop.cut_from_wider(
+                images[rows], wide[rows], spacing=pixel[rows], crop_mm=side, size=size
+            )
+        except ValueError as error:
+            raise InputError(f"{cohort.folder or cohort.name}: {wider}.npy: {error}") from error
+
+    if form == "filled":
+        return Derived(make, images.shape, wide.dtype, wide), view
+    return Derived(make, (len(cohort), size, size), source=wide), "context"  # it is cropped no more
+
+
+def check_view(cohort, view, *, crop=None, progress=False):
+    """Refuse images that are too small for the crop, not finite or of one grey level; the message names the
+    row.
+    """
+    images = cohort.views[view]
+    side = min(images.shape[1:])
+    if crop is not None and side < crop:
+        raise InputError(f"crop: found {crop} with nodule images of {side} pixels, expected at most {side}")
+    alone = cohorts.Cohort(cohort.cases, {view: images}, {}, cohort.info, cohort.folder)
+    cohorts.check_pixels(alone, progress=progress)
+
+
+# --- Masks ------------------------------------------------------------------------------
+
+
+def masks_of(cohort, config):
+    """A cohort's nodule masks as a run's images are, (n, size, size, 1) bool: at least half of a pixel is
+    nodule.
+    """
+    view, settings = config["view"], config["settings"]
+    if view not in cohort.masks:
+        where = f"{cohort.folder or cohort.name}: no mask of the view {view!r}"
+        raise InputError(f"{where}, that of the run; expected a cohort with {view}_mask.npy")
+    masks, size = cohort.masks[view][np.arange(len(cohort))], settings["image_size"]
+    if config["model"] == "ensemble":
+        pixel = spacing(cohort, "a fixed-size crop")
+        return fixed_crop.cut(masks, spacing=pixel, crop_mm=settings["crop_mm"], size=size)[..., None] >= 0.5
+    masks = np.asarray(masks > 0, dtype=np.float32)
+    masks = geometry.center_crop(masks, settings["crop"]) if view == "nodule" else masks
+    return geometry.resize(masks, size)[..., None] >= 0.5
