@@ -35,6 +35,15 @@ def record(run, folder):
     return place
 
 
+def record_all(runs, cohort, folder):
+    """Copy runs of one split, and keep the baselines of each of their tasks beside them."""
+    for run in runs:
+        record(run, folder)
+    for task, run in {run.config["task"]: run for run in runs}.items():
+        split = run.predictions[["case_id", "split"]]
+        record_baselines(cohort, split, run.config["split"], folder, task=task)
+
+
 def record_baselines(cohort, split, name, folder, *, task, seed=0):
     """Keep what the baselines that need images answer, beside the records of a split; say which could not,
     and why.

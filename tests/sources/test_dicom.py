@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 import pytest
 
-from lungcls.cli import main
+from lungcls.cli.main import main
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.sources import annotations, dicom, series

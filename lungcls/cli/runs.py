@@ -1,0 +1,245 @@
+"""Commands on runs: train, predict, explain, list, show, remove."""
+
+import click
+
+from lungcls.cli.shared import FOLDER
+from lungcls.errors import InputError
+
+
+def _default_store():
+    from lungcls.runs.planning import default_store
+
+    return default_store()
+
+
+STORE = click.option(
+    "--runs",
+    "store",
+    type=FOLDER,
+    default=_default_store,
+    help="Where runs live; by default in the user's cache.",
+)
+COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
+WEIGHTS = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="imagenet, none, a file, or a folder of files named by backbone.",
+)
+PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
+
+
+@click.command()
+@COHORT
+@click.option("--recipe", help="best-binary or best-multiclass: our best model, in place of the next four.")
+@click.option("--task", help="binary or multiclass.")
+@click.option("--view", help="full_slice, nodule or context.")
+@click.option("--model", help="cnn, mobilenet, resnet50, efficientnetb0 to b7 or ensemble.")
+@click.option("--stage", help="scratch, transfer_learning or fine_tuning.")
+@WEIGHTS
+@click.option("--profile", help="Sizes: smoke, quick or full; by default quick, of a recipe full.")
+@SEED
+@click.option("--fold", type=click.IntRange(min=0), help="Test on this fold instead of the split.")
+@SET
+@STORE
+def train(folder, profile, pairs, **request):
+    """Train one run, or say that it is there; an interrupted one goes on."""
+    from lungcls.runs import planning, settings, store, training
+
+    plain_warnings()
+    request |= {} if profile is None else {"profile": profile}
+    job = planning.plan_run(folder, settings=settings.parse(pairs), **request)
+    if job.folder.exists():
+        click.echo("already trained")
+    else:
+        for name, why in store.earlier(job.store, job.config).items():
+            click.echo(f"{name} is another run: {'; '.join(why)}")
+    show_run(training.train_job(job, progress=True))
+
+
+@click.command()
+@COHORT
+@WEIGHTS
+@PROFILE
+@SEED
+@click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
+    help="Only this part of the grid; can be repeated. The last is in the profile full only.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
+@click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
+@SET
+@STORE
+def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
+    """Train the whole grid: Table 1, the other candidates and the ablations."""
+    from lungcls.cohorts.cohort import load
+    from lungcls.runs import grid, recorded, settings
+
+    plain_warnings()
+    cells = grid.grid_of(load(folder).views, profile=profile, backbone=backbone)
+    cells = [cell for cell in cells if not groups or cell.group in groups]
+    requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
+    failed = grid.train_all(requested, jobs=jobs)
+    for cell, job in zip(cells, requested, strict=True):
+        state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
+        click.echo(f"{cell.name:<22} {job.id:<58} {state}")
+    if record:
+        recorded.record_all(
+            [grid.find(job) for job in requested if job.id not in failed], load(folder), record
+        )
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@click.group("runs")
+def runs_group():
+    """List, show and remove runs."""
+
+
+@runs_group.command("list")
+@STORE
+def list_runs(store):
+    """List the runs with their weights, test scores and state."""
+    from lungcls.runs import store as runs
+
+    found = runs.list_runs(store)
+    for run in found:
+        scores, why = runs.scores(run), runs.stale_because(run)
+        state = f"stale: {'; '.join(why)}" if why else "up to date"
+        click.echo(
+            f"{run.id:<58} {run.weights:<14} accuracy {scores['accuracy']:.3f}  "
+            f"F1 (macro) {scores['F1 (macro)']:.3f}  {state}"
+        )
+    click.echo(f"{len(found)} runs in {store}")
+
+
+@runs_group.command()
+@click.argument("run")
+@STORE
+def show(run, store):
+    """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
+    from lungcls.runs import store as runs
+
+    show_run(runs.find(store, run), everything=True)
+
+
+@runs_group.command()
+@click.argument("run", required=False)
+@click.option("--stale", is_flag=True, help="All runs of other versions of the package.")
+@STORE
+def remove(run, stale, store):
+    """Remove a RUN, or all stale ones."""
+    from lungcls.runs import store as runs
+
+    if (run is None) != stale:
+        raise InputError("runs remove: expected the name of a run, or --stale")
+    chosen = (
+        [found for found in runs.list_runs(store) if runs.stale_because(found)]
+        if stale
+        else [runs.find(store, run)]
+    )
+    for found in chosen:
+        runs.remove(found)
+        click.echo(f"removed {found.id}")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
+@click.option(
+    "--calibrated", is_flag=True, help="Probabilities that are as sure as the test cases were right."
+)
+@click.option(
+    "--sets",
+    "level",
+    type=float,
+    metavar="SHARE",
+    help="Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases.",
+)
+@STORE
+def predict(run, folder, out, calibrated, level, store):
+    """Predict with a RUN on the cohort in FOLDER; labels are not needed.
+
+    Calibration and sets were fitted on the test cases of the run: they are for other cases.
+    """
+    from lungcls.runs import prediction, store as runs
+
+    plain_warnings()
+    found = runs.find(store, run)
+    table = prediction.write_predictions(found, folder, out, calibrated=calibrated, level=level)
+    click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The NPZ file to write.")
+@click.option("--layer", help="Whose maps; by default those of the last convolution.")
+@STORE
+def explain(run, folder, out, layer, store):
+    """Write the Grad-CAM maps of a RUN on the cohort in FOLDER, with their coordinates."""
+    from lungcls.explain import explanation
+    from lungcls.runs import store as runs
+
+    found = runs.find(store, run)
+    maps = explanation.export(found, folder, out, layer=layer)
+    zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
+    click.echo(
+        f"{found.id} ({found.weights}): {len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}{zero}"
+    )
+
+
+@click.group("weights")
+def weights_group():
+    """Pretrained weights."""
+
+
+@weights_group.command("check")
+@click.argument("backbones", nargs=-1)
+def check_weights(backbones):
+    """Say whether ImageNet weights can be had; exit code 1 if some cannot."""
+    from lungcls.models import weights
+    from lungcls.runs import settings
+
+    unknown = [name for name in backbones if name not in settings.BACKBONES]
+    if unknown:
+        raise InputError(f"backbone: found {unknown[0]!r}, expected one of {', '.join(settings.BACKBONES)}")
+    found = weights.check(backbones or settings.BACKBONES)
+    for name, state in found.items():
+        click.echo(f"{name:<15} {state}")
+    if not set(found.values()) <= {"in Keras's cache", "can be downloaded"}:
+        raise click.exceptions.Exit(1)
+
+
+def plain_warnings():
+    """Print warnings as one line, as errors are."""
+    import warnings
+
+    warnings.showwarning = lambda message, *_: click.echo(f"lungcls: warning: {message}", err=True)
+
+
+def show_run(run, *, everything=False):
+    """Print a run's weights, scores and state; everything adds settings and versions."""
+    from lungcls.runs import store as runs
+
+    why = runs.stale_because(run)
+    rows = [("weights", run.weights), ("parent", run.config["parent"] or "none")]
+    rows += [("state", f"stale: {'; '.join(why)}" if why else "up to date")]
+    for part in ("validation", "test"):
+        scores = runs.scores(run, part)
+        texts = [f"{name} {value:.3f}" for name, value in scores.items() if name != "n"]
+        rows.append((part, f"n {scores['n']}, " + ", ".join(texts)))
+    if everything:
+        rows += [(name, run.config[name]) for name in ("cohort", "split")]
+        rows += list(run.config["settings"].items()) + list(run.environment.items())
+    click.echo(run.id)
+    for name, value in rows:
+        click.echo(f"  {name.replace('_', ' '):<16} {value}")
+    click.echo(f"  {'folder':<16} {run.folder}")

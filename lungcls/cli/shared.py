@@ -1,0 +1,53 @@
+"""What the command groups share: one-line errors, options and the summary of a cohort."""
+
+import click
+
+from lungcls.errors import InputError
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+FOLDER = click.Path(file_okay=True, path_type=str)
+
+
+class Commands(click.Group):
+    """A group that prints bad input as one line and ends with exit code 2."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            fail(error, code=2)
+
+
+def fail(error, *, code):
+    """Print an error as one line and end."""
+    click.echo(f"lungcls: error: {error}", err=True)
+    raise click.exceptions.Exit(code)
+
+
+def show_summary(loaded):
+    """Print a cohort's cases, classes, views and fingerprint as a table."""
+    rows = [("cases", f"{len(loaded)} of {loaded.cases['patient_id'].nunique()} patients")]
+    rows += [
+        (key, loaded.info[key]) for key in ("patients", "series", "outlines_brighter") if key in loaded.info
+    ]
+    rows += [(key, loaded.info[key]) for key in ("source", "licence", "label_rule") if key in loaded.info]
+    rows += class_rows(loaded)
+    for view, images in loaded.views.items():
+        size = " x ".join(str(side) for side in images.shape[1:])
+        rows.append((view, f"{size} {images.dtype}{', with mask' if view in loaded.masks else ''}"))
+    rows.append(("fingerprint", loaded.fingerprint()[:12]))
+    click.echo(f"{loaded.name}{f' in {loaded.folder}' if loaded.folder else ''}")
+    for name, value in rows:
+        click.echo(f"  {name.replace('_', ' '):<12} {value}")
+
+
+def class_rows(loaded):
+    """The class counts of both tasks, as rows of the summary."""
+    from lungcls.cohorts.cohort import BINARY_NAMES, SCORE_NAMES
+
+    if "malignancy" not in loaded.cases or loaded.cases["malignancy"].isna().any():
+        return [("classes", "none: the cohort is not labelled")]
+    binary, scores = loaded.class_counts("binary"), loaded.class_counts("multiclass")
+    rows = [(name, f"{binary[label]} cases") for label, name in BINARY_NAMES.items()]
+    rows += [(f"score {score}", f"{scores[score]} cases, {name}") for score, name in SCORE_NAMES.items()]
+    return rows
