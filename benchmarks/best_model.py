@@ -25,15 +25,18 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import cohort as cohorts, predictions as predictions_, splits
-from lungcls.files import whole_text
+from lungcls.files import sha, whole_text
 from lungcls.metrics import bootstrap, classification, thresholds
 from lungcls.models import baselines
-from lungcls.preprocessing.fixed_crop import cut
-from lungcls.runs import keys, recipes, store, training as recipe
+from lungcls.preprocessing.fixed_crop import crops, cut
+from lungcls.runs import store
+from lungcls.runs.settings import of_model, resolve
+from lungcls.runs.training import fix_threads, train
 
 CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
 FOLDS = 5
 HALF, WHOLE = 20, 40  # epochs
+RECIPE = of_model(resolve("full", model="ensemble", stage="scratch"), "ensemble")
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {
@@ -111,7 +114,7 @@ def main():
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
-    recipe.fix_threads(1)
+    fix_threads(1)
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
     more = {"weights": options.weights} if options.command in ("carry", "final") else {}
@@ -125,14 +128,14 @@ class Data:
     """The cohort, its folds and labels; squares of fixed size are cut when they are asked for."""
 
     def __init__(self, folder, seed):
-        from lungcls.runs import ensembles
+        from lungcls.models import ensemble
 
         self.cohort, self.folder = cohorts.load(folder), Path(folder)
         cases = self.cohort.cases
         self.cases, self.folds = cases, splits.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
-        self.targets = lambda share: ensembles.targets(cases["malignancy"], cases["ratings"], share=share)
-        self.pairs = lambda wanted: ensembles.with_size(wanted, cases["diameter_mm"].to_numpy(float))
+        self.targets = lambda share: ensemble.targets(cases["malignancy"], cases["ratings"], share=share)
+        self.pairs = lambda wanted: ensemble.with_size(wanted, cases["diameter_mm"].to_numpy(float))
         diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
         self.size = (np.log(diameters) - 2.1) / 0.6
 
@@ -142,7 +145,7 @@ class Data:
         tissue = options["tissue"] and not masks
         images = np.stack([by_tissue(image) for image in images]) if tissue else images
         made = {"spacing": spacing, "size": options["pixels"]}
-        squares = np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
+        squares = np.stack([cut(images, crop_mm=mm, **made) for mm in options["mm"]], axis=-1)
         if tissue:  # a cut is scaled by the image's own range: undone
             low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
             squares = low[:, None, None, None] + (high - low)[:, None, None, None] * squares
@@ -208,7 +211,7 @@ def twins(data, rows, seed, work):
     """The phantom of the training cases: outlines and readers of no other patient are in it."""
     from lungcls.sources.phantom import making
 
-    folder = work / f"phantom_{keys.sha([seed, *map(int, rows)])[:12]}"
+    folder = work / f"phantom_{sha([seed, *map(int, rows)])[:12]}"
     if not folder.exists():
         making.make(folder, cases=list(data.cases["case_id"].iloc[rows]), seed=seed, views=("context",))
     return Data(folder, CHOOSING)
@@ -344,7 +347,7 @@ def screen(folder, work):
 
 
 def place(work, name):
-    return work / f"try_{keys.sha(BASE | TRIES[name])[:12]}.npy"
+    return work / f"try_{sha(BASE | TRIES[name])[:12]}.npy"
 
 
 # --- Candidates on all folds ------------------------------------------------------------
@@ -359,42 +362,27 @@ CARRIED = (
 
 def carry(folder, work, weights):
     """Predict all cases with four candidates, on the folds that choose."""
-    committees = [
-        recipes.train(
-            recipes.prepare(
-                folder,
-                "best-multiclass",
-                weights="none",
-                seed=0,
-                fold=fold,
-                overrides={"split_seed": CHOOSING, "folds": FOLDS},
-                store=work / "runs",
-            ),
-            progress=True,
-        )
-        for fold in range(FOLDS)
-    ]
+    options = {"store": work / "runs", "split_seed": CHOOSING, "folds": FOLDS, "weights": "none"}
+    committees = [train(folder, recipe="best-multiclass", fold=fold, **options) for fold in range(FOLDS)]
     answers_of_frozen(folder, work, weights, committees)
 
 
 def answers_of_frozen(folder, work, weights, committees):
     """What frozen features say to each case, alone and beside a committee; kept as probabilities."""
     from lungcls.models import pretrained_features
-    from lungcls.runs import stages
+    from lungcls.runs import ensembles, stages
 
-    data, recipe_ = Data(folder, CHOOSING), recipes.Recipe()
-    scores, wanted = data.cases["malignancy"].to_numpy(), data.targets(recipe_.share)
+    data = Data(folder, CHOOSING)
+    scores, wanted = data.cases["malignancy"].to_numpy(), data.targets(RECIPE["ratings_share"])
     made = {name: [] for name in CARRIED}
     looks = {name: features_of(name, data, work, weights) for name in ("mobilenet", "efficientnetb4")}
     for run in committees:
         table = in_order(run.predictions, data)
-        groups = recipes.left_out(
-            data.cases, table["split"].to_numpy(), recipes.read(run.config["settings"]), 0
-        )
+        groups = ensembles.left_out(data.cases, table["split"].to_numpy(), run.config["settings"], 0)
         y_prob, known = table[[f"p_{score}" for score in range(1, 6)]].to_numpy(), groups >= 0
         made[CARRIED[0]].append(y_prob)
         for name, (x, shares) in zip(CARRIED[1:3], looks.values()):
-            answers, *_ = pretrained_features.ridge(x, wanted, groups, shares, penalty=recipe_.penalty)
+            answers, *_ = pretrained_features.ridge(x, wanted, groups, shares, penalty=RECIPE["ridge_penalty"])
             made[name].append(answers.clip(1e-3) / answers.clip(1e-3).sum(axis=1, keepdims=True))
         said = np.log(y_prob + 1e-7)  # the answers are the last ones, of EfficientNetB4
         kernel, bias = pretrained_features.weigh(said[known], answers[known], scores[known])
@@ -409,19 +397,15 @@ def features_of(backbone, data, work, weights):
     import keras
 
     from lungcls.models import pretrained_features
-    from lungcls.preprocessing.fixed_crop import Fields
     from lungcls.runs import features, planning
 
     keras.utils.clear_session()  # names of layers are part of what the features are cached by
-    recipe_ = recipes.Recipe()
-    rows = np.arange(len(data.cases))
-    squares = Fields(data.cohort, "context", field=recipe_.field_mm, size=recipe_.image_size)[rows]
-    trunk = pretrained_features.extractor(
-        backbone,
-        recipe_.image_size,
-        side=recipe_.side,
-        weights=planning.find_weights(str(weights), backbone).path,
-    )
+    rows, spacing = np.arange(len(data.cases)), data.cases["pixel_spacing_mm"].to_numpy(float)
+    size = RECIPE["image_size"]
+    squares = crops(data.cohort.views["context"], spacing, crop_mm=RECIPE["crop_mm"], size=size)[rows]
+    source = planning.find_weights(str(weights), backbone)
+    options = {"side": RECIPE["backbone_size"], "weights": source.path}
+    trunk = pretrained_features.extractor(backbone, size, **options)
     looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.looks(squares))
     kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
     return [features.cached(trunk, look, rows, **kept) for look in looks], pretrained_features.shares(
@@ -470,17 +454,8 @@ def final(folder, work, weights):
     The binary recipe is made of the same networks, so nothing is trained for it.
     """
     for fold in range(FOLDS):
-        overrides = {"split_seed": SCORING, "folds": FOLDS}
-        job = recipes.prepare(
-            folder,
-            "best-multiclass",
-            weights=weights,
-            seed=0,
-            fold=fold,
-            overrides=overrides,
-            store=work / "runs",
-        )
-        run = recipes.train(job, progress=True)
+        options = {"weights": weights, "fold": fold, "store": work / "runs"}
+        run = train(folder, recipe="best-multiclass", split_seed=SCORING, folds=FOLDS, **options)
         print(f"{run.id}: {run.environment['seconds']} s", flush=True)
 
 

@@ -33,7 +33,7 @@ WANTED = {
     "stage": "transfer_learning",
     "weights": "none",
     "profile": "smoke",
-    "overrides": {"crop": 32, "epochs": 8, "patience": 7, "batch_size": 16, "copies": 2},
+    "settings": {"crop": 32, "epochs": 8, "patience": 7, "batch_size": 16, "copies": 2},
 }
 # Where the process dies: the function in whose k-th call, and the largest k.
 MOMENTS = {"features": 6, "epoch": 40, "checkpoint": 8, "save": 1}
@@ -59,7 +59,7 @@ def die_in(*args, **options):
     return real(*args, **options)
 
 setattr(owner, name, die_in)
-training.train(planning.prepare(cohort, store=store, **{wanted!r}))
+training.train_job(planning.plan_run(cohort, store=store, **{wanted!r}))
 """
 
 
@@ -90,11 +90,11 @@ def kill_once(folder, cohort, moment, at):
     )
     if ran.returncode != -signal.SIGKILL:
         raise SystemExit(f"{moment} {at}: the process was not killed: {ran.stderr[-2000:]}")
-    job = planning.prepare(cohort, store=store, **WANTED)
+    job = planning.plan_run(cohort, store=store, **WANTED)
     if job.folder.exists():
         raise SystemExit(f"{moment} {at}: half a run is there")
     kept = progress.epochs_kept(job)
-    return training.train(job), kept
+    return training.train_job(job), kept
 
 
 def main():
@@ -107,7 +107,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cohort = make_cohort(folder / "cohort")
-        peace = training.train(planning.prepare(cohort, store=folder / "peace", **WANTED))
+        peace = training.train_job(planning.plan_run(cohort, store=folder / "peace", **WANTED))
         for i in range(args.kills):
             moment = list(MOMENTS)[i % len(MOMENTS)]
             at = rng.randint(1, MOMENTS[moment])

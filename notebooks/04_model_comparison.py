@@ -76,7 +76,7 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 
 # %%
 shown, missing = choose_views(data, views)
-cells = [cell for cell in grid.grid(shown, profile=profile, backbone=backbone) if cell.group != "ablations"]
+cells = [cell for cell in grid.grid_of(shown, profile=profile, backbone=backbone) if cell.group != "ablations"]
 cells = [replace(cell, overrides=changes.get(cell.name, {})) for cell in cells]
 jobs = grid.plan(data.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = grid.train_all(jobs)
@@ -129,7 +129,7 @@ if random:
 
 # %% tags=["hide-input"]
 from lungcls.models.backend import import_keras
-from lungcls.runs import training
+from lungcls.runs import networks as networks_
 
 import_keras()
 from lungcls.models import blocks
@@ -154,7 +154,7 @@ def describe(network, unfreeze_from):
 
 
 models = list(dict.fromkeys(cell.model for cell in sorted(cells, key=lambda cell: cell.model != "cnn")))
-networks = {model: training.build(first_job(model)) for model in models}
+networks = {model: networks_.build(first_job(model)) for model in models}
 upper = {model: grid.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
 diagrams = {grid.title(model, "scratch"): blocks.outline(network) for model, network in networks.items()}
 later = {

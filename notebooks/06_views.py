@@ -61,7 +61,7 @@ from lungcls.report.printed import quoted as reported
 from lungcls.report.results import tables
 from lungcls.report.wording import MINUS, count
 from lungcls.runs import grid as study
-from lungcls.runs.cache import prepared
+from lungcls.runs.inputs import prepared
 from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -84,9 +84,9 @@ if not ready:
 # %% tags=["hide-input"]
 if ready:
     spacing = whole.cases.get("pixel_spacing_mm", pd.Series(np.nan, whole.cases.index))
-    cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone) if cell.group == "table "
+    cells = [cell for cell in study.grid_of(shown, profile=profile, backbone=backbone) if cell.group == "table "
                                                                                                      "1"]
-    forms = [cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["bands"] != "fixed"]
+    forms = [cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["padding"] != "fixed"]
     options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
     jobs = study.plan(whole.folder, cells + forms, **options)
     failed = study.train_all(jobs)
@@ -421,7 +421,7 @@ if ready:
         ),
         name="fig-views-forms",
         caption="The zoomed view in its forms, as it reaches the network, for the cases of the first figure. "
-        + (f"The square has {settings['field_mm']:g} mm. " if "square of fixed size" in images else "")
+        + (f"The square has {settings['crop_mm']:g} mm. " if "square of fixed size" in images else "")
         + "In the last row only the readers' box is left. There even the grey of the bands follows its size, "
         "because the contrast turns around each image's mean.",
         alt="Rows of five small CT images: with grey bands, with the bands filled by lung, a square of fixed "
@@ -712,7 +712,7 @@ if ready and "bands filled" in names_of_forms:
 
     training.fix_threads(settings["threads"])
     run = form_runs["binary", "bands kept"]
-    changed = Run(run.folder, run.config | {"settings": run.config["settings"] | {"bands": "filled"}})
+    changed = Run(run.folder, run.config | {"settings": run.config["settings"] | {"padding": "filled"}})
     answers = prediction.predict(changed, data.select(test))
     answers = run.predictions[["case_id", "split", "y_true"]].merge(answers, on="case_id")
     swapped = {

@@ -78,7 +78,7 @@ simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 # %% tags=["hide-input"]
 outlined = [view for view in choose_views(whole, views)[0] if view in whole.masks]
 options = {"profile": profile, "weights": weights, "seed": seed, "store": store}
-cells = [cell for cell in grid.grid(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"]
+cells = [cell for cell in grid.grid_of(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"]
 planned = list(zip(cells, grid.plan(whole.folder, cells, **options))) if outlined and not run else []
 label = next((job.config["weights"]["label"] for cell, job in planned if cell.model != "cnn"), "none")
 kept = ("cnn",) if label == "random init" else ("cnn", backbone)
@@ -468,7 +468,7 @@ def mean_of(values, chosen=slice(None)):
 
 def by_answer(key):
     values = {"concentration": cams(key)["concentration"]}
-    if key[1] == "nodule" and networks[key].config["settings"].get("bands", "kept") == "kept":
+    if key[1] == "nodule" and networks[key].config["settings"].get("padding", "kept") == "kept":
         values |= on_frame(key)
     said, rows = answers[key]["y_pred"].to_numpy(), {}
     for answer in np.unique(said).tolist():

@@ -74,7 +74,7 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 DIAMETER, CHANCE, UNTRAINED = "diameter alone", "random order", "the network, untrained"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, ["nodule", "full_slice", "context"])
-cells = [cell for cell in grid.grid(shown, profile=profile, backbone=backbone)
+cells = [cell for cell in grid.grid_of(shown, profile=profile, backbone=backbone)
          if cell.group == "table 1" and cell.stage != "transfer_learning"]
 jobs = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = grid.train_all(jobs)

@@ -74,7 +74,7 @@ from lungcls.sources.opening import open_cohort
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
-cells = [cell for cell in study.grid(shown, profile=profile, backbone=backbone) if cell.group == "table 1"]
+cells = [cell for cell in study.grid_of(shown, profile=profile, backbone=backbone) if cell.group == "table 1"]
 jobs = study.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = study.train_all(jobs)
 

@@ -147,9 +147,9 @@ show_figure(
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
 spacing = whole.cases.get("pixel_spacing_mm", pd.Series(np.nan, whole.cases.index))
-cells = grid.grid(shown, profile=profile, backbone=backbone)
+cells = grid.grid_of(shown, profile=profile, backbone=backbone)
 cells = [cell for cell in cells if cell.group != "zoomed view"]
-forms = [cell for cell in grid.zooms(shown) if (spacing > 0).all() or cell.overrides["bands"] != "fixed"]
+forms = [cell for cell in grid.zooms(shown) if (spacing > 0).all() or cell.overrides["padding"] != "fixed"]
 options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
 planned = grid.plan(whole.folder, cells + forms, **options)
 label = next((job.config["weights"]["label"] for job in planned if job.config["model"] == backbone), "none")

@@ -58,7 +58,7 @@ import pandas as pd
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap, classification, thresholds
-from lungcls.preprocessing.fixed_crop import Fields
+from lungcls.preprocessing.fixed_crop import crops
 from lungcls.report.cases_shown import nearest
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.paths import find_checkout
@@ -66,7 +66,8 @@ from lungcls.report.plots import images, networks
 from lungcls.report.printed import quoted
 from lungcls.report.results import measurements, tables
 from lungcls.report.wording import count, duration
-from lungcls.runs import recipes, store
+from lungcls.runs import settings, store
+from lungcls.runs.training import train
 from lungcls.sources.opening import open_cohort
 
 KAPPA = "quadratic weighted kappa"
@@ -98,9 +99,9 @@ except InputError:
 data = open_cohort(cohort, profile=profile, seed=seed)
 spacing = data.cases.get("pixel_spacing_mm", pd.Series(np.nan, data.cases.index))
 ready = "context" in data.views and bool((spacing > 0).all()) and "diameter_mm" in data.cases
-recipe = recipes.Recipe()
+recipe = settings.resolve("full", model="ensemble", stage="scratch")
 if ready:
-    squares = Fields(data, "context", field=recipe.field_mm, size=recipe.image_size)
+    squares = crops(data.views["context"], spacing, crop_mm=recipe.crop_mm, size=recipe.image_size)
     sizes = data.cases["diameter_mm"].to_numpy(float)
     rows = np.array([nearest(sizes, np.quantile(sizes, q)) for q in (0.05, 0.35, 0.65, 0.95)])
     shown = squares[rows][..., 0]
@@ -110,12 +111,12 @@ if ready:
         images.image_grid(
             [far, shown[:, middle, middle]],
             titles=[[f"{sizes[row]:.0f} mm" for row in rows]],
-            row_labels=[f"{recipe.field_mm:.0f} mm", f"{recipe.field_mm / 2:.0f} mm"],
+            row_labels=[f"{recipe.crop_mm:.0f} mm", f"{recipe.crop_mm / 2:.0f} mm"],
             grey_range=(0, 1),
         ),
         name="fig-best-scales",
         caption="Four nodules of growing diameter as a network sees them: a square of "
-        f"{recipe.field_mm:.0f} mm (top) and its middle {recipe.field_mm / 2:.0f} mm (bottom), both at "
+        f"{recipe.crop_mm:.0f} mm (top) and its middle {recipe.crop_mm / 2:.0f} mm (bottom), both at "
         f"{quarter} × {quarter} pixels. A millimetre has the same length in every picture of a row, whatever "
         "the scanner.",
         alt="Four CT squares in two rows; the nodule grows from left to right, and the lower row shows the "
@@ -457,8 +458,7 @@ if found:
 # %% tags=["hide-input"]
 if ready:
     options = {"profile": profile, "seed": seed, "store": runs or None}
-    job = recipes.prepare(data.folder, "best-multiclass", weights="none", **options)
-    run = recipes.train(job)
+    run = train(data.folder, recipe="best-multiclass", weights="none", **options)
     table, cuts = run.predictions, store.load_thresholds(run.folder)
     y_prob = table[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     test = (table["split"] == "test").to_numpy()
@@ -473,11 +473,11 @@ if ready:
     }
     scores = pd.DataFrame.from_dict(lines, orient="index")[["accuracy", F1, KAPPA]]
     scores.index = pd.MultiIndex.from_tuples(scores.index, names=["cases", "decision"])
-    settings = run.config["settings"]
+    made_with = run.config["settings"]
     show_table(
         scores,
         name="tab-best-demonstration",
-        caption=f"The recipe with {settings['members']} members and {settings['epochs']} epochs on the "
+        caption=f"The recipe with {made_with['members']} members and {made_with['epochs']} epochs on the "
         f"cohort *{data.name}*: {count((~test).sum())} cases that one member each has left out, and "
         f"{count(test.sum())} test cases. The cut points were fitted on the former.",
     )

@@ -107,17 +107,17 @@ def trained(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("study")
     save(seen_cohort(), folder / "cohort")
-    job = planning.prepare(
+    job = planning.plan_run(
         folder / "cohort",
         task="binary",
         view="nodule",
         model="cnn",
         stage="scratch",
         profile="smoke",
-        overrides={"crop": 32},
+        settings={"crop": 32},
         store=folder / "runs",
     )
-    return folder / "cohort", folder / "runs", job, training.train(job)
+    return folder / "cohort", folder / "runs", job, training.train_job(job)
 
 
 def made_up(n=400, *, sharpness=1.0, size=5, seed=0):

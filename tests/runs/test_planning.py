@@ -18,7 +18,7 @@ def prepare(tmp_path):
     save(seen_cohort(), tmp_path / "cohort")
 
     def call(**options):
-        return planning.prepare(tmp_path / "cohort", **{**WANTED, "store": tmp_path / "runs", **options})
+        return planning.plan_run(tmp_path / "cohort", **{**WANTED, "store": tmp_path / "runs", **options})
 
     return call
 
@@ -34,12 +34,12 @@ def test_same_request_same_key(prepare):
         {"view": "context"},
         {"seed": 1},
         {"fold": 0},
-        {"overrides": {"dropout": 0.1}},
-        {"overrides": {"split_seed": 1}},
-        {"overrides": {"threads": 2}},
-        {"overrides": {"gain": 5}},
-        {"overrides": {"bands": "only"}},
-        {"overrides": {"test_share": 0.1}},
+        {"settings": {"dropout": 0.1}},
+        {"settings": {"split_seed": 1}},
+        {"settings": {"threads": 2}},
+        {"settings": {"gain": 5}},
+        {"settings": {"padding": "only"}},
+        {"settings": {"test_share": 0.1}},
     ],
 )
 def test_each_change_gives_another_key(prepare, change):
@@ -72,10 +72,10 @@ def test_the_test_part_has_its_share():
 
 def test_fine_tuning_has_its_parent(prepare):
     options = {"model": "mobilenet", "weights": "none"}
-    job = prepare(stage="fine_tuning", overrides={"epochs": 5, "learning_rate": 1e-5}, **options)
+    job = prepare(stage="fine_tuning", settings={"epochs": 5, "learning_rate": 1e-5}, **options)
     assert job.config["parent"] == job.parent.id
-    assert job.parent == prepare(stage="transfer_learning", overrides={"epochs": 5}, **options)
-    other = prepare(stage="fine_tuning", overrides={"epochs": 5, "dropout": 0}, **options)
+    assert job.parent == prepare(stage="transfer_learning", settings={"epochs": 5}, **options)
+    other = prepare(stage="fine_tuning", settings={"epochs": 5, "dropout": 0}, **options)
     assert other.parent.id != job.parent.id
 
 
@@ -101,10 +101,10 @@ def test_a_folder_of_weights_is_searched_by_backbone(prepare, tmp_path):
         ({"view": "full_slice"}, "no 'full_slice', expected one of context, nodule"),
         ({"seed": -1}, "seed: found -1"),
         ({"fold": 5}, "fold: found 5, expected 0 to 4"),
-        ({"view": "context", "overrides": {"bands": "only"}}, "bands: found 'only' with the view 'context'"),
-        ({"fold": 0, "overrides": {"folds": 2}}, "expected 3 or more"),
+        ({"view": "context", "settings": {"padding": "only"}}, "padding: found 'only' with the view 'context'"),
+        ({"fold": 0, "settings": {"folds": 2}}, "expected 3 or more"),
         ({"profile": "huge"}, "profile: found 'huge'"),
-        ({"overrides": {"epoch": 2}}, "setting: found 'epoch'"),
+        ({"settings": {"epoch": 2}}, "setting: found 'epoch'"),
     ],
 )
 def test_bad_requests(prepare, change, expected):
@@ -133,5 +133,5 @@ def test_folds_test_every_case_once():
 
 def test_the_profile_limits_the_cases(tmp_path):
     save(seen_cohort(160), tmp_path / "cohort")
-    job = planning.prepare(tmp_path / "cohort", **WANTED, store=tmp_path / "runs")
+    job = planning.plan_run(tmp_path / "cohort", **WANTED, store=tmp_path / "runs")
     assert len(pd.read_csv(job.split)) == 120 < len(load(tmp_path / "cohort"))

@@ -9,7 +9,7 @@ import pytest
 from lungcls.cohorts.cohort import Cohort, load
 from lungcls.errors import InputError
 from lungcls.preprocessing import augmentation, pixel_contract
-from lungcls.runs import cache as pixels, prediction
+from lungcls.runs import inputs, prediction
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_cohort_without_labels_gives_the_table(trained, unlabelled, tmp_path):
 def test_images_are_made_as_in_the_run(trained):
     cohort, _, job, run = trained
     images = prediction.images_of(run, load(cohort))
-    kept, _ = pixels.prepared(job, load(cohort))
+    kept, _ = inputs.prepared(job, load(cohort))
     rows = np.array([3, 0, 39])
     np.testing.assert_array_equal(images[rows], kept[rows])
     pixel_contract.check_pixel_contract(images[rows])

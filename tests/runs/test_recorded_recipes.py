@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 
 from lungcls.cohorts.cohort import to_binary
-from lungcls.runs import recipes
+from lungcls.runs import settings
 from lungcls.sources import annotations
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
@@ -53,7 +53,8 @@ def test_scores_are_scikit_learns(record, said):
 
 
 def test_the_recipe_of_the_record_is_the_one_of_the_command(record):
-    assert recipes.read(record["recipe"] | {"split_seed": 0}) == recipes.Recipe()
+    recipe = settings.resolve("full", model="ensemble", stage="scratch")
+    assert record["recipe"] | {"split_seed": 0} == settings.of_model(recipe, "ensemble")
 
 
 def test_every_score_has_an_interval_around_it(record):

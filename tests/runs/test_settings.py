@@ -9,7 +9,18 @@ from lungcls.errors import InputError
 from lungcls.models import backbones
 from lungcls.preprocessing import augmentation, balancing, fixed_crop, grey_levels, padding, pipelines
 from lungcls.runs import loop
-from lungcls.runs.settings import BACKBONES, CHOICES, Settings, check_model, parse, read, resolve
+from lungcls.runs import settings
+from lungcls.runs.settings import BACKBONES, Settings, check_model, parse, resolve
+
+
+def read(values, model="mobilenet"):
+    return settings.read(values, model=model)
+
+
+def choices(name):
+    """The names that a setting may have, from what its message says."""
+    rule = Settings.__dataclass_fields__[name].metadata["rule"]
+    return tuple(rule.expected.removeprefix("one of ").split(", "))
 
 
 def test_full_is_the_reports():
@@ -46,7 +57,7 @@ def test_stages_set_what_trains():
     ],
 )
 def test_parse_reads_each_type(text, value):
-    assert parse([text]) == {text.split("=")[0]: value}
+    assert read(parse([text])) == {text.split("=")[0]: value}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,7 @@ def test_parse_reads_each_type(text, value):
 )
 def test_a_wrong_setting_says_what_is_allowed(text, expected):
     with pytest.raises(InputError, match=expected):
-        parse([text])
+        read(parse([text]))
 
 
 def test_a_key_may_come_once():
@@ -84,8 +95,15 @@ def test_python_values_are_checked_too(values):
 
 
 def test_reading_the_defaults_changes_nothing():
-    values = asdict(Settings(unfreeze_from="head"))
-    assert read(values) == values
+    values = settings.of_model(Settings(unfreeze_from="head"), "mobilenet")
+    assert read(values) == values | {"filters": Settings().filters}
+    assert set(values) | set(settings.of_model(Settings(), "ensemble")) == set(asdict(Settings()))
+
+
+@pytest.mark.parametrize("model, name", [("cnn", "members"), ("mobilenet", "backbone"), ("ensemble", "crop")])
+def test_a_setting_of_another_model_is_refused(model, name):
+    with pytest.raises(InputError, match=f"setting: found {name!r}, expected one of"):
+        read({name: 1}, model)
 
 
 def test_a_patience_that_can_never_fire_is_refused():
@@ -103,13 +121,13 @@ def test_a_model_has_its_stages(model, stage):
 
 def test_the_lists_are_those_of_the_modules():
     assert set(BACKBONES) == set(backbones.BACKBONES)
-    assert CHOICES["contrast"] == grey_levels.CONTRASTS
-    assert CHOICES["bands"] == padding.FORMS and Settings().field_mm == fixed_crop.FIELD_MM
-    assert CHOICES["protocol"] == splits.PROTOCOLS
-    assert CHOICES["balancing"] == balancing.STRATEGIES
-    assert set(CHOICES["augmentation"]) == set(augmentation.NAMES)
-    assert set(CHOICES["schedule"]) == set(loop.SCHEDULES)
-    assert set(CHOICES["optimizer"]) == set(loop.OPTIMIZERS)
+    assert choices("contrast") == grey_levels.CONTRASTS
+    assert choices("padding") == padding.FORMS and Settings().crop_mm == fixed_crop.CROP_MM
+    assert choices("protocol") == splits.PROTOCOLS
+    assert choices("balancing") == balancing.STRATEGIES
+    assert set(choices("augmentation")) == set(augmentation.NAMES)
+    assert set(choices("schedule")) == set(loop.SCHEDULES)
+    assert set(choices("optimizer")) == set(loop.OPTIMIZERS)
     assert (Settings().crop, Settings().gain, Settings().plus) == (
         pipelines.CROP,
         grey_levels.GAIN,

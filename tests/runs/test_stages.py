@@ -86,7 +86,7 @@ def test_the_trained_network_is_an_ordinary_one(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(stages.predict(loaded, IMAGES), y_prob, atol=1e-6)
     trunk, again = (blocks.split(network, "block12")[0] for network in (model, loaded))
-    assert features.digest_trunk(trunk) == features.digest_trunk(again)
+    assert features.digest_layers(trunk) == features.digest_layers(again)
 
 
 def test_fine_tuning_starts_from_transfer_learning_and_changes_the_upper_blocks_only(tmp_path):

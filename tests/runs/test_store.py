@@ -25,7 +25,7 @@ CROP = {"crop": 32}
 
 
 def prepare(cohort, store, **options):
-    return planning.prepare(cohort, **{**WANTED, "overrides": CROP, "store": store, **options})
+    return planning.plan_run(cohort, **{**WANTED, "settings": CROP, "store": store, **options})
 
 
 def test_a_folder_holds_the_whole_run(trained):
@@ -52,7 +52,7 @@ def test_probabilities_are_those_of_the_saved_network(trained):
 def test_a_run_is_trained_once(trained, monkeypatch):
     _, _, job, run = trained
     monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained again"))
-    assert training.train(job) == run
+    assert training.train_job(job) == run
 
 
 def test_scores_name_their_average(trained):
@@ -80,13 +80,13 @@ def augment_or_die(*args, **options):
 
 stages.augment = augment_or_die
 from lungcls.runs import training
-training.train(planning.prepare({cohort!r}, store={store!r}, **{wanted!r}))
+training.train_job(planning.plan_run({cohort!r}, store={store!r}, **{wanted!r}))
 """
 
 
 def test_a_killed_run_goes_on_and_ends_alike(trained, tmp_path):
     cohort = trained[0]
-    options = {"overrides": {**CROP, "epochs": 4, "patience": 3, "batch_size": 16}}
+    options = {"settings": {**CROP, "epochs": 4, "patience": 3, "batch_size": 16}}
     store = str(tmp_path / "killed")
     code = KILLED.format(calls=12, cohort=str(cohort), store=store, wanted=WANTED | options)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -95,8 +95,8 @@ def test_a_killed_run_goes_on_and_ends_alike(trained, tmp_path):
     kept = progress.epochs_kept(job)
     assert 1 <= kept < 4 and not job.folder.exists()
     assert list(progress.states([job])["state"]) == ["left"]
-    resumed = training.train(job)
-    left_in_peace = training.train(prepare(cohort, tmp_path / "peace", **options))
+    resumed = training.train_job(job)
+    left_in_peace = training.train_job(prepare(cohort, tmp_path / "peace", **options))
     assert resumed.environment["resumed_after"] == kept
     assert left_in_peace.environment["resumed_after"] == 0
     for name in ("predictions.csv", "history.csv", "config.json"):
@@ -109,7 +109,7 @@ def test_a_save_that_was_killed_leaves_nothing(trained, tmp_path):
     half.mkdir()
     (half / "config.json").write_text("{")
     assert runs.list_runs(tmp_path) == []
-    training.train(job)
+    training.train_job(job)
     assert not half.exists() and [run.id for run in runs.list_runs(tmp_path)] == [job.id]
 
 
@@ -120,7 +120,7 @@ def test_a_second_process_waits_for_the_first(trained, tmp_path, monkeypatch):
     found = []
     job.work.mkdir(parents=True)
     with FileLock(job.lock):
-        second = threading.Thread(target=lambda: found.append(training.train(job)), daemon=True)
+        second = threading.Thread(target=lambda: found.append(training.train_job(job)), daemon=True)
         second.start()
         second.join(0.3)
         assert second.is_alive() and progress.states([job])["state"].tolist() == ["running"]
@@ -159,7 +159,7 @@ def test_saving_a_network_on_a_full_disk_is_an_os_error(trained, tmp_path):
 def test_a_full_disk_for_images_is_one_line(trained, tmp_path):
     job = prepare(trained[0], tmp_path)
     with largest_file(20_000), pytest.raises(InputError, match="cannot be written"):
-        training.train(job)
+        training.train_job(job)
     assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("*.npy"))
 
 
@@ -173,10 +173,10 @@ def test_a_full_disk_for_the_run_is_one_line(trained, tmp_path, monkeypatch, wri
 
     monkeypatch.setattr(training, writer, full)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
-        training.train(job)
+        training.train_job(job)
     assert not job.folder.exists() and not list(tmp_path.glob(f".{job.id}-*"))
     monkeypatch.setattr(training, writer, real)
-    assert training.train(job).environment["resumed_after"] == 2  # nothing is trained twice
+    assert training.train_job(job).environment["resumed_after"] == 2  # nothing is trained twice
 
 
 # --- Names, stale runs, removal -----------------------------------------------------------
@@ -218,7 +218,7 @@ def test_a_stale_run_says_why(store):
 
 
 def test_an_earlier_run_of_that_name_says_how_it_differs(store, trained):
-    job = prepare(trained[0], store, overrides=CROP | {"dropout": 0.5})
+    job = prepare(trained[0], store, settings=CROP | {"dropout": 0.5})
     assert runs.earlier(store, job.config) == {trained[-1].id: ["dropout 0.3, now 0.5"]}
     assert runs.earlier(store, trained[2].config) == {}
 

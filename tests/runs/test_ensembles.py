@@ -1,4 +1,4 @@
-"""Named recipes: from a cohort's folder to a run that decides by a fitted rule."""
+"""Ensembles, by their recipes: from a cohort's folder to a run that decides by its own thresholds."""
 
 import json
 import shutil
@@ -14,17 +14,15 @@ from lungcls.cohorts import predictions
 from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.errors import InputError
 from lungcls.metrics import thresholds
-from lungcls.runs import prediction, recipes, recorded, store
+from lungcls.runs import ensembles, planning, prediction, recorded, store, training
 
-SMALL = {"image_size": 16, "field_mm": 32, "batch_size": 16}
+SMALL = {"image_size": 16, "crop_mm": 32, "batch_size": 16}
 
 
 def prepared(folder, name="best-binary", **options):
-    overrides = SMALL | options.pop("overrides", {})
-    places = {"cohort": folder / "cohort", "store": folder / "runs"}
-    return recipes.prepare(
-        name=name, profile="smoke", overrides=overrides, **places, **{"weights": "none"} | options
-    )
+    settings = SMALL | options.pop("settings", {})
+    options = {"weights": "none", "profile": "smoke", "store": folder / "runs"} | options
+    return planning.plan_run(folder / "cohort", recipe=name, settings=settings, **options)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(place):
-    return recipes.train(prepared(place))
+    return training.train_job(prepared(place))
 
 
 def test_the_run_is_whole_and_decides_by_its_rule(place, run):
@@ -59,7 +57,7 @@ def test_no_member_sees_a_test_case_and_each_other_case_is_left_out_once(place):
     job = prepared(place)
     split = pd.read_csv(job.split, dtype=str)["split"].to_numpy()
     cases = load(place / "cohort").cases
-    groups = recipes.left_out(cases, split, recipes.read(job.config["settings"]), 0)
+    groups = ensembles.left_out(cases, split, job.settings, 0)
     assert ((groups == -1) == (split == "test")).all() and set(groups) == {-1, 0, 1}
     assert pd.Series(groups).groupby(cases["patient_id"]).nunique().max() == 1
 
@@ -81,15 +79,15 @@ def test_same_seed_same_run_also_after_a_stop(place, run, monkeypatch):
     with monkeypatch.context() as stopped:
         stopped.setattr(ensemble, "join", lambda *_: 1 / 0)  # both members are trained by then
         with pytest.raises(ZeroDivisionError):
-            recipes.train(prepared(place))
-    again = recipes.train(prepared(place))
+            training.train_job(prepared(place))
+    again = training.train_job(prepared(place))
     assert again.environment["resumed_after"] == 2
     pd.testing.assert_frame_equal(again.predictions, run.predictions)
     pd.testing.assert_frame_equal(again.history, run.history)
 
 
 def test_the_other_recipe_gives_scores_of_the_same_networks(place, run):
-    other = recipes.train(prepared(place, "best-multiclass"))
+    other = training.train_job(prepared(place, "best-multiclass"))
     scores = other.predictions[list(predictions.CLASS_COLUMNS["multiclass"])]
     np.testing.assert_allclose(scores[["p_4", "p_5"]].sum(axis=1), run.predictions["p_malignant"], atol=1e-5)
     assert (
@@ -106,7 +104,7 @@ def test_frozen_features_are_weighed_in_where_there_are_weights(place, run):
     network = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3))
     with h5py.File(path, "w") as file:  # as Keras's own files are
         legacy_h5_format.save_weights_to_hdf5_group(file, network)
-    weighed = recipes.train(prepared(place, weights=path))
+    weighed = training.train_job(prepared(place, weights=path))
     assert weighed.weights == "mobilenet.h5" and weighed.config["parent"].startswith("multiclass-")
     table = prediction.predict(weighed, load(place / "cohort")).set_index("case_id")
     said = weighed.predictions[weighed.predictions["split"] == "test"].set_index("case_id")
@@ -119,16 +117,16 @@ def test_frozen_features_are_weighed_in_where_there_are_weights(place, run):
 def test_what_shapes_the_run_is_in_its_key(place):
     key = prepared(place).config["key"]
     assert prepared(place).config["key"] == key
-    for changed in ({"seed": 1}, {"fold": 0}, {"overrides": {"share": "0.2"}}):
+    for changed in ({"seed": 1}, {"fold": 0}, {"settings": {"ratings_share": "0.2"}}):
         assert prepared(place, **changed).config["key"] != key
 
 
 def test_a_record_keeps_the_rule(run, tmp_path):
     kept = recorded.record(run, tmp_path)
-    assert json.loads((kept / "decoding.json").read_text())["cuts"] == store.load_thresholds(run.folder)
+    assert json.loads((kept / store.THRESHOLDS).read_text())["cuts"] == store.load_thresholds(run.folder)
 
 
-def test_a_committee_takes_no_further_turns(place, run):
+def test_an_ensemble_takes_no_further_turns(place, run):
     with pytest.raises(InputError, match="turns images itself"):
         prediction.predict(run, load(place / "cohort"), test_time="mean")
 
@@ -149,11 +147,12 @@ def test_the_command_finds_the_run(place, run):
     "words, expected",
     [
         (("--recipe", "better"), "recipe: found 'better', expected one of best-binary, best-multiclass"),
-        (("--recipe", "best-binary", "--model", "cnn"), "found --model with --recipe"),
-        (("--task", "binary"), "found no --view, expected it, or --recipe"),
-        (("--recipe", "best-binary", "--set", "member=2"), "setting: found 'member' with a recipe, expected"),
-        (("--recipe", "best-binary", "--set", "epochs=two"), "epochs: found 'two', expected a value like 40"),
-        (("--recipe", "best-binary", "--set", "members=1"), "members: found 1, expected 2 or more"),
+        (("--recipe", "best-binary", "--model", "cnn"), "train: found model with a recipe, expected one of the two"),
+        (("--task", "binary"), "train: found no view, expected it, or a recipe"),
+        (("--recipe", "best-binary", "--set", "member=2"), "setting: found 'member', expected one of backbone"),
+        (("--recipe", "best-binary", "--set", "crop=2"), "setting: found 'crop', expected one of backbone"),
+        (("--recipe", "best-binary", "--set", "epochs=two"), "epochs: found 'two', expected a whole number"),
+        (("--recipe", "best-binary", "--set", "members=1"), "members: found '1', expected a whole number from 2"),
         (("--recipe", "best-binary", "--set", "members"), "--set: found 'members', expected key=value"),
         (("--recipe", "best-binary", "--set", "image_size=18"), "image_size: found 18"),
         (

@@ -7,7 +7,7 @@ import pytest
 from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.errors import InputError
 from lungcls.preprocessing import fixed_crop, padding, pipelines, pixel_contract
-from lungcls.runs import cache, planning, prediction, training
+from lungcls.runs import inputs, planning, prediction, training
 from lungcls.sources import views
 
 SMALL = {"crop": 96, "image_size": 32, "epochs": 2}
@@ -32,14 +32,14 @@ def folder(tmp_path_factory):
 
 
 def job_of(folder, **overrides):
-    return planning.prepare(
+    return planning.plan_run(
         folder,
         task="binary",
         view="nodule",
         model="cnn",
         stage="scratch",
         profile="smoke",
-        overrides={**SMALL, **overrides},
+        settings={**SMALL, **overrides},
         store=folder.parent / "runs",
     )
 
@@ -48,45 +48,45 @@ def expected(cohort, form):
     """What each form should be, straight from the functions that make it."""
     nodules, contexts, options = cohort.views["nodule"][:], cohort.views["context"][:], {"size": 32}
     if form == "fixed":
-        fields = fixed_crop.fixed_field(nodules, contexts, spacing=np.full(len(nodules), 0.7), size=32)
+        fields = fixed_crop.cut_from_wider(nodules, contexts, spacing=np.full(len(nodules), 0.7), size=32)
         return pipelines.preprocess(fields, "context", **options)
     made = {
         "kept": lambda: nodules,
-        "only": lambda: padding.bands_only(nodules),
-        "filled": lambda: padding.fill_bands(nodules, contexts),
+        "only": lambda: padding.alone(nodules),
+        "filled": lambda: padding.filled(nodules, contexts),
     }[form]()
     return pipelines.preprocess(made, "nodule", crop=96, **options)
 
 
 @pytest.mark.parametrize("form", padding.FORMS)
 def test_a_run_sees_the_form_that_it_asked_for(folder, form):
-    cohort, job = load(folder), job_of(folder, bands=form)
-    prepared, _ = cache.prepared(job, cohort)
+    cohort, job = load(folder), job_of(folder, padding=form)
+    prepared, _ = inputs.prepared(job, cohort)
     pixel_contract.check_pixel_contract(prepared)
     np.testing.assert_array_equal(prepared, expected(cohort, form))
 
 
 def test_each_form_is_kept_apart(folder):
     cohort = load(folder)
-    wanted = [job_of(folder, bands=form) for form in padding.FORMS]
-    wanted.append(job_of(folder, bands="fixed", field_mm=50))
-    assert len({cache.prepared(job, cohort)[1] for job in wanted}) == 5
-    same = [job_of(folder, bands="kept", field_mm=mm) for mm in (50, 60)]  # a field matters to one form only
-    assert len({cache.prepared(job, cohort)[1] for job in same}) == 1
+    wanted = [job_of(folder, padding=form) for form in padding.FORMS]
+    wanted.append(job_of(folder, padding="fixed", crop_mm=50))
+    assert len({inputs.prepared(job, cohort)[1] for job in wanted}) == 5
+    same = [job_of(folder, padding="kept", crop_mm=mm) for mm in (50, 60)]  # a field matters to one form only
+    assert len({inputs.prepared(job, cohort)[1] for job in same}) == 1
 
 
 def test_a_stored_run_predicts_on_the_same_form(folder):
-    run = training.train(job_of(folder, bands="fixed"))
+    run = training.train_job(job_of(folder, padding="fixed"))
     found = prediction.images_of(run, load(folder))
     np.testing.assert_array_equal(found[3:5], expected(load(folder), "fixed")[3:5])
     found = prediction.predict(run, load(folder))
     np.testing.assert_allclose(found["p_malignant"], run.predictions["p_malignant"], atol=1e-6)
 
 
-def test_a_run_of_before_there_were_forms_keeps_its_bands(folder):
+def test_a_run_of_before_there_were_forms_keeps_its_padding(folder):
     settings = dict(job_of(folder).config["settings"])
-    del settings["bands"]
-    assert cache.zoom_options({"settings": settings}) == {"form": "kept"}
+    del settings["padding"]
+    assert inputs.form_of({"settings": settings}) == "kept"
 
 
 def lacking(name):
@@ -107,16 +107,16 @@ def lacking(name):
             "filled",
             "found 'filled' for cut, which has no wider view, expected full_slice.npy or context",
         ),
-        ("spacing", "fixed", "cases.csv, row 1: no pixel_spacing_mm above 0, expected one for bands=fixed"),
+        ("spacing", "fixed", "cases.csv, row 1: no pixel_spacing_mm above 0, expected one for padding=fixed"),
         ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
     ],
 )
 def test_what_a_form_needs_is_asked_for(folder, name, form, message):
     with pytest.raises(InputError, match=message):
-        source, _ = cache.source(lacking(name), job_of(folder, bands=form).config)
+        source, _ = inputs.source(lacking(name), job_of(folder, padding=form).config)
         source[:1]
 
 
-def test_bands_alone_need_no_wider_view(folder):
-    source, pipeline = cache.source(lacking("wider"), job_of(folder, bands="only").config)
+def test_padding_alone_needs_no_wider_view(folder):
+    source, pipeline = inputs.source(lacking("wider"), job_of(folder, padding="only").config)
     assert source[:2].shape == (2, 128, 128) and pipeline == "nodule"
