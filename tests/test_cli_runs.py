@@ -61,7 +61,7 @@ def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
         grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
         grid.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}),
     ]
-    monkeypatch.setattr(grid, "grid", lambda *_, **__: cells)
+    monkeypatch.setattr(grid, "grid_of", lambda *_, **__: cells)
     answer = call(
         "study",
         "--cohort",

@@ -123,14 +123,15 @@ def test_weights_that_do_not_fit_are_one_line(trained, tmp_path):
         trained[0], [cell], profile="smoke", weights=str(path), overrides=SMALL, store=tmp_path
     )
     with pytest.raises(InputError, match="mobilenet.h5: mobilenet"):
-        training.train(job)
+        training.train_job(job)
 
 
-def test_threads_cannot_change_under_way(trained, tmp_path):
-    cell = grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch", {"threads": 7})
+def test_another_number_of_threads_takes_a_process_of_its_own(trained, tmp_path, monkeypatch):
+    cell = grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch", {"threads": 2})
     (job,) = grid.plan(trained[0], [cell], profile="smoke", overrides=SMALL, store=tmp_path)
-    with pytest.raises(InputError, match="threads: Keras already runs"):
-        training.train(job)
+    monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained in this process"))
+    run = training.train_job(job)
+    assert run.config["settings"]["threads"] == 2 and len(run.predictions) == 40
 
 
 def test_the_last_stage_has_its_settings():

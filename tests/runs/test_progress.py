@@ -5,7 +5,7 @@ import sys
 
 import pandas as pd
 
-from lungcls.runs.progress import Board, summary
+from lungcls.runs.progress import Progress, summary
 
 
 def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
@@ -14,7 +14,7 @@ def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with Board([trained[2]], 1, True) as board:
+    with Progress([trained[2]], 1, True) as board:
         board.ended(trained[2].id, 2.0, None)
         board._draw()
     text = "done 1, running 0, left 0; to go: nothing"
