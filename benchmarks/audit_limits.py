@@ -53,13 +53,13 @@ def main():
 def limits(cohort, view):
     """How like different patients are in a view, and which changed copies are seen."""
     images, patients = cohort.views[view], cohort.cases["patient_id"].to_numpy()
-    prints, rows = near_duplicates.take_prints(images), np.arange(len(images))
+    known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
     nearest, pairs = np.empty(len(rows)), 0
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
         other = patients[some][:, None] != patients
-        nearest[some] = np.where(other, near_duplicates.likeness(prints, some, rows), -1).max(axis=1)
-        pairs += int((near_duplicates.alike(prints, some, rows) & other).sum()) // 2
+        nearest[some] = np.where(other, near_duplicates.similarity(known, some, rows), -1).max(axis=1)
+        pairs += int((near_duplicates.similar(known, some, rows) & other).sum()) // 2
     found = {"median": np.median(nearest), "99 %": np.quantile(nearest, 0.99), "most": nearest.max()}
     found = {
         "nearest other patient": {key: round(float(value), 4) for key, value in found.items()},
@@ -75,10 +75,10 @@ def limits(cohort, view):
 
 
 def seen(plain, changed):
-    """Share of changed copies that count as alike."""
-    prints = near_duplicates.take_prints(np.concatenate([plain, changed]))
+    """Share of changed copies that count as similar."""
+    known = near_duplicates.fingerprints(np.concatenate([plain, changed]))
     pairs = [(np.array([i]), np.array([i + len(plain)])) for i in range(len(plain))]
-    return float(np.mean([near_duplicates.alike(prints, *pair)[0, 0] for pair in pairs]))
+    return float(np.mean([near_duplicates.similar(known, *pair)[0, 0] for pair in pairs]))
 
 
 def _unit(image):

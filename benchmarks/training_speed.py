@@ -100,7 +100,7 @@ def cached(args, images, labels, rows, validation, seed, folder):
             task="binary",
             rows=rows,
             validation_rows=validation,
-            plan=balancing.plan(labels[rows], "none", seed=seed),
+            plan=balancing.balance(labels[rows], "none", seed=seed),
             cache=folder / "features",
             seed=seed,
             unfreeze_from="head" if stage == "transfer_learning" else args.upper,

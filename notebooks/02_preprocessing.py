@@ -56,8 +56,7 @@ import pandas as pd
 from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 
-from lungcls.preprocessing import geometry, grey_levels, pipelines, pixel_contract
-from lungcls.preprocessing.padding import band_widths, bands_after_crop
+from lungcls.preprocessing import geometry, grey_levels, padding, pipelines, pixel_contract
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import distributions, images as images_
@@ -335,8 +334,8 @@ if not zoomed:
 if zoomed:
     stored = data.views["nodule"]
     shape = stored.shape[1:]
-    widths = np.concatenate([band_widths(batch) for _, batch in stored.batches()])
-    left = bands_after_crop(widths, shape, crop=crop)
+    widths = np.concatenate([padding.widths(batch) for _, batch in stored.batches()])
+    left = padding.widths_after_crop(widths, shape, crop=crop)
     sides = np.stack([shape[0] - widths[:, :2].sum(axis=1), shape[1] - widths[:, 2:].sum(axis=1)], axis=1)
     side = sides.mean(axis=1)
     quantiles = [nearest(side, np.quantile(side, q)) for q in (0.02, 0.25, 0.5, 0.75, 0.98)]
@@ -530,7 +529,7 @@ except ValueError as error:
 # ## Exercise
 #
 # How small would the crop have to be for the bands to vanish from *every* image, and what would that cost?
-# Use `bands_after_crop` for several crops, and count in how many cases the crop would cut into the nodule
+# Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the nodule
 # itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how large the
 # nodule is.
 
@@ -539,7 +538,7 @@ except ValueError as error:
 if zoomed and "nodule" in data.masks:
     outlines, rows = data.masks["nodule"][:], {}
     for side in (96, 80, 64, 48, 40, 32):
-        remaining = (bands_after_crop(widths, shape, crop=side) > 0).any(axis=1)
+        remaining = (padding.widths_after_crop(widths, shape, crop=side) > 0).any(axis=1)
         cuts = geometry.center_crop(outlines, side).sum(axis=(1, 2)) < outlines.sum(axis=(1, 2))
         rows[side] = [100 * remaining.mean(), 100 * cuts.mean(), 100 * cuts[scores == scores.max()].mean()]
     columns = ["band left (%)", "nodule cut (%)", f"nodule cut, score {scores.max()} (%)"]

@@ -240,7 +240,7 @@ show_text(
 
 # %% tags=["hide-input"]
 def counted(labels, strategy, plus):
-    plan = balancing.plan(labels, strategy, seed=seed, plus=plus)
+    plan = balancing.balance(labels, strategy, seed=seed, plus=plus)
     table = pd.crosstab(labels[plan.rows], plan.is_copy)
     return table.reindex(columns=[False, True], fill_value=0).set_axis(["originals", "copies"], axis=1)
 
@@ -274,7 +274,7 @@ for task, plan in plans.items():
 # %% tags=["hide-input"]
 def weight_table(task):
     table = sizes[task].drop(columns="share (%)")
-    table["weight"] = list(balancing.inverse_frequency(labels[task]).values())
+    table["weight"] = list(balancing.class_weights(labels[task]).values())
     for how in ("upsample", "upsample_plus"):
         table[how] = plans[task][how].sum(axis=1).array / table["cases"]
     return table

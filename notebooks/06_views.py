@@ -52,7 +52,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.metrics import bootstrap, paired_tests
-from lungcls.preprocessing.padding import band_widths
+from lungcls.preprocessing import padding
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.claims import evidence
 from lungcls.report.display import show_figure, show_table, show_text
@@ -126,7 +126,7 @@ if ready:
 if ready:
     first_of = {cell.view: job for cell, job in zip(cells, jobs)}
     pixels = {view: prepared(first_of[view], data)[0] for view in (wide, "nodule")}
-    widths = band_widths(data.views["nodule"][:])
+    widths = padding.widths(data.views["nodule"][:])
     height, width = data.views["nodule"].shape[1:]
     side = (height + width - widths.sum(axis=1)) / 2
     examples = [nearest(side, np.quantile(side, q)) for q in (0.02, 0.25, 0.5, 0.75, 0.98)]

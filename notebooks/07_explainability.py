@@ -456,7 +456,7 @@ def on_frame(key):
     """By case: the part of the map on the grey frame, and the frame's part of the picture."""
     net = networks[key]
     side = net.config["settings"]["crop"]
-    grey = center_crop(padding.bands_only(test.views["nodule"][:]), side) > 0
+    grey = center_crop(padding.alone(test.views["nodule"][:]), side) > 0
     found = heat_maps.upsample(explanation.explain_run(net, test).values, (side, side)).clip(0)
     return {"on the frame": localisation.scores(found, grey)["share"].to_numpy(),
             "frame's part of the picture": grey.mean(axis=(1, 2))}

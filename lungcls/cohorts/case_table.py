@@ -1,4 +1,7 @@
-"""The case table: one row a case, read and checked."""
+"""Tables that people write: the case table, one row a case, read and checked.
+
+A message names the file, the first wrong row (counted from 1, header not counted) and what was expected.
+"""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,76 +12,55 @@ import pandas as pd
 from lungcls.errors import InputError
 
 SCORES = (1, 2, 3, 4, 5)
+REQUIRED = ("case_id", "patient_id", "malignancy")
 
 
 def read_cases(path, *, labels=True):
-    """Read and check a case table.
-
-    Parameters
-    ----------
-    path : path
-        A CSV file with `case_id`, `patient_id` and, unless `labels` is False,
-        `malignancy`.
-    labels : bool, default True
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    InputError
-        Naming the file, the first wrong row (counted from 1, header not counted) and
-        what was expected.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a table with case_id, patient_id, malignancy")
-    try:
-        text = dict.fromkeys(("case_id", "patient_id", "malignancy", "ratings"), str)
-        cases = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({_one_line(error)})") from error
-    if not isinstance(cases.index, pd.RangeIndex):  # pandas takes surplus fields for row names
-        raise InputError(f"{path}: row 1: more fields than the header, expected {len(cases.columns)}")
+    """Read and check a case table, a CSV file; `malignancy` may be missing where `labels` is False."""
+    text = dict.fromkeys((*REQUIRED, "ratings"), str)
+    cases = read_csv(path, REQUIRED, dtype=text, na_values=[""])
     return check_cases(cases, path, labels=labels)
 
 
-def _one_line(error):
-    return " ".join(str(error).split())
+def read_csv(path, columns, **options):
+    """Read a CSV table; one that is missing, not readable or has surplus fields is refused."""
+    require_file(path, columns)
+    try:
+        table = pd.read_csv(path, keep_default_na=False, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({' '.join(str(error).split())})") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for row names
+        raise InputError(f"{path}: row 1: more fields than the header, expected {len(table.columns)}")
+    return table
+
+
+def require_file(path, columns):
+    """Refuse the path of a table that is not there."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file, expected a table with {', '.join(columns)}")
+
+
+def require_columns(table, source, columns):
+    """Refuse a table that lacks a column."""
+    for column in columns:
+        if column not in table.columns:
+            found, needed = ", ".join(map(str, table.columns)), ", ".join(columns)
+            raise InputError(f"{source}: no column {column!r} (found {found}), expected {needed}")
+
+
+def require_cases(table, source):
+    """Refuse a table without a row."""
+    if not len(table):
+        raise InputError(f"{source}: no case, expected at least one row")
 
 
 def check_cases(cases, source, *, labels=True):
-    """Check a case table and give its columns their types.
+    """Check a case table and type its columns: ids text, `malignancy` int, others numeric if all values are.
 
-    Parameters
-    ----------
-    cases : DataFrame
-        As read; missing values as NaN or as empty text.
-    source : path or str
-        What the messages name.
-    labels : bool, default True
-        Whether `malignancy` is required.
-
-    Returns
-    -------
-    DataFrame
-        Ids as text, `malignancy` as int; other columns numeric where all their values
-        are, else text. A missing number is NaN, missing text is empty.
-
-    Raises
-    ------
-    InputError
-        Naming `source`, the first wrong row and what was expected.
+    A missing number is NaN, missing text is empty; `source` is what the messages name.
     """
-    required = ["case_id", "patient_id"] + (["malignancy"] if labels else [])
-    for column in required:
-        if column not in cases.columns:
-            found = ", ".join(map(str, cases.columns))
-            needed = ", ".join(required)
-            raise InputError(f"{source}: no column {column!r} (found {found}), expected {needed}")
-    if not len(cases):
-        raise InputError(f"{source}: no case, expected at least one row")
+    require_columns(cases, source, REQUIRED if labels else REQUIRED[:2])
+    require_cases(cases, source)
     cases = cases.copy()
     for column in ("case_id", "patient_id"):
         cases[column] = cases[column].fillna("").astype(str).str.strip()
@@ -87,7 +69,7 @@ def check_cases(cases, source, *, labels=True):
     if "malignancy" in cases.columns:
         unchecked = pd.to_numeric(cases["malignancy"], errors="coerce")
         cases["malignancy"] = read_scores(cases, source) if labels else unchecked
-    for column in cases.columns.difference(["case_id", "patient_id", "malignancy", "ratings"]):
+    for column in cases.columns.difference([*REQUIRED, "ratings"]):
         if not pd.api.types.is_numeric_dtype(cases[column]):
             text = cases[column].fillna("").astype(str)
             numbers = pd.to_numeric(text, errors="coerce")
@@ -98,24 +80,7 @@ def check_cases(cases, source, *, labels=True):
 
 
 def read_scores(table, source, *, column="malignancy"):
-    """Read a column of malignancy scores.
-
-    Parameters
-    ----------
-    table : DataFrame
-    source : path or str
-        What the message names.
-    column : str, default "malignancy"
-
-    Returns
-    -------
-    Series of int, 1..5
-
-    Raises
-    ------
-    InputError
-        If a score is missing, not whole or outside 1..5.
-    """
+    """A column of malignancy scores as int, 1..5; any other value is refused."""
     numbers = pd.to_numeric(table[column], errors="coerce")
     refuse_rows(table, source, ~numbers.isin(SCORES), column, "a whole number from 1 to 5")
     return numbers.astype(int)
@@ -131,17 +96,14 @@ def at_row(source, row):
 
 
 def refuse_rows(table, source, wrong, column, expected):
-    """Raise an InputError for the first row where `wrong`, a boolean Series, holds.
-
-    Rows are counted from 1, the header not counted.
-    """
+    """Raise an InputError for the first row, counted from 1, where `wrong`, a boolean array, holds."""
     if wrong.any():
-        row = int(np.argmax(wrong.to_numpy()))
+        row = int(np.argmax(wrong))
         found = table[column].iloc[row]
         found = "" if pd.isna(found) else found
         raise InputError(f"{source}: row {row + 1}: {column} is {str(found)!r}, expected {expected}")
 
 
 def table_text(cases):
-    """Write a case table as the text of `cases.csv`."""
+    """A case table as the text of `cases.csv`."""
     return cases.to_csv(index=False, lineterminator="\n")

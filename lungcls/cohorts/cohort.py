@@ -6,7 +6,7 @@ are memory-mapped: opening a cohort reads the table and nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import hashlib
 import json
 from pathlib import Path
@@ -19,13 +19,8 @@ from lungcls.errors import InputError
 from lungcls.files import whole_folder
 from lungcls.preprocessing.images import Images, as_images, open_npy
 
-SCORE_NAMES = {
-    1: "highly unlikely",
-    2: "moderately unlikely",
-    3: "indeterminate",
-    4: "moderately suspicious",
-    5: "highly suspicious",
-}
+_NAMES = "highly unlikely, moderately unlikely, indeterminate, moderately suspicious, highly suspicious"
+SCORE_NAMES = dict(zip(SCORES, _NAMES.split(", "), strict=True))
 BINARY_NAMES = {0: "benign", 1: "malignant"}
 TASKS = ("binary", "multiclass")
 VIEWS = ("full_slice", "nodule", "context")
@@ -46,6 +41,13 @@ class Cohort:
         The content of `cohort.json`: name, source, licence, label rule, views.
     folder : Path or None
         Where it was loaded from.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"case_id": ["a", "b"], "patient_id": ["p", "q"], "malignancy": [2, 5]})
+    >>> cohort = Cohort(cases, {"nodule": np.zeros((2, 8, 8))})
+    >>> len(cohort), cohort.labels("binary").tolist(), cohort.select(["b"]).views["nodule"].shape
+    (2, [0, 1], (1, 8, 8))
     """
 
     cases: pd.DataFrame
@@ -55,10 +57,9 @@ class Cohort:
     folder: Path | None = None
 
     def __post_init__(self):
-        images = {view: as_images(array) for view, array in self.views.items()}
-        masks = {view: as_images(array) for view, array in self.masks.items()}
-        object.__setattr__(self, "views", images)
-        object.__setattr__(self, "masks", masks)
+        for kind in ("views", "masks"):
+            arrays = {view: as_images(array) for view, array in getattr(self, kind).items()}
+            object.__setattr__(self, kind, arrays)
         object.__setattr__(self, "cases", self.cases.reset_index(drop=True))
 
     def __len__(self):
@@ -69,51 +70,50 @@ class Cohort:
         """The name in `cohort.json`, else the folder's."""
         return self.info.get("name") or (self.folder.name if self.folder else "cohort")
 
+    @property
+    def where(self):
+        """What a message names: the folder, else the name."""
+        return self.folder or self.name
+
+    def images(self, view, *, masks=False):
+        """The images, or the masks, of a view; a cohort without them is refused."""
+        arrays, file = (self.masks, f"{view}_mask.npy") if masks else (self.views, f"{view}.npy")
+        if view not in arrays:
+            found = f"found no {file}, expected one (has {', '.join(arrays) or 'none'})"
+            raise InputError(f"{self.where}: {found}")
+        return arrays[view]
+
+    def spacing(self):
+        """Side of a pixel of each case, float of shape (n,), mm; a cohort that lacks one is refused."""
+        spacing = self.cases.get("pixel_spacing_mm", np.full(len(self), np.nan))
+        spacing = np.asarray(spacing, dtype=float)
+        if not (spacing > 0).all():
+            where = f"{self.where}: cases.csv, row {int(np.argmin(spacing > 0)) + 1}"
+            found = "found no pixel_spacing_mm above 0"
+            raise InputError(f"{where}: {found}, expected one for a crop of fixed size in mm")
+        return spacing
+
     def labels(self, task):
-        """Return the labels of a task: scores 1..5, or 0 (benign) and 1 (malignant).
-
-        Parameters
-        ----------
-        task : {"binary", "multiclass"}
-
-        Returns
-        -------
-        ndarray of shape (n,), int
-        """
+        """The labels of a task, int of shape (n,): scores 1..5, or 0 (benign) and 1 (malignant)."""
         scores = self.cases["malignancy"].to_numpy(dtype=int)
         if task not in TASKS:
             raise ValueError(f"task: found {task!r}, expected one of {TASKS}")
         return to_binary(scores) if task == "binary" else scores
 
     def class_counts(self, task):
-        """Count the cases of each class of a task.
-
-        Returns
-        -------
-        Series of int, indexed by label
-            Every class of the task, also those without a case.
-        """
+        """Cases of each class of a task, a Series by label; classes without a case are in it."""
         classes = list(SCORES if task == "multiclass" else BINARY_NAMES)
         counts = np.bincount(self.labels(task), minlength=6)
         return pd.Series(counts[classes], index=classes, name="cases")
 
     def select(self, chosen):
-        """Return the cohort of some cases; images stay on disk.
-
-        Parameters
-        ----------
-        chosen : sequence of str, or ndarray of bool or int
-            Case ids, a mask over the rows, or row numbers; the order is kept.
-
-        Raises
-        ------
-        InputError
-            If a case id is not in the cohort.
-        """
+        """The cohort of some cases, by ids, row numbers or a mask, in that order; images stay on disk."""
         rows = self._rows(np.asarray(chosen))
-        views = {view: Images(images.array, images.rows[rows]) for view, images in self.views.items()}
-        masks = {view: Images(images.array, images.rows[rows]) for view, images in self.masks.items()}
-        return Cohort(self.cases.iloc[rows], views, masks, self.info, self.folder)
+        views, masks = (
+            {view: Images(images.array, images.rows[rows]) for view, images in arrays.items()}
+            for arrays in (self.views, self.masks)
+        )
+        return replace(self, cases=self.cases.iloc[rows], views=views, masks=masks)
 
     def _rows(self, chosen):
         if chosen.dtype == bool:
@@ -131,13 +131,7 @@ class Cohort:
         return rows
 
     def fingerprint(self):
-        """Digest the content: equal for equal tables and arrays, wherever they lie.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits (SHA-256).
-        """
+        """Digest of the content, 64 hexadecimal digits: equal for equal tables and arrays, in any folder."""
         digest = hashlib.sha256(table_text(self.cases).encode())
         for kind, arrays in (("view", self.views), ("mask", self.masks)):
             for view in sorted(arrays):
@@ -149,21 +143,7 @@ class Cohort:
 
 
 def to_binary(scores):
-    """Map malignancy scores to the binary task: 1-3 benign (0), 4-5 malignant (1).
-
-    Parameters
-    ----------
-    scores : array_like of int, 1..5
-
-    Returns
-    -------
-    ndarray of int, 0 or 1
-
-    Raises
-    ------
-    ValueError
-        If a score is outside 1..5.
-    """
+    """Map malignancy scores to the binary task: 1-3 benign (0), 4-5 malignant (1)."""
     scores = np.asarray(scores)
     if scores.size and not np.isin(scores, SCORES).all():
         wrong = scores[~np.isin(scores, SCORES)].flat[0]
@@ -180,6 +160,7 @@ def load(folder, *, labels=True):
     Parameters
     ----------
     folder : path
+        With `cases.csv`, `<view>.npy`, and optional `<view>_mask.npy` and `cohort.json`.
     labels : bool, default True
         Whether `malignancy` is required. Without it a cohort can be predicted on.
 
@@ -191,6 +172,12 @@ def load(folder, *, labels=True):
     ------
     InputError
         One line naming the file, the row and what was expected.
+
+    Examples
+    --------
+    >>> load("no such folder")
+    Traceback (most recent call last):
+    lungcls.errors.InputError: no such folder: not a folder, expected a cohort (cases.csv and <view>.npy)
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -213,7 +200,7 @@ def _open_array(path, n_cases):
     array = open_npy(path)
     if array.ndim != 3:
         raise InputError(f"{path}: shape {array.shape}, expected (cases, height, width)")
-    if array.dtype.kind not in "uif" and array.dtype != bool:
+    if array.dtype.kind not in "uifb":
         raise InputError(f"{path}: dtype {array.dtype}, expected integer or float grey levels")
     if len(array) != n_cases:
         raise InputError(f"{path}: {len(array)} images, expected {n_cases}, one a row of cases.csv")
@@ -227,7 +214,7 @@ def _check_mask(path, mask, view):
         raise InputError(f"{path}: a mask without its view, expected {path.stem.removesuffix('_mask')}.npy")
     if mask.shape != view.shape:
         raise InputError(f"{path}: shape {mask.shape}, expected {view.shape}, that of its view")
-    if mask.dtype.kind not in "ui" and mask.dtype != bool:
+    if mask.dtype.kind not in "uib":
         raise InputError(f"{path}: dtype {mask.dtype}, expected integers 0 and 1")
 
 
@@ -259,13 +246,20 @@ def check_pixels(cohort, *, progress=False):
     ------
     InputError
         Naming the file, the row and its case id, and what was expected.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"case_id": ["a"], "patient_id": ["p"], "malignancy": [2]})
+    >>> check_pixels(Cohort(cases, {"nodule": np.ones((1, 8, 8))}))
+    Traceback (most recent call last):
+    lungcls.errors.InputError: nodule.npy: row 1 (case 'a'): expected more than one grey level
     """
     for view, images in cohort.views.items():
         for part, batch in _watched(images, view, progress):
             flat = batch.reshape(len(batch), -1)
             if batch.dtype.kind == "f":
-                wrong = ~np.isfinite(flat).all(axis=1)
-                _refuse_image(cohort, f"{view}.npy", part, wrong, "finite grey levels")
+                finite = np.isfinite(flat).all(axis=1)
+                _refuse_image(cohort, f"{view}.npy", part, ~finite, "finite grey levels")
             wrong = flat.min(axis=1) == flat.max(axis=1)
             _refuse_image(cohort, f"{view}.npy", part, wrong, "more than one grey level")
     for view, images in cohort.masks.items():
@@ -293,20 +287,12 @@ def _refuse_image(cohort, file, part, wrong, expected):
 
 
 def require_classes(cohort, task):
-    """Refuse a cohort in which a class of the task has no case.
-
-    Raises
-    ------
-    InputError
-        Naming the cohort and the class.
-    """
+    """Refuse a cohort in which a class of the task has no case."""
     counts = cohort.class_counts(task)
     if (counts == 0).any():
         empty = counts.index[counts == 0][0]
-        raise InputError(
-            f"{cohort.folder or cohort.name}: class {empty} of the {task} task has no case, "
-            f"expected at least one in each class ({counts.to_dict()})"
-        )
+        found = f"class {empty} of the {task} task has no case"
+        raise InputError(f"{cohort.where}: {found}, expected at least one in each class ({counts.to_dict()})")
 
 
 # --- Saving ---------------------------------------------------------------------------
@@ -324,6 +310,20 @@ def save(cohort, folder):
     Returns
     -------
     Path
+
+    Raises
+    ------
+    InputError
+        If the folder holds something or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cases = pd.DataFrame({"case_id": ["a"], "patient_id": ["p"], "malignancy": [2]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = save(Cohort(cases, {"nodule": np.eye(8)[None]}), folder)
+    ...     load(saved).views["nodule"].shape
+    (1, 8, 8)
     """
     with whole_folder(folder) as scratch:
         for suffix, arrays in (("", cohort.views), ("_mask", cohort.masks)):
@@ -338,7 +338,7 @@ def save(cohort, folder):
 
 
 def write_table(folder, cases, info):
-    """Write `cases.csv` and `cohort.json` into a folder that already holds the arrays."""
+    """Write `cases.csv` and `cohort.json` into a folder that holds the arrays."""
     (Path(folder) / "cases.csv").write_text(table_text(cases), encoding="utf-8")
     text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
     (Path(folder) / "cohort.json").write_text(text, encoding="utf-8")

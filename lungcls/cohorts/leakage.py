@@ -6,15 +6,16 @@ turned by a few degrees are not seen, nor is anything that is not in the files, 
 settings chosen on the test part.
 """
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import near_duplicates
-from lungcls.cohorts.cohort import SCORE_NAMES, Cohort, check_pixels
-from lungcls.cohorts.splits import PARTS
-from lungcls.errors import InputError
+from lungcls.cohorts.case_table import SCORES, refuse_rows
+from lungcls.cohorts.cohort import check_pixels
+from lungcls.cohorts.splits import PARTS, check_split
 
 CHECKS = (
     "shared patients",
@@ -57,9 +58,9 @@ def audit(cohort, table):
           the other part too.
         - *balancing before splitting*: copies of a case on both sides, or a case several
           times in a held-out part. A copy is the same case in the table, or another one
-          that looks alike in every view, also flipped or turned.
+          that is similar in every view, also flipped or turned.
         - *identical, near-identical images* of another case, view by view: all pixels
-          equal; or alike as in :func:`lungcls.cohorts.near_duplicates.alike`.
+          equal; or similar as in :func:`lungcls.cohorts.near_duplicates.similar`.
         - *class drift*: scores whose share differs from that in the training part by more
           than 5 points, where p of the chi-square test is below 0.01.
         - *preprocessing outside training*: see :func:`scaling`.
@@ -69,68 +70,68 @@ def audit(cohort, table):
     InputError
         If a case is unknown, a part has another name, or an image is not finite or has a
         single grey level.
+
+    Examples
+    --------
+    >>> from lungcls.cohorts.cohort import Cohort
+    >>> cases = pd.DataFrame({"case_id": ["a", "b"], "patient_id": ["p", "p"], "malignancy": [2, 2]})
+    >>> split = pd.DataFrame({"case_id": ["a", "b"], "split": ["train", "test"]})
+    >>> findings = audit(Cohort(cases, {}), split)
+    >>> findings.loc[findings["verdict"] == "found", "check"].to_list()
+    ['shared patients']
     """
     rows = _rows(cohort.cases, table)
     if cohort.views:
-        check_pixels(Cohort(cohort.cases, cohort.views, {}, cohort.info, cohort.folder))
+        check_pixels(replace(cohort, masks={}))
     parts = {part: np.unique(rows[(table["split"] == part).to_numpy()]) for part in PARTS}
     parts = {part: members for part, members in parts.items() if len(members)}
-    prints = {view: near_duplicates.take_prints(images) for view, images in cohort.views.items()}
+    known = {view: near_duplicates.fingerprints(images) for view, images in cohort.views.items()}
     found = []
     for first, second in combinations(parts, 2):
-        between = _between(cohort.cases, prints, parts[first], parts[second])
+        between = _between(cohort.cases, known, parts[first], parts[second])
         found += [_row(*finding, f"{first}/{second}", of=parts[second]) for finding in between]
     found += _repeated(cohort.cases, table, parts) + _drift(cohort, parts) + _scalings(cohort, parts)
-    order = {check: place for place, check in enumerate(CHECKS)}
-    findings = pd.DataFrame(found, columns=COLUMNS)
-    return findings.sort_values("check", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    found.sort(key=lambda row: CHECKS.index(row["check"]))
+    return pd.DataFrame(found, columns=COLUMNS)
 
 
 def _rows(cases, table):
     """Row of the cohort for each row of the table."""
-    for column in ("case_id", "split"):
-        if column not in table.columns:
-            raise InputError(f"split: no column {column!r}, expected case_id, split")
-    if wrong := sorted(set(table["split"]) - set(PARTS), key=str):
-        raise InputError(f"split: found the part {wrong[0]!r}, expected one of {', '.join(PARTS)}")
+    check_split(table, "split", repeats=True)
     rows = pd.Index(cases["case_id"]).get_indexer(table["case_id"])
-    if (rows < 0).any():
-        unknown = table["case_id"].iloc[int(np.argmax(rows < 0))]
-        raise InputError(f"split: case_id is {unknown!r}, expected a case of the cohort")
+    refuse_rows(table, "split", rows < 0, "case_id", "a case of the cohort")
     return rows
 
 
 def _row(check, view, examples, count, parts, *, of, verdict=None):
+    """One finding, by column; the verdict follows from the count where none is given."""
     verdict = verdict or ("found" if count else "clean")
-    return dict(zip(COLUMNS, (check, view, parts, int(count), len(of), examples, verdict)))
+    return dict(zip(COLUMNS, (check, view, parts, int(count), len(of), examples, verdict), strict=True))
 
 
 # --- Between two parts ------------------------------------------------------------------
 
 
-def _between(cases, prints, first, second):
+def _between(cases, fingerprints, first, second):
     """Compare the cases of two parts: (check, view, examples, count) of each check."""
     ids, patients = cases["case_id"].to_numpy(), cases["patient_id"].to_numpy()
-    shared = second[np.isin(patients[second], patients[first])]
-    again = np.intersect1d(first, second)
+    shared, again = second[np.isin(patients[second], patients[first])], np.intersect1d(first, second)
     pairs = {("balancing before splitting", ""): [(row, row) for row in again]}
-    for view in prints:
+    for view in fingerprints:
         pairs |= {(f"{kind} images", view): [] for kind in ("identical", "near-identical")}
     for start in range(0, len(second), CHUNK):
         some = second[start : start + CHUNK]
         other = some[:, None] != first
-        copied = other if prints else np.zeros_like(other)
-        for view, known in prints.items():
-            same = near_duplicates.same(known, some, first) & other
-            alike = (near_duplicates.alike(known, some, first) & other) | same
-            copied = copied & alike
+        copied = other if fingerprints else np.zeros_like(other)
+        for view, known in fingerprints.items():
+            same = near_duplicates.identical(known, some, first) & other
+            near = (near_duplicates.similar(known, some, first) & other) | same
+            copied = copied & near
             pairs["identical images", view] += _pairs(same, some, first)
-            pairs["near-identical images", view] += _pairs(alike & ~same, some, first)
+            pairs["near-identical images", view] += _pairs(near & ~same, some, first)
         pairs["balancing before splitting", ""] += _pairs(copied, some, first)
-    found = [
-        ("shared patients", "", _named(np.unique(patients[shared])), len(shared)),
-        ("shared cases", "", _named(ids[again]), len(again)),
-    ]
+    people = ("shared patients", "", _named(np.unique(patients[shared])), len(shared))
+    found = [people, ("shared cases", "", _named(ids[again]), len(again))]
     for (check, view), rows in pairs.items():
         names = [ids[a] if a == b else f"{ids[a]} = {ids[b]}" for a, b in rows[:EXAMPLES]]
         count = len({a for a, _ in rows})
@@ -141,7 +142,7 @@ def _between(cases, prints, first, second):
 def _pairs(matrix, some, first):
     """The first match of each row that has one, as rows of the cohort."""
     hit = np.flatnonzero(matrix.any(axis=1))
-    return list(zip(some[hit], first[matrix[hit].argmax(axis=1)]))
+    return list(zip(some[hit], first[matrix[hit].argmax(axis=1)], strict=True))
 
 
 def _named(names, count=None):
@@ -155,14 +156,16 @@ def _named(names, count=None):
 def _repeated(cases, table, parts):
     """Cases that a held-out part lists more than once."""
     found = []
-    for part in PARTS[1:]:
-        if part in parts:
-            listed = table.loc[table["split"] == part, "case_id"]
-            twice = listed[listed.duplicated()].unique()
-            found.append(
-                _row("balancing before splitting", "", _named(twice), len(twice), part, of=parts[part])
-            )
+    for part in _held_out(parts):
+        listed = table.loc[table["split"] == part, "case_id"]
+        twice = listed[listed.duplicated()].unique()
+        row = ("balancing before splitting", "", _named(twice), len(twice), part)
+        found.append(_row(*row, of=parts[part]))
     return found
+
+
+def _held_out(parts):
+    return [part for part in parts if part != "train"]
 
 
 def _drift(cohort, parts):
@@ -170,18 +173,14 @@ def _drift(cohort, parts):
     from scipy.stats import chi2_contingency
 
     found, scores = [], cohort.labels("multiclass")
-    for part in PARTS[1:]:
-        if part not in parts or "train" not in parts:
-            continue
+    for part in _held_out(parts) if "train" in parts else ():
         counts = np.array([np.bincount(scores[parts[name]], minlength=6)[1:] for name in ("train", part)])
         shares = counts / counts.sum(axis=1, keepdims=True)
         apart, there = np.abs(shares[1] - shares[0]), counts.any(axis=0)
         p = chi2_contingency(counts[:, there], correction=False).pvalue if there.sum() > 1 else 1.0
         most = int(apart.argmax())
-        text = (
-            f"score {list(SCORE_NAMES)[most]}: {100 * shares[1, most]:.1f} % "
-            f"against {100 * shares[0, most]:.1f} %, p {p:.2g}"
-        )
+        before, after = (f"{100 * share:.1f} %" for share in shares[:, most])
+        text = f"score {SCORES[most]}: {after} against {before}, p {p:.2g}"
         count = (apart > DRIFT).sum() if p < CHANCE else 0
         found.append(_row("class drift", "", text, count, f"train/{part}", of=there.nonzero()[0]))
     return found
@@ -191,21 +190,12 @@ def _drift(cohort, parts):
 
 
 def _scalings(cohort, parts):
+    train, stated = parts.get("train", np.array([], dtype=int)), cohort.info.get("fitted_on")
     found = []
     for view, images in cohort.views.items():
-        train, stated = parts.get("train", np.array([], dtype=int)), cohort.info.get("fitted_on")
         verdict, why = scaling(_moments(images), train, stated=stated)
-        found.append(
-            _row(
-                "preprocessing outside training",
-                view,
-                why,
-                verdict == "found",
-                "all",
-                of=[view],
-                verdict=verdict,
-            )
-        )
+        row = ("preprocessing outside training", view, why, verdict == "found", "all")
+        found.append(_row(*row, of=[view], verdict=verdict))
     return found
 
 
@@ -219,27 +209,13 @@ def _moments(images):
 
 
 def scaling(moments, train, *, stated=None):
-    """Say whether stored images were scaled by numbers that held-out cases helped to make.
+    """Say, by their moments (n, 4), whether images were scaled by numbers that held-out cases helped to make.
 
-    This shows where a scaling leaves its mark in the grey levels: images standardised by a
-    common mean and standard deviation have 0 and 1 over just those cases that these were
-    taken from, and common limits are reached by them. Integers that were rounded, a PCA or
-    a choice of settings leave no such mark.
-
-    Parameters
-    ----------
-    moments : ndarray of shape (n, 4), float
-        Mean, mean square, least and greatest grey level of each image.
-    train : ndarray of int
-        Rows of the training part.
-    stated : str, optional
-        What `cohort.json` says under `fitted_on`: "image" (each by itself, or nothing),
-        "train" or "all". It is believed where pixels do not speak against it.
-
-    Returns
-    -------
-    verdict : {"found", "clean", "cannot tell"}
-    why : str
+    Where a scaling leaves its mark in the grey levels: images standardised by a common mean and standard
+    deviation have 0 and 1 over just those cases that these were taken from, and common limits are reached
+    by them. Integers that were rounded, a PCA or a choice of settings leave none. `stated`, what
+    `cohort.json` says under `fitted_on` ("image", "train" or "all"), is believed unless pixels speak
+    against it. Returns a verdict and why.
     """
     mean, square, low, high = moments.T
     spread = np.sqrt(np.maximum(square - mean**2, 0))

@@ -7,20 +7,7 @@ CLASS_COLUMNS = {"binary": ("p_benign", "p_malignant"), "multiclass": ("p_1", "p
 
 
 def prediction_table(case_ids, y_prob, task):
-    """Lay out predictions as in `predictions.csv`.
-
-    Parameters
-    ----------
-    case_ids : sequence of str
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    DataFrame
-        `case_id`, one probability a class, `y_pred` (0 or 1, or a score 1..5) and
-        `confidence`, the largest probability.
-    """
+    """Probabilities (n, n_classes) as `predictions.csv` has them, with `case_id`, `y_pred`, `confidence`."""
     table = pd.DataFrame(y_prob, columns=list(CLASS_COLUMNS[task]))
     table.insert(0, "case_id", np.asarray(case_ids, dtype=object))
     first = 0 if task == "binary" else 1

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts.case_table import SCORES, check_cases, refuse_rows
+from lungcls.cohorts.case_table import SCORES, check_cases, read_csv, refuse_rows, require_columns
 from lungcls.cohorts.cohort import Cohort, require_classes
 from lungcls.errors import InputError
 from lungcls.files import whole_text
 
+COLUMNS = ("case_id", "split")
 PARTS = ("train", "validation", "test")
 SHARES = (0.70, 0.15, 0.15)  # the report's
 PROTOCOLS = ("patient", "report")
@@ -48,6 +49,13 @@ def split(cases, *, protocol="patient", seed, shares=SHARES):
         If a class has no case, or cannot have one in every part.
     ValueError
         If an option is wrong.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"case_id": range(100), "malignancy": 20 * [1, 2, 3, 4, 5]})
+    >>> cases["patient_id"] = cases["case_id"]
+    >>> split(cases, seed=0)["split"].value_counts().to_dict()
+    {'train': 70, 'validation': 15, 'test': 15}
     """
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (3,) or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
@@ -79,6 +87,13 @@ def folds(cases, *, k, protocol="patient", seed):
         If a class has no case, or cannot have one in every fold.
     ValueError
         If an option is wrong.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"case_id": range(20), "malignancy": 4 * [1, 2, 3, 4, 5]})
+    >>> cases["patient_id"] = cases["case_id"]
+    >>> folds(cases, k=4, seed=0)["fold"].value_counts().to_list()
+    [5, 5, 5, 5]
     """
     if k < 2:
         raise ValueError(f"k: found {k}, expected 2 or more folds")
@@ -96,7 +111,11 @@ def _assign(cases, protocol, seed, shares):
     groups, owner = np.unique(cases[unit], return_inverse=True)
     counts = np.zeros((len(groups), len(SCORES)), dtype=int)  # cases of each group and score
     np.add.at(counts, (owner, cases["malignancy"].to_numpy() - 1), 1)
-    _require_enough(counts, len(shares), "patients" if protocol == "patient" else "cases")
+    enough = (counts > 0).sum(axis=0) >= len(shares)
+    if not enough.all():
+        few = int(np.argmin(enough))
+        found = f"class {SCORES[few]} has cases of {(counts[:, few] > 0).sum()} {unit.removesuffix('_id')}s"
+        raise InputError(f"cases: {found}, expected at least {len(shares)}, one for each part")
     # Groups with the same class counts are of one kind, and stand for each other.
     kinds, kind, sizes = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
     rng = np.random.default_rng(seed)
@@ -108,24 +127,11 @@ def _assign(cases, protocol, seed, shares):
     return parts[owner]
 
 
-def _require_enough(counts, n_parts, unit):
-    found = (counts > 0).sum(axis=0)
-    if (found < n_parts).any():
-        score = SCORES[int(np.argmax(found < n_parts))]
-        raise InputError(
-            f"cases: class {score} has cases of {found[score - 1]} {unit}, "
-            f"expected at least {n_parts}, one for each part"
-        )
-
-
 def _balance(kinds, number, shares):
-    """Move one group at a time, always the one that helps most, until none helps.
-
-    What is made small is the sum of squares of all deviations, those of a part's class
-    shares from the whole's and of its size from its share; a class missing from a part
-    outweighs all of them. `kinds` has shape (kinds, scores), `number` (kinds, parts).
-    """
-    number, parts = number.copy(), np.arange(len(shares))
+    """Move one group at a time, always the one that helps most, until none helps."""
+    # What is made small is the sum of squares of all deviations, those of a part's class shares from
+    # the whole's and of its size from its share; a class missing from a part outweighs all of them.
+    number, parts = number.copy(), np.arange(len(shares))  # (kinds, parts); `kinds` is (kinds, scores)
     total = (number.T @ kinds).sum(axis=0)
 
     def misfit(held):
@@ -189,46 +195,15 @@ def save_split(table, path):
     InputError
         If the table is not a split or the file cannot be written.
     """
-    path = Path(path)
-    _check_split(table, path)
-    text = table[["case_id", "split"]].to_csv(index=False, lineterminator="\n")
-    whole_text(path, text)
-    return path
+    check_split(table, path)
+    whole_text(Path(path), table[[*COLUMNS]].to_csv(index=False, lineterminator="\n"))
+    return Path(path)
 
 
 def load_split(path, cases, *, repeats=False):
-    """Read a split and check that it is one of these cases.
-
-    Parameters
-    ----------
-    path : path
-        A CSV file with `case_id` and `split`.
-    cases : DataFrame
-        With `case_id`.
-    repeats : bool, default False
-        Whether a case may have several rows: a table of examples, to be audited.
-
-    Returns
-    -------
-    DataFrame
-        `case_id` and `split`, in the order of `cases`; with `repeats` in that of the file.
-
-    Raises
-    ------
-    InputError
-        Naming the file, the row and what was expected: a column is missing, a case is
-        unknown, missing or there twice, or a part has another name.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a table with case_id, split")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({' '.join(str(error).split())})") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for row names
-        raise InputError(f"{path}: row 1: more fields than the header, expected {len(table.columns)}")
-    _check_split(table, path, repeats=repeats)
+    """Read a split, or with `repeats` a table of examples, and check that it is one of these cases."""
+    table = read_csv(path, COLUMNS, dtype=str)
+    check_split(table, path, repeats=repeats)
     unknown = ~table["case_id"].isin(cases["case_id"])
     refuse_rows(table, path, unknown, "case_id", "a case of the cohort")
     absent = cases.loc[~cases["case_id"].isin(table["case_id"]), "case_id"]
@@ -236,35 +211,20 @@ def load_split(path, cases, *, repeats=False):
         first = absent.iloc[0]
         raise InputError(f"{path}: {len(absent)} cases have no row, the first {first!r}, expected all")
     if repeats:
-        return table[["case_id", "split"]]
+        return table[[*COLUMNS]]
     return table.set_index("case_id").loc[cases["case_id"], ["split"]].reset_index()
 
 
-def _check_split(table, path, *, repeats=False):
-    for column in ("case_id", "split"):
-        if column not in table.columns:
-            found = ", ".join(map(str, table.columns))
-            raise InputError(f"{path}: no column {column!r} (found {found}), expected case_id, split")
+def check_split(table, source, *, repeats=False):
+    """Refuse a table that is no split; with `repeats` a case may stand in several rows."""
+    require_columns(table, source, COLUMNS)
     if not repeats:
-        refuse_rows(table, path, table["case_id"].duplicated(), "case_id", "each case once")
-    refuse_rows(table, path, ~table["split"].isin(PARTS), "split", f"one of {', '.join(PARTS)}")
+        refuse_rows(table, source, table["case_id"].duplicated(), "case_id", "each case once")
+    refuse_rows(table, source, ~table["split"].isin(PARTS), "split", f"one of {', '.join(PARTS)}")
 
 
 def shared_patients(cases, table):
-    """Count the cases outside the training part whose patient is in it.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        `case_id` and `patient_id`.
-    table : DataFrame
-        A split of these cases, as :func:`split` returns it.
-
-    Returns
-    -------
-    DataFrame, indexed by part ("validation", "test")
-        `cases`, `shared` (those of a patient with a training case) and `share`.
-    """
+    """Cases outside training whose patient is in it: `cases`, `shared`, `share` by part of a split."""
     parts = cases[["case_id", "patient_id"]].merge(table, on="case_id", validate="one_to_one")
     trained = parts.loc[parts["split"] == "train", "patient_id"]
     seen = parts["patient_id"].isin(trained).groupby(parts["split"]).agg(["size", "sum", "mean"])

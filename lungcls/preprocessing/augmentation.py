@@ -1,7 +1,7 @@
-"""Change training images at random, and test images in five fixed ways.
+"""Augmentation: training images changed at random, test images seen in five fixed views.
 
 Each augmentation is a function ``(images, seed) -> images``: what is drawn depends on the
-seed alone, so that an interrupted run can be taken up where it stopped. Drawn anew for
+seed alone, so that an interrupted run can be resumed where it stopped. Drawn anew for
 every image, not once a batch.
 """
 
@@ -11,8 +11,6 @@ import keras
 import numpy as np
 
 NAMES = ("none", "geometric", "randaugment", "augmix")
-
-
 TRANSFORMS = ("identity", "flip left-right", "flip up-down", "turn +10 degrees", "turn -10 degrees")
 
 
@@ -36,6 +34,17 @@ def augment(images, name, *, seed, **options):
     ------
     ValueError
         If `name` is unknown.
+
+    References
+    ----------
+    .. [1] cubuk2020randaugment
+    .. [2] hendrycks2020augmix
+
+    Examples
+    --------
+    >>> images = np.linspace(0, 1, 32, dtype="float32").reshape(2, 4, 4, 1)
+    >>> augment(images, "geometric", seed=0, degrees=0, shift=0).shape
+    (2, 4, 4, 1)
     """
     functions = {"none": none, "geometric": geometric, "randaugment": randaugment, "augmix": augmix}
     if name not in functions:
@@ -44,29 +53,12 @@ def augment(images, name, *, seed, **options):
 
 
 def none(images, *, seed=0):
-    """Return the images as they are."""
+    """The images as they are."""
     return np.asarray(images, dtype=np.float32)
 
 
 def geometric(images, *, seed, degrees=15.0, shift=0.08, flip=True):
-    """Turn, shift and mirror each image, in one interpolation.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
-    seed : int or sequence of int
-    degrees : float, default 15
-        Largest rotation either way.
-    shift : float, default 0.08
-        Largest translation either way, as a share of the side.
-    flip : bool, default True
-        Mirror left-right and up-down, each with probability 1/2.
-
-    Returns
-    -------
-    ndarray of shape (n, H, W, 1), float32 in [0, 1]
-        Bilinear; what enters from outside is the reflected image.
-    """
+    """Turn by up to `degrees`, shift by up to a share of the side and mirror, all in one interpolation."""
     rng = np.random.default_rng(seed)
     n, height, width = images.shape[:3]
     angle = np.deg2rad(rng.uniform(-degrees, degrees, n))
@@ -83,35 +75,13 @@ def _affine(images, angle, move, signs):
     c, d = np.sin(angle) * signs[0], np.cos(angle) * signs[1]
     right, down = cx + move[0] - a * cx - b * cy, cy + move[1] - c * cx - d * cy
     rows = np.stack([a, b, right, c, d, down, 0 * a, 0 * a], axis=1).astype(np.float32)
-    moved = keras.ops.image.affine_transform(
-        np.asarray(images, dtype=np.float32), rows, interpolation="bilinear", fill_mode="reflect"
-    )
+    options = {"interpolation": "bilinear", "fill_mode": "reflect"}
+    moved = keras.ops.image.affine_transform(none(images), rows, **options)
     return np.clip(keras.ops.convert_to_numpy(moved), 0, 1)
 
 
 def randaugment(images, *, seed, operations=2, strength=0.5):
-    """Apply a few operations, drawn for each image from ten [1]_.
-
-    The operations are those of ``keras.layers.RandAugment`` that mean something for one
-    grey channel; that layer draws them once a batch, this function once an image.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
-    seed : int or sequence of int
-    operations : int, default 2
-        Operations in a row.
-    strength : float in (0, 1], default 0.5
-        Keras's default.
-
-    Returns
-    -------
-    ndarray of shape (n, H, W, 1), float32 in [0, 1]
-
-    References
-    ----------
-    .. [1] cubuk2020randaugment
-    """
+    """Apply a few operations to each image, drawn for it from ten (cubuk2020randaugment)."""
     rng = np.random.default_rng(seed)
     layers = _operations(strength)
     for _ in range(operations):
@@ -120,27 +90,7 @@ def randaugment(images, *, seed, operations=2, strength=0.5):
 
 
 def augmix(images, *, seed, chains=3, depth=3, strength=0.3, alpha=1.0):
-    """Mix each image with chains of operations drawn for it [1]_.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
-    seed : int or sequence of int
-    chains, depth : int, default 3
-        Chains mixed; operations in a chain are drawn from 1 to `depth`.
-    strength : float in (0, 1], default 0.3
-        Keras's default.
-    alpha : float, default 1
-        Of the Dirichlet and beta distributions of the mixing weights.
-
-    Returns
-    -------
-    ndarray of shape (n, H, W, 1), float32 in [0, 1]
-
-    References
-    ----------
-    .. [1] hendrycks2020augmix
-    """
+    """Mix each image with chains of operations drawn for it (hendrycks2020augmix); defaults are Keras's."""
     rng = np.random.default_rng(seed)
     layers = _operations(strength)[:7]  # AugMix leaves out what its test corruptions resemble
     n = len(images)
@@ -188,74 +138,32 @@ def _each(images, chosen, layers, rng):
 
 
 def test_time(images):
-    """Make the five versions of each image that are predicted on.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
-
-    Returns
-    -------
-    ndarray of shape (5, n, H, W, 1), float32 in [0, 1]
-        In the order of ``TRANSFORMS``.
-    """
+    """The five test-time views of images (n, H, W, 1), in the order of ``TRANSFORMS``: (5, n, H, W, 1)."""
     still, ones = np.zeros((2, len(images))), np.ones((2, len(images)))
     turned = [_affine(images, np.full(len(images), np.deg2rad(d)), still, ones) for d in (10, -10)]
     return np.stack([none(images), none(images[:, :, ::-1]), none(images[:, ::-1]), *turned])
 
 
 def combine(y_prob, how):
-    """Combine the predictions on the versions of an image.
-
-    Parameters
-    ----------
-    y_prob : ndarray of shape (versions, n, n_classes), float in [0, 1]
-    how : {"mode", "mean"}
-        Each version's class is a vote, as in the report; or the probabilities are averaged.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes), float
-        Shares of the votes, or mean probabilities; its argmax is the prediction. Equal
-        shares of votes are parted by the mean probability, by less than a vote's weight.
-
-    Raises
-    ------
-    ValueError
-        If `how` is neither.
-    """
+    """Combine probabilities (views, n, n_classes) over views: by "mode", the report's votes, or "mean"."""
     if how not in ("mode", "mean"):
         raise ValueError(f"how: found {how!r}, expected mode or mean")
     mean = y_prob.mean(axis=0)
     if how == "mean":
         return mean
     votes = np.eye(y_prob.shape[2])[y_prob.argmax(axis=2)].mean(axis=0)
-    tied = votes + 1e-6 * mean
+    tied = votes + 1e-6 * mean  # equal votes are parted by the mean, by less than a vote's weight
     return tied / tied.sum(axis=1, keepdims=True)
 
 
-def turn(images, *, seed, shift=0.06, grey=0.1):
-    """Turn by quarters, mirror, move and re-grade images at random; sizes stay as they are.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
-    seed : int or sequence of int
-    shift : float, default 0.06
-        Largest move either way, as a share of the side; the outermost pixels are repeated.
-    grey : float, default 0.1
-        Standard deviation of a factor on the contrast; half of it, of a change in brightness.
-
-    Returns
-    -------
-    ndarray of shape (n, H, H, 1), float32 in [0, 1]
-    """
+def turn(images, *, seed, shift=0.06, grey=0.1):  # grey: sd of contrast, and twice that of brightness
+    """Turn by quarters, mirror, shift (up to a share of the side) and re-grade square images, no scaling."""
     rng = np.random.default_rng(seed)
     side, most = images.shape[1], round(shift * images.shape[1])
     moves, turns = rng.integers(-most, most + 1, (len(images), 2)), rng.integers(8, size=len(images))
     gain, offset = rng.normal(1, grey, len(images)), rng.normal(0, grey / 2, len(images))
     out = np.empty(images.shape, dtype=np.float32)
-    for image, (down, right), k, a, b, changed in zip(images, moves, turns, gain, offset, out):
+    for image, (down, right), k, a, b, changed in zip(images, moves, turns, gain, offset, out, strict=True):
         rows, columns = (np.clip(np.arange(side) + move, 0, side - 1) for move in (down, right))
         moved = np.rot90(image[np.ix_(rows, columns)], k % 4)
         changed[:] = a * (moved[:, ::-1] if k > 3 else moved) + b

@@ -14,25 +14,14 @@ PLUS = 200  # copies that the report adds to every class beyond the largest one'
 
 @dataclass(frozen=True)
 class Plan:
-    """The training examples of one epoch.
+    """The training examples of one epoch: each a row of the labels, the cases themselves first, in order."""
 
-    Attributes
-    ----------
-    rows : ndarray of shape (n_examples,), int
-        Position of each example's case in the labels that were given; the cases
-        themselves come first, in order.
-    is_copy : ndarray of shape (n_examples,), bool
-        True for what upsampling added.
-    weights : dict of int to float
-        Weight of each label in the loss.
-    """
-
-    rows: np.ndarray
-    is_copy: np.ndarray
-    weights: dict
+    rows: np.ndarray  # (n_examples,), int
+    is_copy: np.ndarray  # (n_examples,), bool: True for what upsampling added
+    weights: dict  # of each label in the loss
 
 
-def plan(labels, strategy, *, seed, plus=PLUS):
+def balance(labels, strategy, *, seed, plus=PLUS):
     """Plan the training examples under a balancing strategy.
 
     Parameters
@@ -49,11 +38,18 @@ def plan(labels, strategy, *, seed, plus=PLUS):
     Returns
     -------
     Plan
+        Row of each example in `labels`, whether it is a copy, and the weight of each label.
 
     Raises
     ------
     ValueError
         If `strategy` is unknown, `plus` is negative or there is no label.
+
+    Examples
+    --------
+    >>> plan = balance([0, 0, 0, 1], "upsample", seed=0)
+    >>> plan.rows.tolist(), plan.is_copy.sum().item()
+    ([0, 1, 2, 3, 3, 3], 2)
     """
     labels = np.asarray(labels)
     if strategy not in STRATEGIES:
@@ -62,16 +58,16 @@ def plan(labels, strategy, *, seed, plus=PLUS):
         raise ValueError(f"labels: found shape {labels.shape}, expected (n,) with n >= 1")
     if plus < 0:
         raise ValueError(f"plus: found {plus}, expected 0 or more")
-    rows = np.arange(len(labels))
+    rows, weights = np.arange(len(labels)), class_weights(labels)
     if strategy in ("upsample", "upsample_plus"):
         target = np.bincount(labels).max() + (plus if strategy == "upsample_plus" else 0)
         rows = np.concatenate([rows, _copies(labels, target, seed)])
-    weights = inverse_frequency(labels) if strategy == "weights" else dict.fromkeys(_classes(labels), 1.0)
+    weights = weights if strategy == "weights" else dict.fromkeys(weights, 1.0)
     return Plan(rows, np.arange(len(rows)) >= len(labels), weights)
 
 
-def inverse_frequency(labels):
-    """Weight each class by ``n / (classes * n_class)``.
+def class_weights(labels):
+    """Weight each class by ``n / (classes * n_class)``, as scikit-learn's `balanced`.
 
     Parameters
     ----------
@@ -80,24 +76,27 @@ def inverse_frequency(labels):
     Returns
     -------
     dict of int to float
-        The weights average to 1 over the cases. As scikit-learn's `balanced`.
+        The weights average to 1 over the cases.
+
+    Examples
+    --------
+    >>> class_weights([0, 0, 0, 1])
+    {0: 0.6666666666666666, 1: 2.0}
     """
     classes, counts = np.unique(labels, return_counts=True)
     weights = len(labels) / (len(classes) * counts)
-    return {int(label): float(weight) for label, weight in zip(classes, weights)}
-
-
-def _classes(labels):
-    return [int(label) for label in np.unique(labels)]
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def _copies(labels, target, seed):
     """Rows to repeat: each class in whole rounds of a random order, so that no case leads by two."""
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for label in _classes(labels):
+    rng, chosen = np.random.default_rng(seed), []
+    for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         need = target - len(own)
         rounds = [rng.permutation(own) for _ in range(-(-need // len(own)))]
         chosen.append(np.concatenate([*rounds, own[:0]])[:need])
     return np.concatenate(chosen)
+
+
+plan, inverse_frequency = balance, class_weights

@@ -1,9 +1,4 @@
-"""Preprocessing: from grey levels of any range to float32 in [0, 1].
-
-Each step takes images of shape (..., H, W) and treats each image by itself, so nothing
-is learned from other cases. :func:`preprocess` runs the report's pipeline of a view over
-a cohort, batch by batch, and ends in the pixel contract: float32 in [0, 1], (n, H, W, 1).
-"""
+"""Geometry: centre crop and resizing, each image by itself."""
 
 from functools import cache
 
@@ -32,6 +27,11 @@ def center_crop(images, size):
     ------
     ValueError
         If the window is larger than the image.
+
+    Examples
+    --------
+    >>> center_crop([[0, 1, 2, 3], [4, 5, 6, 7]], 2).tolist()
+    [[1, 2], [5, 6]]
     """
     images = image_array(images)
     height, width = height_width(size)
@@ -66,12 +66,19 @@ def resize(images, size):
     References
     ----------
     .. [1] vanderwalt2014
+
+    Examples
+    --------
+    >>> print(resize([[0.0, 1.0], [0.0, 1.0]], (2, 4)).round(3))
+    [[0.25 0.25 0.75 0.75]
+     [0.25 0.25 0.75 0.75]]
     """
     images = in_unit_range(images)
     return resize_into(images, height_width(size))
 
 
 def resize_into(images, size, narrow=None, out=None):
+    """The work of :func:`resize` on checked images; `narrow` (..., H, width) and `out` are arrays to use."""
     *some, height, width = images.shape
     narrow = np.empty((*some, height, size[1]), dtype=np.float32) if narrow is None else narrow
     out = np.empty((*some, *size), dtype=np.float32) if out is None else out
@@ -84,15 +91,11 @@ def resize_into(images, size, narrow=None, out=None):
 
 @cache
 def _axis_blocks(old, new):
-    """The matrix that resizes one axis, as blocks (new pixels, old pixels, weights).
-
-    It is skimage's resize of the identity. A new pixel is made of few old ones, so the
-    blocks leave out most of the matrix, which is 0.
-    """
+    """The matrix that resizes one axis, skimage's resize of the identity, as blocks (new, old, weights)."""
     from skimage.transform import resize as skimage_resize
 
     matrix = skimage_resize(np.eye(old), (new, old), order=1, anti_aliasing=new < old).astype(np.float32)
-    blocks = []
+    blocks = []  # a new pixel is made of few old ones: they leave out most of the matrix, which is 0
     for start in range(0, new, BLOCK):
         rows = matrix[start : start + BLOCK]
         used = np.flatnonzero(rows.any(axis=0))
@@ -102,6 +105,7 @@ def _axis_blocks(old, new):
 
 
 def height_width(size):
+    """A size in pixels, one number or two, as (height, width), each 1 or more."""
     height, width = (size, size) if np.ndim(size) == 0 else size
     if height < 1 or width < 1:
         raise ValueError(f"size: found {size}, expected 1 or more pixels")

@@ -1,9 +1,4 @@
-"""Preprocessing: from grey levels of any range to float32 in [0, 1].
-
-Each step takes images of shape (..., H, W) and treats each image by itself, so nothing
-is learned from other cases. :func:`preprocess` runs the report's pipeline of a view over
-a cohort, batch by batch, and ends in the pixel contract: float32 in [0, 1], (n, H, W, 1).
-"""
+"""Grey levels: min-max scaling, and what changes the contrast of an image, each image by itself."""
 
 import numpy as np
 
@@ -30,11 +25,17 @@ def min_max(images):
     ------
     ValueError
         If an image holds NaN or infinity; the message gives its number and range.
+
+    Examples
+    --------
+    >>> min_max([[-1000, -500], [0, 1000]]).tolist()
+    [[0.0, 0.25], [0.5, 1.0]]
     """
     return scale_into(image_array(images))
 
 
 def scale_into(images, out=None):
+    """The work of :func:`min_max`, written into a float32 `out` of the same shape where it is given."""
     if images.dtype.kind not in "buif":
         raise ValueError(f"images: found dtype {images.dtype}, expected integer or float grey levels")
     # float32 holds every 16-bit grey level exactly; wider ones need float64 to subtract.
@@ -79,36 +80,20 @@ def sigmoid_contrast(image, *, gain=GAIN, cutoff="mean"):
     References
     ----------
     .. [1] braun1999
+
+    Examples
+    --------
+    >>> print(sigmoid_contrast([[0.0, 0.5], [0.5, 1.0]]).round(3))
+    [[0.007 0.5  ]
+     [0.5   0.993]]
     """
     image = in_unit_range(image, "image")
     check_sigmoid(gain, cutoff)
     return sigmoid_into(image, gain, cutoffs(image, cutoff))
 
 
-def clahe(images, *, clip_limit=0.01, tiles=8):
-    """Equalise the histogram locally with limited contrast (CLAHE) [1]_.
-
-    Parameters
-    ----------
-    images : ndarray of shape (..., H, W), float in [0, 1]
-    clip_limit : float in [0, 1], default 0.01
-        The larger, the more contrast (scikit-image's default; the report gives none).
-    tiles : int, default 8
-        Local histograms along each axis.
-
-    Returns
-    -------
-    ndarray of shape (..., H, W), float32 in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If `images` leave [0, 1] or an option is out of range.
-
-    References
-    ----------
-    .. [1] zuiderveld1994
-    """
+def clahe(images, *, clip_limit=0.01, tiles=8):  # scikit-image's defaults: the report gives none
+    """Equalise the histogram of images in [0, 1] locally with limited contrast (CLAHE, zuiderveld1994)."""
     from skimage.exposure import equalize_adapthist
 
     images = in_unit_range(images)
@@ -123,38 +108,14 @@ def clahe(images, *, clip_limit=0.01, tiles=8):
     return out
 
 
-def morphological_enhancement(images, *, radius=5):
-    """Add what is brighter and take away what is darker than a disk around it [1]_.
-
-    ``image + white top-hat - black top-hat``, clipped to [0, 1]: structures narrower
-    than the disk gain contrast. The report cites a review of drug discovery for it; the
-    transforms are those of mathematical morphology [1]_.
-
-    Parameters
-    ----------
-    images : ndarray of shape (..., H, W), float in [0, 1]
-    radius : int, default 5
-        Radius of the disk in pixels (ours: the report gives none).
-
-    Returns
-    -------
-    ndarray of shape (..., H, W), float32 in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If `images` leave [0, 1] or `radius` is below 1.
-
-    References
-    ----------
-    .. [1] serra1982
-    """
+def morphological_enhancement(images, *, radius=5):  # ours: the report gives no radius
+    """Add what is brighter, take away what is darker than a disk of `radius` pixels around (serra1982)."""
     from skimage.morphology import closing, disk, opening
 
     images = in_unit_range(images)
     if radius < 1:
         raise ValueError(f"radius: found {radius}, expected 1 or more pixels")
-    around = disk(radius)
+    around = disk(radius)  # structures narrower than it gain contrast
     out = np.empty(images.shape, dtype=np.float32)
     for index in np.ndindex(images.shape[:-2]):
         image = images[index]
@@ -164,25 +125,7 @@ def morphological_enhancement(images, *, radius=5):
 
 
 def enhance(images, contrast="sigmoid", *, gain=GAIN, cutoff="mean"):
-    """Change the contrast of images by name.
-
-    Parameters
-    ----------
-    images : ndarray of shape (..., H, W), float in [0, 1]
-    contrast : {"sigmoid", "none", "clahe_morphology"}, default "sigmoid"
-        The report's choice, no change, or the CLAHE and morphology that it tried.
-    gain, cutoff
-        As in :func:`sigmoid_contrast`.
-
-    Returns
-    -------
-    ndarray of shape (..., H, W), float32 in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If `contrast` is unknown or `images` leave [0, 1].
-    """
+    """Change the contrast of images (..., H, W) in [0, 1] by name; "sigmoid" is the report's choice."""
     if contrast not in CONTRASTS:
         raise ValueError(f"contrast: found {contrast!r}, expected one of {CONTRASTS}")
     if contrast == "sigmoid":
@@ -193,6 +136,7 @@ def enhance(images, contrast="sigmoid", *, gain=GAIN, cutoff="mean"):
 
 
 def check_sigmoid(gain, cutoff):
+    """Refuse a gain that is not finite, and a cutoff that is neither "mean" nor a grey level."""
     if not np.isfinite(gain):
         raise ValueError(f"gain: found {gain}, expected a finite number")
     if cutoff != "mean" and (isinstance(cutoff, str) or not 0 <= cutoff <= 1):
@@ -200,10 +144,12 @@ def check_sigmoid(gain, cutoff):
 
 
 def cutoffs(images, cutoff):
+    """The cutoff of each image: its own mean, or the one given."""
     return images.mean(axis=(-2, -1), keepdims=True) if cutoff == "mean" else np.float32(cutoff)
 
 
 def sigmoid_into(images, gain, cutoff, out=None):
+    """The curve of :func:`sigmoid_contrast`, written into `out`, which may be `images` itself."""
     curve = np.subtract(images, cutoff, out=out)
     curve *= np.float32(-gain)
     with np.errstate(over="ignore"):  # exp may reach infinity, whose reciprocal is the right 0

@@ -11,7 +11,7 @@ BATCH = 256  # rows that one pass over an array holds in memory
 
 
 class Images:
-    """Rows of an image array (N, H, W), usually memory-mapped, read when they are asked for; `rows` in order."""
+    """Some rows of an image array (N, H, W), usually memory-mapped, read when they are asked for."""
 
     def __init__(self, array, rows=None):
         self.array = array
@@ -35,10 +35,7 @@ class Images:
 
 
 class Derived(Images):
-    """Rows made when they are asked for: ``make(rows)`` from int row numbers, all of them of `shape` and `dtype`.
-
-    `source` is the Images or array that they are made from; :func:`let_go` acts on the file behind it.
-    """
+    """Rows made when asked for, by ``make(row_numbers)``; `release` acts on the file behind `source`."""
 
     def __init__(self, make, shape, dtype=np.float32, source=None):
         self.make, self.shape, self.dtype = make, tuple(shape), np.dtype(dtype)
@@ -54,13 +51,7 @@ def as_images(array):
 
 
 def open_npy(path):
-    """Memory-map a `.npy` file for reading; nothing is unpickled.
-
-    Raises
-    ------
-    InputError
-        If it is no `.npy` file, holds objects, or is shorter than its header says.
-    """
+    """Memory-map a `.npy` file for reading; nothing is unpickled, and what is no whole array is refused."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, OverflowError) as error:
@@ -83,32 +74,18 @@ def _why(path, error):
 
 
 def check_image(image, source):
-    """Refuse one image that holds NaN or infinity, or a single grey level.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W)
-    source : path or str
-        What the message names.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse one image (H, W) that holds NaN or infinity, or a single grey level; `source` names it."""
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise InputError(f"{source}: NaN or infinite pixels, expected finite grey levels")
     if image.min() == image.max():
         raise InputError(f"{source}: constant ({image.flat[0]}), expected more than one grey level")
 
 
-def let_go(array):
-    """Let the kernel take back the pages of a memory-mapped array; the content stays in its file.
-
-    Parameters
-    ----------
-    array : Images or ndarray
-        Nothing happens to one that is in memory, or a private copy of a file.
-    """
-    array = getattr(array, "array", array)
+def release(array):
+    """Let the kernel take back the pages of a memory-mapped array or Images; the content stays on disk."""
+    array = getattr(array, "array", array)  # one in memory, or a private copy, is left alone
     if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+let_go = release

@@ -1,16 +1,15 @@
-"""Preprocessing: from grey levels of any range to float32 in [0, 1].
+"""The report's two pipelines: from grey levels of any range to float32 in [0, 1].
 
-Each step takes images of shape (..., H, W) and treats each image by itself, so nothing
-is learned from other cases. :func:`preprocess` runs the report's pipeline of a view over
-a cohort, batch by batch, and ends in the pixel contract: float32 in [0, 1], (n, H, W, 1).
+Each step treats each image by itself, so nothing is learned from other cases. :func:`preprocess`
+runs the pipeline of a view over a cohort, batch by batch, and ends in the pixel contract.
 """
 
 import numpy as np
 
 from lungcls.preprocessing.geometry import center_crop, height_width, resize_into
 from lungcls.preprocessing.grey_levels import GAIN, check_sigmoid, cutoffs, enhance, scale_into, sigmoid_into
-from lungcls.preprocessing.images import let_go
-from lungcls.preprocessing.pixel_contract import image_array
+from lungcls.preprocessing.images import release
+from lungcls.preprocessing.pixel_contract import image_array, image_stack
 
 CROP = 96  # the report's centre crop, in pixels of a 128 x 128 nodule image
 SIZE = 128
@@ -27,10 +26,12 @@ def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GA
     size : int, default 128
         Height and width of the result in pixels.
     crop : int, default 96
-        Side of the centre crop in pixels of `images`; it removes the grey bands around
-        the nodule's box. The contrast takes the mean of the whole image, bands included.
-    contrast, gain, cutoff
-        As in :func:`enhance`.
+        Side of the centre crop in pixels of `images`; it removes the padding around
+        the nodule's box. The contrast takes the mean of the whole image, padding included.
+    contrast : {"sigmoid", "none", "clahe_morphology"}, default "sigmoid"
+        The report's choice, no change, or the CLAHE and morphology that it tried.
+    gain, cutoff
+        Of :func:`lungcls.preprocessing.sigmoid_contrast`.
 
     Returns
     -------
@@ -40,6 +41,16 @@ def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GA
     ------
     ValueError
         If an image holds NaN or infinity, is smaller than `crop`, or an option is wrong.
+
+    References
+    ----------
+    .. [1] simeone2025
+
+    Examples
+    --------
+    >>> hounsfield = np.linspace(-1000, 400, 128 * 128).reshape(1, 128, 128)
+    >>> nodule_pipeline(hounsfield, size=64).shape
+    (1, 64, 64)
     """
     return _pipeline(image_array(images), size, crop, contrast, gain, cutoff)
 
@@ -55,7 +66,7 @@ def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cut
     size : int, default 128
         Height and width of the result in pixels.
     contrast, gain, cutoff
-        As in :func:`enhance`.
+        As in :func:`nodule_pipeline`.
 
     Returns
     -------
@@ -65,13 +76,24 @@ def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cut
     ------
     ValueError
         If an image holds NaN or infinity or an option is wrong.
+
+    References
+    ----------
+    .. [1] simeone2025
+
+    Examples
+    --------
+    >>> print(full_slice_pipeline([[-1000, 0], [0, 1000]], size=2).round(3))
+    [[0.007 0.5  ]
+     [0.5   0.993]]
     """
     images = image_array(images)
     return _pipeline(images, size, images.shape[-2:], contrast, gain, cutoff)
 
 
-def _pipeline(images, size, crop, contrast, gain, cutoff, *, scaled=None, curve=None, narrow=None, out=None):
-    """Both pipelines; `scaled`, `curve` and `narrow` are arrays to work in, `out` to write in."""
+def _pipeline(images, size, crop, contrast="sigmoid", gain=GAIN, cutoff="mean", *, work=None, out=None):
+    """Both pipelines; `work` are arrays to scale, curve and narrow in, `out` one to write in."""
+    scaled, curve, narrow = work or (None, None, None)
     scaled = scale_into(images, scaled)
     if contrast == "sigmoid":  # works pixel by pixel, so the crop may come first and save work
         check_sigmoid(gain, cutoff)
@@ -81,18 +103,7 @@ def _pipeline(images, size, crop, contrast, gain, cutoff, *, scaled=None, curve=
     return resize_into(window, height_width(size), narrow, out)
 
 
-def preprocess(
-    images,
-    view,
-    *,
-    size=SIZE,
-    crop=CROP,
-    contrast="sigmoid",
-    gain=GAIN,
-    cutoff="mean",
-    out=None,
-    progress=False,
-):
+def preprocess(images, view, *, size=SIZE, crop=CROP, out=None, progress=False, **options):
     """Run the pipeline of a view over all images of a cohort, batch by batch.
 
     Memory does not grow with the number of cases, but for the result where `out` is
@@ -104,16 +115,14 @@ def preprocess(
         Usually memory-mapped: ``cohort.views[view]``.
     view : {"full_slice", "nodule", "context"}
         Which pipeline: :func:`nodule_pipeline`, else :func:`full_slice_pipeline`.
-    size : int, default 128
-        Height and width of the result in pixels.
-    crop : int, default 96
-        Of the nodule pipeline; the other one does not crop.
-    contrast, gain, cutoff
-        As in :func:`enhance`.
+    size, crop : int, default 128 and 96
+        In pixels; only the nodule pipeline crops.
     out : ndarray of shape (n, size, size, 1), float32, optional
         Where to write, for example a memory-mapped array.
     progress : bool, default False
         Show a progress bar.
+    **options
+        `contrast`, `gain` and `cutoff`, as in :func:`nodule_pipeline`.
 
     Returns
     -------
@@ -125,14 +134,18 @@ def preprocess(
     ValueError
         If `view`, `out` or an option is wrong, or an image holds NaN or infinity; the
         message gives the rows, counted from 1.
+
+    Examples
+    --------
+    >>> hounsfield = np.linspace(-1000, 400, 2 * 128 * 128).reshape(2, 128, 128)
+    >>> preprocess(hounsfield, "nodule", size=64).shape
+    (2, 64, 64, 1)
     """
     from tqdm import tqdm
 
     if view not in VIEWS:
         raise ValueError(f"view: found {view!r}, expected one of {VIEWS}")
-    if len(images.shape) != 3 or 0 in images.shape:
-        raise ValueError(f"images: found shape {images.shape}, expected (n, H, W) without a 0")
-    n, *sides = images.shape
+    n, *sides = image_stack(images).shape
     shape = (n, *height_width(size), 1)
     out = np.empty(shape, dtype=np.float32) if out is None else out
     if out.shape != shape or out.dtype != np.float32:
@@ -146,14 +159,13 @@ def preprocess(
     with tqdm(total=n, desc=f"preprocessing {view}", disable=None if progress else True) as bar:
         for start in range(0, n, step):
             stop = min(start + step, n)
-            work = {"scaled": scaled, "curve": curve, "narrow": narrow}
-            work = {name: array[: stop - start] for name, array in work.items()}
+            work = [array[: stop - start] for array in (scaled, curve, narrow)]
             try:
                 batch, target = np.asarray(images[start:stop]), out[start:stop, ..., 0]
-                _pipeline(batch, size, window, contrast, gain, cutoff, **work, out=target)
+                _pipeline(batch, size, window, **options, work=work, out=target)
             except ValueError as error:
                 raise ValueError(f"{view}, rows {start + 1} to {stop}: {error}") from error
-            let_go(images)
-            let_go(out)
+            release(images)
+            release(out)
             bar.update(stop - start)
     return out

@@ -162,20 +162,14 @@ def read_table(path):
         Naming the file, the first wrong row (counted from 1, header not counted) and
         what was expected.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a table with {', '.join(COLUMNS)}")
+    case_table.require_file(path, COLUMNS)
     try:
         table = pd.read_excel(path, engine="openpyxl", dtype=object)
     except Exception as error:  # a broken workbook raises a dozen kinds of error
         raise InputError(f"{path}: not a readable xlsx workbook ({type(error).__name__})") from error
-    for column in COLUMNS:
-        if column not in table.columns:
-            found = ", ".join(map(str, table.columns))
-            raise InputError(f"{path}: no column {column!r} (found {found}), expected {', '.join(COLUMNS)}")
+    case_table.require_columns(table, path, COLUMNS)
     table = table.dropna(how="all").reset_index(drop=True)
-    if not len(table):
-        raise InputError(f"{path}: no case, expected at least one row")
+    case_table.require_cases(table, path)
     for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
         # A name with a folder in it does not match, so no path leaves Train.
         named = table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd")

@@ -18,7 +18,7 @@ import numpy as np
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.files import code_digests, sha, whole_folder
-from lungcls.preprocessing.images import check_image, let_go, open_npy
+from lungcls.preprocessing.images import check_image, release, open_npy
 from lungcls.sources import annotations, series, views
 
 VIEWS = {"full_slice": annotations.SIZE, "nodule": views.SIZE, "context": views.SIZE}
@@ -205,7 +205,7 @@ def _gather(source, target, rows):
     out = np.lib.format.open_memmap(target, "w+", array.dtype, (len(rows), *array.shape[1:]))
     for start in range(0, len(rows), BATCH):
         out[start : start + BATCH] = array[rows[start : start + BATCH]]
-        let_go(array), let_go(out)
+        release(array), release(out)
     out.flush()
 
 

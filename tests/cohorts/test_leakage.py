@@ -235,8 +235,8 @@ def test_the_reports_own_protocol_is_caught():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"split": "dev"}, "split: found the part 'dev', expected one of train, validation, test"),
-        ({"case_id": "x"}, "split: case_id is 'x', expected a case of the cohort"),
+        ({"split": "dev"}, "split: row 1: split is 'dev', expected one of train, validation, test"),
+        ({"case_id": "x"}, "split: row 1: case_id is 'x', expected a case of the cohort"),
     ],
 )
 def test_a_wrong_table_is_refused(clean, change, message):

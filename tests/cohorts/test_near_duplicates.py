@@ -14,15 +14,15 @@ def blobs(n, *, shape=(48, 48), seed=0):
 
 
 def found(images, matrix):
-    prints = near_duplicates.take_prints(images)
+    known = near_duplicates.fingerprints(images)
     rows = np.arange(len(images))
-    return matrix(prints, rows, rows)
+    return matrix(known, rows, rows)
 
 
 def test_only_equal_pixels_are_the_same():
     images = np.concatenate([blobs(4), blobs(4)])
     images[5, 10, 10] += 1
-    equal = found(images, near_duplicates.same)
+    equal = found(images, near_duplicates.identical)
     expected = np.eye(8, dtype=bool) | np.eye(8, k=4, dtype=bool) | np.eye(8, k=-4, dtype=bool)
     expected[1, 5] = expected[5, 1] = False
     assert (equal == expected).all()
@@ -31,15 +31,17 @@ def test_only_equal_pixels_are_the_same():
 @pytest.mark.parametrize("shape", [(48, 48), (47, 47), (40, 56)])
 @pytest.mark.parametrize("flip", [1, -1])
 @pytest.mark.parametrize("quarter", range(4))
-def test_a_turned_copy_is_alike_and_not_the_same(shape, flip, quarter):
+def test_a_turned_copy_is_similar_and_not_the_same(shape, flip, quarter):
     image = blobs(1, shape=shape)[0]
     turned = np.rot90(image[:, ::flip], quarter)
-    first, second = (near_duplicates.take_prints(one[None]) for one in (image, turned))
+    first, second = (near_duplicates.fingerprints(one[None]) for one in (image, turned))
     fields = ("digests", "whole", "middle")
-    both = near_duplicates.Prints(*(np.concatenate([getattr(first, f), getattr(second, f)]) for f in fields))
+    both = near_duplicates.Fingerprints(
+        *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in fields)
+    )
     a, b = np.array([0]), np.array([1])
-    assert near_duplicates.alike(both, a, b)[0, 0] and near_duplicates.alike(both, b, a)[0, 0]
-    assert near_duplicates.same(both, a, b)[0, 0] == ((flip, quarter) == (1, 0))
+    assert near_duplicates.similar(both, a, b)[0, 0] and near_duplicates.similar(both, b, a)[0, 0]
+    assert near_duplicates.identical(both, a, b)[0, 0] == ((flip, quarter) == (1, 0))
 
 
 CHANGES = {
@@ -51,17 +53,17 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_copy_that_changed_a_little_is_alike(change):
+def test_a_copy_that_changed_a_little_is_similar(change):
     images = blobs(30).astype(float)
     changed = np.stack([CHANGES[change](image) for image in images])
-    near = found(np.concatenate([images, changed]), near_duplicates.alike)[:30, 30:]
+    near = found(np.concatenate([images, changed]), near_duplicates.similar)[:30, 30:]
     assert np.diag(near).mean() > 0.9 and near.sum() == np.diag(near).sum()
 
 
-def test_images_of_different_noise_are_not_alike_and_correlation_is_bounded():
+def test_images_of_different_noise_are_not_similar_and_correlation_is_bounded():
     images = blobs(60, seed=3)
-    assert found(images, near_duplicates.alike).sum() == 60
-    values = found(images, near_duplicates.likeness)
+    assert found(images, near_duplicates.similar).sum() == 60
+    values = found(images, near_duplicates.similarity)
     assert np.diag(values) == pytest.approx(1, abs=1e-5)
     assert values.min() >= -1 and values[~np.eye(60, dtype=bool)].max() < near_duplicates.CORRELATION
 
@@ -70,28 +72,28 @@ def test_both_pictures_have_to_agree():
     # A zoomed view: the same grey canvas around contents that differ.
     images = np.full((2, 128, 128), 128, np.uint8)
     images[:, 40:88, 40:88] = (np.clip(blobs(2, seed=4) // 8 + 128, 0, 255)).astype(np.uint8)
-    prints = near_duplicates.take_prints(images)
-    middle = (prints.middle[0] * prints.middle[1]).sum()
-    assert near_duplicates.likeness(prints, np.array([0]), np.array([1]))[0, 0] <= middle + 0.5
-    assert not near_duplicates.alike(prints, np.array([0]), np.array([1]))[0, 0]
+    known = near_duplicates.fingerprints(images)
+    middle = (known.middle[0] * known.middle[1]).sum()
+    assert near_duplicates.similarity(known, np.array([0]), np.array([1]))[0, 0] <= middle + 0.5
+    assert not near_duplicates.similar(known, np.array([0]), np.array([1]))[0, 0]
 
 
-def test_prints_do_not_depend_on_batches(monkeypatch):
+def test_fingerprints_do_not_depend_on_batches(monkeypatch):
     images = blobs(7)
-    whole = near_duplicates.take_prints(images)
+    whole = near_duplicates.fingerprints(images)
     monkeypatch.setattr(near_duplicates, "BATCH_PIXELS", 2 * 48 * 48)
-    parts = near_duplicates.take_prints(images)
+    parts = near_duplicates.fingerprints(images)
     assert (whole.digests == parts.digests).all()
     np.testing.assert_allclose(whole.whole, parts.whole, atol=1e-6)
 
 
 def test_an_image_of_one_grey_is_like_nothing():
     images = np.concatenate([np.full((2, 48, 48), 5, np.int16), blobs(1)])
-    assert found(images, near_duplicates.alike).sum() == 1
+    assert found(images, near_duplicates.similar).sum() == 1
 
 
 def test_wrong_images_are_refused():
     with pytest.raises(ValueError, match=r"images: found shape \(3, 4\), expected \(n, H, W\)"):
-        near_duplicates.take_prints(np.zeros((3, 4)))
+        near_duplicates.fingerprints(np.zeros((3, 4)))
     with pytest.raises(ValueError, match="NaN|finite"):
-        near_duplicates.take_prints(np.full((1, 8, 8), np.nan))
+        near_duplicates.fingerprints(np.full((1, 8, 8), np.nan))

@@ -23,7 +23,7 @@ def counts(plan):
     ],
 )
 def test_counts_after_balancing(strategy, expected):
-    plan = balancing.plan(LABELS, strategy, seed=0)
+    plan = balancing.balance(LABELS, strategy, seed=0)
     assert counts(plan) == expected
     np.testing.assert_array_equal(plan.rows[: len(LABELS)], np.arange(len(LABELS)))
     assert plan.is_copy.sum() == sum(expected) - len(LABELS) and not plan.is_copy[: len(LABELS)].any()
@@ -31,27 +31,27 @@ def test_counts_after_balancing(strategy, expected):
 
 def test_the_largest_class_has_copies_only_with_plus():
     for strategy, copies in (("upsample", 0), ("upsample_plus", 200)):
-        plan = balancing.plan(LABELS, strategy, seed=0)
+        plan = balancing.balance(LABELS, strategy, seed=0)
         assert (plan.is_copy & (LABELS[plan.rows] == 3)).sum() == copies
 
 
 def test_no_case_is_repeated_two_times_more_than_another_of_its_class():
-    plan = balancing.plan(LABELS, "upsample_plus", seed=0)
+    plan = balancing.balance(LABELS, "upsample_plus", seed=0)
     times = np.bincount(plan.rows)
     for label in range(1, 6):
         assert np.ptp(times[LABELS == label]) <= 1
 
 
 def test_weights_are_those_of_scikit_learn():
-    weights = balancing.plan(LABELS, "weights", seed=0).weights
+    weights = balancing.balance(LABELS, "weights", seed=0).weights
     expected = compute_class_weight("balanced", classes=np.arange(1, 6), y=LABELS)
     np.testing.assert_allclose([weights[i] for i in range(1, 6)], expected)
     assert np.mean([weights[label] for label in LABELS]) == pytest.approx(1)
-    assert set(balancing.plan(LABELS, "upsample", seed=0).weights.values()) == {1.0}
+    assert set(balancing.balance(LABELS, "upsample", seed=0).weights.values()) == {1.0}
 
 
 def test_the_seed_draws_the_copies():
-    rows = [balancing.plan(LABELS, "upsample", seed=seed).rows for seed in (0, 0, 1)]
+    rows = [balancing.balance(LABELS, "upsample", seed=seed).rows for seed in (0, 0, 1)]
     np.testing.assert_array_equal(rows[0], rows[1])
     assert not np.array_equal(rows[0], rows[2])
 
@@ -66,4 +66,4 @@ def test_the_seed_draws_the_copies():
 )
 def test_errors(labels, strategy, options, message):
     with pytest.raises(ValueError, match=message):
-        balancing.plan(labels, strategy, seed=0, **options)
+        balancing.balance(labels, strategy, seed=0, **options)

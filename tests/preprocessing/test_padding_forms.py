@@ -9,7 +9,6 @@ from lungcls.cohorts import cohort
 from lungcls.preprocessing import fixed_crop, padding
 from lungcls.preprocessing.geometry import resize
 from lungcls.preprocessing.grey_levels import min_max
-from lungcls.preprocessing.padding import band_widths
 from lungcls.sources import views
 
 # Small and in the middle, odd, at the rim, larger than its canvas.
@@ -23,34 +22,36 @@ def slices():
 
 @pytest.fixture(scope="module")
 def nodules(slices):
-    return np.stack([views.nodule(image, box) for image, box in zip(slices, BOXES)])
+    return np.stack([views.nodule(image, box) for image, box in zip(slices, BOXES, strict=True)])
 
 
 @pytest.fixture(scope="module")
 def contexts(slices):
-    return np.stack([views.context(image, box) for image, box in zip(slices, BOXES)])
+    return np.stack([views.context(image, box) for image, box in zip(slices, BOXES, strict=True)])
 
 
-# --- Bands alone ------------------------------------------------------------------------
+# --- Padding alone ----------------------------------------------------------------------
 
 
-def test_bands_only_are_the_canvas_of_a_blank_picture(slices, nodules):
+def test_padding_alone_is_the_canvas_of_a_blank_picture(slices, nodules):
     blank = [views.nodule(np.zeros((512, 512), np.uint8), box, fill=1) for box in BOXES]
-    found = padding.bands_only(nodules)
+    found = padding.alone(nodules)
     np.testing.assert_array_equal(found, blank)
     assert found.dtype == np.uint8
 
 
-def test_bands_only_keep_the_widths_and_nothing_else(nodules):
-    found = padding.bands_only(nodules)
-    np.testing.assert_array_equal(band_widths(found)[:3], band_widths(nodules)[:3])  # the last has no corner
+def test_padding_alone_keeps_the_widths_and_nothing_else(nodules):
+    found = padding.alone(nodules)
+    np.testing.assert_array_equal(
+        padding.widths(found)[:3], padding.widths(nodules)[:3]
+    )  # the last has no corner
     other = np.where(found == 1, nodules, np.random.default_rng(1).permuted(nodules, axis=2))
-    np.testing.assert_array_equal(padding.bands_only(other), found)
+    np.testing.assert_array_equal(padding.alone(other), found)
 
 
-def test_bands_only_refuses_another_rank():
+def test_padding_alone_refuses_another_rank():
     with pytest.raises(ValueError, match="images: found shape .4, 6."):
-        padding.bands_only(np.zeros((4, 6)))
+        padding.alone(np.zeros((4, 6)))
 
 
 # --- Where the picture lies -------------------------------------------------------------
@@ -59,7 +60,7 @@ def test_bands_only_refuses_another_rank():
 @pytest.mark.parametrize("number", range(len(BOXES)))
 def test_the_picture_is_where_it_was_cut(slices, nodules, number):
     row_min, row_max, column_min, column_max = BOXES[number]
-    top, _, left, _ = band_widths(nodules[[number]])[0]
+    top, _, left, _ = padding.widths(nodules[[number]])[0]
     lost = max(row_max - row_min + 40 - 128, 0) // 2  # of a picture that is too high for its canvas
     expected = max(row_min - 20, 0) + lost - top, max(column_min - 20, 0) - left
     assert padding.locate(nodules[number], slices[number]) == expected
@@ -74,27 +75,27 @@ def test_one_changed_pixel_is_not_the_picture(slices, nodules):
         padding.locate(nodules[0], slices[0][:40])
 
 
-# --- Bands filled -----------------------------------------------------------------------
+# --- Padding filled ---------------------------------------------------------------------
 
 
 def test_filling_shows_the_slice_itself(slices, nodules):
-    filled = padding.fill_bands(nodules, slices)
+    filled = padding.filled(nodules, slices)
     first = 205 - 64, 310 - 64  # the box's middle, 10 x 20 pixels, in the middle of the canvas
     np.testing.assert_array_equal(filled[0], slices[0, first[0] : first[0] + 128, first[1] : first[1] + 128])
     assert filled.dtype == slices.dtype and filled.shape == nodules.shape
 
 
-def test_filling_changes_the_bands_only(slices, contexts, nodules):
-    outside = padding.bands_only(nodules) == 1
+def test_filling_changes_the_padding_only(slices, contexts, nodules):
+    outside = padding.alone(nodules) == 1
     for wide in (slices, contexts):
-        filled = padding.fill_bands(nodules, wide)
+        filled = padding.filled(nodules, wide)
         np.testing.assert_array_equal(filled[~outside], nodules[~outside])
-        assert band_widths(filled).max() == 0 or wide is not slices
+        assert padding.widths(filled).max() == 0 or wide is not slices
 
 
 def test_beyond_the_wider_view_its_rim_is_repeated(slices, nodules):
-    filled = padding.fill_bands(nodules, slices)[2]  # at the top right corner of the slice
-    top, bottom, left, right = band_widths(nodules[[2]])[0]
+    filled = padding.filled(nodules, slices)[2]  # at the top right corner of the slice
+    top, bottom, left, right = padding.widths(nodules[[2]])[0]
     np.testing.assert_array_equal(filled[:top], np.repeat(filled[[top]], top, axis=0))
     np.testing.assert_array_equal(
         filled[:, 128 - right :], np.repeat(filled[:, [127 - right]], right, axis=1)
@@ -102,35 +103,35 @@ def test_beyond_the_wider_view_its_rim_is_repeated(slices, nodules):
     assert len(np.unique(filled[:, left - 1])) > 20 and len(np.unique(filled[128 - bottom])) > 20
 
 
-# --- A field of fixed size --------------------------------------------------------------
+# --- A crop of fixed size --------------------------------------------------------------
 
 
-def test_a_field_is_that_many_pixels_around_the_middle(slices, nodules):
+def test_a_crop_is_that_many_pixels_around_the_middle(slices, nodules):
     for spacing, side in ((0.5, 60), (0.6, 50), (0.75, 40)):
-        found = fixed_crop.fixed_field(nodules, slices, spacing=[spacing] * 4, field=30, size=30)
+        found = fixed_crop.cut_from_wider(nodules, slices, spacing=[spacing] * 4, crop_mm=30, size=30)
         assert found.shape == (4, 30, 30) and found.dtype == np.float32
         row, column = 205 - side // 2, 310 - side // 2
         expected = resize(min_max(slices[0, row : row + side, column : column + side]), 30)
         np.testing.assert_array_equal(found[0], expected)
 
 
-def test_a_field_does_not_know_the_box(slices):
+def test_a_crop_does_not_know_the_box(slices):
     tight, loose = (
         views.nodule(slices[0], (200, 210, 300, 320)),
         views.nodule(slices[0], (190, 220, 290, 330)),
     )
-    assert (band_widths(np.stack([tight, loose]))[0] != band_widths(np.stack([tight, loose]))[1]).all()
-    options = {"spacing": [0.7], "field": 60, "size": 32}
-    fields = [fixed_crop.fixed_field(image[None], slices[:1], **options) for image in (tight, loose)]
-    np.testing.assert_array_equal(*fields)
+    assert (padding.widths(np.stack([tight, loose]))[0] != padding.widths(np.stack([tight, loose]))[1]).all()
+    options = {"spacing": [0.7], "crop_mm": 60, "size": 32}
+    crops = [fixed_crop.cut_from_wider(image[None], slices[:1], **options) for image in (tight, loose)]
+    np.testing.assert_array_equal(*crops)
 
 
 @pytest.mark.parametrize(
-    "change", [{"spacing": [0.7, 0, 1, 1]}, {"field": 0}, {"spacing": [np.nan, 1, 1, 1]}]
+    "change", [{"spacing": [0.7, 0, 1, 1]}, {"crop_mm": 0}, {"spacing": [np.nan, 1, 1, 1]}]
 )
-def test_a_field_needs_a_scale(slices, nodules, change):
+def test_a_crop_needs_a_scale(slices, nodules, change):
     with pytest.raises(ValueError, match="spacing: found .* expected both above 0"):
-        fixed_crop.fixed_field(nodules, slices, **{"spacing": [1, 1, 1, 1], "size": 8, **change})
+        fixed_crop.cut_from_wider(nodules, slices, **{"spacing": [1, 1, 1, 1], "size": 8, **change})
 
 
 @pytest.mark.skipif("LUNGCLS_LIDC" not in os.environ, reason="needs real windows")
@@ -138,9 +139,9 @@ def test_the_real_zoomed_view_is_a_cut_of_its_context():
     real = cohort.load(os.environ["LUNGCLS_LIDC"])
     rows = np.random.default_rng(0).permutation(len(real))[:200]
     nodules, contexts = real.views["nodule"][rows], real.views["context"][rows]
-    filled = padding.fill_bands(nodules, contexts)
-    outside = padding.bands_only(nodules) == 1
+    filled = padding.filled(nodules, contexts)
+    outside = padding.alone(nodules) == 1
     assert outside.mean() > 0.5
     np.testing.assert_array_equal(filled[~outside], nodules[~outside])
-    moved = np.abs([padding.locate(*pair) for pair in zip(nodules, contexts)])
+    moved = np.abs([padding.locate(*pair) for pair in zip(nodules, contexts, strict=True)])
     assert np.median(moved) <= 1 and (moved.max(axis=1) <= 4).mean() > 0.9

@@ -11,7 +11,7 @@ from lungcls.explain import retrieval
 from lungcls.metrics import agreement, bootstrap, localisation, ratings, retrieval as retrieval_scores
 from lungcls.metrics.confidence import by_class
 from lungcls.preprocessing import balancing, grey_levels
-from lungcls.preprocessing.padding import band_widths, bands_after_crop
+from lungcls.preprocessing import padding
 from lungcls.report.claims.ledger import estimate
 from lungcls.report.printed import quoted
 from lungcls.report.printed.rounding import fitting_sizes
@@ -134,7 +134,7 @@ def _clues(cases, scores, seed):
     plus, found = quoted.load()["preprocessing"]["extra_copies"], {}
     for name, strategy in (("plain", "upsample"), ("plus", "upsample_plus")):
         for task, known in labels.items():
-            plan = balancing.plan(known, strategy, seed=seed, plus=plus)
+            plan = balancing.balance(known, strategy, seed=seed, plus=plus)
             pairs = np.stack([known[plan.rows], plan.is_copy])
             kinds, examples = np.unique(pairs, axis=1, return_counts=True)
             right = sum(examples[kinds[1] == copy].max(initial=0) for copy in (0, 1)) / len(plan.rows)
@@ -173,8 +173,8 @@ def of_cohort(cohort, *, crop, gain, seed, sample=200):
         lacks = f"the cohort {cohort.name} has no zoomed nodule"
         return found | dict.fromkeys(("images without a band", *contrast), lacks)
     view = cohort.views["nodule"]
-    widths = np.concatenate([band_widths(batch) for _, batch in view.batches()])
-    free = (bands_after_crop(widths, view.shape[1:], crop=crop) == 0).all(axis=1)
+    widths = np.concatenate([padding.widths(batch) for _, batch in view.batches()])
+    free = (padding.widths_after_crop(widths, view.shape[1:], crop=crop) == 0).all(axis=1)
     found["images without a band"] = mean_over_patients(free, cohort.cases["patient_id"], seed=seed)
     if "nodule" not in cohort.masks:
         return found | dict.fromkeys(contrast, f"the cohort {cohort.name} has no outlines of nodules")
