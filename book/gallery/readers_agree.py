@@ -1,0 +1,1 @@
+"""How often do two readers of LIDC-IDRI give a nodule the same score?"""
