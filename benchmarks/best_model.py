@@ -28,7 +28,7 @@ from lungcls.cohorts import cohort as cohorts, predictions as predictions_, spli
 from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, classification, thresholds
 from lungcls.models import baselines
-from lungcls.preprocessing.fixed_crop import cut
+from lungcls.preprocessing.fixed_crop import crops, cut
 from lungcls.runs import keys, recipes, store, training as recipe
 
 CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
@@ -125,14 +125,14 @@ class Data:
     """The cohort, its folds and labels; squares of fixed size are cut when they are asked for."""
 
     def __init__(self, folder, seed):
-        from lungcls.runs import ensembles
+        from lungcls.models import ensemble
 
         self.cohort, self.folder = cohorts.load(folder), Path(folder)
         cases = self.cohort.cases
         self.cases, self.folds = cases, splits.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
-        self.targets = lambda share: ensembles.targets(cases["malignancy"], cases["ratings"], share=share)
-        self.pairs = lambda wanted: ensembles.with_size(wanted, cases["diameter_mm"].to_numpy(float))
+        self.targets = lambda share: ensemble.targets(cases["malignancy"], cases["ratings"], share=share)
+        self.pairs = lambda wanted: ensemble.with_size(wanted, cases["diameter_mm"].to_numpy(float))
         diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
         self.size = (np.log(diameters) - 2.1) / 0.6
 
@@ -142,7 +142,7 @@ class Data:
         tissue = options["tissue"] and not masks
         images = np.stack([by_tissue(image) for image in images]) if tissue else images
         made = {"spacing": spacing, "size": options["pixels"]}
-        squares = np.stack([cut(images, field=field, **made) for field in options["mm"]], axis=-1)
+        squares = np.stack([cut(images, crop_mm=field, **made) for field in options["mm"]], axis=-1)
         if tissue:  # a cut is scaled by the image's own range: undone
             low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
             squares = low[:, None, None, None] + (high - low)[:, None, None, None] * squares
@@ -409,20 +409,20 @@ def features_of(backbone, data, work, weights):
     import keras
 
     from lungcls.models import pretrained_features
-    from lungcls.preprocessing.fixed_crop import Fields
     from lungcls.runs import features, planning
 
     keras.utils.clear_session()  # names of layers are part of what the features are cached by
     recipe_ = recipes.Recipe()
     rows = np.arange(len(data.cases))
-    squares = Fields(data.cohort, "context", field=recipe_.field_mm, size=recipe_.image_size)[rows]
+    made = {"crop_mm": recipe_.field_mm, "size": recipe_.image_size}
+    squares = crops(data.cohort.images("context"), data.cohort.spacing(), **made)[rows]
     trunk = pretrained_features.extractor(
         backbone,
         recipe_.image_size,
         side=recipe_.side,
         weights=planning.find_weights(str(weights), backbone).path,
     )
-    looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.looks(squares))
+    looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.test_time_views(squares))
     kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
     return [features.cached(trunk, look, rows, **kept) for look in looks], pretrained_features.shares(
         trunk, backbone
@@ -535,7 +535,7 @@ def by_rule(data, task):
     for fold in range(FOLDS):
         part = np.where(data.fold == fold, "test", "train")
         split = pd.DataFrame({"case_id": data.cases["case_id"], "split": part})
-        found = baselines.predict("diameter", data.cohort, split, task=task, seed=0)
+        found = baselines.predict_baseline("diameter", data.cohort, split, task=task, seed=0)
         y_prob = found[[name for name in found if name.startswith("p_")]].to_numpy()
         parts.append(table_of(found["case_id"].to_numpy(), part, found["y_true"].to_numpy(), y_prob, task))
     return pd.concat(parts)

@@ -58,7 +58,7 @@ import pandas as pd
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap, classification, thresholds
-from lungcls.preprocessing.fixed_crop import Fields
+from lungcls.preprocessing import fixed_crop
 from lungcls.report.cases_shown import nearest
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.paths import find_checkout
@@ -100,7 +100,8 @@ spacing = data.cases.get("pixel_spacing_mm", pd.Series(np.nan, data.cases.index)
 ready = "context" in data.views and bool((spacing > 0).all()) and "diameter_mm" in data.cases
 recipe = recipes.Recipe()
 if ready:
-    squares = Fields(data, "context", field=recipe.field_mm, size=recipe.image_size)
+    options = {"crop_mm": recipe.field_mm, "size": recipe.image_size}
+    squares = fixed_crop.crops(data.images("context"), data.spacing(), **options)
     sizes = data.cases["diameter_mm"].to_numpy(float)
     rows = np.array([nearest(sizes, np.quantile(sizes, q)) for q in (0.05, 0.35, 0.65, 0.95)])
     shown = squares[rows][..., 0]

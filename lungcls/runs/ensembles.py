@@ -12,69 +12,9 @@ see how large a nodule is, and is never told.
 
 import numpy as np
 
-from lungcls.metrics.ratings import panels, score_counts
-from lungcls.models.ensemble import member
+from lungcls.models.ensemble import SIZES as SIZES, member, targets as targets, with_size as with_size
 from lungcls.preprocessing.augmentation import turn
 from lungcls.runs.loop import Examples, fit, unaugmented
-
-SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
-
-
-def targets(scores, ratings, *, share):
-    """Mix each case's score with what its readers said.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,), int, 1..5
-        The labels.
-    ratings : sequence of str, or None
-        Each case's ratings 1..5, separated by spaces; where there are none, the label stands
-        alone.
-    share : float in [0, 1]
-        Of the readers' histogram; the rest is the label's.
-
-    Returns
-    -------
-    ndarray of shape (n, 5), float32
-        Rows add up to 1.
-
-    Raises
-    ------
-    ValueError
-        If `share` is outside [0, 1].
-    InputError
-        If a rating is none.
-    """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share: found {share}, expected 0 to 1")
-    mixed = np.eye(5)[np.asarray(scores) - 1]
-    if ratings is not None:
-        counts = score_counts(panels(ratings))
-        read = counts.sum(axis=1) > 0
-        said = counts[read] / counts[read].sum(axis=1, keepdims=True)
-        mixed[read] = (1 - share) * mixed[read] + share * said
-    return mixed.astype(np.float32)
-
-
-def with_size(wanted, diameters):
-    """Spread the targets of each score over the size class of the case.
-
-    Parameters
-    ----------
-    wanted : ndarray of shape (n, 5), float32
-        As :func:`targets` gives them.
-    diameters : ndarray of shape (n,), float, or None
-        In mm; labels of training cases, never an input. None, or a missing one among them:
-        the targets stay as they are.
-
-    Returns
-    -------
-    ndarray of shape (n, 5 * sizes), float32
-    """
-    if diameters is None or not (np.asarray(diameters, dtype=float) > 0).all():
-        return wanted
-    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
-    return (wanted[:, :, None] * classes[:, None, :]).reshape(len(wanted), -1)
 
 
 def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **options):
@@ -84,14 +24,14 @@ def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **
     ----------
     images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
     wanted : ndarray of shape (n, 5 * sizes), float32
-        As :func:`targets` and :func:`with_size` give them.
+        As :func:`lungcls.models.ensemble.targets` and `with_size` give them.
     groups : ndarray of shape (n,), int from 0 on
         The member that leaves a case out; cases of one patient belong together. Below 0:
         no member sees it.
     checkpoint : callable
         From a member's number to the file of its state: a killed training goes on from it.
     build : dict
-        Options of :func:`member`.
+        Options of :func:`lungcls.models.ensemble.member`.
     seed : int
     progress : bool, default False
     **options
@@ -106,7 +46,7 @@ def train(images, wanted, groups, *, checkpoint, build, seed, progress=False, **
     Raises
     ------
     ValueError, InputError
-        As :func:`member` and :func:`lungcls.runs.loop.fit`.
+        As :func:`lungcls.models.ensemble.member` and :func:`lungcls.runs.loop.fit`.
     """
 
     def inputs(rows, augmented, drawn):

@@ -14,7 +14,7 @@ from lungcls.errors import InputError
 from lungcls.files import whole_folder, whole_text
 from lungcls.models import baselines
 
-BASELINES = ("radiomics", "bands")  # those that need the images
+BASELINES = ("radiomics", "padding")  # those that need the images
 FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
 SOME = ("decoding.json",)  # of runs that have a decision rule
 

@@ -130,10 +130,10 @@ def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
         for name in ("radiomic measures", "grey bands alone"):
             assert facts[f"results_{task}"].count(f"| {name}") == len(networks.recorded(FOLDER))
     record(tmp_path, CNN, name="a")
-    path = tmp_path / "baselines" / CNN.config["split"] / "binary-bands.csv"
+    path = tmp_path / "baselines" / CNN.config["split"] / "binary-padding.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",test,", ",train,"), encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"found other cases in binary-bands\.csv of the split .*, expected the same"
+        InputError, match=r"found other cases in binary-padding\.csv of the split .*, expected the same"
     ):
         page.recorded_facts(networks.recorded(tmp_path))
     shutil.rmtree(tmp_path / "baselines")
