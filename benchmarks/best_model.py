@@ -406,7 +406,7 @@ def features_of(backbone, data, work, weights):
     source = planning.find_weights(str(weights), backbone)
     options = {"side": RECIPE["backbone_size"], "weights": source.path}
     trunk = pretrained_features.extractor(backbone, size, **options)
-    looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.looks(squares))
+    looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.test_time_views(squares))
     kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
     return [features.cached(trunk, look, rows, **kept) for look in looks], pretrained_features.shares(
         trunk, backbone
@@ -510,7 +510,7 @@ def by_rule(data, task):
     for fold in range(FOLDS):
         part = np.where(data.fold == fold, "test", "train")
         split = pd.DataFrame({"case_id": data.cases["case_id"], "split": part})
-        found = baselines.predict("diameter", data.cohort, split, task=task, seed=0)
+        found = baselines.predict_baseline("diameter", data.cohort, split, task=task, seed=0)
         y_prob = found[[name for name in found if name.startswith("p_")]].to_numpy()
         parts.append(table_of(found["case_id"].to_numpy(), part, found["y_true"].to_numpy(), y_prob, task))
     return pd.concat(parts)

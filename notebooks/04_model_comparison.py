@@ -145,7 +145,7 @@ def trained_parameters(network, block):
 
 
 def describe(network, unfreeze_from):
-    stages = blocks.outline(network)
+    stages = blocks.summary(network)
     row = {"parameters": network.count_params(), "last map": f"{stages[-2][1]} × {stages[-2][1]}"}
     if unfreeze_from is None:
         return row | {"scratch": trained_parameters(network, "image")}
@@ -156,7 +156,7 @@ def describe(network, unfreeze_from):
 models = list(dict.fromkeys(cell.model for cell in sorted(cells, key=lambda cell: cell.model != "cnn")))
 networks = {model: networks_.build(first_job(model)) for model in models}
 upper = {model: grid.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
-diagrams = {grid.title(model, "scratch"): blocks.outline(network) for model, network in networks.items()}
+diagrams = {grid.title(model, "scratch"): blocks.summary(network) for model, network in networks.items()}
 later = {
     grid.title(model, "scratch"): blocks.stages_from(networks[model], block)
     for model, block in upper.items()

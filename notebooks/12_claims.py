@@ -247,7 +247,7 @@ if random_init:
 # %% tags=["hide-input"]
 def plain_baselines(task):
     names = {title: tables.BASELINES[title] for title in tables.REQUIRED}
-    return {title: tables.result_of(baselines.predict(name, data, split, task=task, seed=seed), data)
+    return {title: tables.result_of(baselines.predict_baseline(name, data, split, task=task, seed=seed), data)
             for title, name in names.items()}
 
 

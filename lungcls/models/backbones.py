@@ -1,15 +1,12 @@
-"""Networks as the report describes them: builders only, nothing is trained here.
+"""Backbones of `keras.applications` under a head of this package's, in one flat graph.
 
-Every classifier is one flat graph: input ``image`` (one channel, [0, 1]), scaling to what
-the backbone wants, blocks, ``pool``, ``dropout``, ``logits``, ``probabilities``. Flat and
-with the logits apart, because Grad-CAM needs both; cut in two at a block boundary, because
-the frozen part is run once and its output kept.
+See :mod:`lungcls.models.networks` for the layout; the scaling to a backbone's own range is part of the graph.
 """
 
 import keras
 import numpy as np
 
-from lungcls.models.networks import _check_task, _head
+from lungcls.models.networks import check_task, head
 
 # Each backbone's own range for a grey level in [0, 1]: scale and offset (caffe: BGR means).
 _UNIT = {"scale": 2.0, "offset": -1.0}
@@ -55,8 +52,14 @@ def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
     .. [1] howard2017mobilenets
     .. [2] he2016resnet
     .. [3] tan2019efficientnet
+
+    Examples
+    --------
+    >>> network = transfer("mobilenet", image_size=32, task="binary")
+    >>> network.input_shape, network.output_shape
+    ((None, 32, 32, 1), (None, 1))
     """
-    _check_task(task)
+    check_task(task)
     if backbone not in BACKBONES:
         raise ValueError(f"backbone: found {backbone!r}, expected one of {', '.join(BACKBONES)}")
     if image_size < 32:
@@ -66,22 +69,20 @@ def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
     image = keras.Input((image_size, image_size, 1), name="image")
     x = keras.layers.Concatenate(name="three_channels")([image, image, image])
     x = keras.layers.Rescaling(**scaling, name="backbone_range")(x)
-    trunk = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=x)
+    base = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=x)
     if weights is not None:
-        trunk.load_weights(str(weights))
-        _mend_normalization(trunk)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(trunk.output)
-    return keras.Model(image, _head(x, task, dropout, seed), name=f"{backbone}_{task}")
+        base.load_weights(str(weights))
+        _mend_normalization(base)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
+    return keras.Model(image, head(x, task, dropout, seed), name=f"{backbone}_{task}")
 
 
-def _mend_normalization(trunk):
-    """Keras's EfficientNet files hold standard deviations as variances, other files variances.
-
-    Keras adds a layer for its own files only; here the file decides, so that one graph takes both.
-    """
-    for layer in trunk.layers:
+def _mend_normalization(base):
+    """Let one graph take files with variances and Keras's own, with standard deviations in their place."""
+    for layer in base.layers:
         if isinstance(layer, keras.layers.Normalization):
             mean, variance, *rest = layer.get_weights()
             if np.allclose(variance, _IMAGENET_STD, atol=1e-3):
+                # Keras adds a layer for its own files only; here the file decides.
                 layer.set_weights([mean, _IMAGENET_STD**2, *rest])
                 layer.finalize_state()

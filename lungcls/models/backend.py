@@ -4,15 +4,9 @@ import os
 
 
 def import_keras():
-    """Import Keras and return it.
+    """Import Keras and return it, with standard error closed while its backend starts.
 
-    TensorFlow writes about its build and its devices to the process's standard error
-    when it starts, and no setting stops it; a notebook would show that on the page. So
-    the start runs with standard error closed. Exceptions are raised as ever.
-
-    Returns
-    -------
-    module
+    TensorFlow then writes about its build and its devices, no setting stops it, and a notebook would show it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # warnings that come later
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Baselines: what is known without a network.
+"""Baselines: what is predicted without a network.
 
 Each is fitted on training cases only and answers in the layout of a run's
 `predictions.csv`, so that tables treat it like one:
@@ -7,7 +7,7 @@ Each is fitted on training cases only and answers in the layout of a run's
 - `diameter`: logistic regression on the logarithm of the nodule's diameter, the readers' mean;
 - `diameter_boosted`: small gradient boosting on the diameter, for what is not monotone;
 - `radiomics`: size, shape, intensity and texture inside the readers' outline;
-- `bands`: the widths of the grey bands around the zoomed view, no pixel of the lung;
+- `padding`: the widths of the padding around the zoomed view, no pixel of the lung;
 - `second_reader`: one reader of the nodule, scored against the panel of the others; its
   labels are not those of the other rows, see :mod:`lungcls.models.second_reader`.
 """
@@ -15,16 +15,17 @@ Each is fitted on training cases only and answers in the layout of a run's
 import numpy as np
 import pandas as pd
 
+from lungcls.cohorts.case_table import refuse_rows
 from lungcls.cohorts.predictions import prediction_table
 from lungcls.errors import InputError
 from lungcls.models import radiomics, second_reader
 from lungcls.preprocessing import padding
 
-NAMES = ("majority", "diameter", "diameter_boosted", "radiomics", "bands", "second_reader")
+NAMES = ("majority", "diameter", "diameter_boosted", "radiomics", "padding", "second_reader")
 _MASKED = ("context", "nodule", "full_slice")  # the view that radiomics measures: the first with a mask
 
 
-def predict(name, cohort, split, *, task, seed, measured=None):
+def predict_baseline(name, cohort, split, *, task, seed, measured=None):
     """Fit a baseline on the training cases and predict all cases of a split.
 
     Parameters
@@ -55,6 +56,16 @@ def predict(name, cohort, split, *, task, seed, measured=None):
         lacks a class.
     ValueError
         If `name` or `task` is unknown.
+
+    Examples
+    --------
+    >>> from lungcls.cohorts.cohort import Cohort
+    >>> cases = pd.DataFrame({"case_id": list("abcd"), "malignancy": [1, 5, 4, 2]})
+    >>> cohort = Cohort(cases.assign(patient_id=cases["case_id"]), {})
+    >>> split = cases[["case_id"]].assign(split=["train", "train", "train", "test"])
+    >>> table = predict_baseline("majority", cohort, split, task="binary", seed=0)
+    >>> table["p_malignant"].round(3).to_list()
+    [0.667, 0.667, 0.667, 0.667]
     """
     if name not in NAMES:
         raise ValueError(f"name: found {name!r}, expected one of {NAMES}")
@@ -70,29 +81,10 @@ def predict(name, cohort, split, *, task, seed, measured=None):
 
 
 def cross_predict(name, cohort, folds, *, task, seed, measured=None):
-    """Predict each fold with a baseline that is fitted on the others.
+    """Predict each of `folds` with a baseline fitted on the others: as :func:`predict_baseline`, and `fold`.
 
     The probabilities of different folds come from different fits: an order over all folds
     mixes them (the majority class then has an AUC a little off 0.5).
-
-    Parameters
-    ----------
-    name, cohort, task, seed, measured
-        As in :func:`predict`.
-    folds : DataFrame
-        `case_id` and `fold`, as from :func:`lungcls.cohorts.splits.folds`.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`predict`, all cases "test", and their `fold`; in the order of `folds`.
-
-    Raises
-    ------
-    InputError
-        As :func:`predict`.
-    ValueError
-        If `name` or `task` is unknown.
     """
     if measured is None and name != "second_reader":
         measured = measure(name, cohort)
@@ -100,7 +92,7 @@ def cross_predict(name, cohort, folds, *, task, seed, measured=None):
     for fold in sorted(folds["fold"].unique()):
         here = folds["fold"] == fold
         split = pd.DataFrame({"case_id": folds["case_id"], "split": np.where(here, "test", "train")})
-        table = predict(name, cohort, split, task=task, seed=seed, measured=measured)
+        table = predict_baseline(name, cohort, split, task=task, seed=seed, measured=measured)
         parts.append(table[table["split"] == "test"].assign(fold=fold))
     table = pd.concat(parts).set_index("case_id")
     return table.loc[[case for case in folds["case_id"] if case in table.index]].reset_index()
@@ -110,27 +102,10 @@ def cross_predict(name, cohort, folds, *, task, seed, measured=None):
 
 
 def measure(name, cohort):
-    """Measure what a baseline goes by, for every case of a cohort.
+    """What a baseline goes by, for every case: float64, (n, n_measures); of `majority` there is nothing.
 
-    Parameters
-    ----------
-    name : str
-        One of `NAMES` but "second_reader".
-    cohort : Cohort
-
-    Returns
-    -------
-    ndarray of shape (n, n_measures), float64
-        `majority`: nothing (no column); `diameter`, `diameter_boosted`: logarithm of the
-        diameter in mm; `radiomics`: the columns of :func:`lungcls.models.radiomics.measure`;
-        `bands`: pixels of grey above and below together, and left and right together.
-
-    Raises
-    ------
-    InputError
-        If the cohort lacks the column, the view or the mask.
-    ValueError
-        If `name` is unknown.
+    Logarithm of the diameter in mm; the columns of :func:`lungcls.models.radiomics.measure_radiomics`;
+    pixels of padding above and below together, and left and right together.
     """
     if name not in NAMES[:-1]:
         raise ValueError(f"name: found {name!r}, expected one of {NAMES[:-1]}")
@@ -138,32 +113,28 @@ def measure(name, cohort):
         return np.empty((len(cohort), 0))
     if name in ("diameter", "diameter_boosted"):
         return np.log(_column(cohort, "diameter_mm", name).to_numpy(dtype=float))[:, None]
-    if name == "bands":
+    if name == "padding":
         if "nodule" not in cohort.views:
             raise _lacks(cohort, name, "nodule.npy, the zoomed view")
-        widths = _widths(cohort.views["nodule"])
+        widths = np.concatenate([padding.widths(batch) for _, batch in cohort.views["nodule"].batches()])
         return np.stack([widths[:, :2].sum(axis=1), widths[:, 2:].sum(axis=1)], axis=1).astype(float)
     return _radiomics(cohort)
 
 
-def _widths(images):
-    return np.concatenate([padding.band_widths(batch) for _, batch in images.batches()])
-
-
 def _radiomics(cohort):
+    """Radiomic measures, batch by batch, of the first view that has a mask."""
     view = next((view for view in _MASKED if view in cohort.masks), None)
     if view is None:
         raise _lacks(cohort, "radiomics", "the mask of a view (context_mask.npy or another)")
-    spacing = cohort.cases.get("pixel_spacing_mm")
-    if spacing is not None:
+    spacing = np.ones(len(cohort))
+    if "pixel_spacing_mm" in cohort.cases:
         spacing = _column(cohort, "pixel_spacing_mm", "radiomics").to_numpy(dtype=float)
     parts, masks = [], cohort.masks[view]
     for part, images in cohort.views[view].batches():
         try:
-            some = None if spacing is None else spacing[part]
-            parts.append(radiomics.measure(images, masks[part], spacing=some))
+            parts.append(radiomics.measure_radiomics(images, masks[part], spacing=spacing[part]))
         except ValueError as error:
-            where = f"{cohort.folder or cohort.name}: {view}_mask.npy, from row {part.start + 1}"
+            where = f"{cohort.where}: {view}_mask.npy, from row {part.start + 1}"
             raise InputError(f"{where}: {error}") from error
     return pd.concat(parts).to_numpy(dtype=float)
 
@@ -181,9 +152,7 @@ def _column(cohort, column, name):
 
 
 def _lacks(cohort, name, what):
-    return InputError(
-        f"{cohort.folder or cohort.name}: found no input for the baseline {name!r}, expected {what}"
-    )
+    return InputError(f"{cohort.where}: found no input for the baseline {name!r}, expected {what}")
 
 
 def _learner(name, seed):
@@ -210,30 +179,28 @@ def _by_reader(cohort, split, rows, task, seed):
     if "ratings" not in cohort.cases:
         raise _lacks(cohort, "second_reader", "the column ratings in cases.csv")
     # Drawn for the whole cohort, so that the draw of a case does not depend on the split.
-    said, label = second_reader.draw(cohort.cases["ratings"].fillna(""), seed=seed)
-    known = said[rows] > 0
+    predicted, label = second_reader.draw(cohort.cases["ratings"].fillna(""), seed=seed)
+    known = predicted[rows] > 0
     split, rows = split[known], rows[known]
     train = split["split"].to_numpy() == "train"
-    y_true, y_pred, y_prob = second_reader.answers(said[rows], label[rows], train, task=task)
+    y_true, y_pred, y_prob = second_reader.to_predictions(predicted[rows], label[rows], train, task=task)
     return _table(cohort, split, rows, y_true, y_prob, task).assign(y_pred=y_pred)
 
 
 def _rows(cohort, split):
     """Row in the cohort of each case of a split."""
     rows = pd.Index(cohort.cases["case_id"]).get_indexer(split["case_id"])
-    if (rows < 0).any():
-        unknown = split["case_id"].to_numpy()[rows < 0][0]
-        raise InputError(f"split: found case {unknown!r}, expected cases of {cohort.folder or cohort.name}")
+    refuse_rows(split, "split", rows < 0, "case_id", f"a case of {cohort.where}")
     return rows
 
 
 def _train_rows(cohort, split, rows, labels, task):
+    """The training rows of a split, among them every class."""
     train = rows[split["split"].to_numpy() == "train"]
     absent = set(cohort.class_counts(task).index) - set(labels[train])
     if absent:
-        raise InputError(
-            f"split: found no training case of class {min(absent)}, expected every class of the {task} task"
-        )
+        found = f"found no training case of class {min(absent)}"
+        raise InputError(f"split: {found}, expected every class of the {task} task")
     return train
 
 
@@ -242,3 +209,6 @@ def _table(cohort, split, rows, y_true, y_prob, task):
     table.insert(1, "split", split["split"].to_numpy())
     table.insert(2, "y_true", y_true)
     return table
+
+
+predict = predict_baseline

@@ -37,34 +37,55 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     ------
     ValueError
         If `task` is unknown or the image is too small for the number of blocks.
+
+    References
+    ----------
+    .. [1] simeone2025
+
+    Examples
+    --------
+    >>> network = cnn(image_size=16, task="multiclass", filters=(4, 8), dense=8)
+    >>> network.output_shape, network.layers[-2].name
+    ((None, 5), 'logits')
     """
-    _check_task(task)
-    if image_size < 2 ** len(filters):
-        raise ValueError(
-            f"image_size: found {image_size}, expected at least {2 ** len(filters)} for {len(filters)} blocks"
-        )
+    check_task(task)
+    least = 2 ** len(filters)
+    if image_size < least:
+        expected = f"at least {least} for {len(filters)} blocks"
+        raise ValueError(f"image_size: found {image_size}, expected {expected}")
     keras.utils.set_random_seed(seed)
     image = keras.Input((image_size, image_size, 1), name="image")
-    x = image
+    x = conv_blocks(image, filters)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
+    return keras.Model(image, head(x, task, dropout, seed), name=f"cnn_{task}")
+
+
+def conv_blocks(x, filters):
+    """Blocks of 3x3 convolution, batch normalisation, ReLU and max-pooling, each halving the image."""
     for i, width in enumerate(filters, start=1):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"block{i}_conv")(x)
         x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"block{i}_bn")(x)
         x = keras.layers.Activation("relu", name=f"block{i}_relu")(x)
         x = keras.layers.MaxPooling2D(name=f"block{i}_pool")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
-    return keras.Model(image, _head(x, task, dropout, seed), name=f"cnn_{task}")
+    return x
 
 
-def _head(x, task, dropout, seed):
+def head(x, task, dropout, seed):
+    """Dropout, logits and probabilities: with one seed the same on every backbone of that width."""
     x = keras.layers.Dropout(dropout, name="dropout")(x)
-    start = keras.initializers.GlorotUniform(seed)  # the same head on every backbone of that width
-    x = keras.layers.Dense(CLASSES[task], kernel_initializer=start, name="logits")(x)
+    start = keras.initializers.GlorotUniform(seed)
+    return probabilities(keras.layers.Dense(CLASSES[task], kernel_initializer=start, name="logits")(x), task)
+
+
+def probabilities(logits, task):
+    """The last layer: a sigmoid of one logit, or a softmax of five."""
     activation = "sigmoid" if task == "binary" else "softmax"
-    return keras.layers.Activation(activation, dtype="float32", name="probabilities")(x)
+    return keras.layers.Activation(activation, dtype="float32", name="probabilities")(logits)
 
 
-def _check_task(task):
+def check_task(task):
+    """Refuse a task that is unknown."""
     if task not in CLASSES:
         raise ValueError(f"task: found {task!r}, expected one of {', '.join(CLASSES)}")
 
@@ -98,6 +119,12 @@ def autoencoder(image_size, latent_size, *, filters=(8, 16, 32)):
     References
     ----------
     .. [1] hinton2006
+
+    Examples
+    --------
+    >>> network = autoencoder(16, 2, filters=(4, 8))
+    >>> network.output_shape, network.get_layer("latent").output.shape
+    ((None, 16, 16, 1), (None, 2))
     """
     step = 2 ** len(filters)
     if not filters or min(filters) < 1 or latent_size < 1:
@@ -105,8 +132,7 @@ def autoencoder(image_size, latent_size, *, filters=(8, 16, 32)):
     if image_size < step or image_size % step:
         raise ValueError(f"image_size: found {image_size}, expected a multiple of {step}")
     side = image_size // step
-    image = keras.Input((image_size, image_size, 1), name="image")
-    x = image
+    x = image = keras.Input((image_size, image_size, 1), name="image")
     for i, width in enumerate(filters, start=1):
         x = _block(keras.layers.Conv2D, width, "relu", f"encode{i}")(x)
     x = keras.layers.Flatten(name="flatten")(x)

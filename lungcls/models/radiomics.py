@@ -15,7 +15,7 @@ RIM = 3  # pixels around the mask that count as its surroundings
 _TEXTURES = ("contrast", "dissimilarity", "homogeneity", "energy", "correlation")
 
 
-def measure(images, masks, *, spacing=None):
+def measure_radiomics(images, masks, *, spacing=None):
     """Measure nodules.
 
     Parameters
@@ -47,6 +47,13 @@ def measure(images, masks, *, spacing=None):
     ----------
     .. [1] haralick1973
     .. [2] vanderwalt2014
+
+    Examples
+    --------
+    >>> mask = np.hypot(*np.mgrid[-8:9, -8:9]) < 6
+    >>> measured = measure_radiomics([400.0 * mask], [mask], spacing=[0.5])
+    >>> measured[["equivalent_diameter", "mean", "contrast_to_rim"]].round(1).iloc[0].to_list()
+    [5.9, 400.0, 400.0]
     """
     spacing = np.ones(len(images)) if spacing is None else np.asarray(spacing, dtype=float)
     if not len(images) == len(masks) == len(spacing):
@@ -61,7 +68,7 @@ def measure(images, masks, *, spacing=None):
         if not length > 0:
             raise ValueError(f"spacing: row {i + 1}: found {length}, expected mm above 0")
         image, mask = _around(image, mask)
-        rows.append(_outline(mask, length) | _greys(image, mask) | _texture(image, mask))
+        rows.append(_shape(mask, length) | _greys(image, mask) | _texture(image, mask))
     return pd.DataFrame(rows)
 
 
@@ -72,37 +79,28 @@ def _around(image, mask):
     return image[cut], mask[cut]
 
 
-def _outline(mask, length):
+def _shape(mask, length):
+    """Size and shape of a mask whose pixels are `length` mm wide."""
     found = regionprops(mask.astype(np.uint8))[0]
+    lengths = {"equivalent_diameter": found.equivalent_diameter_area, "major_axis": found.axis_major_length}
+    lengths |= {"minor_axis": found.axis_minor_length, "perimeter": found.perimeter}
+    lengths["feret"] = found.feret_diameter_max
+    size = {"area": found.area * length**2} | {name: value * length for name, value in lengths.items()}
     perimeter = max(found.perimeter, 1.0)  # a single pixel has none
-    return {
-        "area": found.area * length**2,
-        "equivalent_diameter": found.equivalent_diameter_area * length,
-        "major_axis": found.axis_major_length * length,
-        "minor_axis": found.axis_minor_length * length,
-        "perimeter": found.perimeter * length,
-        "feret": found.feret_diameter_max * length,
-        "eccentricity": found.eccentricity,
-        "solidity": found.solidity,
-        "extent": found.extent,
-        "circularity": 4 * np.pi * found.area / perimeter**2,
-    }
+    shape = {name: found[name] for name in ("eccentricity", "solidity", "extent")}
+    return size | shape | {"circularity": 4 * np.pi * found.area / perimeter**2}
 
 
 def _greys(image, mask):
+    """Intensity inside a mask, and against its surroundings."""
     inside = image[mask]
     mean, sd = inside.mean(), inside.std()
     rim = ndimage.binary_dilation(mask, iterations=RIM) & ~mask
     low, median, high = np.percentile(inside, (10, 50, 90))
-    return {
-        "mean": mean,
-        "sd": sd,
-        "p10": low,
-        "median": median,
-        "p90": high,
-        "skewness": ((inside - mean) ** 3).mean() / sd**3 if sd > 0 else 0.0,
-        "contrast_to_rim": mean - image[rim].mean() if rim.any() else 0.0,
-    }
+    skewness = ((inside - mean) ** 3).mean() / sd**3 if sd > 0 else 0.0
+    contrast = mean - image[rim].mean() if rim.any() else 0.0
+    shares = {"p10": low, "median": median, "p90": high}
+    return {"mean": mean, "sd": sd, **shares, "skewness": skewness, "contrast_to_rim": contrast}
 
 
 def _texture(image, mask):
@@ -113,3 +111,6 @@ def _texture(image, mask):
     angles = np.arange(4) * np.pi / 4
     counts = graycomatrix(levels, [1], angles, levels=GREYS + 1, symmetric=True)[1:, 1:]
     return {name: float(graycoprops(counts, name).mean()) for name in _TEXTURES}
+
+
+measure = measure_radiomics

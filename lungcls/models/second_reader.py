@@ -1,4 +1,4 @@
-"""One reader of each nodule as a predictor of what the others say.
+"""One reader of each nodule as a predictor of the others.
 
 Scored, this estimates how well one average reader foresees a panel of one to three
 colleagues. It is not the score that a reader would have on a cohort's own labels: those hold
@@ -11,84 +11,42 @@ import numpy as np
 
 from lungcls.cohorts.cohort import TASKS, to_binary
 from lungcls.errors import InputError
-from lungcls.metrics import ratings as readers
+from lungcls.metrics.ratings import panels as panels_of
 from lungcls.sources.annotations import aggregate
 
 
 def draw(ratings, *, seed):
-    """Take one reader out of each panel, at random.
+    """Draw one reader of each panel (armato2011): the score, 1..5, and the mean of the others rounded up.
 
-    Parameters
-    ----------
-    ratings : sequence of str
-        Readers' scores 1..5 of each nodule, separated by spaces.
-    seed : int
-
-    Returns
-    -------
-    said : ndarray of shape (n,), int
-        Score of the drawn reader, 1..5; 0 where there are fewer than two readers.
-    label : ndarray of shape (n,), int
-        Mean of the other readers' scores, rounded up; 0 likewise.
-
-    Raises
-    ------
-    InputError
-        If a text holds anything but scores.
-
-    References
-    ----------
-    .. [1] armato2011
+    `ratings` are texts of scores separated by spaces; both are 0 where there are fewer than two.
     """
-    panels = readers.panels(ratings)
-    said, label = np.zeros(len(panels), dtype=int), np.zeros(len(panels), dtype=int)
+    panels = panels_of(ratings)
+    predicted, label = np.zeros(len(panels), dtype=int), np.zeros(len(panels), dtype=int)
     places = np.random.default_rng(seed).random(len(panels))
     paired = [i for i, panel in enumerate(panels) if len(panel) >= 2]
     others = []
     for i in paired:
         drawn = int(places[i] * len(panels[i]))
-        said[i] = panels[i][drawn]
+        predicted[i] = panels[i][drawn]
         others.append(" ".join(map(str, np.delete(panels[i], drawn))))
     label[paired] = aggregate(others, "ceil_mean")
-    return said, label
+    return predicted, label
 
 
-def answers(said, label, train, *, task):
-    """Turn what readers said into predictions: a decision and probabilities.
+def to_predictions(predicted, label, train, *, task):
+    """Labels, decisions and probabilities of drawn readers' scores 1..5; `train` is a bool array.
 
-    Parameters
-    ----------
-    said, label : ndarray of shape (n,), int, 1..5
-        From :func:`draw`, without nodules of fewer than two readers.
-    train : ndarray of shape (n,), bool
-        The cases that the probabilities are counted on.
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    y_true : ndarray of shape (n,), int
-        The label, 1..5, or 0 and 1.
-    y_pred : ndarray of shape (n,), int
-        What the reader said, likewise.
-    y_prob : ndarray of shape (n, n_classes), float
-        How often training cases of which a reader said the same had each label, each
-        label counted once more. Its largest need not be at `y_pred`.
-
-    Raises
-    ------
-    InputError
-        If there is no training case.
-    ValueError
-        If `task` is unknown.
+    The probabilities are how often training cases with the same score had each label, each label
+    counted once more. The largest need not be at the decision, the reader's own score.
     """
     if task not in TASKS:
         raise ValueError(f"task: found {task!r}, expected one of {TASKS}")
     if not np.any(train):
         raise InputError("ratings: found no training case with two readers or more, expected at least one")
     if task == "binary":
-        y_true, y_pred, classes = to_binary(label), to_binary(said), 2
+        y_true, y_pred, classes = to_binary(label), to_binary(predicted), 2
     else:
-        y_true, y_pred, classes = label, said, 5
+        y_true, y_pred, classes = label, predicted, 5
     seen = np.ones((5, classes))
-    np.add.at(seen, (said[train] - 1, y_true[train] - (task == "multiclass")), 1)
-    return y_true, y_pred, (seen / seen.sum(axis=1, keepdims=True))[said - 1]
+    np.add.at(seen, (predicted[train] - 1, y_true[train] - (task == "multiclass")), 1)
+    return y_true, y_pred, (seen / seen.sum(axis=1, keepdims=True))[predicted - 1]

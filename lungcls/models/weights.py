@@ -25,24 +25,14 @@ _URLS = {
 
 @dataclass(frozen=True)
 class WeightSource:
-    """Where the initial weights of a backbone come from.
+    """Where the initial weights of a backbone come from."""
 
-    Attributes
-    ----------
-    label : str
-        "ImageNet", "random init", or the name of a file; follows the run everywhere.
-    path : Path or None
-        What ``models.transfer(weights=...)`` takes.
-    digest : str
-        SHA-256 of the file; empty for random weights.
-    """
-
-    label: str
-    path: Path | None
-    digest: str
+    label: str  # "ImageNet", "random init", or the name of a file; follows the run everywhere
+    path: Path | None  # what `backbones.transfer` takes
+    digest: str  # SHA-256 of the file; empty for random weights
 
 
-def find(weights, backbone, *, seconds=SECONDS):
+def find_weights(weights, backbone, *, seconds=SECONDS):
     """Find the initial weights of a backbone.
 
     Parameters
@@ -50,19 +40,24 @@ def find(weights, backbone, *, seconds=SECONDS):
     weights : {"imagenet", "none"} or path
         Keras's own file, from its cache or downloaded there; random weights; a file.
     backbone : str
-        A key of ``models.BACKBONES``.
+        A key of ``backbones.BACKBONES``.
     seconds : float, default 5
         How long to wait for the server to answer.
 
     Returns
     -------
     WeightSource
-        Labelled "random init" where ImageNet weights cannot be had; a warning says so.
+        Its `label`, `path` and `digest`. Labelled "random init" where ImageNet weights cannot be had; a warning says so.
 
     Raises
     ------
     InputError
         If a file is named that is not there or is no HDF5 file, or the backbone is unknown.
+
+    Examples
+    --------
+    >>> find_weights("none", "mobilenet")
+    WeightSource(label='random init', path=None, digest='')
     """
     if backbone not in _URLS:
         raise InputError(f"backbone: found {backbone!r}, expected one of {', '.join(_URLS)}")
@@ -80,25 +75,11 @@ def find(weights, backbone, *, seconds=SECONDS):
 
 
 def check(backbones, *, seconds=SECONDS):
-    """Say for each backbone whether ImageNet weights can be had; nothing is downloaded.
-
-    Parameters
-    ----------
-    backbones : sequence of str
-    seconds : float, default 5
-        For all of them together.
-
-    Returns
-    -------
-    dict of str to str
-        "in Keras's cache", "can be downloaded", or why not.
-    """
-    found = {}
+    """Say for each backbone if ImageNet weights can be had, or why not, in `seconds`; nothing is downloaded."""
     missing = [name for name in backbones if not cached_path(name).exists()]
     why = _unreachable(_URLS[missing[0]], seconds) if missing else None
-    for name in backbones:
-        found[name] = (why or "can be downloaded") if name in missing else "in Keras's cache"
-    return found
+    where = why or "can be downloaded"
+    return {name: where if name in missing else "in Keras's cache" for name in backbones}
 
 
 def cached_path(backbone):
@@ -115,9 +96,8 @@ def _from_file(path, label):
             stream.seek(0)
             return WeightSource(label, path, hashlib.file_digest(stream, "sha256").hexdigest())
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), expected imagenet, none or a weight file"
-        ) from error
+        expected = "expected imagenet, none or a weight file"
+        raise InputError(f"{path}: cannot be read ({error.strerror}), {expected}") from error
 
 
 def _unreachable(url, seconds):
@@ -155,3 +135,6 @@ def _download(backbone, seconds):
     finally:
         part.unlink(missing_ok=True)
     return None
+
+
+find = find_weights

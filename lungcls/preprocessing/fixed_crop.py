@@ -60,14 +60,3 @@ def cut_from_wider(images, wide, *, spacing, crop_mm=CROP_MM, size):
         column += (image.shape[1] - side) // 2
         target[:] = resize(min_max(window(around, row, column, (side, side))), size)
     return out
-
-
-def Fields(cohort, view, *, field, size, masks=False):
-    return crops(cohort.images(view, masks=masks), cohort.spacing(), crop_mm=field, size=size)
-
-
-def fixed_field(images, wide, *, field=CROP_MM, **options):
-    return cut_from_wider(images, wide, crop_mm=field, **options)
-
-
-FIELD_MM = CROP_MM

@@ -86,6 +86,3 @@ def release(array):
     array = getattr(array, "array", array)  # one in memory, or a private copy, is left alone
     if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)
-
-
-let_go = release

@@ -86,6 +86,3 @@ def window(image, row, column, shape):
     rows = np.clip(np.arange(row, row + shape[0]), 0, image.shape[0] - 1)
     columns = np.clip(np.arange(column, column + shape[1]), 0, image.shape[1] - 1)
     return image[np.ix_(rows, columns)]
-
-
-band_widths, bands_only, fill_bands = widths, alone, filled

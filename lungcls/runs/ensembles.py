@@ -112,7 +112,7 @@ def _weighed(job, cohort, images, digest, groups, progress):
     except ValueError as error:
         raise InputError(f"{job.weights}: {' '.join(str(error).split())}") from error
     rows, keep = np.arange(len(images)), {"folder": job.cache / "features", "progress": progress}
-    views = pretrained_features.looks(images)
+    views = pretrained_features.test_time_views(images)
     x = [
         features.cached(
             extractor, keras.ops.convert_to_numpy(view), rows, image_digest=f"{digest} {i}", **keep

@@ -97,7 +97,7 @@ def _difference(run, first, against, data, part, seed):
     else:
         split, task = run.predictions[["case_id", "split"]], run.config["task"]
         try:
-            found = baselines.predict(against, _data(run, data), split, task=task, seed=seed)
+            found = baselines.predict_baseline(against, _data(run, data), split, task=task, seed=seed)
         except ValueError as error:
             raise InputError(f"against: {error}") from error
         second, name = _part(run, found, data, part), against

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from lungcls.preprocessing.augmentation import augment
-from lungcls.preprocessing.images import let_go
+from lungcls.preprocessing.images import release
 from lungcls.runs import cache
 from lungcls.runs.loop import run
 
@@ -37,7 +37,7 @@ def cached(
 
     def make(start, stop):
         batch = augment(images[rows[start:stop]], drawn[0], seed=[*drawn[1:], start])
-        let_go(images)
+        release(images)
         return run(backbone, batch, cache.CHUNK)
 
     title = "features" if copy == 0 else f"features, copy {copy}"
@@ -64,7 +64,7 @@ class Variants:
         for variant, array in enumerate([self.plain, *self.copies]):
             chosen = drawn == variant
             batch[chosen] = array[rows[chosen] if variant == 0 else self.place[rows[chosen]]]
-            let_go(array)
+            release(array)
         return batch
 
 
@@ -84,5 +84,5 @@ def digest_images(images):
     digest = hashlib.sha256(str(images.shape).encode())
     for first in range(0, len(images), 256):
         digest.update(np.ascontiguousarray(images[np.arange(first, min(first + 256, len(images)))]))
-        let_go(images)
+        release(images)
     return digest.hexdigest()

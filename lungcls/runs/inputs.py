@@ -5,7 +5,7 @@ import numpy as np
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.preprocessing import fixed_crop, geometry, padding, pipelines
-from lungcls.preprocessing.images import Derived, let_go
+from lungcls.preprocessing.images import Derived, release
 from lungcls.runs import cache
 
 
@@ -20,7 +20,7 @@ def check(cohort, config):
             f"padding: found {form!r} with the view {view!r}, expected kept: only the zoomed nodule has padding"
         )
     if config["model"] == "ensemble":
-        spacing(cohort, "a fixed-size crop")
+        cohort.spacing()
 
 
 def form_of(config):
@@ -28,15 +28,6 @@ def form_of(config):
     return config["settings"].get(
         "padding", "kept"
     )  # neither an ensemble nor a run of an early version has it
-
-
-def spacing(cohort, why):
-    """Side of a pixel of each case in mm, (n,) float; an InputError that says why where one is missing."""
-    found = np.asarray(cohort.cases.get("pixel_spacing_mm", np.full(len(cohort), np.nan)), dtype=float)
-    if not (found > 0).all():
-        place = f"{cohort.folder or cohort.name}: cases.csv, row {int(np.argmin(found > 0)) + 1}"
-        raise InputError(f"{place}: no pixel_spacing_mm above 0, expected one for {why}")
-    return found
 
 
 def wider_view(cohort, form):
@@ -57,8 +48,8 @@ def images_of(cohort, config, *, progress=False):
     size, settings = config["settings"]["image_size"], config["settings"]
     if config["model"] == "ensemble":
         check_view(cohort, config["view"], progress=progress)
-        images, pixel = cohort.views[config["view"]], spacing(cohort, "a fixed-size crop")
-        return fixed_crop.crops(images, pixel, crop_mm=settings["crop_mm"], size=size)
+        images = cohort.views[config["view"]]
+        return fixed_crop.crops(images, cohort.spacing(), crop_mm=settings["crop_mm"], size=size)
     images, pipeline = source(cohort, config, progress=progress)
     options = pixel_options(config)
 
@@ -74,7 +65,7 @@ def prepared(job, cohort, *, progress=False):
 
     def make(start, stop):
         rows = images[start:stop]
-        let_go(images)
+        release(images)
         return rows
 
     parts, case_ids = config["parts"], cohort.cases["case_id"].tolist()  # all folds have the same cases
@@ -112,7 +103,7 @@ def source(cohort, config, *, progress=False):
     wider = wider_view(cohort, form)
     wide, size, side = cohort.views[wider], options["size"], config["settings"]["crop_mm"]
     check_view(cohort, wider, progress=progress)
-    pixel = spacing(cohort, "padding=fixed") if form == "fixed" else None
+    pixel = cohort.spacing() if form == "fixed" else None
 
     def make(rows):
         try:
@@ -154,8 +145,8 @@ def masks_of(cohort, config):
         raise InputError(f"{where}, that of the run; expected a cohort with {view}_mask.npy")
     masks, size = cohort.masks[view][np.arange(len(cohort))], settings["image_size"]
     if config["model"] == "ensemble":
-        pixel = spacing(cohort, "a fixed-size crop")
-        return fixed_crop.cut(masks, spacing=pixel, crop_mm=settings["crop_mm"], size=size)[..., None] >= 0.5
+        options = {"spacing": cohort.spacing(), "crop_mm": settings["crop_mm"], "size": size}
+        return fixed_crop.cut(masks, **options)[..., None] >= 0.5
     masks = np.asarray(masks > 0, dtype=np.float32)
     masks = geometry.center_crop(masks, settings["crop"]) if view == "nodule" else masks
     return geometry.resize(masks, size)[..., None] >= 0.5

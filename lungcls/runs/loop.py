@@ -17,7 +17,7 @@ from scipy.special import log_softmax
 from tqdm import tqdm
 
 from lungcls.errors import InputError
-from lungcls.preprocessing.images import let_go
+from lungcls.preprocessing.images import release
 from lungcls.runs.cache import gone_on_error
 
 SCHEDULES = ("constant", "cosine", "plateau")
@@ -267,7 +267,7 @@ def logits_of(head, inputs, rows, batch_size=128):
         plain = np.zeros(len(chosen), bool)
         batch = inputs(chosen, plain, 0) if callable(inputs) else np.asarray(inputs[chosen], np.float32)
         found.append(run(head, batch, size))
-        let_go(inputs)
+        release(inputs)
     return np.concatenate(found)
 
 

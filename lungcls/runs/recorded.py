@@ -51,7 +51,7 @@ def record_baselines(cohort, split, name, folder, *, task, seed=0):
     missing = {}
     for baseline in BASELINES:
         try:
-            table = baselines.predict(baseline, cohort, split, task=task, seed=seed)
+            table = baselines.predict_baseline(baseline, cohort, split, task=task, seed=seed)
         except InputError as error:
             missing[baseline] = str(error)
             continue

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from lungcls.metrics.classification import LABELS
 from lungcls.models.blocks import split
 from lungcls.preprocessing.augmentation import augment
-from lungcls.preprocessing.images import let_go
+from lungcls.preprocessing.images import release
 from lungcls.runs import features
 from lungcls.runs.loop import Examples, fit, logits_of, run, unaugmented
 
@@ -76,7 +76,7 @@ class _Fresh:
         plain = np.asarray(self.images[rows], dtype=np.float32)
         changed = augment(plain, self.augmentation, seed=seed)
         batch = np.where(augmented[:, None, None, None], changed, plain)
-        let_go(self.images)
+        release(self.images)
         return batch if self.backbone is None else run(self.backbone, batch, len(batch))
 
 

@@ -25,7 +25,7 @@ DIAMETER = {
     "F1 (weighted) 5": (0.43, 0.44),
     "kappa 5": (0.39, 0.45),
 }
-BANDS = {"F1 (weighted)": (0.853,) * 2, "AUC": (0.890,) * 2, "F1 (weighted) 5": (0.427,) * 2}
+PADDING = {"F1 (weighted)": (0.853,) * 2, "AUC": (0.890,) * 2, "F1 (weighted) 5": (0.427,) * 2}
 
 
 def with_split(cohort, seed=0):
@@ -49,7 +49,7 @@ def noise():
 @pytest.mark.parametrize("name", baselines.NAMES)
 def test_the_layout_is_that_of_a_run(noise, name, task, columns):
     cohort, split = noise
-    table = baselines.predict(name, cohort, split, task=task, seed=0)
+    table = baselines.predict_baseline(name, cohort, split, task=task, seed=0)
     assert list(table) == ["case_id", "split", "y_true", *columns, "y_pred", "confidence"]
     kept = cohort.cases["ratings"].str.contains(" ").to_numpy() | (name != "second_reader")
     assert table["case_id"].tolist() == split["case_id"][kept].tolist()
@@ -63,7 +63,7 @@ def test_the_layout_is_that_of_a_run(noise, name, task, columns):
     classification.scores(
         table["y_true"], table["y_pred"], y_prob, task=task, average="macro"
     )  # can be scored
-    assert table.equals(baselines.predict(name, cohort, split, task=task, seed=0))
+    assert table.equals(baselines.predict_baseline(name, cohort, split, task=task, seed=0))
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -72,17 +72,19 @@ def test_test_labels_do_not_matter(noise, name):
     test = (split["split"] == "test").to_numpy()
     changed = cohort.cases.assign(malignancy=np.where(test, 1, cohort.cases["malignancy"]))
     other = Cohort(changed, cohort.views, cohort.masks, cohort.info)
-    tables = [baselines.predict(name, given, split, task="multiclass", seed=0) for given in (cohort, other)]
+    tables = [
+        baselines.predict_baseline(name, given, split, task="multiclass", seed=0) for given in (cohort, other)
+    ]
     assert tables[0].drop(columns="y_true").equals(tables[1].drop(columns="y_true"))
 
 
 @pytest.mark.parametrize("name", ["diameter", "second_reader"])
 def test_a_split_may_leave_out_cases_and_order_them_otherwise(noise, name):
     cohort, split = noise
-    whole = baselines.predict(name, cohort, split, task="binary", seed=0).set_index("case_id")
+    whole = baselines.predict_baseline(name, cohort, split, task="binary", seed=0).set_index("case_id")
     train = split[split["split"] == "train"]
     some = pd.concat([train, split[split["split"] == "test"].iloc[::-3]])
-    table = baselines.predict(name, cohort, some, task="binary", seed=0).set_index("case_id")
+    table = baselines.predict_baseline(name, cohort, some, task="binary", seed=0).set_index("case_id")
     expected = [case for case in some["case_id"] if case in whole.index]
     pd.testing.assert_frame_equal(table, whole.loc[expected])
 
@@ -96,7 +98,7 @@ def test_folds_are_predicted_by_the_others(noise, name):
     assert table["case_id"].tolist() == folds["case_id"][kept].tolist()
     assert table["fold"].tolist() == folds["fold"][kept].tolist() and set(table["split"]) == {"test"}
     split = folds.assign(split=np.where(folds["fold"] == 1, "test", "train"))
-    alone = baselines.predict(name, cohort, split, task="binary", seed=0)
+    alone = baselines.predict_baseline(name, cohort, split, task="binary", seed=0)
     alone, table = (given.loc[given["case_id"].isin(folds["case_id"][20:40])] for given in (alone, table))
     np.testing.assert_array_equal(alone["confidence"], table["confidence"])
 
@@ -106,7 +108,7 @@ def test_folds_are_predicted_by_the_others(noise, name):
 
 def test_majority_is_the_training_shares(noise):
     cohort, split = noise
-    table = baselines.predict("majority", cohort, split, task="binary", seed=0)
+    table = baselines.predict_baseline("majority", cohort, split, task="binary", seed=0)
     np.testing.assert_allclose(table[["p_benign", "p_malignant"]], np.tile([0.6, 0.4], (60, 1)))
     assert (table["y_pred"] == 0).all()
     found = classification.scores(
@@ -123,23 +125,23 @@ def test_diameter_is_learned():
     cohort, split = with_split(tiny_cohort(60))
     cases = cohort.cases.assign(diameter_mm=3.0 * cohort.cases["malignancy"])
     for name in ("diameter", "diameter_boosted"):
-        table = baselines.predict(name, Cohort(cases, cohort.views), split, task="binary", seed=0)
+        table = baselines.predict_baseline(name, Cohort(cases, cohort.views), split, task="binary", seed=0)
         np.testing.assert_array_equal(table["y_pred"], table["y_true"])
 
 
-def test_bands_are_height_and_width_of_the_canvas():
+def test_padding_is_height_and_width_of_the_canvas():
     images = np.full((1, 20, 30), 128, np.uint8)
     images[0, 4:15, 7:28] = np.random.default_rng(0).integers(0, 120, (11, 21))
     cases = pd.DataFrame({"case_id": ["a"], "patient_id": ["b"], "malignancy": [1]})
     cohort = Cohort(cases, {"nodule": images})
-    np.testing.assert_array_equal(baselines.measure("bands", cohort), [[9, 9]])
+    np.testing.assert_array_equal(baselines.measure("padding", cohort), [[9, 9]])
 
 
 def test_radiomics_takes_the_view_with_a_mask_and_its_spacing(noise):
     from lungcls.models import radiomics
 
     cohort, _ = noise
-    expected = radiomics.measure(cohort.views["nodule"][:], cohort.masks["nodule"][:])
+    expected = radiomics.measure_radiomics(cohort.views["nodule"][:], cohort.masks["nodule"][:])
     np.testing.assert_allclose(baselines.measure("radiomics", cohort), expected)
     cases = cohort.cases.assign(pixel_spacing_mm=0.5)
     spaced = baselines.measure("radiomics", Cohort(cases, cohort.views, cohort.masks))
@@ -150,7 +152,7 @@ def test_measured_once_is_the_same(noise):
     cohort, split = noise
     measured = baselines.measure("radiomics", cohort)
     tables = [
-        baselines.predict("radiomics", cohort, split, task="binary", seed=0, measured=given)
+        baselines.predict_baseline("radiomics", cohort, split, task="binary", seed=0, measured=given)
         for given in (None, measured)
     ]
     assert tables[0].equals(tables[1])
@@ -161,7 +163,7 @@ def test_measured_once_is_the_same(noise):
     [
         ("diameter", ["diameter_mm"], ("nodule",), "'diameter', expected the column diameter_mm"),
         ("radiomics", [], (), "expected the mask of a view"),
-        ("bands", [], (), "expected nodule.npy"),
+        ("padding", [], (), "expected nodule.npy"),
         ("second_reader", ["ratings"], ("nodule",), "expected the column ratings"),
     ],
 )
@@ -171,27 +173,27 @@ def test_what_a_cohort_lacks(noise, name, drop, views, message):
     masks = {view: cohort.masks[view] for view in views}
     less = Cohort(cohort.cases.drop(columns=drop), kept, masks, {"name": "mine"})
     with pytest.raises(InputError, match=f"^mine: found no input for the baseline .*{message}"):
-        baselines.predict(name, less, split, task="binary", seed=0)
+        baselines.predict_baseline(name, less, split, task="binary", seed=0)
 
 
 def test_errors(noise):
     cohort, split = noise
     options = {"task": "binary", "seed": 0}
     with pytest.raises(ValueError, match="name: found 'oracle', expected one of"):
-        baselines.predict("oracle", cohort, split, **options)
+        baselines.predict_baseline("oracle", cohort, split, **options)
     with pytest.raises(ValueError, match="name: found 'second_reader', expected one of"):
         baselines.measure("second_reader", cohort)
     with pytest.raises(ValueError, match="task: found 'three'"):
-        baselines.predict("majority", cohort, split, task="three", seed=0)
+        baselines.predict_baseline("majority", cohort, split, task="three", seed=0)
     with pytest.raises(InputError, match="split: found case 'nobody', expected cases of tiny"):
-        baselines.predict("majority", cohort, split.replace("pat1", "nobody"), **options)
+        baselines.predict_baseline("majority", cohort, split.replace("pat1", "nobody"), **options)
     with pytest.raises(InputError, match="split: found no training case of class 0"):
-        baselines.predict("majority", cohort, split.assign(split="test"), **options)
+        baselines.predict_baseline("majority", cohort, split.assign(split="test"), **options)
     with pytest.raises(InputError, match="training cases? with two readers"):
-        baselines.predict("second_reader", cohort, split.assign(split="test"), **options)
+        baselines.predict_baseline("second_reader", cohort, split.assign(split="test"), **options)
     gap = Cohort(cohort.cases.assign(diameter_mm=[np.nan] + [5.0] * 59), cohort.views, {}, cohort.info)
     with pytest.raises(InputError, match="diameter_mm above 0 for case 'pat1'"):
-        baselines.predict("diameter", gap, split, **options)
+        baselines.predict_baseline("diameter", gap, split, **options)
     masks = np.array(cohort.masks["nodule"][:])
     masks[3] = 0
     with pytest.raises(InputError, match="nodule_mask.npy, from row 1: masks: row 4: found an empty mask"):
@@ -202,10 +204,10 @@ def test_errors(noise):
 
 
 def report_cohort():
-    """The report's case list with zoomed views of noise: only their bands are real."""
+    """The report's case list with zoomed views of noise: only their padding is real."""
     cases, rng = annotations.report_cases(), np.random.default_rng(0)
     images = np.full((len(cases), 128, 128), 128, np.uint8)
-    for image, (height, width) in zip(images, nodule_shapes(cases, side=512)):
+    for image, (height, width) in zip(images, nodule_shapes(cases, side=512), strict=True):
         height, width = min(height, 128), min(width, 128)
         top, left = (128 - height) // 2, (128 - width) // 2
         noise = rng.integers(0, 120, (height, width))
@@ -247,7 +249,7 @@ def check_known_figures(cohort):
     )
     check(ten_folds("diameter", cohort), DIAMETER)
     check(ten_folds("diameter_boosted", cohort), DIAMETER)
-    check(ten_folds("bands", cohort), BANDS)
+    check(ten_folds("padding", cohort), PADDING)
 
 
 def test_known_figures_of_the_reports_case_list():

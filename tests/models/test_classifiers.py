@@ -22,7 +22,7 @@ def transfer(backbone, **options):
 @pytest.mark.parametrize("backbone", SCALINGS)
 def test_a_transfer_network_is_that_of_keras_with_a_head(backbone, tmp_path):
     model = transfer(backbone, task="multiclass", seed=1)
-    blocks.settle(model, MANY)
+    blocks.calibrate_batch_norm(model, MANY)
     name, _ = backbones.BACKBONES[backbone]
     options = {"include_top": False, "weights": None, "input_shape": (32, 32, 3), "pooling": "avg"}
     base = getattr(keras.applications, name)(**options)
@@ -44,18 +44,18 @@ def test_weights_of_a_file_are_in_the_network(tmp_path):
     base = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(32, 32, 3))
     base.save_weights(tmp_path / "notop.weights.h5")
     model = transfer("mobilenet", weights=tmp_path / "notop.weights.h5", seed=4)
-    for mine, theirs in zip(model.get_weights(), base.get_weights()):
+    for mine, theirs in zip(model.get_weights(), base.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_standard_deviations_stored_as_variances_are_squared():
     std = backbones._IMAGENET_STD
-    trunk = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
-    layer = next(layer for layer in trunk.layers if isinstance(layer, keras.layers.Normalization))
+    backbone = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    layer = next(layer for layer in backbone.layers if isinstance(layer, keras.layers.Normalization))
     for stored in (std, std**2):
         layer.set_weights([np.full(3, 0.5), stored, *layer.get_weights()[2:]])
         layer.finalize_state()
-        backbones._mend_normalization(trunk)
+        backbones._mend_normalization(backbone)
         np.testing.assert_allclose(layer(np.full((1, 1, 1, 3), 0.5) + std), np.ones((1, 1, 1, 3)), rtol=1e-4)
 
 
@@ -94,8 +94,8 @@ def test_outputs_are_probabilities_behind_their_logits():
 
 def test_the_seed_gives_the_initial_weights():
     first, same, other = (transfer("mobilenet", seed=seed).get_weights() for seed in (0, 0, 1))
-    assert all((a == b).all() for a, b in zip(first, same))
-    assert any((a != b).any() for a, b in zip(first, other))
+    assert all((a == b).all() for a, b in zip(first, same, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
 @pytest.mark.parametrize(

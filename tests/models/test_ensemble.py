@@ -1,4 +1,4 @@
-"""The committee: two scales, softened labels, and one network out of several."""
+"""The ensemble: two scales, softened labels, and one network out of several."""
 
 import keras
 import numpy as np
@@ -31,31 +31,32 @@ def test_a_member_sees_the_middle_sharp_and_the_whole_at_half_the_resolution(mem
 
 def test_same_seed_same_weights(members):
     again = ensemble.member(seed=1, **SMALL)
-    for first, second, other in zip(again.get_weights(), members[1].get_weights(), members[0].get_weights()):
+    networks = (again, members[1], members[0])
+    for first, second, other in zip(*(one.get_weights() for one in networks), strict=True):
         np.testing.assert_array_equal(first, second)
         assert first.ndim == 1 or not np.array_equal(first, other)
 
 
 def test_targets_mix_label_and_readers():
-    found = ensembles.targets([5, 2, 1], ["4 5 5 5", "2", ""], share=0.4)
+    found = ensemble.targets([5, 2, 1], ["4 5 5 5", "2", ""], share=0.4)
     np.testing.assert_allclose(found[0], [0, 0, 0, 0.1, 0.9], atol=1e-6)
     np.testing.assert_array_equal(found[1:], np.eye(5)[[1, 0]])
-    np.testing.assert_array_equal(ensembles.targets([5, 2], None, share=0.4), np.eye(5)[[4, 1]])
-    np.testing.assert_array_equal(ensembles.targets([5], ["1 2"], share=0), np.eye(5)[[4]])
+    np.testing.assert_array_equal(ensemble.targets([5, 2], None, share=0.4), np.eye(5)[[4, 1]])
+    np.testing.assert_array_equal(ensemble.targets([5], ["1 2"], share=0), np.eye(5)[[4]])
     with pytest.raises(InputError, match="ratings: row 2"):
-        ensembles.targets([5, 2], ["4", "six"], share=0.4)
+        ensemble.targets([5, 2], ["4", "six"], share=0.4)
     with pytest.raises(ValueError, match="share: found 2"):
-        ensembles.targets([5], ["4"], share=2)
+        ensemble.targets([5], ["4"], share=2)
 
 
 def test_score_and_size_are_one_target_and_the_size_is_summed_out(images):
-    wanted = ensembles.targets([5, 1], ["4 5", "1"], share=0.4)
-    found = ensembles.with_size(wanted, np.array([4.0, 30.0]))
-    assert found.shape == (2, 5 * (len(ensembles.SIZES) + 1))
-    np.testing.assert_allclose(found.reshape(2, 5, -1).sum(axis=2), wanted, atol=1e-6)
+    targets = ensemble.targets([5, 1], ["4 5", "1"], share=0.4)
+    found = ensemble.with_size(targets, np.array([4.0, 30.0]))
+    assert found.shape == (2, 5 * (len(ensemble.SIZES) + 1))
+    np.testing.assert_allclose(found.reshape(2, 5, -1).sum(axis=2), targets, atol=1e-6)
     np.testing.assert_allclose(found.reshape(2, 5, -1).sum(axis=1), np.eye(6)[[0, 5]], atol=1e-6)
-    assert ensembles.with_size(wanted, None) is wanted
-    assert ensembles.with_size(wanted, np.array([4.0, np.nan])) is wanted
+    assert ensemble.with_size(targets, None) is targets
+    assert ensemble.with_size(targets, np.array([4.0, np.nan])) is targets
     one = ensemble.member(sizes=3, **SMALL)
     ways = [np.rot90(flip, k, axes=(1, 2)) for flip in (images, images[:, :, ::-1]) for k in range(4)]
     pairs = np.mean([np.asarray(keras.ops.softmax(one(np.ascontiguousarray(way)))) for way in ways], axis=0)
@@ -65,7 +66,7 @@ def test_score_and_size_are_one_target_and_the_size_is_summed_out(images):
 
 def test_turned_images_keep_their_grey_levels_where_nothing_else_changes(images):
     found = augmentation.turn(images, seed=3, shift=0, grey=0)
-    for one, changed in zip(images[..., 0], found[..., 0]):
+    for one, changed in zip(images[..., 0], found[..., 0], strict=True):
         ways = [np.rot90(flip, k) for flip in (one, one[:, ::-1]) for k in range(4)]
         assert any(np.array_equal(changed, way) for way in ways)
     assert not np.array_equal(found, images)
@@ -91,7 +92,7 @@ def test_the_whole_is_the_mean_of_members_and_turns(members, images, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(images), whole(images))
 
 
-def test_the_answer_does_not_depend_on_how_an_image_lies(members, images):
+def test_the_prediction_does_not_depend_on_how_an_image_lies(members, images):
     whole = ensemble.join(members, "multiclass")
     turned = np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
     np.testing.assert_allclose(np.asarray(whole(turned)), np.asarray(whole(images)), atol=1e-6)
@@ -105,9 +106,9 @@ def test_a_member_never_sees_what_it_leaves_out(images, tmp_path, monkeypatch):
 
     monkeypatch.setattr(ensembles, "fit", watched)
     groups = np.array([0, 1, -1, 1, 0])
-    wanted = ensembles.targets([1, 2, 3, 4, 5], None, share=0)
+    targets = ensemble.targets([1, 2, 3, 4, 5], None, share=0)
     options = {"checkpoint": lambda number: tmp_path / str(number), "build": SMALL, "seed": 2}
-    ensembles.train(images, wanted, groups, **options)
+    ensembles.train(images, targets, groups, **options)
     assert seen == {2000: ({1, 3}, {0, 4}), 2001: ({0, 4}, {1, 3})}
 
 

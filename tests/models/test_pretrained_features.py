@@ -20,7 +20,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def parts():
-    """Images, a committee of one and the frozen part."""
+    """Images, an ensemble of one and the frozen part."""
     images = np.random.default_rng(1).random((6, 16, 16, 1), dtype=np.float32)
     network = ensemble.join([ensemble.member(image_size=16, filters=(2, 3), dense=4)], "multiclass")
     return images, network, pretrained_features.extractor("mobilenet", 16, side=32)
@@ -32,11 +32,11 @@ def standardised(x, shares):
 
 def test_the_ridge_is_scikit_learns(data):
     x, y, _ = data
-    looks, shares = [x, x[:, ::-1], np.sqrt(x)], np.linspace(1, 2, 60) / 90
-    answers, kernel, bias = pretrained_features.ridge(looks, y, np.arange(40) % 4, shares, penalty=0.2)
-    z = standardised(looks, shares)
+    views, shares = [x, x[:, ::-1], np.sqrt(x)], np.linspace(1, 2, 60) / 90
+    predicted, kernel, bias = pretrained_features.ridge(views, y, np.arange(40) % 4, shares, penalty=0.2)
+    z = standardised(views, shares)
     whole = Ridge(0.6, solver="cholesky").fit(z, np.tile(y, (3, 1)))
-    np.testing.assert_allclose(np.concatenate(looks) @ kernel + bias, whole.predict(z), atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(views) @ kernel + bias, whole.predict(z), atol=1e-4)
     out = np.tile(np.arange(40) % 4 == 2, 3)
     middle = y[np.arange(40) % 4 != 2].mean(axis=0)
     part = Ridge(0.6, solver="cholesky", fit_intercept=False).fit(
@@ -44,13 +44,13 @@ def test_the_ridge_is_scikit_learns(data):
     )
     part = part.predict(z[out]) + middle
     np.testing.assert_allclose(
-        answers[np.arange(40) % 4 == 2], part.reshape(3, -1, 5).mean(axis=0), atol=1e-4
+        predicted[np.arange(40) % 4 == 2], part.reshape(3, -1, 5).mean(axis=0), atol=1e-4
     )
     with pytest.raises(ValueError, match="penalty: found 0"):
-        pretrained_features.ridge(looks, y, np.arange(40) % 4, shares, penalty=0)
+        pretrained_features.ridge(views, y, np.arange(40) % 4, shares, penalty=0)
 
 
-def test_no_case_is_answered_by_a_fit_that_has_seen_its_group(data):
+def test_no_case_is_predicted_by_a_fit_that_has_seen_its_group(data):
     x, y, _ = data
     groups, shares = np.array([-1, 0, 1, 2] * 10), np.full(60, 1 / 60)
     found, kernel, bias = pretrained_features.ridge([x], y, groups, shares, penalty=0.2)
@@ -67,15 +67,15 @@ def test_no_case_is_answered_by_a_fit_that_has_seen_its_group(data):
     np.testing.assert_allclose(again[groups >= 0], found[groups >= 0])
 
 
-def test_the_better_opinion_gets_the_weight(data):
+def test_the_better_prediction_gets_the_weight(data):
     scores = data[2]
     right, noise = np.eye(5)[scores - 1], np.random.default_rng(2).random((40, 5))
-    for logits, answers, rows in ((right, noise, slice(0, 5)), (noise, right, slice(5, 10))):
-        kernel, bias = pretrained_features.weigh(logits, answers, scores)
+    for logits, predicted, rows in ((right, noise, slice(0, 5)), (noise, right, slice(5, 10))):
+        kernel, bias = pretrained_features.weigh(logits, predicted, scores)
         assert kernel.shape == (10, 5) and bias.shape == (5,)
         assert (np.diag(kernel[rows]) > 0).all()
-        said = np.concatenate([logits, pretrained_features.GAIN * answers], axis=1) @ kernel + bias
-        assert (1 + said.argmax(axis=1) == scores).all()
+        z = np.concatenate([logits, pretrained_features.GAIN * predicted], axis=1) @ kernel + bias
+        assert (1 + z.argmax(axis=1) == scores).all()
 
 
 @pytest.mark.parametrize("backbone", pretrained_features.LAYERS)
@@ -85,12 +85,12 @@ def test_features_are_windows_of_the_maps_of_each_layer(backbone):
     x, shares = np.asarray(found(images)), pretrained_features.shares(found, backbone)
     assert x.shape == (3, len(shares)) and shares.sum() == pytest.approx(1)
     layer = pretrained_features.LAYERS[backbone][1]
-    trunk = found.get_layer("trunk")
-    maps = keras.Model(trunk.input, trunk.get_layer(layer).output)(keras.ops.image.resize(images, (32, 32)))
+    whole = found.get_layer("backbone")
+    maps = keras.Model(whole.input, whole.get_layer(layer).output)(keras.ops.image.resize(images, (32, 32)))
     maps = np.asarray(maps).astype(float)
     side, channels = maps.shape[1], maps.shape[3]
     place = (np.arange(side) + 0.5) / side - 0.5
-    first = (len(pretrained_features.WIDTHS) + 1) * trunk.get_layer(
+    first = (len(pretrained_features.WIDTHS) + 1) * whole.get_layer(
         pretrained_features.LAYERS[backbone][0]
     ).output.shape[-1]
     for number, width in enumerate(pretrained_features.WIDTHS):
@@ -103,12 +103,12 @@ def test_features_are_windows_of_the_maps_of_each_layer(backbone):
     np.testing.assert_allclose(np.sign(mine) * np.expm1(np.abs(mine)), inner, atol=1e-4)
 
 
-def test_looks_move_and_turn():
+def test_views_are_moved_and_turned():
     image = np.zeros((1, 50, 50, 1), np.float32)
     image[0, 20, 30] = 1
     places = [
         tuple(int(i) for i in np.argwhere(np.asarray(one)[0, :, :, 0])[0])
-        for one in pretrained_features.looks(image)
+        for one in pretrained_features.test_time_views(image)
     ]
     moved = [(20 + 2 * down, 30 + 2 * right) for down, right in pretrained_features.MOVES]
     turned = [
@@ -118,19 +118,22 @@ def test_looks_move_and_turn():
     assert places == turned
 
 
-def test_one_network_says_what_its_parts_say(parts, tmp_path):
-    images, network, trunk = parts
-    rng, x = np.random.default_rng(3), [np.asarray(trunk(one)) for one in pretrained_features.looks(images)]
+def test_one_network_predicts_what_its_parts_predict(parts, tmp_path):
+    images, network, frozen = parts
+    rng, x = (
+        np.random.default_rng(3),
+        [np.asarray(frozen(one)) for one in pretrained_features.test_time_views(images)],
+    )
     linear = rng.normal(size=(x[0].shape[1], 5)) / 100, rng.random(5)
     weights = rng.normal(size=(10, 5)), rng.random(5)
-    said = np.log(network.predict_on_batch(images))
-    answers = np.mean([one @ linear[0] + linear[1] for one in x], axis=0)
-    z = np.concatenate([said, pretrained_features.GAIN * answers], axis=1) @ weights[0] + weights[1]
+    logits = np.log(network.predict_on_batch(images))
+    predicted = np.mean([one @ linear[0] + linear[1] for one in x], axis=0)
+    z = np.concatenate([logits, pretrained_features.GAIN * predicted], axis=1) @ weights[0] + weights[1]
     expected = np.exp(z - z.max(axis=1, keepdims=True))
     expected /= expected.sum(axis=1, keepdims=True)
-    whole = pretrained_features.join(network, trunk, linear, weights, "multiclass")
+    whole = pretrained_features.join(network, frozen, linear, weights, "multiclass")
     np.testing.assert_allclose(whole.predict_on_batch(images), expected, atol=1e-4)
-    binary = pretrained_features.join(network, trunk, linear, weights, "binary")
+    binary = pretrained_features.join(network, frozen, linear, weights, "binary")
     np.testing.assert_allclose(binary.predict_on_batch(images)[:, 0], expected[:, 3:].sum(axis=1), atol=1e-4)
     whole.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")

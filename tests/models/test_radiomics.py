@@ -13,7 +13,7 @@ def disc(radius, *, size=64, centre=(30, 33)):
 
 
 def measured(image, mask, **options):
-    return radiomics.measure(image[None], mask[None], **options).iloc[0]
+    return radiomics.measure_radiomics(image[None], mask[None], **options).iloc[0]
 
 
 def test_a_bright_disc():
@@ -76,7 +76,7 @@ def test_texture_does_not_see_the_scale_of_grey_levels():
 @pytest.mark.parametrize("pixels", [[(5, 5)], [(5, 5), (5, 6)], [(5, 5), (8, 9)]])
 def test_the_smallest_masks_are_measured(pixels):
     mask = np.zeros((12, 12), bool)
-    mask[tuple(zip(*pixels))] = True
+    mask[tuple(zip(*pixels, strict=True))] = True
     found = measured(np.random.default_rng(4).normal(size=(12, 12)), mask)
     assert np.isfinite(found).all() and found["area"] == len(pixels)
 
@@ -101,4 +101,4 @@ MASKS = np.ones((2, 8, 8))
 )
 def test_errors(masks, spacing, message):
     with pytest.raises(ValueError, match=message):
-        radiomics.measure(IMAGES, masks, spacing=spacing)
+        radiomics.measure_radiomics(IMAGES, masks, spacing=spacing)

@@ -27,13 +27,13 @@ def silent_server(monkeypatch):
 
 
 def test_none_is_labelled_random():
-    assert weights.find("none", "resnet50") == weights.WeightSource("random init", None, "")
+    assert weights.find_weights("none", "resnet50") == weights.WeightSource("random init", None, "")
 
 
 def test_a_file_is_known_by_its_name_and_digest(tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["x"] = 1
-    found = weights.find(tmp_path / "mine.h5", "mobilenet")
+    found = weights.find_weights(tmp_path / "mine.h5", "mobilenet")
     assert found.label == "mine.h5" and found.path == tmp_path / "mine.h5" and len(found.digest) == 64
 
 
@@ -42,14 +42,14 @@ def test_imagenet_comes_from_the_cache_of_keras(home):
     assert path == home / "keras" / "models" / "efficientnetb2_notop.h5"
     path.parent.mkdir(parents=True)
     h5py.File(path, "w").close()
-    assert weights.find("imagenet", "efficientnetb2").label == "ImageNet"
+    assert weights.find_weights("imagenet", "efficientnetb2").label == "ImageNet"
     assert weights.check(["efficientnetb2"]) == {"efficientnetb2": "in Keras's cache"}
 
 
 def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server):
     start = time.monotonic()
     with pytest.warns(UserWarning, match="mobilenet: no ImageNet weights .* labelled 'random init'"):
-        found = weights.find("imagenet", "mobilenet", seconds=0.5)
+        found = weights.find_weights("imagenet", "mobilenet", seconds=0.5)
     assert time.monotonic() - start < 2
     assert found.label == "random init" and found.path is None
     assert weights.check(["mobilenet"], seconds=0.2)["mobilenet"] != "can be downloaded"
@@ -59,7 +59,7 @@ def test_a_download_is_whole(home, tmp_path, monkeypatch):
     with h5py.File(tmp_path / "remote.h5", "w") as file:
         file["x"] = 1
     monkeypatch.setitem(weights._URLS, "mobilenet", (tmp_path / "remote.h5").as_uri())
-    assert weights.find("imagenet", "mobilenet").label == "ImageNet"
+    assert weights.find_weights("imagenet", "mobilenet").label == "ImageNet"
     folder = weights.cached_path("mobilenet").parent
     assert [path.name for path in folder.iterdir()] == ["remote.h5"]
 
@@ -73,10 +73,10 @@ def test_a_download_is_whole(home, tmp_path, monkeypatch):
 )
 def test_errors(name, backbone, message):
     with pytest.raises(InputError, match=message):
-        weights.find(name, backbone)
+        weights.find_weights(name, backbone)
 
 
 def test_a_file_that_is_no_weights(tmp_path):
     (tmp_path / "weights.h5").write_text("<html>not found</html>")
     with pytest.raises(InputError, match="weights.h5: not an HDF5 file"):
-        weights.find(tmp_path / "weights.h5", "mobilenet")
+        weights.find_weights(tmp_path / "weights.h5", "mobilenet")

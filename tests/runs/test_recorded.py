@@ -43,7 +43,7 @@ def test_baselines_that_need_images_are_kept_and_read_again(tmp_path):
     found = recorded.read_baselines(tmp_path, "patient-s0", "binary")
     assert set(found) | set(missing) == set(recorded.BASELINES) and found
     for name, table in found.items():
-        expected = baselines.predict(name, cohort, split, task="binary", seed=0)
+        expected = baselines.predict_baseline(name, cohort, split, task="binary", seed=0)
         assert list(table["case_id"]) == list(expected["case_id"])
         assert np.allclose(table["p_malignant"], expected["p_malignant"], atol=1e-5)
     assert recorded.read_baselines(tmp_path, "another", "binary") == {}

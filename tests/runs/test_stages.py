@@ -42,7 +42,7 @@ def train(model, cache, *, task="binary", strategy="none", images=IMAGES, **opti
 def backbone(**options):
     """A MobileNet whose random layers pass on what they see."""
     model = backbones.transfer("mobilenet", image_size=32, **{"task": "binary", "dropout": 0} | options)
-    blocks.settle(model, IMAGES)
+    blocks.calibrate_batch_norm(model, IMAGES)
     return model
 
 

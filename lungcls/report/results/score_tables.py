@@ -118,12 +118,12 @@ def baselines_of(group, task, *, seed):
     Returns
     -------
     dict of str to DataFrame
-        From :func:`lungcls.models.baselines.predict`, by the name of the row, which says where the cases
+        From :func:`lungcls.models.baselines.predict_baseline`, by the name of the row, which says where the cases
         are fewer.
     """
     names = [name for name in tables.BASELINES.values() if name not in recorded.BASELINES]
     found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=names)
-    bands = gathered.MEASURED["bands"]
+    bands = gathered.MEASURED["padding"]
     found = {
         f"{name}, {VIEW_NAMES['nodule']}" if name == bands else name: table
         for name, table in (found | group.measured[task]).items()

@@ -17,7 +17,7 @@ BASELINES = {
     "majority class": "majority",
     "diameter alone": "diameter",
     "radiomic measures": "radiomics",
-    "grey bands alone": "bands",
+    "grey bands alone": "padding",
     "second reader": "second_reader",
 }
 REQUIRED = tuple(BASELINES)[:2]
@@ -35,7 +35,7 @@ def result_of(predictions, cohort):
     Parameters
     ----------
     predictions : DataFrame
-        As ``lungcls.runs.store.Run.predictions`` or :func:`lungcls.models.baselines.predict` give it.
+        As ``lungcls.runs.store.Run.predictions`` or :func:`lungcls.models.baselines.predict_baseline` give it.
     cohort : Cohort
 
     Returns
@@ -67,7 +67,7 @@ def baseline_results(cohort, split, *, task, view, seed):
     missing : dict of str to str
         Why there are no others.
     """
-    names = [name for name in BASELINES.values() if name != "bands" or view == "nodule"]
+    names = [name for name in BASELINES.values() if name != "padding" or view == "nodule"]
     found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
     return {title: result_of(table, cohort) for title, table in found.items()}, missing
 
@@ -85,7 +85,7 @@ def baseline_predictions(cohort, split, *, task, seed, names):
     Returns
     -------
     predictions : dict of str to DataFrame
-        From :func:`lungcls.models.baselines.predict`, by the names of ``BASELINES``.
+        From :func:`lungcls.models.baselines.predict_baseline`, by the names of ``BASELINES``.
     missing : dict of str to str
         Why there are no others.
     """
@@ -93,7 +93,7 @@ def baseline_predictions(cohort, split, *, task, seed, names):
     for title, name in BASELINES.items():
         if name in names:
             try:
-                found[title] = baselines.predict(name, cohort, split, task=task, seed=seed)
+                found[title] = baselines.predict_baseline(name, cohort, split, task=task, seed=seed)
             except InputError as error:
                 missing[title] = str(error)
     return found, missing

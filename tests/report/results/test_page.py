@@ -130,10 +130,10 @@ def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
         for name in ("radiomic measures", "grey bands alone"):
             assert facts[f"results_{task}"].count(f"| {name}") == len(networks.recorded(FOLDER))
     record(tmp_path, CNN, name="a")
-    path = tmp_path / "baselines" / CNN.config["split"] / "binary-bands.csv"
+    path = tmp_path / "baselines" / CNN.config["split"] / "binary-padding.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",test,", ",train,"), encoding="utf-8")
     with pytest.raises(
-        InputError, match=r"found other cases in binary-bands\.csv of the split .*, expected the same"
+        InputError, match=r"found other cases in binary-padding\.csv of the split .*, expected the same"
     ):
         page.recorded_facts(networks.recorded(tmp_path))
     shutil.rmtree(tmp_path / "baselines")
@@ -232,7 +232,7 @@ def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts)
         and run.config["model"] == "mobilenet"
         and run.config["view"] == "nodule"
     )
-    diameter = baselines.predict("diameter", group.cohort, group.parts, task="multiclass", seed=0)
+    diameter = baselines.predict_baseline("diameter", group.cohort, group.parts, task="multiclass", seed=0)
     kappa, columns = [], [f"p_{score}" for score in range(1, 6)]
     for table in (run.predictions, diameter):
         known, test = (table[table["split"] == part] for part in ("validation", "test"))
