@@ -132,13 +132,13 @@ def _check_patients(patients, y_true):
 
 
 def intervals(statistic, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
-    """Values of a statistic with their intervals: a DataFrame with the columns of :func:`score_intervals`."""
+    """Values of a statistic with their intervals, a DataFrame with the columns of :func:`score_intervals`."""
     found = resample(statistic, patients=patients, seed=seed, resamples=resamples)
     return summary(*found, patients=patients, level=level)
 
 
 def resample(statistic, *, patients, seed, resamples=RESAMPLES):
-    """Compute a statistic on the cases (a dict of float) and on resamples of their patients (of arrays)."""
+    """Compute a statistic on the cases, a dict of float, and on resamples of patients, one of arrays."""
     patients = np.asarray(patients)
     value = {name: float(found[0]) for name, found in statistic(np.ones((1, len(patients)))).items()}
     rng, size = np.random.default_rng(seed), max(1, _BATCH // max(1, len(patients)))
@@ -150,10 +150,8 @@ def resample(statistic, *, patients, seed, resamples=RESAMPLES):
 
 
 def patient_weights(patients, *, resamples, seed):
-    """Draw as many patients as there are, with replacement: how often each case came, (resamples, n), float.
-
-    Equal for the cases of a patient; a row adds up to n only on average. `seed` may be a generator.
-    """
+    """Draw as many patients as there are, with replacement: how often each case came, (resamples, n)."""
+    # Equal for the cases of a patient; a row adds up to n only on average. `seed` may be a generator.
     patients = np.asarray(patients)
     if patients.ndim != 1 or pd.isna(patients).any():
         raise ValueError(f"patients: found shape {patients.shape}, expected (n,) without a missing one")
@@ -182,7 +180,7 @@ def summary(value, draws, *, patients, level=LEVEL):
 
 
 def two_sided(draws):
-    """Two-sided bootstrap p value of no difference [efron1993]: NaN if no resample of the differences counts."""
+    """Two-sided bootstrap p value of no difference [efron1993]; NaN if no resample of `draws` counts."""
     valid = np.asarray(draws)[~np.isnan(draws)]
     if not len(valid):
         return np.nan
@@ -231,7 +229,7 @@ def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
     _check_patients(patients, values.iloc[:, 0])
 
     def statistic(weights):
-        return dict(zip(values.columns, weighted_means(numbers, weights).T))
+        return dict(zip(values.columns, weighted_means(numbers, weights).T, strict=True))
 
     table = intervals(statistic, patients=patients, seed=seed, resamples=resamples, level=level)
     there = ~np.isnan(numbers)
@@ -240,11 +238,8 @@ def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
 
 
 def mean_interval(values, patients, *, seed, groups=None):
-    """Mean of the finite values, or that of a group (bool) less that of the others, as a dict with `left_out`.
-
-    Only patients with a value are drawn; `value`, `low` and `high` are NaN where fewer than two have one,
-    or a group has none.
-    """
+    """Mean of the finite values, or that of a group less that of the others: a dict, with `left_out`."""
+    # Only patients with a value are drawn; NaN where fewer than two have one, or a group has none.
     values, patients = np.asarray(values, dtype=float), np.asarray(patients)
     inside = np.ones(values.shape, dtype=bool) if groups is None else np.asarray(groups, dtype=bool)
     if not values.shape == patients.shape == inside.shape:

@@ -8,10 +8,7 @@ counts each case once. Intervals are made of these in :mod:`lungcls.metrics.boot
 import numpy as np
 
 LABELS = {"binary": (0, 1), "multiclass": (1, 2, 3, 4, 5)}
-CLASSES = {
-    "binary": ("benign", "malignant"),
-    "multiclass": tuple(f"score {score}" for score in LABELS["multiclass"]),
-}
+CLASSES = {"binary": ("benign", "malignant"), "multiclass": tuple(f"score {score}" for score in range(1, 6))}
 AVERAGES = ("weighted", "macro", "per_class")
 
 
@@ -65,7 +62,7 @@ def scores(y_true, y_pred, y_prob=None, *, task, average):
 
 
 def weighted_scores(y_true, y_pred, y_prob=None, *, weights, task, average):
-    """Give the numbers of :func:`scores` under weights (resamples, n): a dict of str to (resamples,) float."""
+    """Give the numbers of :func:`scores` under weights (resamples, n): a dict of (resamples,), float64."""
     average = _check_average(average)
     counts = weighted_confusion(y_true, y_pred, weights, task=task)
     weights = np.asarray(weights, dtype=float)
@@ -76,8 +73,9 @@ def weighted_scores(y_true, y_pred, y_prob=None, *, weights, task, average):
             found["AUC"], found["average precision"] = ranking(y_true == 1, y_prob[:, 1], weights)
         else:
             ranked = [ranking(y_true == label, y_prob[:, label - 1], weights) for label in LABELS[task]]
-            for name, values in zip(("AUC", "average precision"), zip(*ranked)):
-                found |= _averages(name, np.stack(values, axis=1), counts.sum(axis=2), CLASSES[task], average)
+            for i, name in enumerate(("AUC", "average precision")):
+                values = np.stack([pair[i] for pair in ranked], axis=1)
+                found |= _averages(name, values, counts.sum(axis=2), CLASSES[task], average)
     return found | (_ordinal_scores(counts) if task == "multiclass" else {})
 
 
@@ -108,7 +106,7 @@ def confusion_matrix(y_true, y_pred, *, task):
 
 
 def weighted_confusion(y_true, y_pred, weights, *, task):
-    """Give the counts of :func:`confusion_matrix` under weights (resamples, n): (resamples, k, k), float64."""
+    """Give :func:`confusion_matrix` under weights (resamples, n): (resamples, n_classes, n_classes)."""
     if task not in LABELS:
         raise ValueError(f"task: found {task!r}, expected one of {tuple(LABELS)}")
     first, size = LABELS[task][0], len(LABELS[task])
@@ -122,11 +120,8 @@ def weighted_confusion(y_true, y_pred, weights, *, task):
 
 
 def ranking(positive, y_score, weights):
-    """AUC and average precision of an order of the cases under weights (resamples, n), each (resamples,) in [0, 1].
-
-    `positive` is bool, `y_score` of any scale, larger for more positive; a tie counts half. NaN for a
-    resample without a positive or, for the AUC, without a negative case.
-    """
+    """AUC and average precision of scores (n,) of any scale, each (resamples,); a tie counts half."""
+    # NaN for a resample without a positive case or, for the AUC, without a negative one.
     positive, y_score = np.asarray(positive, dtype=bool), np.asarray(y_score, dtype=float)
     if positive.shape != y_score.shape or y_score.ndim != 1 or not np.isfinite(y_score).all():
         raise ValueError(f"y_score: found shape {y_score.shape}, expected {positive.shape}, all finite")
@@ -140,9 +135,9 @@ def ranking(positive, y_score, weights):
     # A positive case beats the negative ones behind it and ties with those of its run.
     behind = false[:, -1:] - false + np.diff(false, axis=1, prepend=0) / 2
     n_positive, n_negative = hits[:, -1], false[:, -1]
-    auc = _divide((gained * behind).sum(axis=1), n_positive * n_negative)
+    auc = divide((gained * behind).sum(axis=1), n_positive * n_negative)
     precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-    return auc, _divide((gained * precision).sum(axis=1), n_positive)
+    return auc, divide((gained * precision).sum(axis=1), n_positive)
 
 
 def descending(values):
@@ -159,9 +154,9 @@ def _decision_scores(counts, classes, average):
     hits, support = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2)
     predicted = counts.sum(axis=1)
     there = support > 0
-    recall = _divide(hits, support)
-    precision = np.where(there, _divide(hits, predicted, empty=0.0), np.nan)
-    f1 = _divide(2 * hits, np.where(there, support + predicted, 0))
+    recall = divide(hits, support)
+    precision = np.where(there, divide(hits, predicted, empty=0.0), np.nan)
+    f1 = divide(2 * hits, np.where(there, support + predicted, 0))
     found = {"accuracy": hits.sum(axis=1) / support.sum(axis=1), "balanced accuracy": recall.mean(axis=1)}
     for name, values in (("F1", f1), ("precision", precision), ("recall", recall)):
         found |= _averages(name, values, support, classes, average)
@@ -189,13 +184,13 @@ def _ordinal_scores(counts):
     seen = (counts * gap**2).sum(axis=(1, 2))
     by_chance = np.einsum("ri,ij,rj->r", counts.sum(axis=2), gap**2, counts.sum(axis=1)) / total
     return {
-        "quadratic weighted kappa": 1 - _divide(seen, by_chance),
+        "quadratic weighted kappa": 1 - divide(seen, by_chance),
         "mean absolute error": (counts * gap).sum(axis=(1, 2)) / total,
         "share within one": (counts * (gap <= 1)).sum(axis=(1, 2)) / total,
     }
 
 
-def _divide(above, below, empty=np.nan):
+def divide(above, below, empty=np.nan):
     """Divide; where there is nothing to divide by, the answer is `empty`."""
     above, below = np.broadcast_arrays(np.asarray(above, dtype=float), below)
     return np.divide(above, below, out=np.full(above.shape, empty), where=below > 0)

@@ -39,7 +39,7 @@ def check_probabilities(y_prob):
 
 
 def spread(confidence, *, patients, low, high, seed):
-    """Mean confidence and its shares inside, below and above [low, high], as :func:`bootstrap.mean_intervals`."""
+    """Mean confidence and its shares `inside` [low, high], `below` and `above`, with intervals."""
     confidence = np.asarray(confidence, dtype=float)
     if not 0 <= low <= high <= 1:
         raise ValueError(f"low, high: found {low}, {high}, expected 0 <= low <= high <= 1")
@@ -53,13 +53,11 @@ def spread(confidence, *, patients, low, high, seed):
 
 
 def by_class(y_true, y_pred, y_prob, weights):
-    """Average confidence in the ways that a class allows, under weights (resamples, n) [simeone2025].
-
-    `predicted`: mean of the largest probability over the cases predicted to be of the class; `true`: mean
-    of the class's own probability over its cases; `gap`: the first less the second; `right`: share of the
-    predicted cases that are of the class; `excess`: predicted less right. Each of shape (resamples,
-    n_classes), NaN for a class that is never predicted, or never true.
-    """
+    """Average confidence in the ways that a class allows [simeone2025]: a dict of (resamples, n_classes)."""
+    # `predicted`: mean of the largest probability over the cases predicted to be of the class; `true`:
+    # mean of the class's own probability over its cases; `right`: share of the predicted cases that are
+    # of the class, which is what a predicted confidence promises. NaN for a class that is never
+    # predicted, or never true.
     true, y_prob = columns_of(y_true, y_prob)
     decided, _ = columns_of(y_pred, y_prob)
     called, are = (labels[:, None] == np.arange(y_prob.shape[1]) for labels in (decided, true))
@@ -72,7 +70,7 @@ def by_class(y_true, y_pred, y_prob, weights):
 
 
 def class_table(y_true, y_pred, y_prob, *, patients, seed):
-    """Lay out :func:`by_class`, a row a class and measure: `value`, `low`, `high`, `n` (cases of the mean)."""
+    """Lay out :func:`by_class`, a row a class and measure: `value`, `low`, `high`, `n` (cases averaged)."""
     true, y_prob = columns_of(y_true, y_prob)
     decided, _ = columns_of(y_pred, y_prob)
     names = CLASSES[task_of(y_prob)]
@@ -90,12 +88,10 @@ def class_table(y_true, y_pred, y_prob, *, patients, seed):
 
 
 def calibrated_gaps(y_prob, *, seed, draws=DRAWS):
-    """Draw the gaps of figure 10, (draws, n_classes), for a network whose probabilities are right.
-
-    The labels are drawn from the probabilities, so that no class is over- or underconfident; what gap is
-    left comes from how the figure is made. On average it is the mean of p over the predicted cases less the
-    mean of p squared over the mean of p of all cases, p being the probability of the class.
-    """
+    """Draw the gaps of figure 10, (draws, n_classes), for a network whose probabilities are right."""
+    # No class is over- or underconfident then; what gap is left comes from how the figure is made. On
+    # average it is the mean of p over the predicted cases less the mean of p squared over the mean of p
+    # of all cases, p being the probability of the class.
     y_prob = check_probabilities(y_prob)
     drawn, decided = draw_labels(y_prob, seed=seed, draws=draws), y_prob.argmax(axis=1)
     gaps = np.full((draws, y_prob.shape[1]), np.nan)

@@ -25,12 +25,10 @@ KINDS = {
 
 
 def class_scores(y_prob, kind="share"):
-    """Score how badly each class fits each case, (n, n_classes), float in [0, 1].
-
-    "share": 1 less the probability of the class [sadinle2019]. "neighbours": start at the most likely class
-    and go on to the likelier neighbour of what one has; the score is the probability of all that come
-    before the class [lu2022]. Up to any threshold, these are classes without a gap between them.
-    """
+    """Score how badly each class fits each case, (n, n_classes), float in [0, 1]."""
+    # "share": 1 less the probability of the class [sadinle2019]. "neighbours": start at the most likely
+    # class and go on to the likelier neighbour of what one has; the score is the probability of all that
+    # come before the class [lu2022]. Up to any threshold, these are classes without a gap between them.
     y_prob = check_probabilities(y_prob)
     if kind == "share":
         return 1 - y_prob
@@ -58,12 +56,10 @@ def least_cases(level):
 
 
 def thresholds(y_true, scores, *, level, by_class=False):
-    """Take a threshold a class, (n_classes,), from the scores of the right classes of calibration cases.
-
-    It is the k-th smallest score, k = (n + 1) level rounded up [vovk2005], infinite where there are fewer
-    than :func:`least_cases`. `by_class` takes each from the cases of its class, so that the level holds in
-    every class (*Mondrian*), not only on average.
-    """
+    """Take a threshold a class, (n_classes,), from the scores of the right classes of calibration cases."""
+    # The k-th smallest score, k = (n + 1) level rounded up [vovk2005]; infinite with fewer than
+    # `least_cases`. `by_class` takes each from the cases of its class, so that the level holds in every
+    # class (Mondrian), not only on average.
     scores, y_true = np.asarray(scores, dtype=float), np.asarray(y_true)
     size = scores.shape[1]
     columns = y_true - LABELS[task_of(scores)][0]
@@ -84,10 +80,8 @@ def _quantile(own, level):
 
 
 def sets(y_prob, scores, limits):
-    """Make sets, (n, n_classes) bool: the classes whose score is up to the threshold, and the most likely one.
-
-    `limits` are of all cases, (n_classes,), or of each. No set is empty; that can only add coverage.
-    """
+    """Make sets, (n, n_classes), of the classes whose score is up to `limits`, of all cases or of each."""
+    # The most likely class is always in, so no set is empty; that can only add coverage.
     y_prob = check_probabilities(y_prob)
     most_likely = np.arange(y_prob.shape[1]) == y_prob.argmax(axis=1)[:, None]
     return (np.asarray(scores) <= np.asarray(limits) + 1e-12) | most_likely
@@ -148,11 +142,9 @@ def conformal_sets(y_true, y_prob, number, *, level, kind="one threshold"):
 
 
 def quality(y_true, chosen, *, patients, seed):
-    """Measure how often sets hold the label, and how large they are, as :func:`bootstrap.mean_intervals`.
-
-    Indexed by "coverage" (share that holds the label), "size" (classes in a set), "single" (share with one
-    class), "gap" (share with a gap between its classes) and "coverage (<class>)", of the cases of a class.
-    """
+    """Measure how often sets hold the label (`coverage`), and how large they are, with intervals."""
+    # `size`: classes in a set; `single`, `gap`: share of sets with one class, with a gap between their
+    # classes.
     chosen = np.asarray(chosen, dtype=bool)
     columns, _ = columns_of(y_true, np.eye(chosen.shape[1])[np.zeros(len(chosen), dtype=int)])
     inside = chosen[np.arange(len(columns)), columns]

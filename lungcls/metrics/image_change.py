@@ -12,13 +12,13 @@ from scipy.stats import mannwhitneyu
 
 
 def grey_shift(images, changed):
-    """Measure how far grey levels move, (n,) in [0, 1], wherever they are: Wasserstein's distance of histograms."""
+    """Wasserstein distance of the histograms of image and original, (n,), wherever the greys are."""
     before, after = _flat(images, changed=changed)
     return np.abs(np.sort(before) - np.sort(after)).mean(axis=1)
 
 
 def correlation(images, changed):
-    """Correlate each image with its original, pixel by pixel: (n,), NaN where one of the two is a single grey."""
+    """Correlation of each image with its original, pixel by pixel: (n,), NaN where one is a single grey."""
     before, after = (flat - flat.mean(axis=1, keepdims=True) for flat in _flat(images, changed=changed))
     energy = (before**2).sum(axis=1) * (after**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -26,16 +26,16 @@ def correlation(images, changed):
 
 
 def sharpness(images):
-    """Measure the mean difference of neighbouring pixels, (n,) in [0, 1]: interpolation leaves less of it."""
+    """Mean difference between neighbouring pixels, (n,) in [0, 1]; interpolation leaves less of it."""
     across, down = (np.abs(np.diff(images, axis=axis)).mean(axis=(1, 2, 3)) for axis in (1, 2))
     return (across + down) / 2
 
 
 def erase(images, masks, *, ring=3):
-    """Paint over the nodule, float32, with the mean grey of the `ring` of pixels around it, where there is one."""
+    """Paint over the nodule with the mean grey of the `ring` of pixels around it, if there is one."""
     _flat(images, masks=masks)
     erased = np.array(images, dtype=np.float32)
-    for image, mask in zip(erased, np.asarray(masks, dtype=bool)):
+    for image, mask in zip(erased, np.asarray(masks, dtype=bool), strict=True):
         around = _around(mask, ring)
         if around.any():
             image[mask] = image[around].mean()
@@ -47,12 +47,10 @@ def _around(mask, ring):
 
 
 def nodule_left(images, erased, changed, changed_erased):
-    """Measure how much of the nodule an augmentation leaves, (n,): NaN where the image has none.
-
-    The root of the summed squares of what the nodule adds to an image (less the one from :func:`erase`), after
-    one and the same draw over before: 1 where it is as visible as ever, 0 where it has left the frame or
-    become one with its surroundings, above 1 where contrast was added or the border mirrors it.
-    """
+    """Measure how much of the nodule an augmentation leaves, (n,): 1 for all, NaN without a nodule."""
+    # The root of the summed squares of what the nodule adds to an image, after one and the same draw over
+    # before: 0 where it has left the frame or become one with its surroundings, above 1 where contrast
+    # was added or the border mirrors it.
     others = {"erased": erased, "changed": changed, "changed_erased": changed_erased}
     x, without, after, after_without = _flat(images, **others)
     before = ((x - without) ** 2).sum(axis=1)
@@ -62,15 +60,14 @@ def nodule_left(images, erased, changed, changed_erased):
 
 
 def separation(images, masks, *, ring=6):
-    """Measure how well grey alone tells the nodule from the `ring` of pixels around it, (n,): an AUC, a tie half.
-
-    No curve laid over the greys of the whole image can change it, since the order of the pixels stays; what
-    treats parts of an image differently can. NaN where there is no nodule or nothing around it.
-    """
+    """AUC of grey alone between the nodule and the `ring` of pixels around it, (n,); NaN without either."""
+    # No curve laid over the greys of the whole image can change it, since the order of the pixels stays;
+    # what treats parts of an image differently can.
     _flat(images, masks=masks)
     found = np.full(len(images), np.nan)
-    for i, (image, mask) in enumerate(zip(np.asarray(images), np.asarray(masks, dtype=bool))):
-        inside, outside = image[mask], image[_around(mask, ring)]
+    images, masks = np.asarray(images), np.asarray(masks, dtype=bool)
+    for i in range(len(images)):
+        inside, outside = images[i][masks[i]], images[i][_around(masks[i], ring)]
         if inside.size and outside.size:
             wins = mannwhitneyu(inside, outside, method="asymptotic").statistic
             found[i] = wins / (inside.size * outside.size)

@@ -2,14 +2,8 @@
 
 Each nodule belongs to one of a few classes that nobody sees; each class has its own shares
 of the scores 1..5, and the readers of a nodule draw from them independently of one another
-[1]_, [2]_. Readers are not told apart. How many readers mark a nodule goes with how
-suspicious it is, so the shares of the classes may differ between nodules with one, two, three
-and more readers.
-
-References
-----------
-.. [1] dawid1979
-.. [2] goodman1974
+[dawid1979, goodman1974]. Readers are not told apart. How many readers mark a nodule goes with how
+suspicious it is, so the shares of the classes may differ with the number of readers.
 """
 
 from dataclasses import dataclass
@@ -29,22 +23,17 @@ TINY = 1e-300
 class Mixture:
     """A fitted mixture; the classes go from the least to the most suspicious."""
 
-    weights: (
-        np.ndarray
-    )  # (4, K): share of each class among nodules with one, two, three, four readers or more
+    weights: np.ndarray  # (4, K): share of each class among nodules with 1, 2, 3, 4 readers or more
     scores: np.ndarray  # (K, 5): share of each score 1..5 in the readings of a class
     log_likelihood: float  # of the ratings that it was fitted to, given their number; natural logarithm
     history: np.ndarray  # (steps,): what the fit makes large, log-likelihood and prior, after each step
 
 
 def fit(counts, *, classes, seed, starts=20, prior=PRIOR, iterations=1000, tolerance=1e-3):
-    """Fit mixtures of so many classes from random starts; return one a start, the most likely first [dempster1977].
-
-    `counts` is (n, 5), int, from :func:`lungcls.metrics.ratings.score_counts`. Starts may end in different
-    places that explain the ratings equally well: what the data do not settle shows in how far these differ.
-    `prior` readings of each score, and nodules of each class and size, are imagined besides the real ones;
-    0 gives plain maximum likelihood. Ends when no start gains more than `tolerance` in a step.
-    """
+    """Fit mixtures to counts (n, 5) from random starts [dempster1977]: one a start, the most likely first."""
+    # Starts may end in different places that explain the ratings equally well: what the data do not
+    # settle shows in how far these differ. `prior` readings of each score, and nodules of each class and
+    # number of readers, are imagined besides the real ones; 0 gives plain maximum likelihood.
     counts = _check_counts(counts)
     for name, value, least in (("classes", classes, 1), ("starts", starts, 1), ("prior", prior, 0)):
         if value < least:
@@ -66,12 +55,12 @@ def fit(counts, *, classes, seed, starts=20, prior=PRIOR, iterations=1000, toler
         scores = _shares(share.transpose(0, 2, 1) @ kinds + prior)
     likelihood = _posterior(kinds, weights, scores)[1] @ number
     steps = np.array(history).T
-    fitted = [_ordered(*parts) for parts in zip(weights, scores, likelihood, steps)]
+    fitted = [_ordered(*parts) for parts in zip(weights, scores, likelihood, steps, strict=True)]
     return sorted(fitted, key=lambda mixture: -mixture.log_likelihood)
 
 
 def nearly_best(mixtures, *, near=NEAR):
-    """Keep the starts whose log-likelihood, on the same ratings and number of classes, is `near` the best one's."""
+    """Keep the starts whose log-likelihood is within `near` of that of the best one."""
     best = max(mixture.log_likelihood for mixture in mixtures)
     return [mixture for mixture in mixtures if mixture.log_likelihood >= best - near]
 
@@ -83,12 +72,10 @@ def log_likelihood(counts, mixture):
 
 
 def held_out(counts, patients, *, classes, seed, folds=10, starts=5, iterations=300):
-    """Compare numbers of classes by how well they predict the ratings of other patients, fold by fold.
-
-    A DataFrame indexed by `classes`: `log_likelihood` of a held-out nodule (mean), `behind` (how much all
-    nodules together lack to the best number), `error` (standard error of `behind`, over patients) and `kept`:
-    whether `behind` is at most two such errors, so that the data cannot tell this number from the best.
-    """
+    """Compare numbers of classes by how well they predict the ratings of other patients: a row a number."""
+    # `log_likelihood` of a held-out nodule (mean), `behind`: how much all nodules together lack to the
+    # best number, `error`: its standard error over patients, `kept`: whether `behind` is at most two of
+    # these, so that the data cannot tell this number from the best.
     counts = _check_counts(counts)
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
     if not 2 <= folds <= len(names):
@@ -111,7 +98,7 @@ def held_out(counts, patients, *, classes, seed, folds=10, starts=5, iterations=
 
 
 def simulate(mixture, sizes, *, seed):
-    """Draw the class, 0 to K - 1, of nodules with so many readers (n,), and their ratings, as parsed ones."""
+    """Draw the classes, 0 to K - 1, of nodules with so many readers, (n,), and their ratings."""
     rng = np.random.default_rng(seed)
     sizes = np.asarray(sizes)
     groups = np.minimum(sizes, LARGEST) - 1

@@ -60,7 +60,7 @@ def heat_map_scores(maps, masks, *, reach=0.0):
         found = {
             "hit": (top & near).sum(axis=1) / top.sum(axis=1),
             "share": (flat * inside).sum(axis=1) / flat.sum(axis=1),
-            "iou": [_iou(*pair) for pair in zip(flat, inside)],
+            "iou": [_iou(*pair) for pair in zip(flat, inside, strict=True)],
             "area": inside.mean(axis=1),
         }
     table = pd.DataFrame(found, index=range(len(maps)))
@@ -93,11 +93,9 @@ def _iou(flat, inside):
 
 
 def concentration(share, area, ceiling):
-    """Place a share inside, float or (n,), between that of an even map (`area`: 0) and the possible (`ceiling`: 1).
-
-    Below 0 for a map that turns away; so grids of different size can be compared. NaN where nothing better
-    than an even map is possible.
-    """
+    """Place a share inside a nodule, float or (n,), from 0 (an even map: `area`) to 1 (`ceiling`)."""
+    # Below 0 for a map that turns away; so grids of different size can be compared. NaN where nothing
+    # better than an even map is possible.
     share, area, ceiling = (np.asarray(values, dtype=float) for values in (share, area, ceiling))
     if (share > ceiling + 1e-6).any():
         excess = np.nanmax(share - ceiling)
@@ -107,12 +105,9 @@ def concentration(share, area, ceiling):
 
 
 def curves(predict, images, maps, *, classes, steps=STEPS, blur=0.1):
-    """Take away, or bring back, pixels in the order of a map, and watch the probability of `classes` [petsiuk2018].
-
-    `predict` takes images (n, H, W, 1), float32, to (n, n_classes). Returns `deletion` and `insertion` of
-    shape (n, steps + 1), from the whole image to one smoothed over `blur` of its side, and back. A map that
-    names what the network needs makes the first fall early and the second rise early.
-    """
+    """Delete, or insert, pixels in the order of maps, and follow the probability: two (n, steps + 1)."""
+    # From the whole image to one smoothed over `blur` of its side, and back [petsiuk2018]. A map that
+    # names what the network needs makes the first fall early and the second rise early.
     from scipy.ndimage import gaussian_filter
 
     images, maps = np.asarray(images, dtype=np.float32), np.asarray(maps)

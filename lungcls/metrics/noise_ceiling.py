@@ -1,10 +1,8 @@
-"""The noise ceiling: how well labels made of readings can be foreseen at all.
+"""The noise ceiling: how well labels made of readings can be predicted at all.
 
-A label is what a panel of readers happened to say. Another panel would have said something
-else, and no image can tell which panel it was. Two references follow from a fitted mixture
-(:mod:`lungcls.metrics.latent_classes`): a second panel of readers, and the band that a predictor
-reaches which knows the latent class of each nodule. Both are by the model, and no bounds.
-Labels are means of the readers' scores, rounded up.
+A label, the readers' mean score rounded up, depends on who happened to read; no image can tell that.
+Two references follow from a mixture (:mod:`lungcls.metrics.latent_classes`): a second panel of readers,
+and the range that a predictor reaches which knows the latent class of each nodule. No bounds, either.
 """
 
 from itertools import combinations_with_replacement
@@ -13,16 +11,14 @@ import numpy as np
 import pandas as pd
 
 from lungcls.metrics.agreement import TASK_SCORES, both_tasks, table_scores, to_binary
+from lungcls.metrics.classification import divide
 
 N_SCORES = 5
 
 
 def label_table(mixture, sizes):
-    """Share of nodules by number of readers, class and label under a mixture: (largest number, K, 5), adds up to 1.
-
-    `sizes` are how many readers each real nodule has. The probability of a label follows exactly, from that
-    of every sum of independent readings.
-    """
+    """Share of nodules by number of readers, class and label under a mixture: (largest number, K, 5)."""
+    # The probability of a label follows exactly, from that of every sum of independent readings.
     shares = np.bincount(sizes) / len(sizes)
     table, sums = [], np.ones((len(mixture.scores), 1))
     for size in range(1, len(shares)):
@@ -43,17 +39,14 @@ def _one_reader_more(sums, scores):
 
 
 def second_panel(table):
-    """Score a second panel of readers, as many, as a predictor of the first one's label, from a :func:`label_table`."""
-    of_class = table.sum(axis=2, keepdims=True)
-    given = np.divide(table, of_class, out=np.zeros_like(table), where=of_class > 0)
+    """Score a second panel of as many readers as predictor of the first one's label, by (task, score)."""
+    given = divide(table, table.sum(axis=2, keepdims=True), empty=0.0)
     return both_tasks(np.einsum("mki,mkj->ij", table, given))
 
 
 def known_class(table, *, decide):
-    """Score a predictor that knows each nodule's class and nothing of its readers: a dict by (task, score).
-
-    It takes for each class the decision that makes the reported "score" largest, or the most probable "label".
-    """
+    """Score a predictor that knows each nodule's class and nothing of its readers, by (task, score)."""
+    # It takes the decision that makes the reported "score" largest, or the most probable "label".
     if decide not in ("score", "label"):
         raise ValueError(f"decide: found {decide!r}, expected 'score' or 'label'")
     joint = table.sum(axis=0)
@@ -70,15 +63,13 @@ def known_class(table, *, decide):
 
 
 def best_decision(joint, score):
-    """Find the decision, (K,) 0 to L - 1, of each class that makes a score of `joint` (K, L) largest, and its value.
-
-    Every decision that grows with the suspicion of the class is tried, then single classes are changed as
-    long as that helps.
-    """
+    """Find the decision (K,) of the classes that makes a score of `joint` (K, L) largest, and that score."""
+    # Every decision that grows with the suspicion of the class is tried, then single classes are changed
+    # as long as that helps.
     n_classes, n_labels = joint.shape
     rank = np.argsort(np.argsort(joint @ np.arange(n_labels) / np.maximum(joint.sum(axis=1), 1e-300)))
-    cuts = np.array(list(combinations_with_replacement(range(n_classes + 1), n_labels - 1)))
-    rising = (cuts[:, None, :] <= rank[None, :, None]).sum(axis=2)
+    edges = np.array(list(combinations_with_replacement(range(n_classes + 1), n_labels - 1)))
+    rising = (edges[:, None, :] <= rank[None, :, None]).sum(axis=2)
     starts = [rising[np.nanargmax(table_scores(_decided(joint, rising))[score])], joint.argmax(axis=1)]
     climbed = [_climb(joint, start, score) for start in starts]
     return max(climbed, key=lambda found: found[1])
@@ -133,7 +124,7 @@ def ceiling_scores(mixtures, sizes):
     >>> counts = score_counts(parse_ratings(["5 4 5", "1 1 2", "1 2 1", "4 5 4"] * 5))
     >>> table = ceiling_scores(fit(counts, classes=2, seed=0, starts=1), counts.sum(axis=1))
     >>> table.xs(("multiclass", "accuracy"), axis=1, level=["task", "score"]).loc[2].round(2).to_dict()
-    {'second panel': 0.6, 'known class': 0.73, 'most probable label': 0.73}
+    {'second panel': 0.66, 'known class': 0.77, 'most probable label': 0.77}
     """
     rows = []
     for mixture in mixtures:
@@ -150,16 +141,14 @@ def ceiling_scores(mixtures, sizes):
 
 
 def ceiling_range(table, who="known class"):
-    """Least and greatest value, `low` and `high`, of each (task, score) over the fits of :func:`ceiling_scores`."""
+    """Least and greatest value, `low` and `high`, of each (task, score) over several fits."""
     mine = table[who]
     return pd.DataFrame({"low": mine.min(), "high": mine.max()})
 
 
 def position(value, *, low, high, second=None):
-    """Name the position of a value in the range of the noise ceiling, and against what a second panel reaches.
-
-    Whoever stands above the band should look for a leak first; a leak can also hide below.
-    """
+    """Name the position of a value in the range of the noise ceiling, and against a second panel."""
+    # Whoever stands above the range should look for a leak first; a leak can also hide below.
     given = [value, low, high] if second is None else [value, low, high, second]
     if not (np.isfinite(given).all() and low <= high):
         raise ValueError(f"position: found {', '.join(map(str, given))}, expected numbers with low <= high")

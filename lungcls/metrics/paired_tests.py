@@ -10,49 +10,32 @@ from scipy.stats import norm, rankdata
 
 
 def auc(y_true, y_score, *, patients, level=0.95):
-    """Area under the ROC curve with patients as clusters [obuchowski1997, delong1988], a dict.
-
-    `value`, `low`, `high` (of a normal distribution, cut at 0 and 1), `standard error`, `n`, `patients`. Labels
-    are 0 or 1, scores of any scale; a tie counts half.
-    """
+    """AUC and its normal interval, patients as clusters [obuchowski1997, delong1988]: a dict."""
     owner = _check(y_true, (y_score,), patients)
     values, covariance = _auc_covariance(np.asarray(y_true), [y_score], owner)
     found = _wald(values[0], np.sqrt(covariance[0, 0]), level, bounds=(0, 1))
-    return {"value": values[0], **found, "n": len(owner), "patients": int(owner.max()) + 1}
+    return {"value": values[0]} | found | _counts(owner)
 
 
 def compare_auc(y_true, first, second, *, patients, level=0.95):
-    """Compare the AUC of two models on the same cases: DeLong's test, patients as clusters, a dict.
-
-    `first`, `second`, `difference` (first less second), `low`, `high`, `standard error`, `z`, `p` (two-sided),
-    `n`, `patients`. Each model's scores are on a scale of its own.
-    """
+    """Compare the AUC of two models on the same cases, first less second, by DeLong's test: a dict."""
     owner = _check(y_true, (first, second), patients)
     values, covariance = _auc_covariance(np.asarray(y_true), [first, second], owner)
     apart, difference = np.array([1, -1]), values[0] - values[1]
     error = np.sqrt(max(0.0, apart @ covariance @ apart))
     z = float(difference / error) if error > 0 else 0.0  # two models that never differ have no error
-    return {
-        "first": values[0],
-        "second": values[1],
-        "difference": difference,
-        **_wald(difference, error, level),
-        "z": z,
-        "p": float(2 * norm.sf(abs(z))),
-        "n": len(owner),
-        "patients": int(owner.max()) + 1,
-    }
+    found = {"first": values[0], "second": values[1], "difference": difference}
+    found |= _wald(difference, error, level) | {"z": z, "p": float(2 * norm.sf(abs(z)))}
+    return found | _counts(owner)
 
 
 # --- From p values and intervals to what can be concluded ---------------------------------
 
 
 def holm(p):
-    """Adjust p values (m,) of several comparisons by Holm's step-down method [holm1979]; NaN is not counted.
-
-    If those below 0.05 are taken for real, the chance that one or more of them is not is at most 5 %,
-    however the comparisons depend on each other.
-    """
+    """Adjust p values of several comparisons by Holm's step-down method [holm1979]; NaN is left out."""
+    # If those below 0.05 are taken for real, the chance that one or more of them is not is at most 5 %,
+    # however the comparisons depend on each other.
     p = np.array(p, dtype=float)
     known = ~np.isnan(p)
     if p.ndim != 1 or ((p[known] < 0) | (p[known] > 1)).any():
@@ -64,11 +47,7 @@ def holm(p):
 
 
 def verdict(low, high, *, margin):
-    """Conclude from the interval of a difference, more being better, and a margin that matters [piaggio2012].
-
-    "within the margin" if the whole interval is, also where it leaves out 0; else "better" or "worse" if it
-    lies on one side of 0; else "cannot be told".
-    """
+    """Conclude from the interval of a difference, more being better, and a margin [piaggio2012]."""
     if not margin > 0 or low > high:
         found = f"margin, interval: found {margin}, [{low}, {high}]"
         raise ValueError(f"{found}, expected a margin above 0 and low <= high")
@@ -81,11 +60,9 @@ def verdict(low, high, *, margin):
 
 
 def _auc_covariance(y_true, y_scores, owner):
-    """AUC of each model, and their covariance by sums of structural components over patients.
-
-    A malignant case's component is the share of benign cases that it beats; a benign one's
-    the share of malignant cases that beat it. Both scatter around the AUC.
-    """
+    """AUC of each model, and their covariance by sums of structural components over patients."""
+    # A malignant case's component is the share of benign cases that it beats; a benign one's the share of
+    # malignant cases that beat it. Both scatter around the AUC.
     positive, n_clusters = y_true == 1, int(owner.max()) + 1
     m, n = positive.sum(), (~positive).sum()
     values, off = [], {True: [], False: []}
@@ -116,6 +93,10 @@ def _wald(value, error, level, bounds=(-1, 1)):
     reach = norm.ppf((1 + level) / 2) * error
     low, high = np.clip([value - reach, value + reach], *bounds)
     return {"low": float(low), "high": float(high), "standard error": float(error)}
+
+
+def _counts(owner):
+    return {"n": len(owner), "patients": int(owner.max()) + 1}
 
 
 def _check(y_true, arrays, patients):

@@ -14,7 +14,7 @@ SCORES = (1, 2, 3, 4, 5)
 
 
 def parse_ratings(texts):
-    """Read ratings from texts, one a nodule: scores 1..5 separated by spaces, or empty where nothing is known."""
+    """Read ratings from texts, one a nodule: scores 1..5 separated by spaces; an empty text has none."""
     found = []
     for row, text in enumerate(texts, start=1):
         words = text.split()
@@ -50,16 +50,13 @@ def pair_counts(ratings):
 
 
 def split_tables(ratings, *, first, readers=None):
-    """Tabulate the label of some of a nodule's readers against that of the rest: (n, 5, 5), float.
-
-    Row: label of the `first` so many readers, column: label of the rest, both by :func:`ceil_mean`. All ways
-    of choosing them count alike, so a table adds up to 1; to 0 for a nodule that was not taken: one with
-    other than so many `readers`, or with none for the rest.
-    """
+    """Tabulate the label of `first` readers of a nodule (row) against that of the rest: (n, 5, 5)."""
+    # All ways of choosing them count alike, so a table adds up to 1; to 0 for a nodule that was not
+    # taken: one with other than so many `readers`, or with none for the rest.
     if first < 1 or (readers is not None and readers <= first):
         raise ValueError(f"first, readers: found {first}, {readers}, expected 1 <= first < readers")
     tables = np.zeros((len(ratings), len(SCORES), len(SCORES)))
-    for table, scores in zip(tables, ratings):
+    for table, scores in zip(tables, ratings, strict=True):
         if len(scores) <= first or readers not in (None, len(scores)):
             continue
         ways = [np.isin(np.arange(len(scores)), chosen) for chosen in combinations(range(len(scores)), first)]
@@ -70,22 +67,15 @@ def split_tables(ratings, *, first, readers=None):
 
 
 def by_number_of_readers(ratings):
-    """Share of nodules whose scores are all `equal`, `within one`, or on `both sides` of benign (1-3) and malignant.
-
-    Indexed by the number of readers, with the number of `nodules`; NaN for a single reader.
-    """
+    """Count nodules by number of readers, and the shares whose scores agree or cross the border."""
     ratings = [scores for scores in ratings if len(scores)]
-    table = pd.DataFrame(
-        {
-            "readers": [len(scores) for scores in ratings],
-            "equal": [float(np.ptp(scores) == 0) for scores in ratings],
-            "within one": [float(np.ptp(scores) <= 1) for scores in ratings],
-            "both sides": [float(scores.min() <= 3 < scores.max()) for scores in ratings],
-        }
-    )
-    shares = table.groupby("readers").mean()
+    gaps = np.array([np.ptp(scores) for scores in ratings])
+    crossed = [scores.min() <= 3 < scores.max() for scores in ratings]  # benign to malignant
+    table = pd.DataFrame({"equal": gaps == 0, "within one": gaps <= 1, "both sides": crossed}, dtype=float)
+    groups = table.groupby(pd.Series([len(scores) for scores in ratings], name="readers"))
+    shares = groups.mean()
     shares.loc[shares.index < 2] = np.nan
-    shares.insert(0, "nodules", table.groupby("readers").size())
+    shares.insert(0, "nodules", groups.size())
     return shares
 
 
@@ -112,7 +102,7 @@ def weighted_kappa(counts):
     0.7
     >>> ratings = parse_ratings(["5 4", "1 1 2", "3 3"])
     >>> float(weighted_kappa(pair_counts(ratings)).round(2))
-    0.87
+    0.83
     """
     counts = np.asarray(counts, dtype=float)
     labels = np.arange(counts.shape[-1])

@@ -9,6 +9,8 @@ the gallery staying as it is. `rows` are of shape (n, k), from
 import numpy as np
 import pandas as pd
 
+from lungcls.metrics.classification import divide
+
 STEPS = 4  # between score 1 and score 5
 
 
@@ -16,7 +18,7 @@ STEPS = 4  # between score 1 and score 5
 
 
 def in_order(values, rows):
-    """Lay out what each case of a gallery is worth to each query, (n, m), in the order of retrieval, (n, k)."""
+    """Lay out what each case of a gallery is worth to each query, (n, m), in the order of `rows`, (n, k)."""
     return np.where(rows < 0, np.nan, np.take_along_axis(np.asarray(values, dtype=float), rows, axis=1))
 
 
@@ -26,19 +28,17 @@ def gains(query_scores, gallery_scores):
 
 
 def scores(same, gain, *, k):
-    """Score ranked lists, a row a query: `precision at k`, `average precision`, `nDCG at k` [jarvelin2002].
-
-    `same` (whether the case at that place is of the query's class) and `gain` (of :func:`gains`) are whole
-    lists (n, m) from :func:`in_order`. NaN for a query without a case of its class, or with gains of 0 alone.
-    """
+    """Score whole ranked lists (n, m): precision, average precision, nDCG [jarvelin2002]."""
+    # `same`: whether the case at that place is of the query's class; `gain`: of :func:`gains`. NaN for a
+    # query without a case of its class, or with gains of 0 alone.
     same, gain, there = _lists(same, gain, k)
     places = np.arange(1, same.shape[1] + 1)
     precisions = np.cumsum(same, axis=1) / places
     total = same.sum(axis=1)
     discounts = there / np.log2(places + 1)
-    precision = _share(same[:, :k].sum(axis=1), there[:, :k].sum(axis=1))
-    ndcg = _share((gain * discounts)[:, :k].sum(axis=1), _best(gain, discounts, k))
-    return _table(precision, _share((precisions * same).sum(axis=1), total), ndcg, k=k, relevant=total)
+    precision = divide(same[:, :k].sum(axis=1), there[:, :k].sum(axis=1))
+    ndcg = divide((gain * discounts)[:, :k].sum(axis=1), _best(gain, discounts, k))
+    return _table(precision, divide((precisions * same).sum(axis=1), total), ndcg, k=k, relevant=total)
 
 
 def chance(same, gain, *, k):
@@ -46,12 +46,12 @@ def chance(same, gain, *, k):
     same, gain, there = _lists(same, gain, k)
     n, relevant = there.sum(axis=1), same.sum(axis=1)
     harmonic = (there / np.arange(1, same.shape[1] + 1)).sum(axis=1)
-    others = _share(relevant - 1, n - 1)  # of the places before a relevant one, that share is relevant
+    others = divide(relevant - 1, n - 1)  # of the places before a relevant one, that share is relevant
     discounts = there / np.log2(np.arange(2, same.shape[1] + 2))
-    average = _share(harmonic + np.where(n > 1, others * (n - harmonic), 0), n)
-    gained = _share(gain.sum(axis=1), n) * discounts[:, :k].sum(axis=1)
-    ndcg = _share(gained, _best(gain, discounts, k))
-    return _table(_share(relevant, n), average, ndcg, k=k, relevant=relevant)
+    average = divide(harmonic + np.where(n > 1, others * (n - harmonic), 0), n)
+    gained = divide(gain.sum(axis=1), n) * discounts[:, :k].sum(axis=1)
+    ndcg = divide(gained, _best(gain, discounts, k))
+    return _table(divide(relevant, n), average, ndcg, k=k, relevant=relevant)
 
 
 def _lists(same, gain, k):
@@ -73,26 +73,20 @@ def _best(gain, discounts, k):
     return (-np.sort(-gain, axis=1) * discounts)[:, :k].sum(axis=1)
 
 
-def _share(part, whole):
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-
-
 # --- What retrieved cases have in common ----------------------------------------------------
 
 
 def likeness(query_values, gallery_values, rows, *, allowed=None):
-    """Mean likeness of retrieved cases to their query in one property, (n,) in [0, 1]; NaN where it is not known.
-
-    The likeness of a case is the share of the gallery (of the `allowed`, (n, m) bool) that differs more from
-    the query, cases that differ as much counted half. So cases drawn at random come to 0.5 on average,
-    whatever the property's unit and distribution.
-    """
+    """Mean likeness of retrieved cases to their query in one property, (n,) in [0, 1]; NaN if unknown."""
+    # The likeness of a case is the share of the `allowed` gallery, (n, m), that differs more from the
+    # query, cases that differ as much counted half. So cases drawn at random come to 0.5 on average,
+    # whatever the property's unit and distribution.
     gaps = np.abs(np.subtract.outer(np.asarray(query_values, float), np.asarray(gallery_values, float)))
     if len(rows) != len(gaps) or (allowed is not None and np.shape(allowed) != gaps.shape):
         found = f"rows, allowed: found {len(rows)} rows and shape {np.shape(allowed)}"
         raise ValueError(f"{found}, expected {len(gaps)} and {gaps.shape}")
     gaps, rows = gaps if allowed is None else np.where(allowed, gaps, np.nan), np.asarray(rows)
-    return np.array([_likeness(gap, mine[mine >= 0]) for gap, mine in zip(gaps, rows)])
+    return np.array([_likeness(gap, mine[mine >= 0]) for gap, mine in zip(gaps, rows, strict=True)])
 
 
 def _likeness(gaps, mine):

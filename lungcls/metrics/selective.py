@@ -50,11 +50,9 @@ def risk_coverage_curve(right, confidence):
 
 
 def area(right, confidence, weights):
-    """Area under the risk-coverage curve [geifman2019], the mean risk over all coverages, (resamples,) in [0, 1].
-
-    Within cases of equal confidence the wrong answers are spread evenly, so that a random order has the
-    area of its error rate.
-    """
+    """Area under the risk-coverage curve, the mean risk over all coverages [geifman2019]: (resamples,)."""
+    # Within cases of equal confidence the wrong answers are spread evenly, so that a random order has the
+    # area of its error rate.
     right, confidence = _check(right, confidence)
     order, last = descending(confidence)
     drawn = weights[:, order]
@@ -74,10 +72,7 @@ def best_area(error):
 
 
 def area_intervals(right, confidence, *, patients, seed):
-    """Lay out `area`, that of a `random` order, of the `oracle`, and `gain` (random less area).
-
-    A row each with `value`, `low`, `high` (95 % over patients), `n`, `patients`.
-    """
+    """Lay out the `area`, that of a `random` order, of an `oracle`, and the `gain` (random less area)."""
     right, confidence = _check(right, confidence)
 
     def statistic(weights):

@@ -18,7 +18,7 @@ ROUNDS = 3  # times that each threshold is moved in turn; later rounds hardly mo
 
 
 def expected_label(y_prob, task):
-    """Turn probabilities (n, n_classes) into the number that is cut: probability of malignancy or expected score."""
+    """Turn (n, n_classes) into one number a case: probability of malignancy, or expected score."""
     y_prob = np.asarray(y_prob, dtype=float)
     classes = len(_labels(task))
     if y_prob.ndim != 2 or y_prob.shape[1] != classes:
@@ -27,7 +27,7 @@ def expected_label(y_prob, task):
 
 
 def decide(y_prob, thresholds, task):
-    """Decide for a label (n,) by thresholds, one less than classes, rising: one more for each that is exceeded."""
+    """Decide for a label, (n,), by thresholds in rising order: one more for each that is exceeded."""
     thresholds = np.asarray(thresholds, dtype=float)
     if thresholds.shape != (len(_labels(task)) - 1,) or not (np.diff(thresholds) >= 0).all():
         raise ValueError(
@@ -37,11 +37,9 @@ def decide(y_prob, thresholds, task):
 
 
 def fit(y_true, y_prob, task):
-    """Fit thresholds, a list as :func:`decide` takes it, for the sum of the scores of `FOR`.
-
-    It starts where every class is predicted as often as it occurs, and moves one threshold after the other
-    to the best of the candidates. `y_prob` is of networks that have not seen these cases.
-    """
+    """Fit thresholds, a list as :func:`decide` takes it, for the sum of the scores of `FOR`."""
+    # It starts where every class is predicted as often as it occurs, and moves one threshold after the
+    # other to the best of the candidates.
     labels, number = _labels(task), expected_label(y_prob, task)
     y_true = np.asarray(y_true)
     shares = np.array([(y_true == label).mean() for label in labels])

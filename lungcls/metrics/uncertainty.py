@@ -13,19 +13,19 @@ from lungcls.metrics.ratings import parse_ratings
 
 
 def reader_spread(ratings):
-    """Standard deviation of the scores that a nodule's readers gave, (n,), from texts; NaN for fewer than two."""
+    """Standard deviation of each nodule's scores, (n,), from texts; NaN for fewer than two readers."""
     return np.array([np.std(scores) if len(scores) > 1 else np.nan for scores in parse_ratings(ratings)])
 
 
 def entropy(y_prob):
-    """Uncertainty of each case over all classes, (n,): 0 for a certain answer, 1 where all are equally likely."""
+    """Uncertainty of each case over all classes, (n,): 0 for a certain answer, 1 for equal chances."""
     y_prob = check_probabilities(y_prob)
     logs = np.log(np.where(y_prob > 0, y_prob, 1))
     return -(y_prob * logs).sum(axis=1) / np.log(y_prob.shape[1])
 
 
 def rank_correlation(first, second, weights):
-    """Spearman's rank correlation [spearman1904] under weights (resamples, n): (resamples,), NaN for a single value."""
+    """Spearman's rank correlation [spearman1904] under weights, (resamples,); NaN for a single value."""
     first, second = (np.asarray(values, dtype=float) for values in (first, second))
     if first.ndim != 1 or first.shape != second.shape or not np.isfinite([first, second]).all():
         raise ValueError(f"second: found shape {second.shape}, expected {first.shape}, all finite")
@@ -48,10 +48,7 @@ def _centred(ranks, weights):
 
 
 def correlation_interval(first, second, *, patients, seed):
-    """Rank correlation with its interval over patients; cases without a value (NaN) are left out.
-
-    A Series of `value`, `low`, `high`, `n`, `patients`; no number where fewer than two patients are left.
-    """
+    """Rank correlation, a Series with its interval over patients; cases with a NaN are left out."""
     first, second, patients = np.asarray(first, float), np.asarray(second, float), np.asarray(patients)
     known = ~(np.isnan(first) | np.isnan(second))
     pair, patients = (first[known], second[known]), patients[known]
