@@ -40,7 +40,7 @@ def draw(ratings, *, seed):
     ----------
     .. [1] armato2011
     """
-    panels = readers.panels(ratings)
+    panels = readers.parse_ratings(ratings)
     said, label = np.zeros(len(panels), dtype=int), np.zeros(len(panels), dtype=int)
     places = np.random.default_rng(seed).random(len(panels))
     paired = [i for i, panel in enumerate(panels) if len(panel) >= 2]

@@ -12,7 +12,7 @@ see how large a nodule is, and is never told.
 
 import numpy as np
 
-from lungcls.metrics.ratings import panels, score_counts
+from lungcls.metrics.ratings import parse_ratings, score_counts
 from lungcls.models.ensemble import member
 from lungcls.preprocessing.augmentation import turn
 from lungcls.runs.loop import Examples, fit, unaugmented
@@ -49,7 +49,7 @@ def targets(scores, ratings, *, share):
         raise ValueError(f"share: found {share}, expected 0 to 1")
     mixed = np.eye(5)[np.asarray(scores) - 1]
     if ratings is not None:
-        counts = score_counts(panels(ratings))
+        counts = score_counts(parse_ratings(ratings))
         read = counts.sum(axis=1) > 0
         said = counts[read] / counts[read].sum(axis=1, keepdims=True)
         mixed[read] = (1 - share) * mixed[read] + share * said
