@@ -562,7 +562,6 @@ def numbers(table, fold, task):
         )
         found = {name: all_of[name] for name in SCORES[task]}
         if task == "binary":
-            weights = np.ones((1, len(y_true))) if weights is None else weights
             parts = [fold == one for one in np.unique(fold)]
             ranked = [
                 classification.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts
@@ -648,7 +647,7 @@ def by_shares(score, known, y_prob, task):
         cohorts.to_binary(known) if task == "binary" else known,
     )
     shares = [(known == label).mean() for label in classification.LABELS[task]]
-    cuts = np.quantile(thresholds.value(y_prob, task), np.cumsum(shares)[:-1])
+    cuts = np.quantile(thresholds.expected_label(y_prob, task), np.cumsum(shares)[:-1])
     columns = ["p_benign", "p_malignant"] if task == "binary" else [f"p_{i}" for i in range(1, 6)]
     y_pred = thresholds.decide(y_prob, cuts, task)
     return pd.DataFrame(y_prob, columns=columns).assign(y_true=score, y_pred=y_pred)
@@ -658,12 +657,12 @@ def band_of(cases):
     """The modelled ceiling for these panels of readers, with every number of classes that fits."""
     from lungcls.metrics import latent_classes, noise_ceiling, ratings
 
-    counts = ratings.score_counts(ratings.panels(cases["ratings"]))
+    counts = ratings.score_counts(ratings.parse_ratings(cases["ratings"]))
     judged = latent_classes.held_out(counts, cases["patient_id"], classes=range(1, 11), seed=0, folds=10)
     kept = judged.index[judged["kept"]]
     fits = [latent_classes.fit(counts, classes=number, seed=0, starts=20) for number in kept]
     mixtures = [mixture for fitted in fits for mixture in latent_classes.nearly_best(fitted)]
-    band = noise_ceiling.band(noise_ceiling.reference(mixtures, counts.sum(axis=1)))
+    band = noise_ceiling.ceiling_range(noise_ceiling.ceiling_scores(mixtures, counts.sum(axis=1)))
     return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
 
 

@@ -24,9 +24,10 @@ from pathlib import Path
 import time
 
 import numpy as np
+from scipy.stats import t
 
 from lungcls.cohorts import cohort as cohorts, splits
-from lungcls.metrics import classification, paired_tests
+from lungcls.metrics import classification
 from lungcls.report.printed import quoted
 
 TEST_SHARE = 0.1  # the report's tables fit 237 of 2,363
@@ -188,7 +189,7 @@ def price(cohort, predictors, design, *, draws):
         first, second = np.array(pairs).T
         row = {"predictor": name, "task": task, "score": score}
         row |= {"with": first.mean(), "without": second.mean()}
-        row |= paired_tests.corrected_interval(first - second, n_train=n_train, n_test=n_test)
+        row |= corrected_interval(first - second, n_train=n_train, n_test=n_test)
         found["scores"].append({key: _rounded(value) for key, value in row.items()})
         text = (
             "with {with:.4f} without {without:.4f} difference {difference:+.4f} [{low:+.4f}, {high:+.4f}] "
@@ -251,6 +252,35 @@ def scored(x, y, train, test, task, fit, seed):
     y_prob = fit(x[train], y[train], x[test], task, seed)
     y_pred = np.array(classification.LABELS[task])[y_prob.argmax(axis=1)]
     return classification.scores(y[test], y_pred, y_prob, task=task, average=("weighted", "per_class"))
+
+
+def corrected_interval(differences, *, n_train, n_test, level=0.95):
+    """Interval of a mean difference (draws,) over repeated draws of training and test cases, as a dict."""
+    # Draws share cases, so their spread alone makes the interval too narrow. The variance of the mean is
+    # taken as (1 / draws + n_test / n_train) times that between draws, with Student's t of draws - 1
+    # degrees of freedom [nadeau2003, bouckaert2004].
+    differences = np.asarray(differences, dtype=float)
+    if differences.ndim != 1 or len(differences) < 2 or not np.isfinite(differences).all():
+        raise ValueError(
+            f"differences: found shape {differences.shape}, expected (draws,) with at least two, all finite"
+        )
+    if not (n_train > 0 and n_test > 0):
+        raise ValueError(f"n_train, n_test: found {n_train} and {n_test}, expected both above 0")
+    if not 0 < level < 1:
+        raise ValueError(f"level: found {level}, expected a share between 0 and 1")
+    draws, mean = len(differences), float(differences.mean())
+    error = float(np.sqrt((1 / draws + n_test / n_train) * differences.var(ddof=1)))
+    reach = float(t.ppf((1 + level) / 2, draws - 1)) * error
+    # Draws that never differ have no error: p is 1 if the mean is 0, else 0.
+    p = 2 * t.sf(abs(mean) / error, draws - 1) if error > 0 else float(mean == 0)
+    return {
+        "difference": mean,
+        "low": mean - reach,
+        "high": mean + reach,
+        "standard error": error,
+        "p": float(p),
+        "draws": draws,
+    }
 
 
 def _rounded(value):

@@ -274,7 +274,7 @@ show_text(
 # side by side.
 
 # %% tags=["hide-input"]
-panels = ratings.panels(cases["ratings"]) if "ratings" in cases else []
+panels = ratings.parse_ratings(cases["ratings"]) if "ratings" in cases else []
 pairs = ratings.pair_counts(panels)
 two_readers = pairs.sum() > 0
 if not two_readers:
@@ -282,7 +282,7 @@ if not two_readers:
 
 # %% tags=["hide-input"]
 if two_readers:
-    sizes_table = ratings.by_panel_size(panels).reset_index()
+    sizes_table = ratings.by_number_of_readers(panels).reset_index()
     for column in ("equal", "within one", "both sides"):
         sizes_table[column] = [np.nan if np.isnan(share) else percent(share) for share in sizes_table[column]]
     show_table(

@@ -376,7 +376,7 @@ for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list(
     for view in compared:
         for name in ("CNN", ft):
             result = results[task, view][name]
-            counts = classification.confusion(result["y_true"], result["y_pred"], task=task)[0].astype(int)
+            counts = classification.confusion_matrix(result["y_true"], result["y_pred"], task=task)
             matrices[f"{label(name)}, {VIEW_NAMES[view]}"] = counts
     show_figure(
         network_plots.confusion_matrices(matrices, labels=names_of),

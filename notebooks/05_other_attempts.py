@@ -487,7 +487,6 @@ def case_values(name):
 def paired(first, second):
     """Mean difference of a value a case, with its interval over patients."""
     def mean(drawn):
-        drawn = np.ones((1, len(first))) if drawn is None else drawn
         return {"value": drawn @ (first - second) / drawn.sum(axis=1)}
 
     value, draws = bootstrap.resample(mean, patients=patients, seed=seed)

@@ -57,7 +57,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.explain import explanation, gradcam, heat_maps, lime as lime_maps, sanity
-from lungcls.metrics import localisation
+from lungcls.metrics import bootstrap, localisation
 from lungcls.preprocessing import padding
 from lungcls.preprocessing.geometry import center_crop
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views
@@ -289,7 +289,7 @@ HEADS = {"hit": "pointing game", "share": "share", "concentration": "concentrati
 def averages(key, place, column, names):
     table = scored[key].table.query("place == @place")
     of_map = {name: table[table["map"] == name].set_index("case_id")[column].reindex(ids) for name in names}
-    return {name: localisation.mean_interval(values, patients, seed=seed) for name, values in of_map.items()}
+    return {name: bootstrap.mean_interval(values, patients, seed=seed) for name, values in of_map.items()}
 
 
 def score_rows(key, place, names):
@@ -361,7 +361,7 @@ def advantage(key, column="concentration", place=None):
     table = scored[key].table
     place = place or (THERE if THERE in set(table["place"]) else HERE)
     by_map = table[table["place"] == place].pivot(index="case_id", columns="map", values=column).reindex(ids)
-    return localisation.mean_interval(by_map["Grad-CAM"] - by_map["centre blob"], patients, seed=seed)
+    return bootstrap.mean_interval(by_map["Grad-CAM"] - by_map["centre blob"], patients, seed=seed)
 
 
 def frame(rows):
@@ -416,7 +416,7 @@ def reading(one):
 
 def contrast(task, name):
     near, far = (cams((task, view, name))["concentration"] for view in ("nodule", wide))
-    return localisation.mean_interval(near - far, patients, seed=seed)
+    return bootstrap.mean_interval(near - far, patients, seed=seed)
 
 
 if ready:
@@ -458,12 +458,12 @@ def on_frame(key):
     side = net.config["settings"]["crop"]
     grey = center_crop(padding.alone(test.views["nodule"][:]), side) > 0
     found = heat_maps.upsample(explanation.explain_run(net, test).values, (side, side)).clip(0)
-    return {"on the frame": localisation.scores(found, grey)["share"].to_numpy(),
+    return {"on the frame": localisation.heat_map_scores(found, grey)["share"].to_numpy(),
             "frame's part of the picture": grey.mean(axis=(1, 2))}
 
 
 def mean_of(values, chosen=slice(None)):
-    return localisation.mean_interval(np.asarray(values)[chosen], patients[chosen], seed=seed)
+    return bootstrap.mean_interval(np.asarray(values)[chosen], patients[chosen], seed=seed)
 
 
 def by_answer(key):
@@ -499,7 +499,7 @@ if ready:
 # %% tags=["hide-input"]
 def right_less_wrong(key):
     right = (answers[key]["y_pred"] == answers[key]["y_true"]).to_numpy()
-    return localisation.mean_interval(cams(key)["concentration"], patients, groups=right, seed=seed), right
+    return bootstrap.mean_interval(cams(key)["concentration"], patients, groups=right, seed=seed), right
 
 
 if ready:
@@ -619,7 +619,7 @@ if ready:
         of = patients[some(12)]
         drawn[key] = {name: pair[0].mean(axis=0) for name, pair in found.items()}
         for name, pair in found.items():
-            areas = [localisation.mean_interval(localisation.area_under(one), of, seed=seed) for one in pair]
+            areas = [bootstrap.mean_interval(localisation.area_under(one), of, seed=seed) for one in pair]
             rows[TASKS[key[0]], VIEW_NAMES[key[1]], name] = dict(
                 zip(("deletion (low is good)", "insertion (high is good)"), map(tables.with_interval, areas)))
     show_table(
@@ -657,7 +657,7 @@ def sanity_of(key):
     trained = found.pop("none")
     alike = {"other image, same network": sanity.others(trained, seed=seed)} | found
     alike = {name: sanity.likeness(trained, one)["rank"] for name, one in alike.items()}
-    return {name: localisation.mean_interval(rank, patients[rows], seed=seed) for name, rank in alike.items()}
+    return {name: bootstrap.mean_interval(rank, patients[rows], seed=seed) for name, rank in alike.items()}
 
 
 if ready:
@@ -702,7 +702,7 @@ def lime_again(view):
     ask = explanation.predictor(prediction.open_model(networks[key]))
     two = [lime_maps.explain(ask, images, [1] * len(chosen), seed=seed + i) for i in (0, 1)]
     found = [sanity.likeness(a.map[None], b.map[None])["rank"][0] for a, b in zip(*two)]
-    return localisation.mean_interval(found, patients[: len(chosen)], seed=seed)
+    return bootstrap.mean_interval(found, patients[: len(chosen)], seed=seed)
 
 
 # %% tags=["hide-input"]
@@ -755,11 +755,11 @@ if ready and ("binary", "nodule", "CNN") in networks:
     rows = {}
     for layer in [name for name in gradcam.map_layers(model) if name.endswith("relu")]:
         found = explanation.explain_run(one, test, layer=layer, model=model)
-        values = localisation.scores(heat_maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
+        values = localisation.heat_map_scores(heat_maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
         ceiling = heat_maps.cell_shares(masks, found.values.shape[1:]).max(axis=(1, 2))
         rows[layer] = {
             "cells": " × ".join(map(str, found.values.shape[1:])), "maps of zeros": int(found.zero.sum()),
-            "share": tables.with_interval(localisation.mean_interval(values["share"], patients, seed=seed)),
+            "share": tables.with_interval(bootstrap.mean_interval(values["share"], patients, seed=seed)),
             "possible": f"{ceiling.mean():.2f}",
         }
     show_table(

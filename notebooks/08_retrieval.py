@@ -59,7 +59,7 @@ import pandas as pd
 
 from lungcls.cohorts.cohort import SCORE_NAMES
 from lungcls.explain import retrieval
-from lungcls.metrics import retrieval as scoring
+from lungcls.metrics import bootstrap, retrieval as scoring
 from lungcls.models.backend import import_keras
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, typical_cases
 from lungcls.report.claims import evidence, ledger as claims
@@ -292,7 +292,7 @@ def rated(search, of, gallery="training cases"):
 
 
 def averaged(values):
-    return scoring.means(values, patients[test], seed=seed)
+    return bootstrap.mean_intervals(values, patients=patients[test], seed=seed)
 
 
 def row_of(table, **options):

@@ -252,7 +252,7 @@ show_text(f"> {words['words']} (section {words['section']})")
 made_up = np.random.default_rng(seed).dirichlet(np.ones(5), size=20_000)
 expected = confidence.calibrated_gaps(made_up, seed=seed, draws=50).mean(axis=0)
 drawn_labels = confidence.draw_labels(made_up, seed=seed, draws=1)[0] + 1
-error = calibration.calibration_error(drawn_labels, made_up)[0]
+error = calibration.calibration_error(drawn_labels, made_up, np.ones((1, len(made_up))))[0]
 show_text(
     "The made-up network answers 20,000 cases with random probabilities, and the label of each case is "
     f"drawn from them. It is calibrated: its confidence is off by {error:.3f} on average. Its gaps are "
@@ -518,7 +518,7 @@ def short(label):
 
 # %% tags=["hide-input"]
 kind = "neighbours" if task == "multiclass" else "one a class"
-held, _ = conformal.cross_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
+held, _ = conformal.conformal_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
 labels, rows = np.array(LABELS[task]), rows_of(cases)
 images = prediction.images_of(chosen, whole.select(test.case_ids[rows]))[np.arange(len(rows))]
 texts = [
@@ -560,12 +560,12 @@ for number, strip in enumerate(strips, start=1):
 curves, panels = [], []
 for of, name in ((task, main), (other, twin)):
     one = tests[of][name]
-    at, risk = selective.risk_curve(one.right, one.confidence)
+    at, risk = selective.risk_coverage_curve(one.right, one.confidence)
     error, n = 1 - one.right.mean(), len(one.right)
-    lines = {"oracle": selective.risk_curve(one.right, one.right.astype(float))[1], "by confidence": risk}
+    lines = {"oracle": selective.risk_coverage_curve(one.right, one.right.astype(float))[1], "by confidence": risk}
     if "diameter alone" in known[of]:
         base = known[of]["diameter alone"]
-        lines["diameter alone, by confidence"] = selective.risk_curve(base.right, base.confidence)[1]
+        lines["diameter alone, by confidence"] = selective.risk_coverage_curve(base.right, base.confidence)[1]
     curves.append(lines | {"at random": np.full(n, error)})
     panels.append(f"{TASKS[of]} task")
 show_figure(
@@ -595,7 +595,7 @@ show_table(
 gains = {of: pd.DataFrame({name: areas[of][name].loc["gain"] for name in tests[of]}).T for of in TASKS}
 said = [f"in {(rows['low'] > 0).sum()} of {len(rows)} networks of the {TASKS[of]} task"
         for of, rows in gains.items()]
-half = selective.risk_curve(test.right, test.confidence)[1][(len(test.right) + 1) // 2 - 1]
+half = selective.risk_coverage_curve(test.right, test.confidence)[1][(len(test.right) + 1) // 2 - 1]
 show_text(
     "Confidence tells right from wrong answers better than chance, by the whole interval of the gain, "
     f"{said[0]} and {said[1]}. If {main} answers only the half of the cases that it is surest of, "
@@ -708,7 +708,7 @@ share = known[task]["majority class"].y_prob  # the classes' shares in the train
 corrected = test.y_prob * share
 corrected /= corrected.sum(axis=1, keepdims=True)
 rows = {
-    name: calibration.scores(test.y_true, y_prob, patients=test.patients, seed=seed)
+    name: calibration.calibration_scores(test.y_true, y_prob, patients=test.patients, seed=seed)
     for name, y_prob in (("as it is", test.y_prob), ("temperature", test.tempered),
                          ("class shares", corrected), ("majority class", share))
 }

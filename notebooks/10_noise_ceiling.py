@@ -78,10 +78,10 @@ from lungcls.sources import annotations
 
 nodules = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
 cases = annotations.report_cases()
-panels = ratings.panels(nodules["ratings"])
+panels = ratings.parse_ratings(nodules["ratings"])
 counts = ratings.score_counts(panels)
 sizes = counts.sum(axis=1)
-case_sizes = ratings.score_counts(ratings.panels(cases["ratings"])).sum(axis=1)
+case_sizes = ratings.score_counts(ratings.parse_ratings(cases["ratings"])).sum(axis=1)
 NAMES = {
     ("binary", "accuracy"): "binary: accuracy",
     ("binary", "F1 (weighted)"): "binary: F1 (weighted)",
@@ -124,7 +124,7 @@ show_text(f"> {words['words']} (report, section {words['section']})")
 # 0 for what chance would give.
 
 # %% tags=["hide-input"]
-agreed = agreement.agreement(panels, nodules["patient_id"], seed=seed, resamples=resamples)
+agreed = agreement.reader_agreement(panels, nodules["patient_id"], seed=seed, resamples=resamples)
 read_twice = np.count_nonzero(sizes > 1)
 show_table(
     agreed.rename_axis("two readers of a nodule").rename(columns={"low": "from", "high": "to"}),
@@ -133,7 +133,7 @@ show_table(
     f"95 % interval from {count(resamples)} resamples of the patients. Every pair of readers counts once.",
     decimals=3,
 )
-by_size = ratings.by_panel_size(panels)
+by_size = ratings.by_number_of_readers(panels)
 other_side = 1 - agreed.loc["same side of the border", "value"]
 read_by_four = count(by_size.loc[4, "nodules"])
 show_text(
@@ -288,7 +288,7 @@ show_table(
 def describe(found):
     labels = ratings.ceil_mean(ratings.score_counts(found))
     pairs = agreement.both_tasks(ratings.pair_counts(found))
-    four = ratings.by_panel_size(found).loc[4]
+    four = ratings.by_number_of_readers(found).loc[4]
     shares = {f"label {score} (%)": 100 * np.mean(labels == score) for score in ratings.SCORES}
     same = {"two readers, same score (%)": 100 * pairs["multiclass", "accuracy"]}
     same["two readers, weighted kappa (× 100)"] = 100 * pairs["multiclass", "quadratic weighted kappa"]
@@ -326,9 +326,9 @@ show_text(
 #   for F1 and kappa it is another one.
 
 # %% tags=["hide-input"]
-modelled = noise_ceiling.reference(mixtures, case_sizes)
-band, second = noise_ceiling.band(modelled), noise_ceiling.band(modelled, "second panel")
-plain = noise_ceiling.band(modelled, "most probable label")
+modelled = noise_ceiling.ceiling_scores(mixtures, case_sizes)
+band, second = noise_ceiling.ceiling_range(modelled), noise_ceiling.ceiling_range(modelled, "second panel")
+plain = noise_ceiling.ceiling_range(modelled, "most probable label")
 
 
 def from_to(ends):
@@ -350,7 +350,7 @@ show_table(
     "an order and not a decision, so a second panel has none.",
 )
 wide = modelled["known class", "multiclass", "F1 (weighted)"]
-of_single = noise_ceiling.band(noise_ceiling.reference(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
+of_single = noise_ceiling.ceiling_range(noise_ceiling.ceiling_scores(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
 show_text(
     "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
     f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "
@@ -468,7 +468,7 @@ show_figure(
 def standing(value, task, score):
     low, high = band.loc[(task, score)]
     reader = second["low"].get((task, score))  # the AUC has no second panel
-    return noise_ceiling.place(value, second=reader, low=low, high=high)
+    return noise_ceiling.position(value, second=reader, low=low, high=high)
 
 
 rows = []

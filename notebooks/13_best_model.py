@@ -512,7 +512,7 @@ if found:
     y_prob = said[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     rules = {
         "fitted cut points": said["y_pred"].to_numpy(),
-        "rounded expected score": np.rint(thresholds.value(y_prob, "multiclass")).astype(int),
+        "rounded expected score": np.rint(thresholds.expected_label(y_prob, "multiclass")).astype(int),
         "most probable score": 1 + y_prob.argmax(axis=1),
     }
     five = {"task": "multiclass", "average": "weighted"}

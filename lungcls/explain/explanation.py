@@ -208,7 +208,7 @@ class Explained:
     table : DataFrame
         A row a case, map and place: `map` is "Grad-CAM", a map that knows nothing, "LIME" or
         "LIME, pieces shuffled"; `place` is "as it is" or "off centre"; `said` is the class
-        explained. `hit`, `share`, `iou`, `area` as in :func:`lungcls.metrics.localisation.scores`;
+        explained. `hit`, `share`, `iou`, `area` as in :func:`lungcls.metrics.localisation.heat_map_scores`;
         `ceiling` the most that `share` can be on that grid, or with those pieces, and
         `concentration` as in :func:`lungcls.metrics.localisation.concentration`. Of LIME also `fit` and `agreement`: the rank correlation of
         its weights with Grad-CAM over the pixels.
@@ -360,7 +360,7 @@ def _score_chunks(values, masks):
     cell = [pixels / cells for pixels, cells in zip(masks.shape[1:], values.shape[1:])]
     half = np.hypot(*cell) / 2  # from a cell's middle to its corner: a coarse map cannot point more exactly
     fine = (heat_maps.upsample(values[part], masks.shape[1:]).clip(0) for part in parts)
-    scored = [localisation.scores(some, masks[part], reach=half) for some, part in zip(fine, parts)]
+    scored = [localisation.heat_map_scores(some, masks[part], reach=half) for some, part in zip(fine, parts)]
     return pd.concat(scored, ignore_index=True)
 
 
@@ -376,7 +376,7 @@ def _score_lime(run, found, chosen, pieces, masks, side, case_ids, seed):
         ways = {"LIME": piece.weights, "LIME, pieces shuffled": rng.permutation(piece.weights)}
         for name, weights in ways.items():
             shown = weights.clip(0)[piece.segments][to_view]
-            scored = localisation.scores(shown[None], masks[row][None]).iloc[0].to_dict()
+            scored = localisation.heat_map_scores(shown[None], masks[row][None]).iloc[0].to_dict()
             rows.append(
                 scored
                 | {

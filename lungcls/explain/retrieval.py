@@ -295,7 +295,7 @@ def described(cases):
             f"cases: found no readers' {', '.join(names)}, expected these columns in cases.csv "
             "or cases of the annotation index"
         )
-    panels = {name: ratings.panels(cases[name].fillna("")) for name in names}
+    panels = {name: ratings.parse_ratings(cases[name].fillna("")) for name in names}
     return pd.DataFrame(
         {name: [panel.mean() if len(panel) else np.nan for panel in found] for name, found in panels.items()}
     )

@@ -1,4 +1,4 @@
-"""How far readers agree: with one another, and one part of a panel with the rest.
+"""How far readers agree: with one another, and some readers of a nodule with the rest.
 
 Every measure starts from tables of what meets what, one a nodule, so that patients can be
 resampled by adding the tables of those that were drawn.
@@ -7,7 +7,8 @@ resampled by adding the tables of those that were drawn.
 import numpy as np
 import pandas as pd
 
-from lungcls.metrics import bootstrap, ratings
+from lungcls.metrics import bootstrap
+from lungcls.metrics.ratings import SCORES, pair_tables, score_counts, split_tables, weighted_kappa
 
 BORDER = 3  # scores 1 to 3 are benign
 TASK_SCORES = {  # named as in lungcls.metrics.classification
@@ -17,13 +18,13 @@ TASK_SCORES = {  # named as in lungcls.metrics.classification
 METRICS = ("nominal", "ordinal", "interval")
 
 
-def agreement(found, patients, *, seed, resamples=2000):
+def reader_agreement(ratings, patients, *, seed, resamples=bootstrap.RESAMPLES):
     """Measure how far two readers of a nodule agree.
 
     Parameters
     ----------
-    found : list of ndarray of int, 1..5
-        From :func:`lungcls.metrics.ratings.panels`.
+    ratings : list of ndarray of int, 1..5
+        One array of readers' scores a nodule, from :func:`lungcls.metrics.ratings.parse_ratings`.
     patients : sequence of shape (n,)
         The patient of each nodule; patients are resampled with all their nodules.
     seed : int
@@ -35,16 +36,29 @@ def agreement(found, patients, *, seed, resamples=2000):
         `value`, and `low` and `high`, the ends of its 95 % interval. Shares of pairs of
         readers that give the same score, that differ by one at most, that are on the
         same side of the border between benign and malignant; quadratic weighted kappa of
-        pairs; Krippendorff's alpha, ordinal and interval.
+        pairs [1]_; Krippendorff's alpha, ordinal and interval [2]_.
+
+    Raises
+    ------
+    ValueError
+        If `patients` does not fit or names fewer than two.
 
     References
     ----------
     .. [1] cohen1968
     .. [2] krippendorff2011
+
+    Examples
+    --------
+    >>> from lungcls.metrics.ratings import parse_ratings
+    >>> ratings = parse_ratings(["5 4 5", "1 1 2", "3 3", "2 4"])
+    >>> table = reader_agreement(ratings, ["a", "b", "c", "d"], seed=0, resamples=100)
+    >>> table["value"].round(2).tolist()
+    [0.38, 0.88, 0.88, 0.79, 0.73, 0.73]
     """
-    counts = ratings.score_counts(found)
-    tables = ratings.pair_tables(counts), coincidences(counts)
-    near = np.abs(np.subtract.outer(ratings.SCORES, ratings.SCORES)) <= 1
+    counts = score_counts(ratings)
+    tables = pair_tables(counts), coincidences(counts)
+    near = np.abs(np.subtract.outer(SCORES, SCORES)) <= 1
 
     def measures(pairs, together):
         scores = both_tasks(pairs)
@@ -60,88 +74,44 @@ def agreement(found, patients, *, seed, resamples=2000):
     return _with_interval(measures, tables, patients, seed, resamples)
 
 
-def split_agreement(found, patients, *, first, seed, size=None, resamples=2000):
-    """Score a part of each nodule's readers as a predictor of the label of the rest.
-
-    Parameters
-    ----------
-    found, patients, seed, resamples
-        As in :func:`agreement`.
-    first : int
-        How many readers predict.
-    size : int, optional
-        Take nodules with exactly so many readers; by default all with more than `first`.
-
-    Returns
-    -------
-    DataFrame, indexed by (task, score)
-        `value`, `low`, `high` as in :func:`agreement`.
-    """
-    tables = ratings.split_tables(found, first=first, readers=size)
+def split_agreement(ratings, patients, *, first, seed, size=None, resamples=bootstrap.RESAMPLES):
+    """Score `first` readers of each nodule as predictors of the label of the rest, by (task, score)."""
+    # `size` takes nodules with exactly so many readers; by default all with more than `first`.
+    tables = split_tables(ratings, first=first, readers=size)
     swapped = np.swapaxes(tables, 1, 2)  # the rest make the label: they are the rows
     return _with_interval(both_tasks, (swapped,), patients, seed, resamples)
 
 
 def _with_interval(measures, tables, patients, seed, resamples):
     """Measure sums of tables, of all nodules and of resamples of the patients."""
-    if np.shape(patients) != (len(tables[0]),):
-        raise ValueError(
-            f"patients: found shape {np.shape(patients)}, expected ({len(tables[0])},), one a nodule"
-        )
+    n = len(tables[0])
+    if np.shape(patients) != (n,):
+        raise ValueError(f"patients: found shape {np.shape(patients)}, expected ({n},), one a nodule")
 
     def statistic(weights):
-        weights = np.ones((1, len(tables[0]))) if weights is None else weights
         return measures(*(np.tensordot(weights, table, axes=1) for table in tables))
 
-    value, draws = bootstrap.resample(statistic, patients=patients, seed=seed, resamples=resamples)
-    rows = bootstrap.summary(value, draws, patients=patients)
-    return rows.set_index(pd.Index(value))[["value", "low", "high"]]
+    rows = bootstrap.intervals(statistic, patients=patients, seed=seed, resamples=resamples)
+    return rows.set_index(pd.Index(list(rows["score"])))[["value", "low", "high"]]
 
 
 # --- From tables to measures -----------------------------------------------------------
 
 
 def table_scores(table):
-    """Score decisions from a table of how often each label meets each decision.
-
-    Parameters
-    ----------
-    table : ndarray of shape (..., k, k), float
-        Row: label, column: decision; counts or shares.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (...), float
-        `accuracy`, `F1 (weighted)`: F1 of each class by its share of the labels, 0 for a
-        class that is never decided for; `quadratic weighted kappa`.
-
-    References
-    ----------
-    .. [1] cohen1968
-    """
+    """Score decisions by how often each label (row) meets each decision, (..., k, k): a dict of (...)."""
+    # F1 of each class counts by its share of the labels; it is 0 for a class that is never decided for.
     table = np.asarray(table, dtype=float)
     hits, labels, decided = np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1), table.sum(-2)
     total = labels.sum(-1)
     f1 = 2 * hits / np.maximum(labels + decided, np.finfo(float).tiny)
-    return {
-        "accuracy": hits.sum(-1) / total,
-        "F1 (weighted)": (labels * f1).sum(-1) / total,
-        "quadratic weighted kappa": ratings.weighted_kappa(table),
-    }
+    weighted_f1 = (labels * f1).sum(-1) / total
+    accuracy, kappa = hits.sum(-1) / total, weighted_kappa(table)
+    return {"accuracy": accuracy, "F1 (weighted)": weighted_f1, "quadratic weighted kappa": kappa}
 
 
 def both_tasks(table):
-    """Score decisions about scores 1..5, as they are and as benign or malignant.
-
-    Parameters
-    ----------
-    table : ndarray of shape (..., 5, 5), float
-        Row: label, column: decision.
-
-    Returns
-    -------
-    dict of (task, score) to ndarray of shape (...), float
-    """
+    """Score decisions about scores 1..5, (..., 5, 5), as they are and as benign or malignant."""
     tables = {"binary": to_binary(to_binary(table, -1), -2), "multiclass": table}
     scored = {task: table_scores(mine) for task, mine in tables.items()}
     return {
@@ -158,28 +128,13 @@ def to_binary(table, axis):
 
 
 def coincidences(counts):
-    """Tabulate Krippendorff's coincidences of each nodule: pairs, so that every reader counts once.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, 5), int
-        From :func:`lungcls.metrics.ratings.score_counts`.
-
-    Returns
-    -------
-    ndarray of shape (n, 5, 5), float
-        :func:`lungcls.metrics.ratings.pair_tables` over the number of readers less one; 0 for a single reader.
-
-    References
-    ----------
-    .. [1] krippendorff2011
-    """
+    """Tabulate Krippendorff's coincidences of each nodule, (n, 5, 5): pairs, each reader counting once."""
     others = np.maximum(counts.sum(axis=1) - 1, 1)
-    return ratings.pair_tables(counts) / others[:, None, None]
+    return pair_tables(counts) / others[:, None, None]
 
 
 def krippendorff_alpha(table, *, metric):
-    """Agreement of any number of readers beyond chance.
+    """Agreement of any number of readers beyond chance [1]_.
 
     Parameters
     ----------
@@ -202,6 +157,13 @@ def krippendorff_alpha(table, *, metric):
     References
     ----------
     .. [1] krippendorff2011
+
+    Examples
+    --------
+    >>> from lungcls.metrics.ratings import parse_ratings
+    >>> table = coincidences(score_counts(parse_ratings(["5 4 5", "1 1 2", "3 3"]))).sum(axis=0)
+    >>> float(krippendorff_alpha(table, metric="ordinal").round(2))
+    0.9
     """
     if metric not in METRICS:
         raise ValueError(f"metric: found {metric!r}, expected one of {', '.join(METRICS)}")

@@ -2,7 +2,8 @@
 
 Nodules of one patient resemble each other, so patients are drawn, with all their cases. An
 interval says how far a score would move with other test patients; it knows nothing of what
-another training would give.
+another training would give. A *statistic* takes weights of shape (resamples, n), how often each
+case was drawn, and returns a dict of arrays of shape (resamples,).
 """
 
 import numpy as np
@@ -49,16 +50,22 @@ def score_intervals(
     ----------
     .. [1] efron1993
     .. [2] field2007
+
+    Examples
+    --------
+    >>> y_true, y_pred, patients = [0, 0, 1, 1], [0, 0, 1, 0], ["a", "b", "c", "d"]
+    >>> options = {"task": "binary", "average": "weighted", "seed": 0, "resamples": 100}
+    >>> table = score_intervals(y_true, y_pred, patients=patients, **options)
+    >>> table.set_index("score").loc["accuracy", ["value", "low", "high"]].tolist()
+    [0.75, 0.25, 1.0]
     """
     _check_patients(patients, y_true)
+    options = {"task": task, "average": average}
 
     def statistic(weights):
-        return classification.weighted_scores(
-            y_true, y_pred, y_prob, weights=weights, task=task, average=average
-        )
+        return classification.weighted_scores(y_true, y_pred, y_prob, weights=weights, **options)
 
-    value, draws = resample(statistic, patients=patients, seed=seed, resamples=resamples)
-    return summary(value, draws, patients=patients, level=level)
+    return intervals(statistic, patients=patients, seed=seed, resamples=resamples, level=level)
 
 
 def score_differences(
@@ -86,6 +93,15 @@ def score_differences(
     ------
     ValueError
         As :func:`score_intervals`.
+
+    Examples
+    --------
+    >>> y_true, patients = [0, 0, 1, 1], ["a", "b", "c", "d"]
+    >>> better, worse = ([0, 0, 1, 1], None), ([0, 0, 0, 0], None)
+    >>> options = {"task": "binary", "average": "weighted", "seed": 0, "resamples": 100}
+    >>> table = score_differences(y_true, better, worse, patients=patients, **options)
+    >>> table.set_index("score").loc["accuracy", ["difference", "low", "high"]].tolist()
+    [0.5, 0.0, 1.0]
     """
     if (first[1] is None) != (second[1] is None):
         raise ValueError("y_prob: found None for one of two models, expected it of both or of neither")
@@ -115,29 +131,16 @@ def _check_patients(patients, y_true):
 # --- The bootstrap itself ---------------------------------------------------------------
 
 
+def intervals(statistic, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
+    """Values of a statistic with their intervals, a DataFrame with the columns of :func:`score_intervals`."""
+    found = resample(statistic, patients=patients, seed=seed, resamples=resamples)
+    return summary(*found, patients=patients, level=level)
+
+
 def resample(statistic, *, patients, seed, resamples=RESAMPLES):
-    """Compute numbers on the cases and on resamples of their patients.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes weights of shape (resamples, n), or None for every case once; returns a dict
-        of str to ndarray of shape (resamples,).
-    patients, seed, resamples
-        As in :func:`score_intervals`.
-
-    Returns
-    -------
-    value : dict of str to float
-    draws : dict of str to ndarray of shape (resamples,), float
-
-    Raises
-    ------
-    ValueError
-        As :func:`patient_weights`.
-    """
+    """Compute a statistic on the cases, a dict of float, and on resamples of patients, one of arrays."""
     patients = np.asarray(patients)
-    value = {name: float(found[0]) for name, found in statistic(None).items()}
+    value = {name: float(found[0]) for name, found in statistic(np.ones((1, len(patients)))).items()}
     rng, size = np.random.default_rng(seed), max(1, _BATCH // max(1, len(patients)))
     parts = []
     for start in range(0, max(1, resamples), size):
@@ -147,25 +150,8 @@ def resample(statistic, *, patients, seed, resamples=RESAMPLES):
 
 
 def patient_weights(patients, *, resamples, seed):
-    """Draw as many patients as there are, with replacement; say how often each case came.
-
-    Parameters
-    ----------
-    patients : sequence of shape (n,)
-    resamples : int, at least 1
-    seed : int or numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (resamples, n), float64
-        Whole numbers, equal for the cases of a patient. A row adds up to n only on
-        average, since patients have different numbers of cases.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two patients, one is missing, or `resamples` is below 1.
-    """
+    """Draw as many patients as there are, with replacement: how often each case came, (resamples, n)."""
+    # Equal for the cases of a patient; a row adds up to n only on average. `seed` may be a generator.
     patients = np.asarray(patients)
     if patients.ndim != 1 or pd.isna(patients).any():
         raise ValueError(f"patients: found shape {patients.shape}, expected (n,) without a missing one")
@@ -181,25 +167,7 @@ def patient_weights(patients, *, resamples, seed):
 
 
 def summary(value, draws, *, patients, level=LEVEL):
-    """Lay out values and their percentile intervals.
-
-    Parameters
-    ----------
-    value, draws
-        From :func:`resample`.
-    patients : sequence of shape (n,)
-    level : float in (0, 1), default 0.95
-
-    Returns
-    -------
-    DataFrame
-        The columns of :func:`score_intervals`.
-
-    Raises
-    ------
-    ValueError
-        If `level` is outside (0, 1).
-    """
+    """Lay out what :func:`resample` found, with percentile intervals, as :func:`score_intervals` does."""
     if not 0 < level < 1:
         raise ValueError(f"level: found {level}, expected a share between 0 and 1")
     rows = []
@@ -212,22 +180,7 @@ def summary(value, draws, *, patients, level=LEVEL):
 
 
 def two_sided(draws):
-    """Two-sided bootstrap p value of no difference.
-
-    Parameters
-    ----------
-    draws : ndarray of shape (resamples,), float
-        Differences; NaN where undefined.
-
-    Returns
-    -------
-    float
-        At least 2 / (resamples + 1), at most 1; NaN if no resample counts.
-
-    References
-    ----------
-    .. [1] efron1993
-    """
+    """Two-sided bootstrap p value of no difference [efron1993]; NaN if no resample of `draws` counts."""
     valid = np.asarray(draws)[~np.isnan(draws)]
     if not len(valid):
         return np.nan
@@ -238,27 +191,11 @@ def two_sided(draws):
 # --- Means over cases -------------------------------------------------------------------
 
 
-def weighted_means(values, weights=None):
-    """Average columns over cases, under many weightings at once.
-
-    Parameters
-    ----------
-    values : DataFrame of float or bool
-        One row a case.
-    weights : ndarray of shape (resamples, n), float, at least 0, optional
-        By default each case counts once.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (resamples,), float
-        By column. A case whose value is NaN does not count; NaN where none counts.
-    """
-    numbers = values.to_numpy(dtype=float)
-    weights = np.ones((1, len(numbers))) if weights is None else weights
-    there = ~np.isnan(numbers)
-    with np.errstate(invalid="ignore"):
-        means = (weights @ np.where(there, numbers, 0)) / (weights @ there)
-    return dict(zip(values.columns, means.T))
+def weighted_means(values, weights):
+    """Means over cases, (n,) or (n, k), under weights (resamples, n); NaN values do not count."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):  # nothing may count in a resample: NaN
+        return (weights @ np.where(there, values, 0)) / (weights @ there)
 
 
 def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
@@ -280,14 +217,43 @@ def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
     ------
     ValueError
         If `patients` does not fit or names fewer than two.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"right": [1.0, 0.0, 1.0, float("nan")]})
+    >>> table = mean_intervals(values, patients=["a", "a", "b", "c"], seed=0)
+    >>> table.loc["right"].round(2).tolist()
+    [0.67, 0.5, 1.0, 3.0, 2.0]
     """
-    patients = np.asarray(patients)
+    numbers, patients = values.to_numpy(dtype=float), np.asarray(patients)
     _check_patients(patients, values.iloc[:, 0])
-    found = resample(
-        lambda weights: weighted_means(values, weights), patients=patients, seed=seed, resamples=resamples
-    )
-    table = summary(*found, patients=patients, level=level).set_index("score").rename_axis(None)
-    there = ~np.isnan(values.to_numpy(dtype=float))
-    table["n"] = there.sum(axis=0)
-    table["patients"] = [len(np.unique(patients[column])) for column in there.T]
-    return table[["value", "low", "high", "n", "patients"]]
+
+    def statistic(weights):
+        return dict(zip(values.columns, weighted_means(numbers, weights).T, strict=True))
+
+    table = intervals(statistic, patients=patients, seed=seed, resamples=resamples, level=level)
+    there = ~np.isnan(numbers)
+    table = table.set_index("score").rename_axis(None)[["value", "low", "high"]]
+    return table.assign(n=there.sum(axis=0), patients=[len(np.unique(patients[some])) for some in there.T])
+
+
+def mean_interval(values, patients, *, seed, groups=None):
+    """Mean of the finite values, or that of a group less that of the others: a dict, with `left_out`."""
+    # Only patients with a value are drawn; NaN where fewer than two have one, or a group has none.
+    values, patients = np.asarray(values, dtype=float), np.asarray(patients)
+    inside = np.ones(values.shape, dtype=bool) if groups is None else np.asarray(groups, dtype=bool)
+    if not values.shape == patients.shape == inside.shape:
+        raise ValueError(f"values: found shape {values.shape}, expected one a case, {patients.shape}")
+    known = np.isfinite(values)
+    kept, of, inside = values[known], patients[known], inside[known]
+    counts = {"n": len(kept), "patients": len(np.unique(of)), "left_out": int((~known).sum())}
+    sides = [inside] if groups is None else [inside, ~inside]
+    if counts["patients"] < 2 or not all(side.any() for side in sides):
+        return dict.fromkeys(("value", "low", "high"), np.nan) | counts
+
+    def statistic(weights):
+        first, *second = (weighted_means(np.where(side, kept, np.nan), weights) for side in sides)
+        return {"mean": first - sum(second)}
+
+    value, low, high = intervals(statistic, patients=of, seed=seed).loc[0, ["value", "low", "high"]]
+    return {"value": value, "low": min(low, value), "high": max(high, value)} | counts

@@ -2,13 +2,14 @@
 
 A network is *calibrated* if of the cases that it is 70 % sure of, 70 % are right. Temperature
 scaling divides the logits by one number that is fitted on cases which the network has not
-learnt from; it changes how sure the network is and never what it says.
+learnt from; it changes how sure the network is and never what it predicts.
 """
 
 import warnings
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from lungcls.metrics import bootstrap
 from lungcls.metrics.confidence import check_probabilities, columns_of, draw_labels
@@ -24,71 +25,20 @@ _BOUNDS = (-10, 10)  # of the logarithm of the temperature
 
 
 def losses(y_true, y_prob):
-    """Score the probabilities of each case, so that means and intervals can be taken.
-
-    Both are *proper*: no other probabilities have a lower mean than the right ones [1]_.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,), int
-        0 or 1, or 1..5.
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-
-    Returns
-    -------
-    DataFrame
-        `Brier score`: sum over the classes of the squared distance from 1 (the label) or 0,
-        from 0 to 2; `log-loss`: minus the natural logarithm of the label's probability.
-
-    Raises
-    ------
-    ValueError
-        As :func:`lungcls.metrics.confidence.columns_of`.
-
-    References
-    ----------
-    .. [1] gneiting2007
-    """
+    """Score each case by `Brier score` (0 to 2) and `log-loss`, both proper [gneiting2007]: a DataFrame."""
     columns, y_prob = columns_of(y_true, y_prob)
     own = np.take_along_axis(y_prob, columns[:, None], axis=1)[:, 0]
-    hit = np.arange(y_prob.shape[1]) == columns[:, None]
-    return pd.DataFrame(
-        {"Brier score": ((y_prob - hit) ** 2).sum(axis=1), "log-loss": -np.log(np.clip(own, _SURE, 1))}
-    )
+    brier = ((y_prob - (np.arange(y_prob.shape[1]) == columns[:, None])) ** 2).sum(axis=1)
+    return pd.DataFrame({"Brier score": brier, "log-loss": -np.log(np.clip(own, _SURE, 1))})
 
 
-def calibration_error(y_true, y_prob, weights=None, *, bins=BINS):
-    """Expected calibration error of the confidence [1]_.
-
-    Cases are put into bins of equal width by confidence. In each, the share of right answers
-    is compared with the mean confidence; the distances are averaged by the cases in the bins.
-    It is above 0 even if the probabilities are right, the more so the fewer cases there are:
-    see :func:`error_if_calibrated`.
-
-    Parameters
-    ----------
-    y_true, y_prob
-        As in :func:`losses`.
-    weights : ndarray of shape (resamples, n), float, optional
-        How often each case counts; once by default.
-    bins : int, default 10
-
-    Returns
-    -------
-    ndarray of shape (resamples,), float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        As :func:`lungcls.metrics.confidence.columns_of`, or if `bins` is below 1.
-
-    References
-    ----------
-    .. [1] guo2017
-    """
+def calibration_error(y_true, y_prob, weights, *, bins=BINS):
+    """Expected calibration error of the confidence [guo2017], (resamples,) in [0, 1]."""
+    # In bins of equal width by confidence, the share of right answers is compared with the mean
+    # confidence. It is above 0 even if the probabilities are right, the more so the fewer cases there
+    # are.
     columns, y_prob = columns_of(y_true, y_prob)
     right = (y_prob.argmax(axis=1) == columns).astype(float)
-    weights = np.ones((1, len(right))) if weights is None else weights
     return _error(right, y_prob.max(axis=1), weights, bins)
 
 
@@ -99,90 +49,73 @@ def _error(right, confidence, weights, bins):
 
 
 def bin_of(confidence, bins=BINS):
-    """Number the bin of each confidence: equal widths from 0 to 1, the upper end inside.
-
-    Parameters
-    ----------
-    confidence : ndarray of shape (n,), float in [0, 1]
-    bins : int, default 10
-
-    Returns
-    -------
-    ndarray of shape (n,), int, 0 to bins - 1
-
-    Raises
-    ------
-    ValueError
-        If `bins` is below 1.
-    """
+    """Number the bin, 0 to bins - 1, of each confidence: equal widths from 0 to 1, the upper end inside."""
     if bins < 1:
         raise ValueError(f"bins: found {bins}, expected 1 or more")
     return np.clip(np.ceil(np.asarray(confidence) * bins - 1e-9).astype(int) - 1, 0, bins - 1)
 
 
 def error_if_calibrated(y_prob, *, seed, draws=2000, bins=BINS):
-    """Draw the calibration error of a network that says the same and is right about it.
-
-    The labels are drawn from the probabilities, case by case, so that all that is left is
-    chance: the bias of the error at this number of cases. Cases of one patient resemble
-    each other, which these draws do not know; in truth chance is somewhat larger.
-
-    Parameters
-    ----------
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-    seed : int
-    draws : int, default 2000
-    bins : int, default 10
-
-    Returns
-    -------
-    ndarray of shape (draws,), float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        As :func:`lungcls.metrics.confidence.check_probabilities`.
-    """
+    """Draw the calibration error, (draws,), of a network that predicts the same and is right about it."""
+    # That is the bias of the error at this number of cases. Cases of one patient resemble each other,
+    # which these draws do not know; in truth chance is somewhat larger.
     y_prob = check_probabilities(y_prob)
     right = draw_labels(y_prob, seed=seed, draws=draws) == y_prob.argmax(axis=1)
     return _error(right.astype(float), y_prob.max(axis=1), np.ones((1, len(y_prob))), bins)
 
 
-def scores(y_true, y_prob, *, patients, seed, bins=BINS):
+def calibration_scores(y_true, y_prob, *, patients, seed, bins=BINS):
     """Score probabilities, each score with its interval over patients.
 
     Parameters
     ----------
-    y_true, y_prob
-        As in :func:`losses`.
+    y_true : ndarray of shape (n,), int
+        0 or 1, or 1..5.
+    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
+        Rows add up to 1.
     patients : sequence of shape (n,)
     seed : int
         Of the resamples.
     bins : int, default 10
+        Of the calibration error [1]_: equal widths of confidence.
 
     Returns
     -------
     DataFrame, indexed by "confidence", "accuracy", "calibration error", "Brier score", "log-loss"
-        `value`, `low`, `high`, `n`, `patients`. Each resample adds chance of its own to the
-        calibration error, so its interval lies too high and may leave the value out.
+        `value`, `low`, `high`, `n`, `patients`. The Brier score goes from 0 to 2. Each resample
+        adds chance of its own to the calibration error, so its interval lies too high and may
+        leave the value out.
 
     Raises
     ------
     ValueError
-        As :func:`losses`.
+        If shapes do not fit, a label is not one of the task, a row is no distribution, or
+        `bins` is below 1.
+
+    References
+    ----------
+    .. [1] guo2017
+    .. [2] gneiting2007
+
+    Examples
+    --------
+    >>> y_prob = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]
+    >>> table = calibration_scores([0, 0, 1, 1], y_prob, patients=["a", "b", "c", "d"], seed=0)
+    >>> table["value"].round(2).to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'confidence': 0.75, 'accuracy': 0.75, 'calibration error': 0.3, 'Brier score': 0.25, 'log-loss': 0.4}
     """
     columns, y_prob = columns_of(y_true, y_prob)
-    each = losses(y_true, y_prob)
-    each.insert(0, "confidence", y_prob.max(axis=1))
-    each.insert(1, "accuracy", (y_prob.argmax(axis=1) == columns).astype(float))
+    right = (y_prob.argmax(axis=1) == columns).astype(float)
+    each = pd.DataFrame({"confidence": y_prob.max(axis=1), "accuracy": right}).join(losses(y_true, y_prob))
+    numbers = each.to_numpy()
 
     def statistic(weights):
-        found = bootstrap.weighted_means(each, weights)
+        found = dict(zip(each, bootstrap.weighted_means(numbers, weights).T, strict=True))
         return found | {"calibration error": calibration_error(y_true, y_prob, weights, bins=bins)}
 
-    table = bootstrap.summary(*bootstrap.resample(statistic, patients=patients, seed=seed), patients=patients)
+    table = bootstrap.intervals(statistic, patients=patients, seed=seed).set_index("score")
     order = ["confidence", "accuracy", "calibration error", "Brier score", "log-loss"]
-    return table.set_index("score").loc[order, ["value", "low", "high", "n", "patients"]]
+    return table.loc[order, ["value", "low", "high", "n", "patients"]]
 
 
 def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
@@ -191,7 +124,7 @@ def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
     Parameters
     ----------
     y_true, y_prob, patients, seed, bins
-        As in :func:`scores`.
+        As in :func:`calibration_scores`.
 
     Returns
     -------
@@ -202,25 +135,34 @@ def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
     Raises
     ------
     ValueError
-        As :func:`scores`.
+        As :func:`calibration_scores`.
+
+    Examples
+    --------
+    >>> y_prob = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]
+    >>> table = reliability([0, 0, 1, 1], y_prob, patients=["a", "b", "c", "d"], seed=0, bins=2)
+    >>> table[["from", "to", "n", "confidence", "value"]].round(2).values.tolist()
+    [[0.5, 1.0, 4.0, 0.75, 0.75]]
     """
     columns, y_prob = columns_of(y_true, y_prob)
     confidence, right = y_prob.max(axis=1), y_prob.argmax(axis=1) == columns
     number = bin_of(confidence, bins)
-    inside = number[:, None] == np.unique(number)
+    filled = np.unique(number)
+    inside = number[:, None] == filled
+    values = np.where(inside, right[:, None], np.nan)
 
     def share(weights):
-        weights = np.ones((1, len(right))) if weights is None else weights
-        with np.errstate(invalid="ignore"):
-            return dict(enumerate((weights @ (inside & right[:, None]) / (weights @ inside)).T))
+        return dict(enumerate(bootstrap.weighted_means(values, weights).T))
 
-    found = bootstrap.resample(share, patients=patients, seed=seed)
-    table = bootstrap.summary(*found, patients=patients)[["value", "low", "high"]]
-    table.insert(0, "from", np.unique(number) / bins)
-    table.insert(1, "to", (np.unique(number) + 1) / bins)
-    table.insert(2, "n", inside.sum(axis=0))
-    table.insert(3, "confidence", (confidence @ inside) / inside.sum(axis=0))
-    return table
+    n = inside.sum(axis=0)
+    table = {
+        "from": filled / bins,
+        "to": (filled + 1) / bins,
+        "n": n,
+        "confidence": (confidence @ inside) / n,
+    }
+    shares = bootstrap.intervals(share, patients=patients, seed=seed)[["value", "low", "high"]]
+    return pd.DataFrame(table).join(shares)
 
 
 # --- Temperature ---------------------------------------------------------------------------
@@ -232,7 +174,7 @@ def temperature(y_true, y_prob):
     Parameters
     ----------
     y_true, y_prob
-        As in :func:`losses`; of cases that the network has not learnt from.
+        As in :func:`calibration_scores`; of cases that the network has not learnt from.
 
     Returns
     -------
@@ -242,11 +184,18 @@ def temperature(y_true, y_prob):
     Raises
     ------
     ValueError
-        As :func:`losses`.
+        As :func:`calibration_scores`.
 
     References
     ----------
     .. [1] guo2017
+
+    Examples
+    --------
+    >>> y_prob = [[0.99, 0.01], [0.98, 0.02], [0.01, 0.99], [0.97, 0.03]]
+    >>> factor = temperature([0, 0, 1, 1], y_prob)
+    >>> round(factor, 1), tempered(y_prob, factor).round(2)[:2].tolist()
+    (3.1, [[0.81, 0.19], [0.77, 0.23]])
     """
     from scipy.optimize import minimize_scalar
 
@@ -263,60 +212,24 @@ def temperature(y_true, y_prob):
 
 
 def _log_sum(logits):
+    """Log of the sum of exponentials, row by row; scipy.special.logsumexp differs in the last bit."""
     most = logits.max(axis=1)
     return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
 
 
 def tempered(y_prob, found):
-    """Divide the logits by a temperature.
-
-    Parameters
-    ----------
-    y_prob : ndarray of shape (n, n_classes), float in [0, 1]
-    found : float above 0, or ndarray of shape (n,)
-        The temperature, of all cases or of each.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes), float64 in [0, 1]
-        The order of the classes of a case stays; 1 changes nothing.
-
-    Raises
-    ------
-    ValueError
-        If the temperature is not above 0, or as :func:`lungcls.metrics.confidence.check_probabilities`.
-    """
+    """Divide the logits of (n, n_classes) by a temperature above 0, one or (n,); 1 changes nothing."""
     y_prob, found = check_probabilities(y_prob), np.asarray(found, dtype=float)
     if not (found > 0).all():
         raise ValueError(f"temperature: found {found.min()}, expected a number above 0")
-    logits = np.log(np.clip(y_prob, _TINY, None)) / found[..., None]
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return softmax(np.log(np.clip(y_prob, _TINY, None)) / found[..., None], axis=1)
 
 
 # --- Fitted on some patients, used on others -----------------------------------------------
 
 
 def folds(y_true, patients, *, seed, k=FOLDS):
-    """Divide cases into folds: whole patients, and the classes alike as far as that goes.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,), int
-    patients : sequence of shape (n,)
-    seed : int
-    k : int, default 5
-        At most; fewer where there are fewer patients.
-
-    Returns
-    -------
-    ndarray of shape (n,), int, from 0
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two patients or two cases of a class, or the arrays do not fit.
-    """
+    """Number the fold of each case, 0 to k - 1: whole patients, and the classes alike as far as that goes."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     y_true, patients = np.asarray(y_true), np.asarray(patients)
@@ -325,10 +238,8 @@ def folds(y_true, patients, *, seed, k=FOLDS):
     most, known = np.bincount(y_true).max(initial=0), len(np.unique(patients))
     k = min(k, known, most)
     if k < 2:
-        raise ValueError(
-            f"patients: found {known}, and no more than {most} cases of a class, expected two or more "
-            "of both to make folds of"
-        )
+        found = f"patients: found {known}, and no more than {most} cases of a class"
+        raise ValueError(f"{found}, expected two or more of both to make folds of")
     splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
     number = np.empty(len(y_true), dtype=int)
     with warnings.catch_warnings():  # a rare class is missing from some folds: it cannot be helped
@@ -339,28 +250,8 @@ def folds(y_true, patients, *, seed, k=FOLDS):
 
 
 def cross_tempered(y_true, y_prob, number):
-    """Temper each fold by the temperature of the others.
-
-    Parameters
-    ----------
-    y_true, y_prob
-        As in :func:`losses`.
-    number : ndarray of shape (n,), int
-        From :func:`folds`.
-
-    Returns
-    -------
-    y_prob : ndarray of shape (n, n_classes), float64 in [0, 1]
-    temperatures : ndarray of shape (n_folds,), float
-        By fold: fitted on all the others.
-
-    Raises
-    ------
-    ValueError
-        As :func:`temperature`.
-    """
+    """Temper each fold by the temperature of the others; return `y_prob` and the temperatures by fold."""
     y_true, y_prob, number = np.asarray(y_true), np.asarray(y_prob, dtype=float), np.asarray(number)
-    found = np.array(
-        [temperature(y_true[number != fold], y_prob[number != fold]) for fold in range(number.max() + 1)]
-    )
+    others = [number != fold for fold in range(number.max() + 1)]
+    found = np.array([temperature(y_true[rest], y_prob[rest]) for rest in others])
     return tempered(y_prob, found[number]), found

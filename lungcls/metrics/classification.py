@@ -1,17 +1,14 @@
 """Scores of predictions, for one weight a case or for many at once.
 
 A bootstrap resample is nothing but a weight a case (how often it was drawn), so every score
-here takes weights of shape (resamples, n) and gives one value a resample. Intervals are made
-of these in :mod:`lungcls.metrics.bootstrap`.
+here takes weights of shape (resamples, n) and gives one value a resample; ``np.ones((1, n))``
+counts each case once. Intervals are made of these in :mod:`lungcls.metrics.bootstrap`.
 """
 
 import numpy as np
 
 LABELS = {"binary": (0, 1), "multiclass": (1, 2, 3, 4, 5)}
-CLASSES = {
-    "binary": ("benign", "malignant"),
-    "multiclass": tuple(f"score {score}" for score in LABELS["multiclass"]),
-}
+CLASSES = {"binary": ("benign", "malignant"), "multiclass": tuple(f"score {score}" for score in range(1, 6))}
 AVERAGES = ("weighted", "macro", "per_class")
 
 
@@ -51,34 +48,24 @@ def scores(y_true, y_pred, y_prob=None, *, task, average):
     ----------
     .. [1] pedregosa2011
     .. [2] cohen1968
+
+    Examples
+    --------
+    >>> found = scores([0, 0, 1, 1], [0, 0, 1, 0], task="binary", average="macro")
+    >>> {name: round(value, 2) for name, value in found.items()}  # doctest: +NORMALIZE_WHITESPACE
+    {'accuracy': 0.75, 'balanced accuracy': 0.75, 'F1 (macro)': 0.73, 'precision (macro)': 0.83,
+     'recall (macro)': 0.75}
     """
-    found = weighted_scores(y_true, y_pred, y_prob, weights=None, task=task, average=average)
+    once = np.ones((1, np.size(y_true)))
+    found = weighted_scores(y_true, y_pred, y_prob, weights=once, task=task, average=average)
     return {name: float(values[0]) for name, values in found.items()}
 
 
 def weighted_scores(y_true, y_pred, y_prob=None, *, weights, task, average):
-    """Score predictions under many weightings of the cases at once.
-
-    Parameters
-    ----------
-    y_true, y_pred, y_prob, task, average
-        As in :func:`scores`.
-    weights : ndarray of shape (resamples, n), float, at least 0, or None
-        None is a single resample that has every case once.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (resamples,), float64
-        The names of :func:`scores`.
-
-    Raises
-    ------
-    ValueError
-        As :func:`scores`.
-    """
+    """Give the numbers of :func:`scores` under weights (resamples, n): a dict of (resamples,), float64."""
     average = _check_average(average)
-    counts = confusion(y_true, y_pred, task=task, weights=weights)
-    weights = _as_weights(weights, len(y_true))
+    counts = weighted_confusion(y_true, y_pred, weights, task=task)
+    weights = np.asarray(weights, dtype=float)
     found = _decision_scores(counts, CLASSES[task], average)
     if y_prob is not None:
         y_true, y_prob = np.asarray(y_true), _check_probabilities(y_prob, len(y_true), task)
@@ -86,68 +73,60 @@ def weighted_scores(y_true, y_pred, y_prob=None, *, weights, task, average):
             found["AUC"], found["average precision"] = ranking(y_true == 1, y_prob[:, 1], weights)
         else:
             ranked = [ranking(y_true == label, y_prob[:, label - 1], weights) for label in LABELS[task]]
-            for name, values in zip(("AUC", "average precision"), zip(*ranked)):
-                found |= _averages(name, np.stack(values, axis=1), counts.sum(axis=2), CLASSES[task], average)
+            for i, name in enumerate(("AUC", "average precision")):
+                values = np.stack([pair[i] for pair in ranked], axis=1)
+                found |= _averages(name, values, counts.sum(axis=2), CLASSES[task], average)
     return found | (_ordinal_scores(counts) if task == "multiclass" else {})
 
 
-def confusion(y_true, y_pred, *, task, weights=None):
+def confusion_matrix(y_true, y_pred, *, task):
     """Count how often each class is taken for each.
 
     Parameters
     ----------
     y_true, y_pred, task
         As in :func:`scores`.
-    weights : ndarray of shape (resamples, n), float, at least 0, optional
 
     Returns
     -------
-    ndarray of shape (resamples, n_classes, n_classes), float64
-        Row: true class, column: predicted class; one resample without `weights`.
+    ndarray of shape (n_classes, n_classes), int
+        Row: true class, column: predicted class, in the order of the labels.
 
     Raises
     ------
     ValueError
         As :func:`scores`.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 1, 1], [0, 0, 1, 0], task="binary").tolist()
+    [[2, 0], [1, 1]]
     """
+    return weighted_confusion(y_true, y_pred, np.ones((1, np.size(y_true))), task=task)[0].astype(int)
+
+
+def weighted_confusion(y_true, y_pred, weights, *, task):
+    """Give :func:`confusion_matrix` under weights (resamples, n): (resamples, n_classes, n_classes)."""
     if task not in LABELS:
         raise ValueError(f"task: found {task!r}, expected one of {tuple(LABELS)}")
     first, size = LABELS[task][0], len(LABELS[task])
     true, pred = _check_labels("y_true", y_true, task), _check_labels("y_pred", y_pred, task)
     if len(true) != len(pred):
         raise ValueError(f"y_pred: found {len(pred)} cases, expected {len(true)}, those of y_true")
-    weights = _as_weights(weights, len(true))
+    weights = _check_weights(weights, len(true))
     cell = np.zeros((len(true), size * size))
     cell[np.arange(len(true)), (true - first) * size + pred - first] = 1
     return (weights @ cell).reshape(-1, size, size)
 
 
-def ranking(positive, y_score, weights=None):
-    """Score an order of the cases: area under the ROC curve and average precision.
-
-    Parameters
-    ----------
-    positive : ndarray of shape (n,), bool
-    y_score : ndarray of shape (n,), float
-        Any scale; larger means more positive. A tie counts half.
-    weights : ndarray of shape (resamples, n), float, at least 0, optional
-
-    Returns
-    -------
-    auc, average_precision : ndarray of shape (resamples,), float64 in [0, 1]
-        NaN for a resample without a positive or, for the AUC, without a negative case.
-
-    Raises
-    ------
-    ValueError
-        If the arrays do not fit or a score is not finite.
-    """
+def ranking(positive, y_score, weights):
+    """AUC and average precision of scores (n,) of any scale, each (resamples,); a tie counts half."""
+    # NaN for a resample without a positive case or, for the AUC, without a negative one.
     positive, y_score = np.asarray(positive, dtype=bool), np.asarray(y_score, dtype=float)
     if positive.shape != y_score.shape or y_score.ndim != 1 or not np.isfinite(y_score).all():
         raise ValueError(f"y_score: found shape {y_score.shape}, expected {positive.shape}, all finite")
-    weights = _as_weights(weights, len(y_score))
-    order = np.argsort(-y_score, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(y_score[order]) != 0, True))  # of each run of ties
+    weights = _check_weights(weights, len(y_score))
+    order, last = descending(y_score)
     drawn = weights[:, order]
     seen = np.cumsum(drawn, axis=1)[:, last]
     hits = np.cumsum(drawn * positive[order], axis=1)[:, last]
@@ -156,9 +135,15 @@ def ranking(positive, y_score, weights=None):
     # A positive case beats the negative ones behind it and ties with those of its run.
     behind = false[:, -1:] - false + np.diff(false, axis=1, prepend=0) / 2
     n_positive, n_negative = hits[:, -1], false[:, -1]
-    auc = _divide((gained * behind).sum(axis=1), n_positive * n_negative)
+    auc = divide((gained * behind).sum(axis=1), n_positive * n_negative)
     precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-    return auc, _divide((gained * precision).sum(axis=1), n_positive)
+    return auc, divide((gained * precision).sum(axis=1), n_positive)
+
+
+def descending(values):
+    """Order of values (n,), the largest first, and the last place of each run of ties in it."""
+    order = np.argsort(-values, kind="stable")
+    return order, np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
 
 
 # --- From counts to scores --------------------------------------------------------------
@@ -167,11 +152,11 @@ def ranking(positive, y_score, weights=None):
 def _decision_scores(counts, classes, average):
     """Scores of decisions, from confusion matrices of shape (resamples, classes, classes)."""
     hits, support = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2)
-    called = counts.sum(axis=1)
+    predicted = counts.sum(axis=1)
     there = support > 0
-    recall = _divide(hits, support)
-    precision = np.where(there, _divide(hits, called, empty=0.0), np.nan)
-    f1 = _divide(2 * hits, np.where(there, support + called, 0))
+    recall = divide(hits, support)
+    precision = np.where(there, divide(hits, predicted, empty=0.0), np.nan)
+    f1 = divide(2 * hits, np.where(there, support + predicted, 0))
     found = {"accuracy": hits.sum(axis=1) / support.sum(axis=1), "balanced accuracy": recall.mean(axis=1)}
     for name, values in (("F1", f1), ("precision", precision), ("recall", recall)):
         found |= _averages(name, values, support, classes, average)
@@ -179,7 +164,7 @@ def _decision_scores(counts, classes, average):
 
 
 def _averages(name, values, support, classes, average):
-    """Average values of shape (resamples, classes) in every way asked for."""
+    """Average values of shape (resamples, classes) in every requested way."""
     found = {}
     if "weighted" in average:  # a class without a case has no weight
         summed = np.where(support > 0, values * support, 0).sum(axis=1)
@@ -199,13 +184,13 @@ def _ordinal_scores(counts):
     seen = (counts * gap**2).sum(axis=(1, 2))
     by_chance = np.einsum("ri,ij,rj->r", counts.sum(axis=2), gap**2, counts.sum(axis=1)) / total
     return {
-        "quadratic weighted kappa": 1 - _divide(seen, by_chance),
+        "quadratic weighted kappa": 1 - divide(seen, by_chance),
         "mean absolute error": (counts * gap).sum(axis=(1, 2)) / total,
         "share within one": (counts * (gap <= 1)).sum(axis=(1, 2)) / total,
     }
 
 
-def _divide(above, below, empty=np.nan):
+def divide(above, below, empty=np.nan):
     """Divide; where there is nothing to divide by, the answer is `empty`."""
     above, below = np.broadcast_arrays(np.asarray(above, dtype=float), below)
     return np.divide(above, below, out=np.full(above.shape, empty), where=below > 0)
@@ -222,14 +207,12 @@ def _check_average(average):
 
 
 def _check_labels(name, labels, task):
-    labels = np.asarray(labels)
+    labels, known = np.asarray(labels), LABELS[task]
     if labels.ndim != 1 or not len(labels):
         raise ValueError(f"{name}: found shape {labels.shape}, expected (n,) with at least one case")
-    wrong = ~np.isin(labels, LABELS[task])
+    wrong = ~np.isin(labels, known)
     if wrong.any():
-        raise ValueError(
-            f"{name}: found {labels[wrong][0]}, expected labels of the {task} task, {LABELS[task]}"
-        )
+        raise ValueError(f"{name}: found {labels[wrong][0]}, expected labels of the {task} task, {known}")
     return labels.astype(int)
 
 
@@ -237,20 +220,26 @@ def _check_probabilities(y_prob, n, task):
     y_prob, shape = np.asarray(y_prob, dtype=float), (n, len(LABELS[task]))
     if y_prob.shape != shape:
         raise ValueError(f"y_prob: found shape {y_prob.shape}, expected {shape}")
-    # Written as what has to hold, so that NaN fails too.
-    good = (y_prob >= 0).all(axis=1) & (y_prob <= 1).all(axis=1) & (np.abs(y_prob.sum(axis=1) - 1) <= 1e-3)
+    return check_rows(y_prob)
+
+
+def check_rows(y_prob):
+    """Check that each row of (n, n_classes) float is a distribution; return the array."""
+    good = (y_prob >= 0).all(axis=1) & (np.abs(y_prob.sum(axis=1) - 1) <= 1e-3)  # NaN is not good
     if not good.all():
         row = int(np.argmin(good))
-        raise ValueError(
-            f"y_prob: row {row + 1}: found {y_prob[row].tolist()}, expected probabilities that add up to 1"
-        )
+        found = f"y_prob: row {row + 1}: found {y_prob[row].tolist()}"
+        raise ValueError(f"{found}, expected probabilities that add up to 1")
     return y_prob
 
 
-def _as_weights(weights, n):
-    if weights is None:
-        return np.ones((1, n))
+def _check_weights(weights, n):
     weights = np.asarray(weights, dtype=float)
     if weights.ndim != 2 or weights.shape[1] != n or not (weights >= 0).all():
         raise ValueError(f"weights: found shape {weights.shape}, expected (resamples, {n}), none below 0")
     return weights
+
+
+def task_of(y_prob):
+    """Return the task that has as many classes as an array (n, n_classes) has columns."""
+    return next(task for task, labels in LABELS.items() if len(labels) == y_prob.shape[1])

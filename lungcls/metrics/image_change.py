@@ -1,8 +1,9 @@
 """How far an augmentation moves an image from its original, and what it leaves of the nodule.
 
-An augmentation is looked at from outside: what counts is the images that go in and come
-out. Whether the nodule survives is found by erasing it: the same draw changes the image
-and the image without its nodule, and where the two still differ, the nodule still shows.
+An augmentation is seen from outside: what counts is the images that go in and come out.
+Whether the nodule survives is found by erasing it: the same draw changes the image and the
+image without its nodule, and where the two still differ, the nodule still shows. Images are
+(n, H, W, 1), float in [0, 1]; masks are bool, True on the nodule.
 """
 
 import numpy as np
@@ -11,45 +12,13 @@ from scipy.stats import mannwhitneyu
 
 
 def grey_shift(images, changed):
-    """Measure how far the grey levels of each image move, wherever in the image they are.
-
-    The distance between the two histograms (Wasserstein's): how far a pixel's grey has to
-    move on average to turn one histogram into the other. Mirroring an image moves none.
-
-    Parameters
-    ----------
-    images, changed : ndarray of shape (n, H, W, 1), float in [0, 1]
-
-    Returns
-    -------
-    ndarray of shape (n,), float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
+    """Wasserstein distance of the histograms of image and original, (n,), wherever the greys are."""
     before, after = _flat(images, changed=changed)
     return np.abs(np.sort(before) - np.sort(after)).mean(axis=1)
 
 
 def correlation(images, changed):
-    """Correlate each image with its original, pixel by pixel.
-
-    Parameters
-    ----------
-    images, changed : ndarray of shape (n, H, W, 1), float in [0, 1]
-
-    Returns
-    -------
-    ndarray of shape (n,), float in [-1, 1]
-        NaN where one of the two is a single grey.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
+    """Correlation of each image with its original, pixel by pixel: (n,), NaN where one is a single grey."""
     before, after = (flat - flat.mean(axis=1, keepdims=True) for flat in _flat(images, changed=changed))
     energy = (before**2).sum(axis=1) * (after**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -57,78 +26,33 @@ def correlation(images, changed):
 
 
 def sharpness(images):
-    """Measure the mean difference between neighbouring pixels of each image.
-
-    Interpolation blurs, so turned and shifted images have less of it.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float in [0, 1]
-
-    Returns
-    -------
-    ndarray of shape (n,), float in [0, 1]
-    """
+    """Mean difference between neighbouring pixels, (n,) in [0, 1]; interpolation leaves less of it."""
     across, down = (np.abs(np.diff(images, axis=axis)).mean(axis=(1, 2, 3)) for axis in (1, 2))
     return (across + down) / 2
 
 
 def erase(images, masks, *, ring=3):
-    """Paint over the nodule with the mean grey of what surrounds it.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float in [0, 1]
-    masks : ndarray of shape (n, H, W, 1), bool
-        True on the nodule. Where all or nothing is nodule, the image stays as it is.
-    ring : int, default 3
-        Width of the surroundings in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n, H, W, 1), float32 in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
+    """Paint over the nodule with the mean grey of the `ring` of pixels around it, if there is one."""
     _flat(images, masks=masks)
     erased = np.array(images, dtype=np.float32)
-    for image, mask in zip(erased, np.asarray(masks, dtype=bool)):
-        around = binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
+    for image, mask in zip(erased, np.asarray(masks, dtype=bool), strict=True):
+        around = _around(mask, ring)
         if around.any():
             image[mask] = image[around].mean()
     return erased
 
 
+def _around(mask, ring):
+    return binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
+
+
 def nodule_left(images, erased, changed, changed_erased):
-    """Measure how much of the nodule an augmentation leaves in each image.
-
-    The root of the summed squares of what the nodule adds to an image, after over before:
-    1 where it is as visible as ever, 0 where it has left the frame or become one with its
-    surroundings, above 1 where contrast was added or the border mirrors it.
-
-    Parameters
-    ----------
-    images, erased : ndarray of shape (n, H, W, 1), float in [0, 1]
-        With the nodule, and without it as :func:`erase` returns it.
-    changed, changed_erased : ndarray of shape (n, H, W, 1), float in [0, 1]
-        The same two after one and the same draw of an augmentation.
-
-    Returns
-    -------
-    ndarray of shape (n,), float
-        NaN where the image has no nodule.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    x, without, after, after_without = _flat(
-        images, erased=erased, changed=changed, changed_erased=changed_erased
-    )
+    """Measure how much of the nodule an augmentation leaves, (n,): 1 for all, NaN without a nodule."""
+    # The root of the summed squares of what the nodule adds to an image, after one and the same draw over
+    # before: 0 where it has left the frame or become one with its surroundings, above 1 where contrast
+    # was added or the border mirrors it.
+    others = {"erased": erased, "changed": changed, "changed_erased": changed_erased}
+    x, without, after, after_without = _flat(images, **others)
     before = ((x - without) ** 2).sum(axis=1)
     left = ((after - after_without) ** 2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -136,39 +60,17 @@ def nodule_left(images, erased, changed, changed_erased):
 
 
 def separation(images, masks, *, ring=6):
-    """Measure how well grey alone tells the nodule from what surrounds it, in each image.
-
-    The chance that a pixel of the nodule is brighter than one of the ring around it (a tie
-    counts half): an AUC. No curve laid over the greys of the whole image can change it,
-    since the order of the pixels stays; what treats parts of an image differently can.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, 1), float in [0, 1]
-    masks : ndarray of shape (n, H, W, 1), bool
-        True on the nodule.
-    ring : int, default 6
-        Width of the surroundings in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n,), float in [0, 1]
-        NaN where there is no nodule or nothing around it.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
+    """AUC of grey alone between the nodule and the `ring` of pixels around it, (n,); NaN without either."""
+    # No curve laid over the greys of the whole image can change it, since the order of the pixels stays;
+    # what treats parts of an image differently can.
     _flat(images, masks=masks)
     found = np.full(len(images), np.nan)
-    for i, (image, mask) in enumerate(zip(np.asarray(images), np.asarray(masks, dtype=bool))):
-        around = binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
-        inside, outside = image[mask], image[around]
+    images, masks = np.asarray(images), np.asarray(masks, dtype=bool)
+    for i in range(len(images)):
+        inside, outside = images[i][masks[i]], images[i][_around(masks[i], ring)]
         if inside.size and outside.size:
-            found[i] = mannwhitneyu(inside, outside, method="asymptotic").statistic / (
-                inside.size * outside.size
-            )
+            wins = mannwhitneyu(inside, outside, method="asymptotic").statistic
+            found[i] = wins / (inside.size * outside.size)
     return found
 
 

@@ -2,14 +2,8 @@
 
 Each nodule belongs to one of a few classes that nobody sees; each class has its own shares
 of the scores 1..5, and the readers of a nodule draw from them independently of one another
-[1]_, [2]_. Readers are not told apart. How many readers mark a nodule goes with how
-suspicious it is, so the shares of the classes may differ between panels of one, two, three
-and more readers.
-
-References
-----------
-.. [1] dawid1979
-.. [2] goodman1974
+[dawid1979, goodman1974]. Readers are not told apart. How many readers mark a nodule goes with how
+suspicious it is, so the shares of the classes may differ with the number of readers.
 """
 
 from dataclasses import dataclass
@@ -18,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 N_SCORES = 5
-LARGEST = 4  # LIDC has four readers; the few larger panels (a reader's two marks) count as four
-PRIOR = 0.1  # imagined readings of each score: no held-out panel may be impossible
+LARGEST = 4  # LIDC has four readers; the few with more (a reader's two marks) count as four
+PRIOR = 0.1  # imagined readings of each score: no held-out ratings may be impossible
 NEAR = 2.0  # starts whose log-likelihood is this near to the best one's explain the data as well
 ERRORS = 2  # standard errors by which a number of classes may be behind the best one
 TINY = 1e-300
@@ -27,67 +21,24 @@ TINY = 1e-300
 
 @dataclass(frozen=True)
 class Mixture:
-    """A fitted mixture; the classes go from the least to the most suspicious.
+    """A fitted mixture; the classes go from the least to the most suspicious."""
 
-    Attributes
-    ----------
-    weights : ndarray of shape (4, K), float in [0, 1]
-        Share of each class among nodules with one, two, three, and four readers or more.
-    scores : ndarray of shape (K, 5), float in [0, 1]
-        Share of each score 1..5 in the readings of a class.
-    log_likelihood : float
-        Of the panels that it was fitted to, given their sizes; natural logarithm.
-    history : ndarray of shape (steps,), float
-        What the fit makes large, after each step: log-likelihood and prior.
-    """
-
-    weights: np.ndarray
-    scores: np.ndarray
-    log_likelihood: float
-    history: np.ndarray
+    weights: np.ndarray  # (4, K): share of each class among nodules with 1, 2, 3, 4 readers or more
+    scores: np.ndarray  # (K, 5): share of each score 1..5 in the readings of a class
+    log_likelihood: float  # of the ratings that it was fitted to, given their number; natural logarithm
+    history: np.ndarray  # (steps,): what the fit makes large, log-likelihood and prior, after each step
 
 
 def fit(counts, *, classes, seed, starts=20, prior=PRIOR, iterations=1000, tolerance=1e-3):
-    """Fit a mixture from several random starts.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, 5), int
-        How often each score was given to each nodule, from
-        :func:`lungcls.metrics.ratings.score_counts`; any number of readers, one at least.
-    classes : int, at least 1
-        How many latent classes there are.
-    seed : int
-    starts : int, default 20
-        Starts may end in different places that explain the panels equally well: what the
-        data do not settle shows in how far these differ.
-    prior : float, default 0.1
-        Readings of each score, and nodules of each class and size, that are imagined
-        besides the real ones; 0 gives plain maximum likelihood.
-    iterations : int, default 1000
-        Steps at most [1]_.
-    tolerance : float, default 1e-3
-        Ends when no start gains more than this in a step.
-
-    Returns
-    -------
-    list of Mixture
-        One a start, the most likely first.
-
-    Raises
-    ------
-    ValueError
-        If an option is out of range, or a nodule has no reader.
-
-    References
-    ----------
-    .. [1] dempster1977
-    """
+    """Fit mixtures to counts (n, 5) from random starts [dempster1977]: one a start, the most likely first."""
+    # Starts may end in different places that explain the ratings equally well: what the data do not
+    # settle shows in how far these differ. `prior` readings of each score, and nodules of each class and
+    # number of readers, are imagined besides the real ones; 0 gives plain maximum likelihood.
     counts = _check_counts(counts)
     for name, value, least in (("classes", classes, 1), ("starts", starts, 1), ("prior", prior, 0)):
         if value < least:
             raise ValueError(f"{name}: found {value}, expected {least} or more")
-    kinds, number = np.unique(counts, axis=0, return_counts=True)  # few panels differ
+    kinds, number = np.unique(counts, axis=0, return_counts=True)  # few nodules differ
     size = np.eye(LARGEST)[_size_group(kinds)]
     rng = np.random.default_rng(seed)
     weights = np.full((starts, LARGEST, classes), 1 / classes)
@@ -104,75 +55,27 @@ def fit(counts, *, classes, seed, starts=20, prior=PRIOR, iterations=1000, toler
         scores = _shares(share.transpose(0, 2, 1) @ kinds + prior)
     likelihood = _posterior(kinds, weights, scores)[1] @ number
     steps = np.array(history).T
-    fitted = [_ordered(*parts) for parts in zip(weights, scores, likelihood, steps)]
+    fitted = [_ordered(*parts) for parts in zip(weights, scores, likelihood, steps, strict=True)]
     return sorted(fitted, key=lambda mixture: -mixture.log_likelihood)
 
 
 def nearly_best(mixtures, *, near=NEAR):
-    """Keep the starts that explain the panels as well as the best one.
-
-    Parameters
-    ----------
-    mixtures : list of Mixture
-        Fitted to the same panels with the same number of classes.
-    near : float, default 2
-        How much log-likelihood a start may lack.
-
-    Returns
-    -------
-    list of Mixture
-    """
+    """Keep the starts whose log-likelihood is within `near` of that of the best one."""
     best = max(mixture.log_likelihood for mixture in mixtures)
     return [mixture for mixture in mixtures if mixture.log_likelihood >= best - near]
 
 
 def log_likelihood(counts, mixture):
-    """Say how likely each panel is under a mixture, given its size.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, 5), int
-    mixture : Mixture
-
-    Returns
-    -------
-    ndarray of shape (n,), float
-        Natural logarithm of the probability of the readings, in the order given.
-    """
+    """Log-likelihood (natural) of each nodule's ratings, counts (n, 5), given their number: (n,)."""
     counts = _check_counts(counts)
     return _posterior(counts, mixture.weights[None], mixture.scores[None])[1][0]
 
 
 def held_out(counts, patients, *, classes, seed, folds=10, starts=5, iterations=300):
-    """Compare numbers of classes by how well they foresee the panels of other patients.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, 5), int
-    patients : sequence of shape (n,)
-        The patient of each nodule; a patient's nodules stay in one fold.
-    classes : sequence of int
-        The numbers to compare.
-    seed : int
-    folds : int, default 10
-    starts : int, default 5
-        Of each fit; the most likely one is judged.
-    iterations : int, default 300
-        Steps of each fit at most.
-
-    Returns
-    -------
-    DataFrame, indexed by `classes`
-        `log_likelihood` of a held-out nodule (mean), `behind` (how much all nodules
-        together lack to the best number), `error` (standard error of `behind`, over
-        patients) and `kept`: whether `behind` is at most two such errors, so that the
-        data cannot tell this number from the best.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer patients than folds, or `counts` is wrong.
-    """
+    """Compare numbers of classes by how well they predict the ratings of other patients: a row a number."""
+    # `log_likelihood` of a held-out nodule (mean), `behind`: how much all nodules together lack to the
+    # best number, `error`: its standard error over patients, `kept`: whether `behind` is at most two of
+    # these, so that the data cannot tell this number from the best.
     counts = _check_counts(counts)
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
     if not 2 <= folds <= len(names):
@@ -195,22 +98,7 @@ def held_out(counts, patients, *, classes, seed, folds=10, starts=5, iterations=
 
 
 def simulate(mixture, sizes, *, seed):
-    """Draw nodules and their readings.
-
-    Parameters
-    ----------
-    mixture : Mixture
-    sizes : ndarray of shape (n,), int
-        How many readers each nodule has.
-    seed : int
-
-    Returns
-    -------
-    members : ndarray of shape (n,), int
-        Class of each nodule, 0 to K - 1.
-    panels : list of ndarray of int, 1..5
-        Its readers' scores, as from :func:`lungcls.metrics.ratings.panels`.
-    """
+    """Draw the classes, 0 to K - 1, of nodules with so many readers, (n,), and their ratings."""
     rng = np.random.default_rng(seed)
     sizes = np.asarray(sizes)
     groups = np.minimum(sizes, LARGEST) - 1
@@ -221,7 +109,7 @@ def simulate(mixture, sizes, *, seed):
 
 
 def _posterior(counts, weights, scores):
-    """Shares of the classes given each panel, and each panel's log-likelihood, for every start."""
+    """Shares of the classes given each nodule's ratings, and their log-likelihood, for every start."""
     joint = counts @ _log(scores).transpose(0, 2, 1) + _log(weights)[:, _size_group(counts)]
     top = joint.max(axis=2, keepdims=True)
     share = np.exp(joint - top)

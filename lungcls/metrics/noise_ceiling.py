@@ -1,10 +1,8 @@
-"""The noise ceiling: how well labels made of readings can be foreseen at all.
+"""The noise ceiling: how well labels made of readings can be predicted at all.
 
-A label is what a panel of readers happened to say. Another panel would have said something
-else, and no image can tell which panel it was. Two references follow from a fitted mixture
-(:mod:`lungcls.metrics.latent_classes`): a second panel of readers, and the band that a predictor
-reaches which knows the latent class of each nodule. Both are by the model, and no bounds.
-Labels are means of the readers' scores, rounded up.
+A label, the readers' mean score rounded up, depends on who happened to read; no image can tell that.
+Two references follow from a mixture (:mod:`lungcls.metrics.latent_classes`): a second panel of readers,
+and the range that a predictor reaches which knows the latent class of each nodule. No bounds, either.
 """
 
 from itertools import combinations_with_replacement
@@ -13,25 +11,14 @@ import numpy as np
 import pandas as pd
 
 from lungcls.metrics.agreement import TASK_SCORES, both_tasks, table_scores, to_binary
+from lungcls.metrics.classification import divide
 
 N_SCORES = 5
 
 
 def label_table(mixture, sizes):
-    """Share of nodules of each panel size, class and label, by the model, without chance.
-
-    Parameters
-    ----------
-    mixture : lungcls.metrics.latent_classes.Mixture
-    sizes : sequence of int
-        How many readers each real nodule has: the mixture is given these panels.
-
-    Returns
-    -------
-    ndarray of shape (largest size, K, 5), float
-        Adds up to 1. The probability of a label follows exactly, from that of every sum
-        of independent readings.
-    """
+    """Share of nodules by number of readers, class and label under a mixture: (largest number, K, 5)."""
+    # The probability of a label follows exactly, from that of every sum of independent readings.
     shares = np.bincount(sizes) / len(sizes)
     table, sums = [], np.ones((len(mixture.scores), 1))
     for size in range(1, len(shares)):
@@ -52,42 +39,14 @@ def _one_reader_more(sums, scores):
 
 
 def second_panel(table):
-    """Score a second panel of readers as a predictor of the first one's label, by the model.
-
-    Parameters
-    ----------
-    table : ndarray of shape (sizes, K, 5), float
-        From :func:`label_table`. Both panels have the size of the real one.
-
-    Returns
-    -------
-    dict of (task, score) to float
-    """
-    of_class = table.sum(axis=2, keepdims=True)
-    given = np.divide(table, of_class, out=np.zeros_like(table), where=of_class > 0)
+    """Score a second panel of as many readers as predictor of the first one's label, by (task, score)."""
+    given = divide(table, table.sum(axis=2, keepdims=True), empty=0.0)
     return both_tasks(np.einsum("mki,mkj->ij", table, given))
 
 
 def known_class(table, *, decide):
-    """Score a predictor that knows each nodule's class and nothing of its readers.
-
-    Parameters
-    ----------
-    table : ndarray of shape (sizes, K, 5), float
-        From :func:`label_table`.
-    decide : {"score", "label"}
-        Take for each class the decision that makes the reported score largest, or the
-        most probable label. For the accuracy both are the same.
-
-    Returns
-    -------
-    dict of (task, score) to float
-
-    Raises
-    ------
-    ValueError
-        If `decide` is neither.
-    """
+    """Score a predictor that knows each nodule's class and nothing of its readers, by (task, score)."""
+    # It takes the decision that makes the reported "score" largest, or the most probable "label".
     if decide not in ("score", "label"):
         raise ValueError(f"decide: found {decide!r}, expected 'score' or 'label'")
     joint = table.sum(axis=0)
@@ -104,27 +63,13 @@ def known_class(table, *, decide):
 
 
 def best_decision(joint, score):
-    """Find the decision for each class that makes a score largest.
-
-    Every decision that grows with the suspicion of the class is tried, then single
-    classes are changed as long as that helps.
-
-    Parameters
-    ----------
-    joint : ndarray of shape (K, L), float
-        Share of nodules of each class and label.
-    score : str
-        A name of :func:`lungcls.metrics.agreement.table_scores`.
-
-    Returns
-    -------
-    decision : ndarray of shape (K,), int, 0 to L - 1
-    value : float
-    """
+    """Find the decision (K,) of the classes that makes a score of `joint` (K, L) largest, and that score."""
+    # Every decision that grows with the suspicion of the class is tried, then single classes are changed
+    # as long as that helps.
     n_classes, n_labels = joint.shape
     rank = np.argsort(np.argsort(joint @ np.arange(n_labels) / np.maximum(joint.sum(axis=1), 1e-300)))
-    cuts = np.array(list(combinations_with_replacement(range(n_classes + 1), n_labels - 1)))
-    rising = (cuts[:, None, :] <= rank[None, :, None]).sum(axis=2)
+    edges = np.array(list(combinations_with_replacement(range(n_classes + 1), n_labels - 1)))
+    rising = (edges[:, None, :] <= rank[None, :, None]).sum(axis=2)
     starts = [rising[np.nanargmax(table_scores(_decided(joint, rising))[score])], joint.argmax(axis=1)]
     climbed = [_climb(joint, start, score) for start in starts]
     return max(climbed, key=lambda found: found[1])
@@ -156,13 +101,13 @@ def _auc(joint):
     return float((malignant * below).sum() / (benign.sum() * malignant.sum()))
 
 
-def reference(mixtures, sizes):
+def ceiling_scores(mixtures, sizes):
     """Score the second panel and the predictor that knows the class, for several fits.
 
     Parameters
     ----------
     mixtures : list of lungcls.metrics.latent_classes.Mixture
-        Numbers of classes and starts that explain the panels about equally well.
+        Numbers of classes and starts that explain the ratings about equally well.
     sizes : sequence of int
         How many readers each real nodule has.
 
@@ -170,7 +115,16 @@ def reference(mixtures, sizes):
     -------
     DataFrame, one row a mixture, indexed by its number of classes
         Columns (who, task, score), where who is "second panel", "known class" (decision
-        made for the score) or "most probable label".
+        made for the score) or "most probable label". See :func:`ceiling_range`.
+
+    Examples
+    --------
+    >>> from lungcls.metrics.latent_classes import fit
+    >>> from lungcls.metrics.ratings import parse_ratings, score_counts
+    >>> counts = score_counts(parse_ratings(["5 4 5", "1 1 2", "1 2 1", "4 5 4"] * 5))
+    >>> table = ceiling_scores(fit(counts, classes=2, seed=0, starts=1), counts.sum(axis=1))
+    >>> table.xs(("multiclass", "accuracy"), axis=1, level=["task", "score"]).loc[2].round(2).to_dict()
+    {'second panel': 0.66, 'known class': 0.77, 'most probable label': 0.77}
     """
     rows = []
     for mixture in mixtures:
@@ -186,50 +140,18 @@ def reference(mixtures, sizes):
     return pd.DataFrame([list(row.values()) for row in rows], index=classes, columns=columns, dtype=float)
 
 
-def band(table, who="known class"):
-    """Take the least and the greatest value of each score over several fits.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`reference`.
-    who : str, default "known class"
-
-    Returns
-    -------
-    DataFrame, indexed by (task, score)
-        `low`, `high`.
-    """
+def ceiling_range(table, who="known class"):
+    """Least and greatest value, `low` and `high`, of each (task, score) over several fits."""
     mine = table[who]
     return pd.DataFrame({"low": mine.min(), "high": mine.max()})
 
 
-def place(value, *, low, high, second=None):
-    """Say where a score stands among the references.
-
-    Parameters
-    ----------
-    value : float
-    low, high : float
-        Ends of the band.
-    second : float, optional
-        What a second panel of readers reaches, where there is such a thing.
-
-    Returns
-    -------
-    str
-        "below the second panel", "between second panel and band", "inside the band" or
-        "above the band"; "below the band" if `second` is not given. Who stands above the band should look
-        for a leak first; a leak can also hide below.
-
-    Raises
-    ------
-    ValueError
-        If the ends are in the wrong order or a number is missing.
-    """
+def position(value, *, low, high, second=None):
+    """Name the position of a value in the range of the noise ceiling, and against a second panel."""
+    # Whoever stands above the range should look for a leak first; a leak can also hide below.
     given = [value, low, high] if second is None else [value, low, high, second]
     if not (np.isfinite(given).all() and low <= high):
-        raise ValueError(f"place: found {', '.join(map(str, given))}, expected numbers with low <= high")
+        raise ValueError(f"position: found {', '.join(map(str, given))}, expected numbers with low <= high")
     if value >= low:
         return "above the band" if value > high else "inside the band"
     if second is None:

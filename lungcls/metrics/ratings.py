@@ -1,4 +1,7 @@
-"""What the readers of a nodule said: their scores side by side, and how far they agree."""
+"""The readers' scores of each nodule side by side, and how far they agree.
+
+*Ratings* are a list of n_cases arrays of n_readers scores 1..5: a nodule has one to four readers, a few more.
+"""
 
 from itertools import combinations
 
@@ -10,27 +13,10 @@ from lungcls.errors import InputError
 SCORES = (1, 2, 3, 4, 5)
 
 
-def panels(ratings):
-    """Read the scores of each nodule's readers.
-
-    Parameters
-    ----------
-    ratings : sequence of str
-        One text a nodule: readers' scores 1..5, separated by spaces. An empty text is a
-        nodule of which nothing is known.
-
-    Returns
-    -------
-    list of ndarray of int, 1..5
-        One array a nodule, in order; its length is the number of readers.
-
-    Raises
-    ------
-    InputError
-        Naming the first row (counted from 1) that holds anything else.
-    """
+def parse_ratings(texts):
+    """Read ratings from texts, one a nodule: scores 1..5 separated by spaces; an empty text has none."""
     found = []
-    for row, text in enumerate(ratings, start=1):
+    for row, text in enumerate(texts, start=1):
         words = text.split()
         if not all(word in ("1", "2", "3", "4", "5") for word in words):
             expected = "scores 1 to 5, separated by spaces"
@@ -39,145 +25,62 @@ def panels(ratings):
     return found
 
 
-def score_counts(found):
-    """Count how often each score was given to each nodule.
-
-    Parameters
-    ----------
-    found : list of ndarray of int, 1..5
-        From :func:`panels`.
-
-    Returns
-    -------
-    ndarray of shape (n, 5), int
-        Column: score, 1..5 in order; a row adds up to the number of readers.
-    """
-    counts = np.zeros((len(found), len(SCORES)), dtype=int)
-    for row, panel in enumerate(found):
-        np.add.at(counts[row], panel - 1, 1)
+def score_counts(ratings):
+    """Count how often each score 1..5 was given to each nodule: (n, 5), int."""
+    counts = np.zeros((len(ratings), len(SCORES)), dtype=int)
+    for row, scores in enumerate(ratings):
+        np.add.at(counts[row], scores - 1, 1)
     return counts
 
 
 def ceil_mean(counts):
-    """Make one score of a panel's: the mean, rounded up, as in the report's labels.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (..., 5), int
-        How often each score was given, from :func:`score_counts`; one reader at least.
-
-    Returns
-    -------
-    ndarray of shape (...), int, 1..5
-    """
+    """Make one label 1..5 of counts (..., 5): the mean score, rounded up, as in the report's labels."""
     return -(-(counts @ np.array(SCORES)) // counts.sum(axis=-1))  # exact: no rounding of thirds
 
 
 def pair_tables(counts):
-    """Tabulate, nodule by nodule, what a second reader said where a first one gave a score.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, 5), int
-        From :func:`score_counts`.
-
-    Returns
-    -------
-    ndarray of shape (n, 5, 5), int
-        Row: score of one reader, column: score of another reader of the same nodule,
-        both 1..5 in order. Every ordered pair counts once, so a table is symmetric,
-        and adds up to twelve for a nodule with four readers.
-    """
+    """Count the ordered pairs of scores that two readers gave a nodule: symmetric tables (n, 5, 5), int."""
     with_oneself = counts[:, :, None] * np.eye(len(SCORES), dtype=int)
     return counts[:, :, None] * counts[:, None, :] - with_oneself
 
 
-def pair_counts(found):
-    """Count what a second reader said of nodules to which a first one gave a score.
-
-    Parameters
-    ----------
-    found : list of ndarray of int, 1..5
-        From :func:`panels`.
-
-    Returns
-    -------
-    ndarray of shape (5, 5), int
-        The sum of :func:`pair_tables`.
-    """
-    return pair_tables(score_counts(found)).sum(axis=0)
+def pair_counts(ratings):
+    """Add up :func:`pair_tables` of all nodules: (5, 5), int."""
+    return pair_tables(score_counts(ratings)).sum(axis=0)
 
 
-def split_tables(found, *, first, readers=None):
-    """Tabulate, nodule by nodule, the label of some of its readers against that of the rest.
-
-    Parameters
-    ----------
-    found : list of ndarray of int, 1..5
-        From :func:`panels`.
-    first : int, at least 1
-        How many readers make the first panel; the rest make the second.
-    readers : int, optional
-        Take nodules with exactly so many readers only; by default all with more than
-        `first`.
-
-    Returns
-    -------
-    ndarray of shape (n, 5, 5), float
-        Row: label of the first panel, column: label of the second, by :func:`ceil_mean`.
-        All ways of choosing the first panel count alike, so a table adds up to 1; to 0
-        for a nodule that was not taken.
-
-    Raises
-    ------
-    ValueError
-        If `first` is below 1 or `readers` leaves nobody for the second panel.
-    """
+def split_tables(ratings, *, first, readers=None):
+    """Tabulate the label of `first` readers of a nodule (row) against that of the rest: (n, 5, 5)."""
+    # All ways of choosing them count alike, so a table adds up to 1; to 0 for a nodule that was not
+    # taken: one with other than so many `readers`, or with none for the rest.
     if first < 1 or (readers is not None and readers <= first):
         raise ValueError(f"first, readers: found {first}, {readers}, expected 1 <= first < readers")
-    tables = np.zeros((len(found), len(SCORES), len(SCORES)))
-    for table, panel in zip(tables, found):
-        if len(panel) <= first or readers not in (None, len(panel)):
+    tables = np.zeros((len(ratings), len(SCORES), len(SCORES)))
+    for table, scores in zip(tables, ratings, strict=True):
+        if len(scores) <= first or readers not in (None, len(scores)):
             continue
-        ways = [np.isin(np.arange(len(panel)), chosen) for chosen in combinations(range(len(panel)), first)]
+        ways = [np.isin(np.arange(len(scores)), chosen) for chosen in combinations(range(len(scores)), first)]
         for way in ways:
-            one, other = ceil_mean(score_counts([panel[way], panel[~way]]))
+            one, other = ceil_mean(score_counts([scores[way], scores[~way]]))
             table[one - 1, other - 1] += 1 / len(ways)
     return tables
 
 
-def by_panel_size(found):
-    """Say how far readers agree, by how many read the nodule.
-
-    Parameters
-    ----------
-    found : list of ndarray of int, 1..5
-        From :func:`panels`; nodules without readers are left out.
-
-    Returns
-    -------
-    DataFrame, indexed by number of readers
-        `nodules`, and of those with two readers or more the shares, 0 to 1, in which
-        the scores are all `equal`, lie `within one` step, or are on both `sides` of the
-        border between benign (1-3) and malignant (4-5). NaN for a single reader.
-    """
-    panel = [scores for scores in found if len(scores)]
-    table = pd.DataFrame(
-        {
-            "readers": [len(scores) for scores in panel],
-            "equal": [float(np.ptp(scores) == 0) for scores in panel],
-            "within one": [float(np.ptp(scores) <= 1) for scores in panel],
-            "both sides": [float(scores.min() <= 3 < scores.max()) for scores in panel],
-        }
-    )
-    shares = table.groupby("readers").mean()
+def by_number_of_readers(ratings):
+    """Count nodules by number of readers, and the shares whose scores agree or cross the border."""
+    ratings = [scores for scores in ratings if len(scores)]
+    gaps = np.array([np.ptp(scores) for scores in ratings])
+    crossed = [scores.min() <= 3 < scores.max() for scores in ratings]  # benign to malignant
+    table = pd.DataFrame({"equal": gaps == 0, "within one": gaps <= 1, "both sides": crossed}, dtype=float)
+    groups = table.groupby(pd.Series([len(scores) for scores in ratings], name="readers"))
+    shares = groups.mean()
     shares.loc[shares.index < 2] = np.nan
-    shares.insert(0, "nodules", table.groupby("readers").size())
+    shares.insert(0, "nodules", groups.size())
     return shares
 
 
 def weighted_kappa(counts):
-    """Agreement of pairs of labels beyond chance, with quadratic weights.
+    """Agreement of pairs of labels beyond chance, with quadratic weights [1]_.
 
     Parameters
     ----------
@@ -192,6 +95,14 @@ def weighted_kappa(counts):
     References
     ----------
     .. [1] cohen1968
+
+    Examples
+    --------
+    >>> float(weighted_kappa([[8, 2], [1, 9]]).round(2))
+    0.7
+    >>> ratings = parse_ratings(["5 4", "1 1 2", "3 3"])
+    >>> float(weighted_kappa(pair_counts(ratings)).round(2))
+    0.83
     """
     counts = np.asarray(counts, dtype=float)
     labels = np.arange(counts.shape[-1])

@@ -1,4 +1,4 @@
-"""Risk against coverage: a network that may leave the cases that it is least sure of to a person.
+"""Selective prediction: a network that may leave the cases that it is least sure of to a person.
 
 *Coverage* is the share of cases that the network answers, the surest first; the *risk* is the
 share of wrong answers among them. What the person makes of the others is not counted.
@@ -7,9 +7,10 @@ share of wrong answers among them. What the person makes of the others is not co
 import numpy as np
 
 from lungcls.metrics import bootstrap
+from lungcls.metrics.classification import descending
 
 
-def risk_curve(right, confidence):
+def risk_coverage_curve(right, confidence):
     """Follow the risk from the surest case to all cases.
 
     Parameters
@@ -32,44 +33,28 @@ def risk_curve(right, confidence):
     References
     ----------
     .. [1] geifman2017
+
+    Examples
+    --------
+    >>> right = np.array([True, True, False, True, False])
+    >>> coverage, risk = risk_coverage_curve(right, [0.9, 0.8, 0.7, 0.6, 0.5])
+    >>> coverage.tolist(), risk.round(2).tolist()
+    ([0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.0, 0.33, 0.25, 0.4])
     """
     right, confidence = _check(right, confidence)
-    last, order = _ties(confidence)
+    order, last = descending(confidence)
     answered = np.arange(1, len(right) + 1)
     wrong = np.cumsum(~right[order])[last]
     errors = np.interp(answered, np.append(0, last + 1), np.append(0, wrong))
     return answered / len(right), errors / answered
 
 
-def area(right, confidence, weights=None):
-    """Area under the risk-coverage curve: the mean risk over all coverages.
-
-    Within cases of equal confidence the wrong answers are spread evenly, so that random
-    deferral has the area of its error rate.
-
-    Parameters
-    ----------
-    right, confidence
-        As in :func:`risk_curve`.
-    weights : ndarray of shape (resamples, n), float, at least 0, optional
-        How often each case counts; once by default.
-
-    Returns
-    -------
-    ndarray of shape (resamples,), float in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        As :func:`risk_curve`.
-
-    References
-    ----------
-    .. [1] geifman2019
-    """
+def area(right, confidence, weights):
+    """Area under the risk-coverage curve, the mean risk over all coverages [geifman2019]: (resamples,)."""
+    # Within cases of equal confidence the wrong answers are spread evenly, so that a random order has the
+    # area of its error rate.
     right, confidence = _check(right, confidence)
-    weights = np.ones((1, len(right))) if weights is None else weights
-    last, order = _ties(confidence)
+    order, last = descending(confidence)
     drawn = weights[:, order]
     answered, wrong = (np.cumsum(part, axis=1)[:, last] for part in (drawn, drawn * ~right[order]))
     before, already = (np.pad(part, ((0, 0), (1, 0)))[:, :-1] for part in (answered, wrong))
@@ -81,51 +66,20 @@ def area(right, confidence, weights=None):
 
 
 def best_area(error):
-    """Area of an oracle that defers exactly the wrong answers first.
-
-    Parameters
-    ----------
-    error : float or ndarray, in [0, 1]
-        Share of wrong answers.
-
-    Returns
-    -------
-    float or ndarray, in [0, 1]
-    """
+    """Area of an oracle that leaves exactly the wrong answers, a share `error` in [0, 1], for last."""
     kept = 1 - np.asarray(error, dtype=float)
     return 1 - kept + kept * np.log(np.where(kept > 0, kept, 1))
 
 
 def area_intervals(right, confidence, *, patients, seed):
-    """Area with random deferral and oracle beside it, each with its interval over patients.
-
-    Parameters
-    ----------
-    right, confidence
-        As in :func:`risk_curve`.
-    patients : sequence of shape (n,)
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    DataFrame, indexed by "area", "random", "oracle", "gain"
-        `gain`: random less area, what the confidence is worth. `value`, `low`, `high`, `n`,
-        `patients`.
-
-    Raises
-    ------
-    ValueError
-        As :func:`risk_curve`.
-    """
+    """Lay out the `area`, that of a `random` order, of an `oracle`, and the `gain` (random less area)."""
     right, confidence = _check(right, confidence)
 
     def statistic(weights):
-        weights = np.ones((1, len(right))) if weights is None else weights
-        error, found = weights @ ~right / weights.sum(axis=1), area(right, confidence, weights)
+        error, found = bootstrap.weighted_means(~right, weights), area(right, confidence, weights)
         return {"area": found, "random": error, "oracle": best_area(error), "gain": error - found}
 
-    table = bootstrap.summary(*bootstrap.resample(statistic, patients=patients, seed=seed), patients=patients)
+    table = bootstrap.intervals(statistic, patients=patients, seed=seed)
     return table.set_index("score").rename_axis(None)[["value", "low", "high", "n", "patients"]]
 
 
@@ -136,9 +90,3 @@ def _check(right, confidence):
     if confidence.shape != right.shape or not np.isfinite(confidence).all():
         raise ValueError(f"confidence: found shape {confidence.shape}, expected {right.shape}, all finite")
     return right, confidence
-
-
-def _ties(confidence):
-    """Last place of each run of equal confidence, and the order, surest first."""
-    order = np.argsort(-confidence, kind="stable")
-    return np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True)), order

@@ -3,56 +3,23 @@
 Large nodules are malignant far more often than small ones, so an AUC over all sizes is mostly
 earned by telling large from small. Two views of the rest: the AUC within bands of diameter,
 and the AUC of pairs matched by diameter.
-
-Predictions of a cross-validation come from several models, which may place the same nodule
-differently. Among nodules of like size that is no small matter: a fold with fewer malignant
-cases in its test part has more in training, and so larger probabilities. `folds` keeps to
-comparisons within a fold.
+Labels are 0 or 1, scores of any scale; `options` are those of :func:`bootstrap.intervals`.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
 from lungcls.metrics import classification
-from lungcls.metrics.bootstrap import LEVEL, RESAMPLES, resample, summary
+from lungcls.metrics.bootstrap import intervals
 
 EDGES = (8.0, 15.0)  # mm: bands below 8, 8 to 15, 15 and above
 CALIPER = 1.2  # largest ratio of the two diameters of a matched pair
 
 
-def stratified_auc(
-    y_true, y_score, diameter, *, patients, seed, folds=None, edges=EDGES, resamples=RESAMPLES, level=LEVEL
-):
-    """AUC within bands of diameter.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n,), int, 0 or 1
-    y_score : ndarray of shape (n,), float
-        Any scale; larger means more malignant. A tie counts half.
-    diameter : ndarray of shape (n,), float, mm
-    patients : sequence of shape (n,)
-        The patient of each case.
-    seed : int
-    folds : sequence of shape (n,), optional
-        The fold, or model, that each score comes from: only cases of one fold are compared.
-        By default all come from one model.
-    edges : sequence of float, mm, default (8, 15)
-        Ascending; a nodule of just that diameter is in the upper band.
-    resamples : int, default 2000
-    level : float in (0, 1), default 0.95
-
-    Returns
-    -------
-    DataFrame
-        First a row for `all` sizes, then one for each band that has a case: `size`, `value`, `low`, `high`, `n`,
-        `malignant`, `patients`, `resamples` (those with both classes in the band). NaN
-        where a band lacks a class.
-
-    Raises
-    ------
-    ValueError
-        If arrays do not fit or edges do not ascend.
-    """
+def stratified_auc(y_true, y_score, diameter, *, patients, seed, folds=None, edges=EDGES, **options):
+    """AUC within bands of diameter (mm), within folds: a row for `all` sizes, then one a band."""
+    # A diameter of just an edge is in the upper band. NaN where a band lacks a class.
     y_true, y_score, diameter, folds = _check(y_true, y_score, diameter, patients, folds)
     if not len(edges) or not (np.diff(edges) > 0).all():
         raise ValueError(f"edges: found {edges!r}, expected one or more diameters in mm, ascending")
@@ -61,71 +28,37 @@ def stratified_auc(
     members |= {name: band == i for i, name in enumerate(_band_names(edges)) if (band == i).any()}
 
     def statistic(weights):
-        weights = np.ones((1, len(y_true))) if weights is None else weights
         return {
             name: _auc_within(folds[inside], y_true[inside] == 1, y_score[inside], weights[:, inside])
             for name, inside in members.items()
         }
 
-    value, draws = resample(statistic, patients=patients, seed=seed, resamples=resamples)
-    return _table(value, draws, members, y_true, patients, level)
+    table = intervals(statistic, patients=patients, seed=seed, **options)
+    return _with_counts(table, members, y_true, patients)
 
 
 def _auc_within(folds, positive, y_score, weights):
     """AUC of the pairs within folds, each fold with as much weight as it has pairs."""
+    # Predictions of a cross-validation come from several models, which may place the same nodule
+    # differently. Among nodules of like size that is no small matter: a fold with fewer malignant cases
+    # in its test part has more in training, and so larger probabilities.
     won, pairs = np.zeros(len(weights)), np.zeros(len(weights))
     for fold in np.unique(folds):
         here = folds == fold
         auc, _ = classification.ranking(positive[here], y_score[here], weights[:, here])
         of_fold = weights[:, here & positive].sum(axis=1) * weights[:, here & ~positive].sum(axis=1)
         won, pairs = won + np.where(of_fold > 0, auc, 0) * of_fold, pairs + of_fold
-    return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return classification.divide(won, pairs)
 
 
-def matched_auc(
-    y_true,
-    y_score,
-    diameter,
-    *,
-    patients,
-    seed,
-    folds=None,
-    caliper=CALIPER,
-    resamples=RESAMPLES,
-    level=LEVEL,
-):
-    """AUC of pairs of a malignant and a benign nodule of nearly the same diameter.
-
-    Each malignant nodule is compared with all benign ones that are smaller by a factor of at
-    most `caliper`, and with all that are larger by at most as much. What counts is the share
-    of either that it outranks: the mean of the two, averaged over the malignant nodules. So
-    diameter itself, for a score, comes to 0.5, although smaller benign nodules are far more
-    frequent than larger ones. This is an AUC adjusted for diameter [1]_, with the sizes of
-    the malignant nodules. Those without a match on both sides are left out, so it speaks of
-    sizes at which both kinds are found. Nothing is drawn to make pairs.
-
-    Parameters
-    ----------
-    y_true, y_score, diameter, patients, seed, folds, resamples, level
-        As in :func:`stratified_auc`.
-    caliper : float, at least 1, default 1.2
-        1 pairs equal diameters only; these count half on either side.
-
-    Returns
-    -------
-    DataFrame
-        One row with the columns of :func:`stratified_auc`; `n` and `malignant` are cases
-        with a match. In a resample a nodule is matched with what was drawn.
-
-    Raises
-    ------
-    ValueError
-        If arrays do not fit, a diameter is not above 0, or `caliper` is below 1.
-
-    References
-    ----------
-    .. [1] janes2009
-    """
+def matched_auc(y_true, y_score, diameter, *, patients, seed, folds=None, caliper=CALIPER, **options):
+    """AUC of pairs of a malignant and a benign nodule of nearly the same diameter: one row [janes2009]."""
+    # Each malignant nodule is compared with all benign ones that are smaller by a factor of at most
+    # `caliper`, and with all that are larger by at most as much. What counts is the share of either that
+    # it outranks: the mean of the two, averaged over the malignant nodules. So diameter itself, for a
+    # score, comes to 0.5, although smaller benign nodules are far more frequent than larger ones. Those
+    # without a match on both sides are left out, so it speaks of sizes at which both kinds are found.
+    # Nothing is drawn to make pairs.
     y_true, y_score, diameter, folds = _check(y_true, y_score, diameter, patients, folds)
     if not caliper >= 1:
         raise ValueError(f"caliper: found {caliper}, expected a ratio of 1 or more")
@@ -137,20 +70,17 @@ def matched_auc(
     sides = [near * larger, near * (1 - larger)]
 
     def statistic(weights):
-        weights = np.ones((1, len(y_true))) if weights is None else weights
         share, counted = 0, weights[:, malignant]
         for side in sides:
             matches, wins = (weights[:, benign] @ pairs.T for pairs in (side, side * won))
-            share = share + np.divide(wins, matches, out=np.zeros_like(wins), where=matches > 0) / 2
+            share = share + classification.divide(wins, matches, empty=0.0) / 2
             counted = counted * (matches > 0)
-        total = counted.sum(axis=1)
-        found = np.full(len(total), np.nan)
-        return {"matched": np.divide((counted * share).sum(axis=1), total, out=found, where=total > 0)}
+        return {"matched": classification.divide((counted * share).sum(axis=1), counted.sum(axis=1))}
 
-    value, draws = resample(statistic, patients=patients, seed=seed, resamples=resamples)
     members, used = np.zeros(len(y_true), dtype=bool), np.all([side.any(axis=1) for side in sides], axis=0)
     members[malignant], members[benign] = used, near[used].any(axis=0)
-    return _table(value, draws, {"matched": members}, y_true, patients, level)
+    table = intervals(statistic, patients=patients, seed=seed, **options)
+    return _with_counts(table, {"matched": members}, y_true, patients)
 
 
 def _beats(first, second):
@@ -160,13 +90,13 @@ def _beats(first, second):
 
 
 def _band_names(edges):
-    between = [f"{low:g} to {high:g} mm" for low, high in zip(edges, edges[1:])]
+    between = [f"{low:g} to {high:g} mm" for low, high in pairwise(edges)]
     return [f"below {edges[0]:g} mm", *between, f"{edges[-1]:g} mm and above"]
 
 
-def _table(value, draws, members, y_true, patients, level):
-    """Lay out one row a group of cases, with the counts of that group."""
-    table = summary(value, draws, patients=patients, level=level).rename(columns={"score": "size"})
+def _with_counts(table, members, y_true, patients):
+    """Name the rows by size, each of a group of cases, and count those of that group."""
+    table = table.rename(columns={"score": "size"})
     groups = list(members.values())
     table["n"] = [int(inside.sum()) for inside in groups]
     table["patients"] = [len(np.unique(np.asarray(patients)[inside])) for inside in groups]

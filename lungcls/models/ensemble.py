@@ -13,7 +13,7 @@ import keras
 from keras import ops
 import numpy as np
 
-from lungcls.metrics.ratings import panels, score_counts
+from lungcls.metrics.ratings import parse_ratings, score_counts
 from lungcls.models.networks import conv_blocks, probabilities
 
 SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
@@ -72,7 +72,7 @@ def targets(scores, ratings, *, share):
         raise ValueError(f"share: found {share}, expected 0 to 1")
     mixed = np.eye(5)[np.asarray(scores) - 1]
     if ratings is not None:
-        counts = score_counts(panels(ratings))
+        counts = score_counts(parse_ratings(ratings))
         read = counts.sum(axis=1) > 0
         histogram = counts[read] / counts[read].sum(axis=1, keepdims=True)
         mixed[read] = (1 - share) * mixed[read] + share * histogram

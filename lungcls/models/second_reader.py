@@ -11,7 +11,7 @@ import numpy as np
 
 from lungcls.cohorts.cohort import TASKS, to_binary
 from lungcls.errors import InputError
-from lungcls.metrics.ratings import panels as panels_of
+from lungcls.metrics.ratings import parse_ratings
 from lungcls.sources.annotations import aggregate
 
 
@@ -20,7 +20,7 @@ def draw(ratings, *, seed):
 
     `ratings` are texts of scores separated by spaces; both are 0 where there are fewer than two.
     """
-    panels = panels_of(ratings)
+    panels = parse_ratings(ratings)
     predicted, label = np.zeros(len(panels), dtype=int), np.zeros(len(panels), dtype=int)
     places = np.random.default_rng(seed).random(len(panels))
     paired = [i for i, panel in enumerate(panels) if len(panel) >= 2]

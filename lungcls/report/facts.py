@@ -274,8 +274,8 @@ def reader_facts():
     .. [1] armato2011
     """
     every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-    panels = ratings.panels(every["ratings"])
-    by_size, pairs = ratings.by_panel_size(panels), ratings.pair_counts(panels)
+    panels = ratings.parse_ratings(every["ratings"])
+    by_size, pairs = ratings.by_number_of_readers(panels), ratings.pair_counts(panels)
     gap, sides = np.abs(np.subtract.outer(SCORES, SCORES)), to_binary(SCORES)
     crossed = np.not_equal.outer(sides, sides)
     return {

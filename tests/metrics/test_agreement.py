@@ -27,11 +27,11 @@ EXAMPLE = [
 @pytest.fixture(scope="module")
 def every():
     table = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-    return readers.panels(table["ratings"]), table["patient_id"].to_numpy()
+    return readers.parse_ratings(table["ratings"]), table["patient_id"].to_numpy()
 
 
 def alpha(ratings, metric):
-    counts = readers.score_counts(readers.panels(ratings))
+    counts = readers.score_counts(readers.parse_ratings(ratings))
     return agreement.krippendorff_alpha(agreement.coincidences(counts).sum(axis=0), metric=metric)
 
 
@@ -75,8 +75,8 @@ def test_scores_of_a_table_are_those_of_scikit_learn():
 
 
 def test_patients_are_drawn_whole():
-    found, patients = readers.panels(["1 1", "1 2", "3 3 4", "5 5"]), ["a", "a", "b", "c"]
-    table = agreement.agreement(found, patients, seed=0, resamples=300)
+    found, patients = readers.parse_ratings(["1 1", "1 2", "3 3 4", "5 5"]), ["a", "a", "b", "c"]
+    table = agreement.reader_agreement(found, patients, seed=0, resamples=300)
     same, pairs = np.array([1, 0, 1, 1]), np.array([1, 1, 3, 1])
     weights = bootstrap.patient_weights(patients, resamples=300, seed=0)
     assert (weights[:, 0] == weights[:, 1]).all()  # both of patient a
@@ -86,11 +86,11 @@ def test_patients_are_drawn_whole():
         np.quantile(shares, [0.025, 0.975])
     )
     with pytest.raises(ValueError, match=r"patients: found shape \(2,\), expected \(4,\), one a nodule"):
-        agreement.agreement(found, ["a", "b"], seed=0, resamples=5)
+        agreement.reader_agreement(found, ["a", "b"], seed=0, resamples=5)
 
 
 def test_lidc_readers_agree_as_known(every):
-    found = agreement.agreement(*every, seed=0, resamples=300)
+    found = agreement.reader_agreement(*every, seed=0, resamples=300)
     assert found.loc["same score", "value"] == pytest.approx(0.38, abs=0.005)
     assert found.loc["quadratic weighted kappa", "value"] == pytest.approx(0.465, abs=0.005)
     assert found.loc["Krippendorff's alpha, ordinal", "value"] == pytest.approx(0.43, abs=0.005)
@@ -103,7 +103,7 @@ def test_more_readers_foresee_a_label_better(every):
     two = agreement.split_agreement(*every, first=2, size=4, seed=0, resamples=50)["value"]
     rest = agreement.split_agreement(*every, first=1, seed=0, resamples=50)["value"]
     kappa = ("multiclass", "quadratic weighted kappa")
-    pair = agreement.agreement(*every, seed=0, resamples=50)["value"]["quadratic weighted kappa"]
+    pair = agreement.reader_agreement(*every, seed=0, resamples=50)["value"]["quadratic weighted kappa"]
     assert pair < one[kappa] < two[kappa] and pair < rest[kappa]
     assert two["multiclass", "accuracy"] > one["multiclass", "accuracy"]
 
@@ -111,7 +111,7 @@ def test_more_readers_foresee_a_label_better(every):
 def test_a_single_reader_is_the_decision_and_the_rest_the_label():
     # One reader says 5, two say 1: the label of the rest is 1 or 3, that of a single reader 5 or 1.
     found = agreement.split_agreement(
-        readers.panels(["1 1 5"] * 3), ["a", "b", "c"], first=1, seed=0, resamples=5
+        readers.parse_ratings(["1 1 5"] * 3), ["a", "b", "c"], first=1, seed=0, resamples=5
     )["value"]
     table = np.zeros((5, 5))
     table[0, 4], table[2, 0] = 1, 2  # label 1, decision 5; label 3, decision 1, twice

@@ -9,6 +9,11 @@ from sklearn.metrics import brier_score_loss, log_loss
 from lungcls.metrics import calibration
 
 
+def once(cases):
+    """Weights that count each case once."""
+    return np.ones((1, len(cases)))
+
+
 @pytest.mark.parametrize("size", [2, 5])
 def test_losses_are_those_of_scikit_learn(size):
     y_true, y_prob = sharpened(size=size)
@@ -26,12 +31,12 @@ def test_calibration_error_by_hand():
     y_prob = np.array([[0.95, 0.05], [0.95, 0.05], [0.35, 0.65], [0.4, 0.6]])
     y_true = [0, 1, 1, 1]  # half right at .95; all right at .65; right at .6, in the bin below
     expected = (2 * 0.45 + 0.35 + 0.4) / 4
-    assert calibration.calibration_error(y_true, y_prob) == pytest.approx(expected)
+    assert calibration.calibration_error(y_true, y_prob, once(y_true)) == pytest.approx(expected)
     assert calibration.calibration_error(y_true, y_prob, np.full((2, 4), 3.0)) == pytest.approx(
         [expected] * 2
     )
     assert calibration.bin_of([0, 0.1, 0.1000001, 0.3, 1]).tolist() == [0, 0, 1, 2, 9]
-    assert calibration.calibration_error(y_true, y_prob, bins=1) == pytest.approx(
+    assert calibration.calibration_error(y_true, y_prob, once(y_true), bins=1) == pytest.approx(
         abs(0.75 - y_prob.max(1).mean())
     )
 
@@ -41,15 +46,15 @@ def test_the_error_of_a_calibrated_network_is_bias():
     assert few > 0.08 and many < 0.02
     y_true, y_prob = made_up(2000)
     drawn = calibration.error_if_calibrated(y_prob, seed=1)
-    assert drawn.min() < calibration.calibration_error(y_true, y_prob)[0] < drawn.max()
-    wrong = calibration.calibration_error(*sharpened(2000))[0]
+    assert drawn.min() < calibration.calibration_error(y_true, y_prob, once(y_true))[0] < drawn.max()
+    wrong = calibration.calibration_error(*sharpened(2000), np.ones((1, 2000)))[0]
     assert wrong > calibration.error_if_calibrated(sharpened(2000)[1], seed=1).max()
 
 
 def test_scores_and_reliability_agree():
     y_true, y_prob = sharpened(200)
     patients = np.arange(200) // 2
-    table = calibration.scores(y_true, y_prob, patients=patients, seed=0)
+    table = calibration.calibration_scores(y_true, y_prob, patients=patients, seed=0)
     bins = calibration.reliability(y_true, y_prob, patients=patients, seed=0)
     assert (
         bins["n"].sum() == 200

@@ -35,7 +35,7 @@ def by_scikit_learn(y_true, y_pred, y_prob, task, weights=None):
         for kind in ("weighted", "macro"):
             found[f"{name} ({kind})"] = function(y_true, y_pred, average=kind, **options)
         each = function(y_true, y_pred, average=None, **options)
-        found |= {f"{name} ({one})": value for one, value in zip(names, each)}
+        found |= {f"{name} ({one})": value for one, value in zip(names, each, strict=True)}
     ranks = {"AUC": oracle.roc_auc_score, "average precision": oracle.average_precision_score}
     for name, function in ranks.items():
         each = [function(y_true == label, y_prob[:, i], **weigh) for i, label in enumerate(labels)]
@@ -43,7 +43,7 @@ def by_scikit_learn(y_true, y_pred, y_prob, task, weights=None):
             found[name] = each[1]
             continue
         support = [np.sum((y_true == label) * (1 if weights is None else weights)) for label in labels]
-        found |= {f"{name} ({one})": value for one, value in zip(names, each)}
+        found |= {f"{name} ({one})": value for one, value in zip(names, each, strict=True)}
         found |= {f"{name} (macro)": np.mean(each), f"{name} (weighted)": np.average(each, weights=support)}
     if task == "multiclass":
         gap = np.abs(y_true - y_pred)
@@ -99,7 +99,7 @@ def test_a_matrix_of_the_report():
     y_true = np.repeat([0, 0, 1, 1], [167, 13, 29, 28])
     y_pred = np.repeat([0, 1, 0, 1], [167, 13, 29, 28])
     np.testing.assert_array_equal(
-        classification.confusion(y_true, y_pred, task="binary")[0], [[167, 13], [29, 28]]
+        classification.confusion_matrix(y_true, y_pred, task="binary"), [[167, 13], [29, 28]]
     )
     found = classification.scores(y_true, y_pred, task="binary", average=ALL)
     assert round(100 * found["accuracy"], 2) == 82.28
@@ -108,7 +108,7 @@ def test_a_matrix_of_the_report():
     assert "AUC" not in found
 
 
-def test_only_the_averages_asked_for():
+def test_only_the_requested_averages():
     names = set(classification.scores(*predictions("binary"), task="binary", average="macro"))
     assert names == {
         "accuracy",
@@ -147,15 +147,15 @@ def test_a_class_never_predicted_has_precision_0():
 
 
 def test_ties_count_half_and_the_order_of_cases_does_not_matter():
-    auc, ap = classification.ranking([True, False, True, False], [0.5, 0.5, 0.5, 0.5])
+    auc, ap = classification.ranking([True, False, True, False], [0.5, 0.5, 0.5, 0.5], np.ones((1, 4)))
     assert auc[0] == 0.5 == ap[0]
     y_true, _, y_prob = predictions("binary")
     rows = np.random.default_rng(3).permutation(N)
-    straight = classification.ranking(y_true == 1, y_prob[:, 1])
-    np.testing.assert_allclose(classification.ranking(y_true[rows] == 1, y_prob[rows, 1]), straight)
-    np.testing.assert_allclose(
-        classification.ranking(y_true == 1, 3 * y_prob[:, 1] - 7), straight
-    )  # any scale
+    once = np.ones((1, N))
+    straight = classification.ranking(y_true == 1, y_prob[:, 1], once)
+    np.testing.assert_allclose(classification.ranking(y_true[rows] == 1, y_prob[rows, 1], once), straight)
+    any_scale = classification.ranking(y_true == 1, 3 * y_prob[:, 1] - 7, once)
+    np.testing.assert_allclose(any_scale, straight)
 
 
 def test_average_has_no_default():
@@ -189,6 +189,6 @@ def test_errors(y_true, y_pred, y_prob, options, message):
 def test_errors_of_weights_and_ranking():
     for weights in (np.ones(2), np.ones((3, 4)), -np.ones((1, 2))):
         with pytest.raises(ValueError, match=r"weights: found shape .*, expected \(resamples, 2\)"):
-            classification.confusion([0, 1], [0, 1], task="binary", weights=weights)
+            classification.weighted_confusion([0, 1], [0, 1], weights, task="binary")
     with pytest.raises(ValueError, match="y_score: found shape"):
-        classification.ranking([True, False], [0.1, np.nan])
+        classification.ranking([True, False], [0.1, np.nan], np.ones((1, 2)))

@@ -26,7 +26,7 @@ def test_spread_counts_and_averages():
 
 
 def test_figure_10_by_hand():
-    found = confidence.by_class(Y_TRUE, Y_PRED, Y_PROB)
+    found = confidence.by_class(Y_TRUE, Y_PRED, Y_PROB, np.ones((1, 4)))
     np.testing.assert_allclose(found["predicted"][0, :2], [(0.8 + 0.5) / 2, (0.6 + 0.9) / 2])
     np.testing.assert_allclose(found["true"][0, :2], [(0.8 + 0.4) / 2, (0.9 + 0.3) / 2])
     np.testing.assert_allclose(found["right"][0, :2], [0.5, 0.5])

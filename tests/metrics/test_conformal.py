@@ -32,6 +32,20 @@ def test_least_cases_is_where_the_formula_begins():
         assert np.isfinite(plain(np.arange(n), level)) and np.isinf(plain(np.arange(n - 1), level))
 
 
+def test_thresholds_are_those_of_mapie():
+    from mapie.conformity_scores import LACConformityScore
+
+    rng = np.random.default_rng(0)
+    for level in (*conformal.LEVELS, 0.5, 0.99):
+        for n in rng.integers(conformal.least_cases(level), 400, 20):
+            y_true, y_prob = rng.integers(0, 2, n), rng.dirichlet([1, 1], n).round(rng.choice([1, 6]))
+            scores = conformal.class_scores(y_prob)
+            own, alpha = scores[np.arange(n), y_true], np.array([round(1 - level, 12)])
+            expected = LACConformityScore().get_conformity_score_quantiles(own[:, None], alpha, cv="prefit")
+            found = conformal.thresholds(y_true, scores, level=level)
+            np.testing.assert_array_equal(found, np.repeat(expected, 2))
+
+
 def test_sets_are_those_of_mapie():
     from mapie.classification import SplitConformalClassifier
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -65,7 +79,7 @@ def test_sets_are_those_of_mapie():
 def test_the_promise_is_kept_even_by_a_network_that_is_too_sure(kind):
     y_true, y_prob = sharpened(6000, factor=0.2)
     number = np.arange(6000) % 5
-    chosen, full = conformal.cross_sets(y_true, y_prob, number, level=0.9, kind=kind)
+    chosen, full = conformal.conformal_sets(y_true, y_prob, number, level=0.9, kind=kind)
     found = conformal.quality(y_true, chosen, patients=np.arange(6000), seed=0)
     assert not full.any() and 0.885 < found.loc["coverage", "value"] < 0.93
     assert 1 < found.loc["size", "value"] < 5
@@ -79,7 +93,7 @@ def test_a_rare_class_is_in_every_set():
     y_true, y_prob = sharpened(400)
     keep = np.flatnonzero((y_true != 5) | (np.cumsum(y_true == 5) <= 8))  # eight of them: one too few
     y_true, y_prob = y_true[keep], y_prob[keep]
-    chosen, full = conformal.cross_sets(
+    chosen, full = conformal.conformal_sets(
         y_true, y_prob, np.arange(len(y_true)) % 5, level=0.9, kind="one a class"
     )
     assert full.tolist() == [False] * 4 + [True] and chosen[:, 4].all() and not chosen.all()
@@ -87,7 +101,7 @@ def test_a_rare_class_is_in_every_set():
 
 def test_a_network_that_knows_nothing_has_large_sets():
     y_true = np.tile([1, 2, 3, 4, 5], 40)
-    chosen, _ = conformal.cross_sets(y_true, np.full((200, 5), 0.2), np.arange(200) % 5, level=0.9)
+    chosen, _ = conformal.conformal_sets(y_true, np.full((200, 5), 0.2), np.arange(200) % 5, level=0.9)
     assert chosen.all()
 
 
@@ -123,7 +137,8 @@ def test_a_fold_is_limited_by_the_others():
     flipped = np.where(number == 1, 6 - y_true, y_true)
     for kind in conformal.KINDS:
         (one, _), (other, _) = (
-            conformal.cross_sets(labels, y_prob, number, level=0.8, kind=kind) for labels in (y_true, flipped)
+            conformal.conformal_sets(labels, y_prob, number, level=0.8, kind=kind)
+            for labels in (y_true, flipped)
         )
         np.testing.assert_array_equal(one[number == 1], other[number == 1])
 
@@ -137,6 +152,6 @@ def test_errors():
     with pytest.raises(ValueError, match="kind: found 'x', expected share or neighbours"):
         conformal.class_scores([[0.5, 0.5]], "x")
     with pytest.raises(ValueError, match="kind: found 'x', expected one of one threshold"):
-        conformal.cross_sets([1], [[0.2] * 5], [0], level=0.9, kind="x")
+        conformal.conformal_sets([1], [[0.2] * 5], [0], level=0.9, kind="x")
     with pytest.raises(ValueError, match="y_true: found shape"):
         conformal.quality([1, 2], np.ones((1, 5), bool), patients=[1, 2], seed=0)

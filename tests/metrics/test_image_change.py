@@ -21,14 +21,14 @@ def square(side=4, grey=0.75, ground=0.25):
 
 def test_the_grey_shift_is_the_distance_of_the_histograms():
     changed = IMAGES**2
-    expected = [wasserstein_distance(a.ravel(), b.ravel()) for a, b in zip(IMAGES, changed)]
+    expected = [wasserstein_distance(a.ravel(), b.ravel()) for a, b in zip(IMAGES, changed, strict=True)]
     assert image_change.grey_shift(IMAGES, changed) == pytest.approx(expected)
     assert image_change.grey_shift(IMAGES, IMAGES[:, ::-1]) == pytest.approx(0)
 
 
 def test_correlation_is_numpys_and_ignores_contrast():
     other = RNG.random(IMAGES.shape)
-    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(IMAGES, other)]
+    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(IMAGES, other, strict=True)]
     assert image_change.correlation(IMAGES, other) == pytest.approx(expected)
     assert image_change.correlation(IMAGES, 0.2 + 0.5 * IMAGES) == pytest.approx(1)
     assert image_change.correlation(IMAGES, 1 - IMAGES) == pytest.approx(-1)
@@ -88,7 +88,7 @@ def test_separation_is_the_auc_of_the_pixels():
     steps = np.abs(np.arange(12) - 5.5) - 1.5
     distance = np.maximum(steps[:, None], 0) + np.maximum(steps[None], 0)
     around &= (distance <= 3)[..., None] & ~mask[0]
-    for image, mask, found in zip(IMAGES, masks, image_change.separation(IMAGES, masks, ring=3)):
+    for image, mask, found in zip(IMAGES, masks, image_change.separation(IMAGES, masks, ring=3), strict=True):
         both = np.r_[image[mask], image[around]]
         assert found == pytest.approx(roc_auc_score(np.r_[np.ones(16), np.zeros(len(both) - 16)], both))
 

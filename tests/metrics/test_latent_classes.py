@@ -33,7 +33,9 @@ def test_a_simulation_follows_its_mixture(panels):
         shares = np.bincount(members[SIZES == size], minlength=3) / 1500
         assert shares == pytest.approx(PLANTED.weights[size - 1], abs=0.05)
     for member in range(3):
-        readings = np.concatenate([panel for panel, mine in zip(found, members) if mine == member])
+        readings = np.concatenate(
+            [panel for panel, mine in zip(found, members, strict=True) if mine == member]
+        )
         shares = np.bincount(readings, minlength=6)[1:] / len(readings)
         assert shares == pytest.approx(PLANTED.scores[member], abs=0.03)
 
@@ -56,7 +58,7 @@ def test_the_likelihood_never_falls(counts, prior):
 
 
 def test_likelihood_of_a_panel_by_hand():
-    counts = ratings.score_counts(ratings.panels(["3", "1 3", "5 5 4 5 3"]))
+    counts = ratings.score_counts(ratings.parse_ratings(["3", "1 3", "5 5 4 5 3"]))
     expected = [0.6 * 0.1 + 0.3 * 0.7 + 0.1 * 0.1, 0.5 * 0.7 * 0.1, 0.5 * 0.6**3 * 0.3 * 0.1]
     found = latent_classes.log_likelihood(counts, PLANTED)
     assert found == pytest.approx(np.log(expected))  # five readers count as four or more

@@ -10,11 +10,11 @@ MASKS[0, 2:6, 2:6] = True  # 16 of 100 pixels
 
 
 def test_a_perfect_a_wrong_and_an_even_map():
-    perfect = localisation.scores(MASKS.astype(float), MASKS).iloc[0]
+    perfect = localisation.heat_map_scores(MASKS.astype(float), MASKS).iloc[0]
     assert perfect[["hit", "share", "iou"]].tolist() == [1, 1, 1] and perfect["area"] == 0.16
-    wrong = localisation.scores((~MASKS).astype(float), MASKS).iloc[0]
+    wrong = localisation.heat_map_scores((~MASKS).astype(float), MASKS).iloc[0]
     assert wrong[["hit", "share", "iou"]].tolist() == [0, 0, 0]
-    even = localisation.scores(np.ones((1, 10, 10)), MASKS).iloc[0]
+    even = localisation.heat_map_scores(np.ones((1, 10, 10)), MASKS).iloc[0]
     assert even[["hit", "share"]].tolist() == pytest.approx([0.16, 0.16])
     assert even["iou"] == pytest.approx(2.56 / (32 - 2.56))  # 16 pixels by chance: 2.56 inside
 
@@ -22,20 +22,22 @@ def test_a_perfect_a_wrong_and_an_even_map():
 def test_a_map_scaled_has_the_same_scores_and_one_of_zeros_none():
     values = np.random.default_rng(0).random((5, 10, 10))
     masks = np.repeat(MASKS, 5, axis=0)
-    assert localisation.scores(7 * values, masks).equals(localisation.scores(values, masks)) or np.allclose(
-        localisation.scores(7 * values, masks), localisation.scores(values, masks)
+    assert localisation.heat_map_scores(7 * values, masks).equals(
+        localisation.heat_map_scores(values, masks)
+    ) or np.allclose(
+        localisation.heat_map_scores(7 * values, masks), localisation.heat_map_scores(values, masks)
     )
-    zero = localisation.scores(np.zeros((2, 10, 10)), masks[:2])
+    zero = localisation.heat_map_scores(np.zeros((2, 10, 10)), masks[:2])
     assert zero.isna().all().all()
-    assert localisation.scores(values[:1], np.zeros_like(MASKS)).isna().all().all()
+    assert localisation.heat_map_scores(values[:1], np.zeros_like(MASKS)).isna().all().all()
 
 
 def test_the_reach_counts_a_near_miss():
     near = np.zeros((1, 10, 10))
     near[0, 7, 3] = 1  # two rows below the outline
-    assert localisation.scores(near, MASKS)["hit"][0] == 0
-    assert localisation.scores(near, MASKS, reach=2)["hit"][0] == 1
-    assert localisation.scores(near, MASKS, reach=1.9)["hit"][0] == 0
+    assert localisation.heat_map_scores(near, MASKS)["hit"][0] == 0
+    assert localisation.heat_map_scores(near, MASKS, reach=2)["hit"][0] == 1
+    assert localisation.heat_map_scores(near, MASKS, reach=1.9)["hit"][0] == 0
 
 
 def test_concentration_runs_from_an_even_map_to_the_best():
@@ -48,9 +50,9 @@ def test_concentration_runs_from_an_even_map_to_the_best():
 
 def test_wrong_maps_are_refused():
     with pytest.raises(ValueError, match=r"found shape \(1, 9, 9\)"):
-        localisation.scores(np.ones((1, 9, 9)), MASKS)
+        localisation.heat_map_scores(np.ones((1, 9, 9)), MASKS)
     with pytest.raises(ValueError, match="found values below 0"):
-        localisation.scores(-np.ones((1, 10, 10)), MASKS)
+        localisation.heat_map_scores(-np.ones((1, 10, 10)), MASKS)
 
 
 def test_curves_fall_and_rise_early_for_what_the_network_needs():
@@ -71,17 +73,3 @@ def test_curves_fall_and_rise_early_for_what_the_network_needs():
     assert localisation.area_under([0, 1, 1]) == pytest.approx(0.75)
     with pytest.raises(ValueError, match="maps: found shape"):
         localisation.curves(predict, images, masks[:2], classes=classes)
-
-
-def test_the_mean_over_patients_leaves_out_what_has_no_map():
-    patients = np.repeat(["a", "b", "c", "d"], 2)
-    values = np.array([1, 1, 0, 0, 1, 1, np.nan, 0])
-    found = localisation.mean_interval(values, patients, seed=0)
-    assert found["value"] == pytest.approx(4 / 7) and found["left_out"] == 1 and found["n"] == 7
-    assert found["low"] < found["value"] < found["high"]
-    apart = localisation.mean_interval(values, patients, seed=0, groups=values == 1)
-    assert apart["value"] == 1
-    one_sided = localisation.mean_interval(values, patients, seed=0, groups=np.ones(8, bool))
-    assert np.isnan(one_sided["value"])
-    with pytest.raises(ValueError, match="values: found shape"):
-        localisation.mean_interval(values[:3], patients, seed=0)

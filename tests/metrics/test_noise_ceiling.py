@@ -31,11 +31,11 @@ def rough():
 def lidc_reference():
     """Fitted to all readings with few starts; for the panel sizes of the report's cases."""
     table = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
-    counts = ratings.score_counts(ratings.panels(table["ratings"]))
+    counts = ratings.score_counts(ratings.parse_ratings(table["ratings"]))
     sizes = annotations.report_cases()["ratings"].str.split().str.len().to_numpy()
     fits = [latent_classes.fit(counts, classes=number, seed=0, starts=6) for number in (4, 6, 8, 10)]
     kept = [mixture for starts in fits for mixture in latent_classes.nearly_best(starts)]
-    return noise_ceiling.reference(kept, sizes)
+    return noise_ceiling.ceiling_scores(kept, sizes)
 
 
 def test_readers_who_always_agree_can_be_foreseen():
@@ -47,7 +47,7 @@ def test_readers_who_always_agree_can_be_foreseen():
 
 def test_perfect_panels_give_a_ceiling_of_one_after_fitting():
     texts = [" ".join([score] * size) for score, size in product("12345", (1, 2, 3, 4)) for _ in range(20)]
-    counts = ratings.score_counts(ratings.panels(texts))
+    counts = ratings.score_counts(ratings.parse_ratings(texts))
     best = latent_classes.fit(counts, classes=5, seed=0, starts=10, prior=0)[0]
     found = noise_ceiling.known_class(noise_ceiling.label_table(best, counts.sum(axis=1)), decide="score")
     assert [found[key] for key in EVERY] == pytest.approx([1] * 6)
@@ -139,20 +139,20 @@ def test_lidc_stands_where_it_is_known_to_stand(lidc_reference):
         ("second panel", "multiclass", "quadratic weighted kappa"): (0.63, 0.65),
     }
     for (who, *key), (low, high) in known.items():
-        found = noise_ceiling.band(lidc_reference, who).loc[tuple(key)]
+        found = noise_ceiling.ceiling_range(lidc_reference, who).loc[tuple(key)]
         assert low - 0.01 <= found["low"] <= found["high"] <= high + 0.01, (who, key, found.tolist())
     # With the decision made for kappa the band is higher.
-    found = noise_ceiling.band(lidc_reference).loc["multiclass", "quadratic weighted kappa"]
+    found = noise_ceiling.ceiling_range(lidc_reference).loc["multiclass", "quadratic weighted kappa"]
     assert 0.71 < found["low"] < found["high"] < 0.79
 
 
 def test_a_band_spans_numbers_of_classes_and_starts(lidc_reference):
     assert set(lidc_reference.index) == {4, 6, 8, 10} and len(lidc_reference) > 8
-    found = noise_ceiling.band(lidc_reference)
+    found = noise_ceiling.ceiling_range(lidc_reference)
     values = lidc_reference["known class", "binary", "AUC"]
     assert found.loc[("binary", "AUC")].tolist() == [values.min(), values.max()]
     assert (found["low"] < found["high"]).all()
-    assert ("binary", "AUC") not in noise_ceiling.band(lidc_reference, "second panel").index
+    assert ("binary", "AUC") not in noise_ceiling.ceiling_range(lidc_reference, "second panel").index
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_a_band_spans_numbers_of_classes_and_starts(lidc_reference):
     ],
 )
 def test_places(value, expected):
-    assert noise_ceiling.place(value, second=0.5, low=0.6, high=0.7) == expected
+    assert noise_ceiling.position(value, second=0.5, low=0.6, high=0.7) == expected
 
 
 def test_without_a_second_panel_there_is_the_band_alone():
-    assert noise_ceiling.place(0.4, low=0.6, high=0.7) == "below the band"
-    assert noise_ceiling.place(0.8, low=0.6, high=0.7) == "above the band"
+    assert noise_ceiling.position(0.4, low=0.6, high=0.7) == "below the band"
+    assert noise_ceiling.position(0.8, low=0.6, high=0.7) == "above the band"
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_without_a_second_panel_there_is_the_band_alone():
     ],
 )
 def test_what_cannot_be_placed(value, ends, second, found):
-    with pytest.raises(ValueError, match=f"place: found {found}, expected numbers with low <= high"):
-        noise_ceiling.place(value, low=ends[0], high=ends[1], second=second)
+    with pytest.raises(ValueError, match=f"position: found {found}, expected numbers with low <= high"):
+        noise_ceiling.position(value, low=ends[0], high=ends[1], second=second)
 
 
 def test_the_decision_is_named():

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from lungcls.explain import retrieval
-from lungcls.metrics import bootstrap, retrieval as scoring
+from lungcls.metrics import retrieval as scoring
 
 RNG = np.random.default_rng(0)
 QUERIES, GALLERY = RNG.integers(1, 6, 9), RNG.integers(1, 6, 30)
@@ -96,22 +96,3 @@ def test_likeness_of_a_whole_gallery_is_one_half():
     assert both["a"].tolist() == best.tolist() and (both["b"] == 0.5).all()
     mine[0] = np.nan
     assert np.isnan(scoring.likeness(mine, theirs, rows, allowed=allowed)).tolist() == [True] + [False] * 8
-
-
-def test_means_are_over_queries_and_intervals_over_their_patients():
-    patients = np.array([f"p{i // 2}" for i in range(20)])
-    values = pd.DataFrame({"all": RNG.random(20), "some": RNG.random(20)})
-    values.loc[3:5, "some"] = np.nan
-    found = scoring.means(values, patients, seed=1)
-    assert found.loc["some", "value"] == pytest.approx(values["some"].mean()) and found["n"].tolist() == [
-        20,
-        17,
-    ]
-    weights = bootstrap.patient_weights(patients, resamples=bootstrap.RESAMPLES, seed=1)  # oracle
-    draws = [np.average(values["all"], weights=w) for w in weights]
-    assert found.loc["all", ["low", "high"]].tolist() == pytest.approx(
-        np.quantile(draws, [0.025, 0.975]).tolist()
-    )
-    assert found.equals(scoring.means(values, patients, seed=1))
-    with pytest.raises(ValueError, match="one a query"):
-        scoring.means(values, patients[:3], seed=1)

@@ -27,7 +27,7 @@ def test_bands_are_those_of_scikit_learn():
         "15 mm and above": diameter >= 15,
     }
     assert list(table["size"]) == list(bands)
-    for row, inside in zip(table.itertuples(), bands.values()):
+    for row, inside in zip(table.itertuples(), bands.values(), strict=True):
         assert row.value == pytest.approx(roc_auc_score(y_true[inside], y_score[inside]))
         assert row.low < row.value < row.high
         assert (row.n, row.malignant) == (inside.sum(), y_true[inside].sum())

@@ -1,4 +1,4 @@
-"""From probabilities to a decision, by fitted cut points."""
+"""From probabilities to a decision, by fitted thresholds."""
 
 import json
 
@@ -19,12 +19,12 @@ def noisy(n=400, seed=0):
     return y_true, y_prob / y_prob.sum(axis=1, keepdims=True)
 
 
-def test_the_value_is_what_is_expected():
-    assert thresholds.value([[0.3, 0.7]], "binary") == pytest.approx(0.7)
-    assert thresholds.value([[0.5, 0, 0, 0, 0.5]], "multiclass") == pytest.approx(3)
+def test_the_expected_label():
+    assert thresholds.expected_label([[0.3, 0.7]], "binary") == pytest.approx(0.7)
+    assert thresholds.expected_label([[0.5, 0, 0, 0, 0.5]], "multiclass") == pytest.approx(3)
 
 
-def test_decide_counts_the_cut_points_below():
+def test_decide_counts_the_thresholds_below():
     y_prob = np.eye(5)[[0, 1, 2, 3, 4]]
     assert thresholds.decide(y_prob, [1.5, 2.5, 3.5, 4.5], "multiclass").tolist() == [1, 2, 3, 4, 5]
     assert thresholds.decide(y_prob, [0, 0, 0, 5], "multiclass").tolist() == [4, 4, 4, 4, 4]
@@ -41,7 +41,7 @@ def test_cases_that_can_be_told_apart_are():
     assert (thresholds.decide(np.stack([1 - p, p], axis=1), cuts, "binary") == (y_true > 3)).all()
 
 
-def test_fitted_cut_points_beat_the_most_probable_class_on_new_cases():
+def test_fitted_thresholds_beat_the_most_probable_class_on_new_cases():
     cuts, (y_true, y_prob) = thresholds.fit(*noisy(), "multiclass"), noisy(seed=1)
     assert cuts == sorted(cuts)
 
@@ -60,21 +60,21 @@ def test_no_single_threshold_is_better():
         y_pred = thresholds.decide(y_prob, [cut], "binary")
         return classification.scores(y_true, y_pred, task="binary", average="weighted")["F1 (weighted)"]
 
-    places = np.quantile(y_prob[:, 1], np.linspace(0.01, 0.99, thresholds.PLACES))
+    places = np.quantile(y_prob[:, 1], np.linspace(0.01, 0.99, thresholds.CANDIDATES))
     assert f1(*thresholds.fit(y_true, y_prob, "binary")) >= max(f1(place) for place in places)
 
 
 def test_bad_input_is_one_clear_error():
-    with pytest.raises(InputError, match="found no case of class 5"):
+    with pytest.raises(InputError, match="thresholds: found no case of class 5"):
         thresholds.fit([1, 2, 3, 4], np.full((4, 5), 0.2), "multiclass")
     with pytest.raises(ValueError, match="expected 4 in rising order"):
         thresholds.decide(np.full((1, 5), 0.2), [1, 2, 3], "multiclass")
     with pytest.raises(ValueError, match="expected 4 in rising order"):
         thresholds.decide(np.full((1, 5), 0.2), [2, 1, 3, 4], "multiclass")
     with pytest.raises(ValueError, match=r"found shape \(1, 5\), expected \(n, 2\)"):
-        thresholds.value(np.full((1, 5), 0.2), "binary")
+        thresholds.expected_label(np.full((1, 5), 0.2), "binary")
     with pytest.raises(ValueError, match="task: found 'other'"):
-        thresholds.value(np.full((1, 5), 0.2), "other")
+        thresholds.expected_label(np.full((1, 5), 0.2), "other")
 
 
 def test_a_rule_is_read_from_the_folder_of_a_run(tmp_path):

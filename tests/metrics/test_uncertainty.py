@@ -8,6 +8,11 @@ from lungcls.errors import InputError
 from lungcls.metrics import uncertainty
 
 
+def once(cases):
+    """Weights that count each case once."""
+    return np.ones((1, len(cases)))
+
+
 def test_spread_of_readers():
     found = uncertainty.reader_spread(["3 3 3", "1 5", "4", ""])
     assert found[:2].tolist() == [0, 2] and np.isnan(found[2:]).all()
@@ -27,18 +32,20 @@ def test_rank_correlation_is_that_of_scipy(digits):
     first = rng.normal(size=60)
     second = (first + rng.normal(size=60)).round(digits)
     first = first.round(digits)
-    assert uncertainty.rank_correlation(first, second)[0] == pytest.approx(spearmanr(first, second).statistic)
+    assert uncertainty.rank_correlation(first, second, once(first))[0] == pytest.approx(
+        spearmanr(first, second).statistic
+    )
     weights = rng.integers(0, 4, (5, 60)).astype(float)
-    for drawn, found in zip(weights, uncertainty.rank_correlation(first, second, weights)):
+    for drawn, found in zip(weights, uncertainty.rank_correlation(first, second, weights), strict=True):
         rows = np.repeat(np.arange(60), drawn.astype(int))
         assert found == pytest.approx(spearmanr(first[rows], second[rows]).statistic)
 
 
 def test_it_knows_ranks_only_and_one_value_has_none():
     first = np.arange(20.0)
-    assert uncertainty.rank_correlation(first, np.exp(first)) == pytest.approx(1)
-    assert uncertainty.rank_correlation(first, -first) == pytest.approx(-1)
-    assert np.isnan(uncertainty.rank_correlation(first, np.ones(20))[0])
+    assert uncertainty.rank_correlation(first, np.exp(first), once(first)) == pytest.approx(1)
+    assert uncertainty.rank_correlation(first, -first, once(first)) == pytest.approx(-1)
+    assert np.isnan(uncertainty.rank_correlation(first, np.ones(20), once(first))[0])
 
 
 def test_cases_without_a_value_are_left_out():
@@ -54,6 +61,6 @@ def test_cases_without_a_value_are_left_out():
 
 def test_errors():
     with pytest.raises(ValueError, match=r"second: found shape \(1,\), expected \(2,\)"):
-        uncertainty.rank_correlation([1, 2], [1])
+        uncertainty.rank_correlation([1, 2], [1], np.ones((1, 2)))
     with pytest.raises(ValueError, match="all finite"):
-        uncertainty.rank_correlation([1, 2], [1, np.inf])
+        uncertainty.rank_correlation([1, 2], [1, np.inf], np.ones((1, 2)))

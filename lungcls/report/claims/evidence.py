@@ -8,7 +8,7 @@ from lungcls.cohorts import splits
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.explain import retrieval
-from lungcls.metrics import agreement, bootstrap, localisation, ratings, retrieval as retrieval_scores
+from lungcls.metrics import agreement, bootstrap, ratings, retrieval as retrieval_scores
 from lungcls.metrics.confidence import by_class
 from lungcls.preprocessing import balancing, grey_levels
 from lungcls.preprocessing import padding
@@ -106,7 +106,7 @@ def of_lidc(*, seed):
     cases, stated = annotations.report_cases(), quoted.load()["data"]
     scores, n = cases["malignancy"].to_numpy(), len(cases)
     malignant = int((scores > 3).sum())
-    panels = ratings.panels(cases["ratings"])
+    panels = ratings.parse_ratings(cases["ratings"])
     most = np.bincount(scores)[3] - 2 * max(np.delete(np.bincount(scores), 3))
     found = {
         "patients, against those stated": estimate(
@@ -117,7 +117,7 @@ def of_lidc(*, seed):
         "score 3, less twice the next class": estimate(int(most), n=n),
         "rebuilt cases without a score": estimate(sum(len(panel) == 0 for panel in panels), n=n),
     }
-    agreed = agreement.agreement(panels, cases["patient_id"], seed=seed)
+    agreed = agreement.reader_agreement(panels, cases["patient_id"], seed=seed)
     pairs = int(ratings.pair_counts(panels).sum() / 2)
     for name, measure in (
         ("readers on the same side", "same side of the border"),
@@ -364,7 +364,7 @@ def _of_maps(parts, names, score, seed):
         raise InputError(f"no maps of {' and of '.join(lacking)} here")
     values = parts[0][column] - (parts[1][column] if len(parts) == 2 else 0)
     right = (parts[0]["y_pred"] == parts[0]["y_true"]) if split else None
-    found = localisation.mean_interval(values, parts[0]["patient_id"], seed=seed, groups=right)
+    found = bootstrap.mean_interval(values, parts[0]["patient_id"], seed=seed, groups=right)
     return estimate(found["value"], found["low"], found["high"], n=found["n"], patients=found["patients"])
 
 
@@ -385,7 +385,6 @@ def mean_over_patients(values, patients, *, seed):
     values = np.asarray(values, dtype=float)
 
     def mean(weights):
-        weights = np.ones((1, len(values))) if weights is None else weights
         return {"mean": weights @ values / weights.sum(axis=1)}
 
     return _resampled(mean, patients, seed)

@@ -77,7 +77,6 @@ def difference(cohort, view, *, seed):
     patients = cohort.cases["patient_id"]
 
     def statistic(weights):
-        weights = np.ones((1, len(malignant))) if weights is None else weights
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
             of_unusual, of_others = (
                 weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)

@@ -210,7 +210,7 @@ def calibrated(tests, *, seed):
     parts = {}
     for name, test in tests.items():
         for when, y_prob in (("before", test.y_prob), ("after", test.tempered)):
-            scores = calibration.scores(test.y_true, y_prob, patients=test.patients, seed=seed)
+            scores = calibration.calibration_scores(test.y_true, y_prob, patients=test.patients, seed=seed)
             by_chance = calibration.error_if_calibrated(y_prob, seed=seed)
             part = scores[["value", "low", "high"]].stack()
             part["by chance", "value"], part["by chance", "high"] = (
@@ -257,7 +257,7 @@ def prediction_sets(tests, *, level, seed):
         for kind in conformal.KINDS:
             if kind == "neighbours" and test.task == "binary":
                 continue
-            chosen, full = conformal.cross_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
+            chosen, full = conformal.conformal_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
             mine = found[name, kind] = conformal.quality(
                 test.y_true, chosen, patients=test.patients, seed=seed
             )
