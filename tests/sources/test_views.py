@@ -86,13 +86,13 @@ def test_all_views_are_cut_at_once(image):
     )
     assert box == (200, 210, 300, 321)
     inside = (image % 7 == 0).astype(np.uint8)
-    found = views.cut(image, inside, box)
+    found = views.cut_views(image, inside, box)
     assert list(found) == [
         f"{view}{suffix}" for view in ("full_slice", "context", "nodule") for suffix in ("", "_mask")
     ]
     np.testing.assert_array_equal(found["full_slice"], image)
     np.testing.assert_array_equal(found["context_mask"], views.context(inside, box))
     np.testing.assert_array_equal(found["nodule_mask"], views.nodule(inside, box, fill=0))
-    assert list(views.cut(image, inside, box, wanted=["nodule"])) == ["nodule", "nodule_mask"]
+    assert list(views.cut_views(image, inside, box, wanted=["nodule"])) == ["nodule", "nodule_mask"]
     with pytest.raises(ValueError, match="box: found"):
-        views.cut(image, inside, (5, 5, 0, 9))
+        views.cut_views(image, inside, (5, 5, 0, 9))
