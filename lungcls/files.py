@@ -15,7 +15,7 @@ from lungcls.errors import InputError
 
 @contextmanager
 def whole_folder(folder):
-    """Yield a temporary folder beside a new or empty one, renamed to it when the block ends well, else removed."""
+    """Yield a folder beside a new or empty one, renamed to it when the block ends well, else removed."""
     folder = Path(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

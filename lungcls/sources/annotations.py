@@ -71,7 +71,7 @@ def nodules(*, scans_per_patient, least_readers, aggregation):
     >>> len(nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean"))
     2651
     >>> len(nodules(scans_per_patient=1, least_readers=3, aggregation="median"))
-    NNN
+    1379
     """
     if scans_per_patient is not None and scans_per_patient < 1:
         raise ValueError(f"scans_per_patient: found {scans_per_patient}, expected None or >= 1")
@@ -113,20 +113,20 @@ def report_cases():
 
 
 def aggregate(ratings, aggregation):
-    """Turn each nodule's readers' scores, such as "3 3 4", into one (n,), int, 1..5: as in :func:`nodules`."""
+    """Turn each nodule's scores, such as "3 3 4", into one (n,), int, 1..5, as :func:`nodules` says."""
     # Exact integer arithmetic: ceil(mean) of 3 3 4 must not depend on rounding.
-    panels = [[int(score) for score in text.split()] for text in ratings]
+    scores = [[int(score) for score in text.split()] for text in ratings]
     if aggregation == "ceil_mean":
-        return np.array([-(-sum(p) // len(p)) for p in panels], dtype=int)
+        return np.array([-(-sum(s) // len(s)) for s in scores], dtype=int)
     if aggregation == "mean":
-        return np.array([(2 * sum(p) + len(p)) // (2 * len(p)) for p in panels], dtype=int)
+        return np.array([(2 * sum(s) + len(s)) // (2 * len(s)) for s in scores], dtype=int)
     if aggregation == "median":
-        return np.array([int(np.floor(np.median(p) + 0.5)) for p in panels], dtype=int)
+        return np.array([int(np.floor(np.median(s) + 0.5)) for s in scores], dtype=int)
     raise ValueError(f"aggregation: found {aggregation!r}, expected one of {AGGREGATIONS}")
 
 
 def mask(nodule):
-    """Outline of a row of :func:`nodules` on its largest slice: (height, width), bool, and its row and column.
+    """Outline of a row of :func:`nodules` on its largest slice (h, w), bool, and its first row and column.
 
     True where at least half of the readers who marked the slice drew the nodule.
     """
@@ -151,8 +151,9 @@ def full_mask(nodule):
     Examples
     --------
     >>> nodule = report_cases().iloc[0]
-    >>> full_mask(nodule).sum(), nodule["diameter_mm"]
-    NNN
+    >>> inside = full_mask(nodule)
+    >>> inside.shape, int(inside.sum()), nodule["ratings"]
+    ((512, 512), 924, '5 5 5 4')
     """
     inside, row, column = mask(nodule)
     drawn = np.zeros((views.SLICE_SIZE, views.SLICE_SIZE), dtype=np.uint8)
@@ -161,7 +162,7 @@ def full_mask(nodule):
 
 
 def cohort_table(cases):
-    """What `cases.csv` holds of rows of :func:`report_cases`; the readers' box in slice and `context` view."""
+    """What `cases.csv` holds of rows of :func:`report_cases`: boxes in pixels of slice and `context` too."""
     shape = (views.SLICE_SIZE, views.SLICE_SIZE)
     origins = np.array([views.context_origin(views.box(case), shape) for _, case in cases.iterrows()])
     columns = ["case_id", "patient_id", "malignancy", "ratings", "diameter_mm", "pixel_spacing_mm"]

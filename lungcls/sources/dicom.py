@@ -25,7 +25,8 @@ INFO = {
     "licence": annotations.LICENCE,
     "citations": [
         "Armato et al. 2011, Medical Physics 38(2):915-931, doi:10.1118/1.3528204",
-        "Armato et al. 2015, Data From LIDC-IDRI, The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2015.LO9QL9SX",
+        "Armato et al. 2015, Data From LIDC-IDRI, The Cancer Imaging Archive, "
+        "doi:10.7937/K9/TCIA.2015.LO9QL9SX",
     ],
     "label_rule": annotations.LABEL_RULE,
     "unit": "HU",

@@ -5,7 +5,6 @@ import json
 import shutil
 
 from filelock import FileLock, Timeout
-import numpy as np
 
 from lungcls.errors import InputError
 from lungcls.preprocessing.images import let_go, open_npy

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from scipy import ndimage
 
-from lungcls.sources.phantom import organs, shapes, vessels, wall
+from lungcls.sources.phantom import chest, organs, shapes, vessels, wall
 
 CANDIDATES = 80  # anatomies drawn for a patient; the one that fits the nodules best is kept
 TRIES = 6  # anatomies that are bent, until one holds all nodules
@@ -124,14 +124,14 @@ def _measured(a, u, pixel_spacing_mm, rng):
     can be; elsewhere its distance just says on which side a pixel lies.
     """
     x, y = _grid(a, shapes.NODES, u, pixel_spacing_mm)
-    inner, fine = organs.cage(a, x, y, u), _slow_noise(rng, 60)
+    inner, fine = chest.cage(a, x, y, u), _slow_noise(rng, 60)
     body = wall.outline(a, x, y, u)
     x, y = np.broadcast_to(x, inner.shape), np.broadcast_to(y, inner.shape)
     found = {"inner": inner, "body": body, "way": wall.round_the_cage(a, x, y, u)}
     near = inner < CAGE_MM
     lung, right, left = np.broadcast_to(inner, (3, *inner.shape)).astype(float)
-    right[near], left[near] = organs.domes(a, x[near], y[near], u)
-    lung[near] = organs.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
+    right[near], left[near] = chest.domes(a, x[near], y[near], u)
+    lung[near] = chest.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
     found["lung"] = lung + ROUGH_MM * fine
     if u < max(a.dome_right, a.dome_left) + 0.02:
         found["right"], found["left"] = right, left
@@ -175,7 +175,7 @@ def _fit(people, places, pixel_spacing_mm):
     """Keep the anatomy whose lungs hold the nodules best, and bend it to hold them all."""
     if len(places) == 0:
         return _one(people, 0)
-    lack = np.maximum(organs.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
+    lack = np.maximum(chest.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
     order = np.argsort((np.minimum(lack, 60.0) ** 2).sum(axis=1), kind="stable")
     fitted = []
     for i in order[:TRIES]:
@@ -200,7 +200,7 @@ def _bend(a, places, pixel_spacing_mm):
     for _ in range(20):
         px, py = x + moves[:, 0], y + moves[:, 1]
         near = np.stack([px, px + 0.5, px - 0.5, px, px]), np.stack([py, py, py, py + 0.5, py - 0.5])
-        d = organs.lung(a, *near, np.clip(u, 0.02, 0.98))
+        d = chest.lung(a, *near, np.clip(u, 0.02, 0.98))
         lack = np.maximum(d[0] + want, 0.0)
         if lack.max() < 0.3:
             break
@@ -209,7 +209,7 @@ def _bend(a, places, pixel_spacing_mm):
         goal = moves - np.clip(lack, 0.0, 15.0)[:, None] * way
         weights = np.linalg.solve(kernel + 0.02 * np.eye(len(at)), goal)
         moves = kernel @ weights
-    outside_mm = float(organs.lung(a, x + moves[:, 0], y + moves[:, 1], u).max())
+    outside_mm = float(chest.lung(a, x + moves[:, 0], y + moves[:, 1], u).max())
     if weights.any():
         a = replace(a, bend_places=at, bend_moves=weights)
     return a, outside_mm

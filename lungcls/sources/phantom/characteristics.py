@@ -33,9 +33,9 @@ def rendered_characteristics(cases, *, seed):
     In LIDC's scales, but subtlety 0 where the reader drawn did not mark the nodule; the other seven
     then come from one who did. A row depends on `seed` and its own case only.
     """
-    panels = [[text.split() for text in cases[name]] for name in annotations.CHARACTERISTICS]
+    columns = [[text.split() for text in cases[name]] for name in annotations.CHARACTERISTICS]
     rows, passed_over = [], []
-    for case_id, *readings in zip(cases["case_id"], *panels):
+    for case_id, *readings in zip(cases["case_id"], *columns, strict=True):
         rng = np.random.default_rng([seed, crc32(case_id.encode()), crc32(b"readers")])
         reader = rng.integers(len(readings[0]))
         values = [int(reading[reader]) for reading in readings]
@@ -61,9 +61,9 @@ def _up_to(name):
 
 @cache
 def between_readers(name):
-    """Distribution of a second reader's value of a characteristic, a row for each value of the first, (6, 6).
+    """Shares of a second reader's values of a characteristic, a row for each value of the first: (6, 6).
 
-    Over all ordered pairs of readers of one nodule; for a value that no such reader gives, that of all readers.
+    Over all ordered pairs of readers of one nodule; for a value that nobody gives, those of all readers.
     """
     counts = np.zeros((VALUES, VALUES))
     pairs = chain.from_iterable(permutations(text.split(), 2) for text in _read_twice()[name])

@@ -118,7 +118,7 @@ def render(cases, *, seed):
     --------
     >>> for row, full, inside in render(named(["pat1"]), seed=0):
     ...     print(full.shape, full.dtype, inside.sum())
-    (512, 512) int16 INSIDE
+    (512, 512) int16 924
     """
     first = cases.iloc[0]
     spacing, thickness = float(first["pixel_spacing_mm"]), float(first["slice_thickness_mm"])
@@ -163,7 +163,7 @@ def _on_slice(patient, case):
     scan = _scans()[case["scan_id"]]
     away = np.abs(patient["level"].to_numpy() - case["level"]) * (scan["z_max_mm"] - scan["z_min_mm"])
     sizes = np.sqrt(np.maximum(1 - (2 * away / patient["diameter_mm"].to_numpy()) ** 2, 0))
-    others = {one: float(size) for one, size in zip(patient.index, sizes) if size > 0.4}
+    others = {one: float(size) for one, size in zip(patient.index, sizes, strict=True) if size > 0.4}
     others.pop(case["case_id"])
     return {**others, case["case_id"]: 1.0}
 

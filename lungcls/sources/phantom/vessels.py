@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lungcls.sources.phantom import organs
+from lungcls.sources.phantom import chest
 
 HALVINGS = 11  # 2^11 ends in a lung, for arteries and for veins
 STRIDE = 0.42  # a branch covers this share of the way to the middle of its places
@@ -84,7 +84,7 @@ def _ends(a, rng):
         indexing="ij",
         sparse=True,
     )
-    inside = organs.lung(a, x, y, u, tubes=False) < -1.5
+    inside = chest.lung(a, x, y, u, tubes=False) < -1.5
     found = np.argwhere(inside).astype(np.float32)
     cell = np.array([LATTICE_MM, LATTICE_MM, a.height_mm * 0.97 / 19], dtype=np.float32)
     found = cell * (found - [11.0, 8.0, 0.0]) + [0.0, 0.0, 0.02 * a.height_mm]
@@ -96,8 +96,8 @@ def _ends(a, rng):
 
 def _roots(a):
     """Where the trees enter: arteries at the hila, veins a little lower and further front."""
-    x, y, u = organs.HILA.T
-    x, y = a.medial_shift_mm + x * a.medial_width, y * a.depth_mm / organs.DEPTH
+    x, y, u = chest.HILA.T
+    x, y = a.medial_shift_mm + x * a.medial_width, y * a.depth_mm / chest.DEPTH
     arteries = np.stack([x, y, u * a.height_mm], axis=1)
     return np.concatenate([arteries, arteries + [0.0, 6.0, -0.08 * a.height_mm]]).astype(np.float32)
 

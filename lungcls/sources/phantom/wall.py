@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lungcls.sources.phantom import organs, shapes
+from lungcls.sources.phantom import chest, shapes
 
 RIB_PITCH_MM = 25.0  # from rib to rib, up the body
 RIB_HALF = (5.8, 3.3)  # half height up the body and half thickness, mm
@@ -28,7 +28,7 @@ BODY = (
 def outline(a, x, y, u):
     """Signed distance to the skin."""
     side, front, back = shapes.at(BODY, u)
-    width, top, bottom = shapes.at(organs.CAGE, min(u, 1.0))
+    width, top, bottom = shapes.at(chest.CAGE, min(u, 1.0))
     half = width * a.width_mm + side + a.fat_mm * 0.9
     low = min(float(top), -0.35) * a.depth_mm - front - a.fat_mm * (0.5 + 0.4 * a.female)
     high = float(bottom) * a.depth_mm + back + a.fat_mm * 0.7
@@ -73,13 +73,13 @@ def _muscles(a, u):
 
 def _cage(a, u):
     """Half width of the cage, and y of its front and back, in mm; above the apices those of the apices."""
-    width, front, back = (float(side) for side in shapes.at(organs.CAGE, min(u, 1.0)))
+    width, front, back = (float(side) for side in shapes.at(chest.CAGE, min(u, 1.0)))
     return width * a.width_mm, front * a.depth_mm, back * a.depth_mm
 
 
 def round_the_cage(a, x, y, u):
     """How far round the cage a place lies: 0 at the spine, 1 at the sternum."""
-    width, centre, half = organs.cage_sides(a, u)
+    width, centre, half = chest.cage_sides(a, u)
     return np.arctan2(np.abs(x) / width, (y - centre) / half) * np.float32(1.0 / np.pi)
 
 
@@ -143,8 +143,8 @@ def bones(canvas, a, u, rng):
 
 def _vertebra(canvas, a, u, rng):
     phase = (u * a.height_mm / (RIB_PITCH_MM * 0.95) + a.rib_phase) % 1.0  # 0..1 up one vertebra
-    sag, ky = float(shapes.at(organs.SAG, u)[0]), a.depth_mm / organs.DEPTH
-    x, y = a.medial_shift_mm, (organs.SPINE + 2.0) * ky + sag
+    sag, ky = float(shapes.at(chest.SAG, u)[0]), a.depth_mm / chest.DEPTH
+    x, y = a.medial_shift_mm, (chest.SPINE + 2.0) * ky + sag
     size = (1.08 - 0.25 * min(max(u, 0.0), 1.0)) * a.spine
     hard = 620.0 * a.bone
     rim = (1.1, hard)
