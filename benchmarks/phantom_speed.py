@@ -23,7 +23,7 @@ STEPS = {
     "nodule": (nodule, "add"),
     "readers": (characteristics, "rendered_characteristics"),
     "scanner": (scanner, "scan"),
-    "views": (views, "cut"),
+    "views": (views, "cut_views"),
     "loading": (cohorts, "load"),
 }
 

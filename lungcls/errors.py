@@ -2,9 +2,7 @@
 
 
 class InputError(ValueError):
-    """Input that the user has to correct.
+    """One line: where the fault lies (file, row), what was found and what was expected.
 
-    The message is one line that says where the fault lies (file, row), what was
-    found and what was expected. The command line prints it as it is and ends with
-    exit code 2; every other exception is a defect of the package.
+    The command prints it and ends with exit code 2; any other exception is a defect of the package.
     """

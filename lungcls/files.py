@@ -15,24 +15,7 @@ from lungcls.errors import InputError
 
 @contextmanager
 def whole_folder(folder):
-    """Write a folder whole or not at all.
-
-    Parameters
-    ----------
-    folder : path
-        Must not exist, or be empty.
-
-    Yields
-    ------
-    Path
-        A temporary folder beside it, renamed to `folder` when the block ends well and
-        removed when it does not.
-
-    Raises
-    ------
-    InputError
-        If `folder` exists and holds something, or cannot be written.
-    """
+    """Yield a folder beside a new or empty one, renamed to it when the block ends well, else removed."""
     folder = Path(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -55,25 +38,14 @@ def whole_folder(folder):
 
 
 def _umask():
+    """The permissions that a new file lacks; asking sets them."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def whole_text(path, text):
-    """Write a text file whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        One that is there is replaced.
-    text : str
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
+    """Write a text file whole or not at all; one that is there is replaced."""
     part = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,22 +73,10 @@ def sha(content):
 
 
 def code_digests(*modules, package=Path(__file__).parent):
-    """Digest the syntax trees of modules and of all that they import from the package.
+    """Digest the syntax trees of files, such as "runs.training", and of all they import from the package.
 
-    A comment, a docstring or another layout changes nothing; code does. The faces of rooms
-    (`__init__`) hold no code and are left out.
-
-    Parameters
-    ----------
-    *modules : str
-        Such as "runs.training", below the package.
-    package : path, optional
-        Another copy of the package.
-
-    Returns
-    -------
-    dict of str to str
-        16 hexadecimal digits by module.
+    16 hexadecimal digits by file. A comment, a docstring or another layout changes nothing; code
+    does. The faces of rooms (`__init__`) hold no code and are left out.
     """
     found, left = {}, [f"lungcls.{name}" for name in modules]
     while left:

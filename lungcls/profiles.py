@@ -7,23 +7,12 @@ from lungcls.errors import InputError
 
 @dataclass(frozen=True)
 class Profile:
-    """Sizes that one profile sets for every notebook.
-
-    Attributes
-    ----------
-    name : str
-    cases : int
-        Cases of the default phantom cohort.
-    image_size : int
-        Height and width of the network's input, in pixels.
-    autoencoder_epochs : int
-        Epochs of the autoencoder that inspects the data.
-    """
+    """Sizes that one profile sets for every notebook."""
 
     name: str
-    cases: int
-    image_size: int
-    autoencoder_epochs: int
+    cases: int  # of the default phantom cohort
+    image_size: int  # height and width of the network's input, in pixels
+    autoencoder_epochs: int  # of the autoencoder that inspects the data
 
 
 PROFILES = {
@@ -34,13 +23,7 @@ PROFILES = {
 
 
 def get_profile(name):
-    """Return the profile of that name.
-
-    Raises
-    ------
-    InputError
-        If there is none; the message lists the names.
-    """
+    """Return the profile of that name."""
     if name not in PROFILES:
         raise InputError(f"profile: found {name!r}, expected one of {', '.join(PROFILES)}")
     return PROFILES[name]

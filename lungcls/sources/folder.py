@@ -42,6 +42,16 @@ def import_images(csv, folder, *, labels=True, progress=True):
     ------
     InputError
         One line naming the file, the row and what was expected.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as here:
+    ...     np.save(f"{here}/a.npy", np.arange(12.0).reshape(3, 4))
+    ...     _ = Path(here, "cases.csv").write_text("case_id,patient_id,malignancy,nodule\\nc1,p1,4,a.npy")
+    ...     made = import_images(f"{here}/cases.csv", f"{here}/cohort", progress=False)
+    ...     made.views["nodule"].shape
+    (1, 3, 4)
     """
     from tqdm import tqdm
 
@@ -113,23 +123,7 @@ def _write_images(out, paths, csv, *, is_mask):
 
 
 def read_image(path):
-    """Read one grey image.
-
-    Parameters
-    ----------
-    path : path
-        PNG, TIFF (one page, one channel) or NPY (two-dimensional).
-
-    Returns
-    -------
-    ndarray of shape (H, W), integer or float, in the machine's byte order
-
-    Raises
-    ------
-    InputError
-        If the file is not what its name says, is not whole, has colours or several
-        pages, or is no array of numbers.
-    """
+    """Read one grey image (H, W), integer or float: PNG, TIFF (one page, one channel) or NPY."""
     path = Path(path)
     kind = KINDS[path.suffix.lower()]
     image = open_npy(path) if kind == "NPY" else _read_picture(path, kind)
@@ -141,6 +135,7 @@ def read_image(path):
 
 
 def _read_picture(path, kind):
+    """Read a PNG or TIFF file that is what its name says, whole, grey and of one page."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -160,22 +155,7 @@ def _read_picture(path, kind):
 
 
 def read_mask(path):
-    """Read one mask of 0 and 1, or of 0 and 255.
-
-    Parameters
-    ----------
-    path : path
-        PNG, TIFF or NPY, as in :func:`read_image`.
-
-    Returns
-    -------
-    ndarray of shape (H, W), uint8, 0 or 1
-
-    Raises
-    ------
-    InputError
-        If it holds any other value.
-    """
+    """Read one mask (H, W), uint8, 0 or 1, from a file of 0 and 1, or of 0 and 255."""
     image = read_image(path)
     for inside in (1, 255):
         if ((image == 0) | (image == inside)).all():

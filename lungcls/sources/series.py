@@ -1,4 +1,4 @@
-"""Find CT series in a tree of DICOM files, and read their slices.
+"""Find CT series in a tree of DICOM files.
 
 Headers alone are read to find series, in parallel, and what was read of a folder is
 remembered until one of its files changes. Nothing is read that names a patient.
@@ -19,33 +19,10 @@ from lungcls.files import cache_folder, whole_text
 FORMAT = 1  # of what is remembered
 CHUNK = 1000  # files of one folder that a process looks at in one go
 SAME_MM = 0.01  # slices closer than this lie at one position
-HU = np.iinfo(np.int16)
 TAGS = (
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "SliceThickness",
-    "InstanceNumber",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-)
-PIXEL_TAGS = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "NumberOfFrames",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "PixelData",
-)
+    "SOPInstanceUID SeriesInstanceUID SliceThickness InstanceNumber ImagePositionPatient "
+    "ImageOrientationPatient Rows Columns PixelSpacing"
+).split()
 
 
 class Geometry(NamedTuple):
@@ -76,10 +53,12 @@ class Slice(NamedTuple):
 
     @property
     def path(self):
+        """Where the file lies."""
         return Path(self.folder) / self.name
 
     @property
     def z(self):
+        """Height in the patient, in mm."""
         return self.position[2]
 
     @property
@@ -98,27 +77,7 @@ class Found(NamedTuple):
 
 
 def find(root, wanted, *, jobs=1, progress=True):
-    """Find series by their SeriesInstanceUID, in whatever folders and under whatever names.
-
-    Parameters
-    ----------
-    root : path
-    wanted : collection of str
-        The SeriesInstanceUIDs to look for; all other files are skipped.
-    jobs : int, default 1
-        Processes.
-    progress : bool, default True
-        Show a progress bar.
-
-    Returns
-    -------
-    Found
-
-    Raises
-    ------
-    InputError
-        If `root` is no folder.
-    """
+    """Find the series of the SeriesInstanceUIDs in `wanted`, in whatever folders and under whatever names."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -135,10 +94,9 @@ def find(root, wanted, *, jobs=1, progress=True):
         for read in run(delayed(_read_chunk)(*chunk, wanted, memory) for chunk in chunks):
             for uid, slices in read.series.items():
                 # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
-                kept = [
-                    one._replace(geometry=shared.setdefault(one.geometry, one.geometry)) for one in slices
-                ]
-                series.setdefault(uid, []).extend(kept)
+                kept = (shared.setdefault(one.geometry, one.geometry) for one in slices)
+                pairs = zip(slices, kept, strict=True)
+                series.setdefault(uid, []).extend(one._replace(geometry=same) for one, same in pairs)
             dicom += read.dicom
             unreadable += read.unreadable
             bar.update(read.files)
@@ -179,6 +137,7 @@ def _read_chunk(folder, first, n, wanted, memory):
 
 
 def _stat(path):
+    """Size and time of a file: what tells that it has changed."""
     try:
         stat = path.stat()
     except OSError:  # a link that leads nowhere
@@ -205,6 +164,7 @@ def _headers(folder, names):
 
 
 def _slice(folder, names, row, geometries):
+    """A slice from what is remembered of it."""
     i, uid, number, position, place = row
     if place is None:
         return Slice(folder, names[i], uid, number, None, None)
@@ -216,28 +176,14 @@ def _slice(folder, names, row, geometries):
 def read_header(path):
     """Read what a file's header says of its series and its place; no pixel, no patient.
 
-    Parameters
-    ----------
-    path : path
-
-    Returns
-    -------
-    None or tuple
-        None for a file that is no DICOM file, or a DICOMDIR. Else
-        the UIDs of series and image, the instance number, the position (x, y, z in mm)
-        and the :class:`Geometry`; the last two are None if the header lacks them.
-
-    Raises
-    ------
-    InputError
-        If it starts like a DICOM file and its header cannot be read.
+    None for a file that is no DICOM file, or a DICOMDIR; else the UIDs of series and image, the instance
+    number, the position (x, y, z in mm) and the :class:`Geometry`: the last two None if they are not there.
     """
     from pydicom import dcmread
     from pydicom.uid import MediaStorageDirectoryStorage
 
     try:
-        with warnings.catch_warnings(), Path(path).open("rb") as stream:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), Path(path).open("rb") as stream:
             if stream.read(132)[128:] != b"DICM":
                 return None
             stream.seek(0)
@@ -274,18 +220,9 @@ def _geometry(header):
 
 
 def stacked(slices):
-    """Order slices by position along their normal, from feet to head.
+    """Group the slices of a series by position along their normal, to 0.01 mm, from feet to head.
 
-    Parameters
-    ----------
-    slices : sequence of Slice
-        Of one series, each with a position.
-
-    Returns
-    -------
-    list of list of Slice
-        Those at one position, to within 0.01 mm, by rising instance number: copies of
-        a file, or another image, which stands behind the one of least number.
+    Those at one position, by rising instance number, are copies of a file, or another image.
     """
     stack = []
     for one in sorted(slices, key=lambda one: one.place):
@@ -294,73 +231,3 @@ def stacked(slices):
         else:
             stack.append([one])
     return [sorted(group, key=lambda one: (one.number, one.uid, one.folder, one.name)) for group in stack]
-
-
-def read_slice(path):
-    """Read the pixels of a slice in Hounsfield units.
-
-    Parameters
-    ----------
-    path : path
-        A DICOM file with one grey image.
-
-    Returns
-    -------
-    ndarray of shape (H, W), int16, HU
-        As stored: rows first, neither turned nor flipped. Slope and intercept are
-        applied, then values are rounded, and clipped to the range of int16.
-
-    Raises
-    ------
-    InputError
-        If the file is not whole, its compression cannot be decoded here (the message
-        names the packages that can), or it has no slope and intercept.
-    """
-    from pydicom import dcmread
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = dcmread(path, specific_tags=list(PIXEL_TAGS))
-            if (
-                "PixelData" not in image
-            ):  # cut off where pixels are compressed, pydicom drops what it has read
-                raise InputError(f"{path}: not a whole DICOM image (no pixels)")
-            _check_decoder(path, image.file_meta.TransferSyntaxUID)
-            slope, intercept = _rescale(path, image)
-            stored = image.pixel_array
-    except InputError:
-        raise
-    except Exception as error:  # each decoder has its own
-        raise InputError(f"{path}: not a whole DICOM image ({' '.join(str(error).split())})") from error
-    if stored.ndim != 2:
-        raise InputError(f"{path}: shape {stored.shape}, expected one grey image (height, width)")
-    return np.clip(np.rint(stored * slope + intercept), HU.min, HU.max).astype(np.int16)
-
-
-def _rescale(path, image):
-    """The factors that turn stored values into HU."""
-    try:
-        slope, intercept = float(image.RescaleSlope), float(image.RescaleIntercept)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: no RescaleSlope and RescaleIntercept, expected both (HU)") from error
-    if not (np.isfinite([slope, intercept]).all() and slope > 0):
-        raise InputError(
-            f"{path}: RescaleSlope {slope:g}, RescaleIntercept {intercept:g}, expected a slope above 0"
-        )
-    return slope, intercept
-
-
-def _check_decoder(path, syntax):
-    """Refuse a compression that nothing here can decode, and name what could."""
-    from pydicom.pixels import get_decoder
-
-    if not syntax.is_compressed or syntax.is_deflated:
-        return
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise InputError(f"{path}: compressed as {syntax.name}, which cannot be decoded") from error
-    if not decoder.is_available:
-        needed = " or ".join(text.split(" - requires ")[-1] for text in decoder.missing_dependencies)
-        raise InputError(f"{path}: compressed as {syntax.name}, which needs another package: {needed}")

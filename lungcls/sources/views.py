@@ -4,11 +4,21 @@ A box is ``(row_min, row_max, col_min, col_max)`` in pixels of the slice, last r
 column exclusive: the union of the readers' outlines.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+SLICE_SIZE = 512  # height and width of the `full_slice` view, in pixels
 SIZE = 128  # height and width of the `context` and `nodule` views, in pixels
 MARGIN = 20  # what the `nodule` view shows around the box on each side, in pixels
 BOX = ("row_min", "row_max", "col_min", "col_max")
+ABOUT = {  # what `cohort.json` says of each view
+    "full_slice": "512x512 CT slice of largest nodule area, int16, HU",
+    "nodule": "readers' box + 20 px, native scale, int16, HU, centred on a 128x128 canvas of middle grey",
+    "context": "128x128 native pixels around the readers' box, int16, HU",
+}
+BOXES = "slice_row_min .. in pixels of full_slice, nodule_row_min .. in pixels of context"
+ARRAYS = tuple(f"{view}{suffix}" for view in ABOUT for suffix in ("", "_mask"))
 
 
 def box(case):
@@ -16,7 +26,7 @@ def box(case):
     return tuple(int(case[f"nodule_{side}"]) for side in BOX)
 
 
-def cut(image, inside, box, *, wanted=("full_slice", "nodule", "context")):
+def cut_views(image, inside, box):
     """Cut all views of a case and their masks.
 
     Parameters
@@ -26,56 +36,41 @@ def cut(image, inside, box, *, wanted=("full_slice", "nodule", "context")):
     inside : ndarray of shape (H, W), uint8, 0 or 1
         Its mask.
     box : sequence of 4 int
-    wanted : sequence of {"full_slice", "nodule", "context"}
+        row_min, row_max, col_min, col_max of the nodule in pixels of the slice, the last
+        row and column exclusive.
 
     Returns
     -------
     dict of str to ndarray
-        `<view>` and `<view>_mask` for each view.
+        `<view>` and `<view>_mask` of `full_slice` (H, W), `context` and `nodule` (128, 128).
 
     Raises
     ------
     ValueError
-        If the box is empty or leaves the slice.
+        If the box is empty or leaves the slice, or the slice is smaller than 128 x 128.
+
+    Examples
+    --------
+    >>> image, inside = np.arange(512 * 512).reshape(512, 512), np.zeros((512, 512), np.uint8)
+    >>> inside[200:220, 300:330] = 1
+    >>> found = cut_views(image, inside, (200, 220, 300, 330))
+    >>> found["context"].shape, int(found["nodule_mask"].sum())
+    ((128, 128), 600)
     """
     images = {"full_slice": image, "full_slice_mask": inside}
     images["context"], images["context_mask"] = context(image, box), context(inside, box)
     images["nodule"], images["nodule_mask"] = nodule(image, box), nodule(inside, box, fill=0)
-    return {name: view for name, view in images.items() if name.removesuffix("_mask") in wanted}
+    return images
 
 
 def context(image, box, *, size=SIZE):
-    """Cut the square window around a nodule, at native scale.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W)
-        CT slice (HU) or its mask.
-    box : sequence of 4 int
-    size : int, default 128
-        Height and width of the window, in pixels; at most H and W.
-
-    Returns
-    -------
-    ndarray of shape (size, size), dtype of `image`
-        Centred on the box, moved into the slice where it would leave it.
-
-    Raises
-    ------
-    ValueError
-        If the box is empty or leaves the slice, or the window is larger than it.
-    """
+    """Cut the square window around a box at native scale, moved into the slice where it would leave it."""
     row, column = context_origin(box, image.shape, size=size)
     return image[row : row + size, column : column + size].copy()
 
 
 def context_origin(box, shape, *, size=SIZE):
-    """Say where the first pixel of the `context` window lies in the slice.
-
-    Returns
-    -------
-    row, column : int
-    """
+    """Row and column of the slice in which the first pixel of the `context` window lies."""
     row_min, row_max, col_min, col_max = _checked(box, shape)
     if size > min(shape):
         raise ValueError(f"size: found {size}, expected at most {min(shape)}, the slice's smaller side")
@@ -85,74 +80,25 @@ def context_origin(box, shape, *, size=SIZE):
 
 
 def nodule(image, box, *, margin=MARGIN, size=SIZE, fill=None):
-    """Cut the zoomed view: the box and a margin, at native scale, on a square canvas.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W)
-        CT slice (HU) or its mask.
-    box : sequence of 4 int
-    margin : int, default 20
-        Pixels around the box on each side; fewer at the rim of the slice.
-    size : int, default 128
-        Height and width of the canvas, in pixels.
-    fill : number, optional
-        Grey of the canvas; by default that of :func:`on_canvas`. Masks take 0.
-
-    Returns
-    -------
-    ndarray of shape (size, size), dtype of `image`
-
-    Raises
-    ------
-    ValueError
-        If the box is empty or leaves the slice.
-    """
+    """Cut the zoomed view: the box and `margin` pixels on each side at native scale, :func:`on_canvas`."""
     row_min, row_max, col_min, col_max = _checked(box, image.shape)
     rows = slice(max(row_min - margin, 0), row_max + margin)
     columns = slice(max(col_min - margin, 0), col_max + margin)
     return on_canvas(image[rows, columns], size=size, fill=fill)
 
 
-def nodule_shapes(cases, *, side=512, margin=MARGIN):
-    """Return the height and width of each case's zoomed crop, before it meets its canvas.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        With the readers' box, `nodule_row_min` .. `nodule_col_max`, in the slice.
-    side : int, default 512
-        Height and width of the slice, in pixels.
-    margin : int, default 20
-        Pixels around the box on each side.
-
-    Returns
-    -------
-    ndarray of shape (n, 2), int
-    """
+def nodule_shapes(cases, *, side=SLICE_SIZE, margin=MARGIN):
+    """Height and width (n, 2) of each case's zoomed crop, before it meets its canvas; `side` of the slice."""
     low = (cases[["nodule_row_min", "nodule_col_min"]] - margin).clip(lower=0).to_numpy()
     high = (cases[["nodule_row_max", "nodule_col_max"]] + margin).clip(upper=side).to_numpy()
     return high - low
 
 
 def on_canvas(crop, *, size=SIZE, fill=None):
-    """Centre a crop of any size on a square canvas, without scaling it.
+    """Centre a crop of any size on a square canvas, unscaled; a larger one loses its rim.
 
-    The canvas has the grey halfway between the crop's least and greatest value, so that
-    min-max normalisation puts it at 0.5: the grey bands of the report. A crop larger
-    than the canvas loses its rim.
-
-    Parameters
-    ----------
-    crop : ndarray of shape (h, w)
-    size : int, default 128
-        Height and width of the canvas, in pixels.
-    fill : number, optional
-        Another grey for the canvas, such as 0 for masks.
-
-    Returns
-    -------
-    ndarray of shape (size, size), dtype of `crop`
+    The canvas is `fill`, else halfway between the crop's least and greatest value, so that
+    min-max normalisation puts it at 0.5: the report's gray bands, our padding.
     """
     height, width = crop.shape
     top, left = max(height - size, 0) // 2, max(width - size, 0) // 2
@@ -178,3 +124,33 @@ def _checked(box, shape):
         found = (row_min, row_max, col_min, col_max)
         raise ValueError(f"box: found {found}, expected row_min < row_max, col_min < col_max inside {shape}")
     return row_min, row_max, col_min, col_max
+
+
+# --- Arrays of views, a row a case ---------------------------------------------------------
+
+
+def shape_and_type(name, n):
+    """Shape and type of the array of n rows that holds a view, such as `context`, or its mask."""
+    size = SLICE_SIZE if name.startswith("full_slice") else SIZE
+    return (n, size, size), np.dtype(np.uint8 if name.endswith("_mask") else np.int16)
+
+
+def new_arrays(folder, n, names=ARRAYS):
+    """Create `<name>.npy` with n empty rows for each name of a view or mask; return them by name."""
+    kinds = {name: shape_and_type(name, n) for name in names}
+    return {
+        name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "w+", dtype, shape)
+        for name, (shape, dtype) in kinds.items()
+    }
+
+
+def open_arrays(folder, names=ARRAYS):
+    """Open the arrays of :func:`new_arrays` for writing."""
+    return {name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "r+") for name in names}
+
+
+def write_views(arrays, row, image, inside, case):
+    """Cut a case's views out of its slice and mask, into one row of the arrays that are there."""
+    for name, view in cut_views(image, inside, box(case)).items():
+        if name in arrays:
+            arrays[name][row] = view

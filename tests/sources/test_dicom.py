@@ -28,7 +28,7 @@ import pytest
 from lungcls.cli.main import main
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
-from lungcls.sources import annotations, dicom, series
+from lungcls.sources import annotations, dicom, hounsfield, series, unfinished
 
 ONE, TWO, SAME = (
     "LIDC-IDRI-0150",
@@ -58,7 +58,7 @@ def scan_of(patient):
 
 @cache
 def volume_slice(patient, index):
-    """A chest slice in whole HU, other in every slice and pixel; nodules are bright where readers drew them."""
+    """A chest slice in whole HU, another for each index; nodules are bright where readers drew them."""
     rng = np.random.default_rng([int(patient[-4:]), index])
     rows, columns = np.ogrid[-1:1:512j, -1:1:512j]
     image = rng.integers(-1000, -960, (512, 512))
@@ -76,7 +76,7 @@ def volume_slice(patient, index):
 def heights(patient):
     """z of each slice, as the annotations have it."""
     scan, cases = scan_of(patient)
-    known = dict(zip(cases["slice_index"], cases["slice_z_mm"]))
+    known = dict(zip(cases["slice_index"], cases["slice_z_mm"], strict=True))
     known |= {0: scan["z_min_mm"], scan["n_slices"] - 1: scan["z_max_mm"]}
     return np.interp(np.arange(scan["n_slices"]), sorted(known), [known[index] for index in sorted(known)])
 
@@ -324,8 +324,8 @@ def test_a_missing_slice_costs_its_case_only(tmp_path):
     first, last, second = scan["z_min_mm"], scan["z_max_mm"], heights(ONE)[1]
     assert about(made, ONE, "notes") == [
         (
-            f"{scan['n_slices'] - 1} slices from z = {second:g} to {last:g} mm, the annotations have {scan['n_slices']} "
-            f"from {first:g} to {last:g} mm",
+            f"{scan['n_slices'] - 1} slices from z = {second:g} to {last:g} mm, the annotations have "
+            f"{scan['n_slices']} from {first:g} to {last:g} mm",
             0,
         )
     ]
@@ -550,18 +550,18 @@ def test_another_version_starts_anew(download, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dicom, "_gather", stop)
+    monkeypatch.setattr(dicom, "gather", stop)
     with pytest.raises(KeyboardInterrupt):
         dicom.import_dicom(download, tmp_path / "cohort", jobs=1, progress=False)
     monkeypatch.undo()
-    assert len(dicom._read_done(tmp_path / ".cohort-unfinished")) == 3
-    monkeypatch.setattr(dicom, "_version", lambda: "another")
-    with dicom._workplace(tmp_path / "cohort", 2363) as work:
-        assert dicom._read_done(work) == {}
+    assert len(unfinished.read_done(tmp_path / ".cohort-unfinished")) == 3
+    monkeypatch.setattr(annotations, "version", lambda entry: f"another of {entry}")
+    with unfinished.workplace(tmp_path / "cohort", 2363) as work:
+        assert unfinished.read_done(work) == {}
 
 
 def test_one_import_at_a_time(download, tmp_path):
-    with dicom._workplace(tmp_path / "cohort", 2363):
+    with unfinished.workplace(tmp_path / "cohort", 2363):
         result = call("cohort", "lidc", tmp_path / "cohort", "--dicom", download, "--jobs", 1)
         assert result.exit_code == 2
         assert result.stderr.endswith(f"error: {tmp_path}/cohort: another import into it is running\n")
@@ -596,8 +596,8 @@ def test_an_outline_is_compared_with_its_surroundings():
     inside = np.zeros((64, 64), np.uint8)
     inside[0:9, 20:30] = 1
     image = np.where(inside == 1, 40, -850)
-    assert dicom.is_brighter(image, inside) and not dicom.is_brighter(image, inside[:, ::-1])
-    assert not dicom.is_brighter(-image, inside)
+    assert hounsfield.is_brighter(image, inside) and not hounsfield.is_brighter(image, inside[:, ::-1])
+    assert not hounsfield.is_brighter(-image, inside)
 
 
 def test_shifted_slices_raise_a_doubt():
@@ -616,8 +616,10 @@ def test_nearly_all_real_outlines_are_brighter():
     real = cohorts.load(Path(REAL))
     rows = range(0, len(real), 12)
     images, masks = real.views["context"], real.masks["context"]
-    assert np.mean([dicom.is_brighter(images[i].astype(int), masks[i]) for i in rows]) > 0.93
-    shifted = [dicom.is_brighter(np.roll(images[i].astype(int), (25, 17), (0, 1)), masks[i]) for i in rows]
+    assert np.mean([hounsfield.is_brighter(images[i].astype(int), masks[i]) for i in rows]) > 0.93
+    shifted = [
+        hounsfield.is_brighter(np.roll(images[i].astype(int), (25, 17), (0, 1)), masks[i]) for i in rows
+    ]
     assert np.mean(shifted) < 0.6 < dicom.BRIGHTER[0]
 
 

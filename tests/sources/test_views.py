@@ -81,18 +81,30 @@ def test_a_window_larger_than_the_slice_is_refused(image):
 
 
 def test_all_views_are_cut_at_once(image):
-    box = views.box(
-        {"nodule_row_min": 200, "nodule_row_max": 210, "nodule_col_min": 300, "nodule_col_max": 321.0}
-    )
+    case = {"nodule_row_min": 200, "nodule_row_max": 210, "nodule_col_min": 300, "nodule_col_max": 321.0}
+    box = views.box(case)
     assert box == (200, 210, 300, 321)
     inside = (image % 7 == 0).astype(np.uint8)
-    found = views.cut(image, inside, box)
+    found = views.cut_views(image, inside, box)
     assert list(found) == [
         f"{view}{suffix}" for view in ("full_slice", "context", "nodule") for suffix in ("", "_mask")
     ]
     np.testing.assert_array_equal(found["full_slice"], image)
     np.testing.assert_array_equal(found["context_mask"], views.context(inside, box))
     np.testing.assert_array_equal(found["nodule_mask"], views.nodule(inside, box, fill=0))
-    assert list(views.cut(image, inside, box, wanted=["nodule"])) == ["nodule", "nodule_mask"]
     with pytest.raises(ValueError, match="box: found"):
-        views.cut(image, inside, (5, 5, 0, 9))
+        views.cut_views(image, inside, (5, 5, 0, 9))
+
+
+def test_views_are_written_into_the_arrays_that_are_there(image, tmp_path):
+    case = {"nodule_row_min": 200, "nodule_row_max": 210, "nodule_col_min": 300, "nodule_col_max": 321}
+    image, inside = (image % 999).astype(np.int16), (image % 7 == 0).astype(np.uint8)
+    for names in (views.ARRAYS, ["nodule", "nodule_mask"]):
+        views.new_arrays(tmp_path, 2, names)
+        arrays = views.open_arrays(tmp_path, names)
+        views.write_views(arrays, 1, image, inside, case)
+        assert list(arrays) == list(names)
+        for name, view in views.cut_views(image, inside, views.box(case)).items():
+            if name in names:
+                np.testing.assert_array_equal(arrays[name], [np.zeros_like(view), view])
+                assert (arrays[name].shape, arrays[name].dtype) == views.shape_and_type(name, 2)

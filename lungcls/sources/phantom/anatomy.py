@@ -4,12 +4,12 @@ Slices lie as in LIDC: supine, head first, rows grow to the back, columns to the
 patient's left. Index level 0 is the lowest slice of the scan, 1 the highest.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from scipy import ndimage
 
-from lungcls.sources.phantom import organs, shapes, vessels, wall
+from lungcls.sources.phantom import chest, organs, shapes, vessels, wall
 
 CANDIDATES = 80  # anatomies drawn for a patient; the one that fits the nodules best is kept
 TRIES = 6  # anatomies that are bent, until one holds all nodules
@@ -20,40 +20,54 @@ REACH_MM = 30.0  # how far around a nodule the anatomy is bent
 CAGE_MM, SKIN_MM = 20.0, 10.0
 
 
-@dataclass(frozen=True)
-class Anatomy:
-    """Parameters of one patient. Lengths in mm."""
+def _normal(mean, sd, low, high, *, female=0.0):
+    """A field drawn from a normal distribution that is clipped; `female` is added to its mean for women."""
 
-    base: float  # level of the lowest recess of the lungs
-    apex: float  # level of their apices
-    height_mm: float
-    shift_x: float  # middle of the thorax, from the middle of the slice
-    shift_y: float
-    width_mm: float  # half width and half depth of the inside of the thorax
-    depth_mm: float
-    power: float
-    egg: float  # how much wider the back of the thorax is than its middle
-    skew: float
-    medial_width: float
-    medial_shift_mm: float
-    heart: float
-    dome_right: float
-    dome_left: float
-    lean: float  # of the fat behind the sternum
-    fat_mm: float
-    muscle: float
-    roundness: float
+    def draw(rng, women):
+        return np.clip(rng.normal(mean + female * women, sd, women.shape), low, high)
+
+    return field(metadata={"draw": draw})
+
+
+def _uniform(low, high):
+    """A field drawn evenly between two values."""
+    return field(metadata={"draw": lambda rng, women: rng.uniform(low, high, women.shape)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anatomy:
+    """Parameters of one patient, each with how it is drawn. Lengths in mm."""
+
+    base: float = _uniform(0.0, 0.19)  # level of the lowest recess of the lungs
+    apex: float = _uniform(0.91, 0.99)  # level of their apices
+    height_mm: float = _normal(235, 18, 195, 280)
+    shift_x: float = _normal(0, 8, -25, 25)  # middle of the thorax, from the middle of the slice
+    shift_y: float = _normal(8, 14, -35, 45)
+    width_mm: float = _normal(128, 9, 98, 152, female=-8)  # half width of the inside of the thorax
+    depth_mm: float = _normal(90, 9, 68, 116, female=-4)  # and its half depth
+    power: float = _uniform(2.05, 2.45)
+    egg: float = _uniform(0.0, 0.16)  # how much wider the back of the thorax is than its middle
+    skew: float = _normal(0, 0.025, -0.07, 0.07)
+    medial_width: float = _normal(1.0, 0.08, 0.82, 1.2)
+    medial_shift_mm: float = _normal(0, 3.5, -9, 9)
+    heart: float = _normal(1.0, 0.08, 0.82, 1.2)
+    dome_right: float = _uniform(0.2, 0.36)
+    dome_left: float = _uniform(0.16, 0.31)
+    lean: float = _normal(0, 0.12, -0.3, 0.3)  # of the fat behind the sternum
+    fat_mm: float = field(metadata={"draw": lambda rng, women: rng.gamma(2.5, 4.5, women.shape) + 3.0})
+    muscle: float = _normal(1.0, 0.15, 0.6, 1.4, female=-0.2)
+    roundness: float = _uniform(2.1, 2.6)
     female: float
-    breast_mm: float
-    bone: float
-    spine: float
-    rib_phase: float
-    gas: float
-    table_mm: float
-    lung_hu: float
-    gravity_hu: float
-    fissure: float
-    minor: float  # height of the horizontal fissure
+    breast_mm: float = _uniform(8, 45)
+    bone: float = _normal(1.25, 0.28, 0.7, 2.0)
+    spine: float = _normal(1.0, 0.07, 0.8, 1.2, female=-0.08)
+    rib_phase: float = _uniform(0, 1)
+    gas: float = _uniform(0, 1)
+    table_mm: float = _uniform(0, 8)
+    lung_hu: float = _normal(-880, 22, -925, -825)
+    gravity_hu: float = _uniform(15, 60)
+    fissure: float = _uniform(0.3, 1.0)
+    minor: float = _uniform(0.48, 0.58)  # height of the horizontal fissure
     contrast: bool = False
     calcified: bool = False
     seed: int = 0
@@ -64,100 +78,60 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Slice:
-    """A noise-free slice.
+    """A noise-free slice: three arrays of shape (512, 512)."""
 
-    Attributes
-    ----------
-    hu : ndarray of shape (512, 512), float32
-        Hounsfield units.
-    lung : ndarray of shape (512, 512), bool
-    depth_mm : ndarray of shape (512, 512), float32
-        Distance from the pleura inside the lung, 0 outside.
-    """
-
-    hu: np.ndarray
-    lung: np.ndarray
-    depth_mm: np.ndarray
+    hu: np.ndarray  # float32, Hounsfield units
+    lung: np.ndarray  # bool
+    depth_mm: np.ndarray  # float32, distance from the pleura inside the lung, 0 outside
 
 
 def draw(places, *, pixel_spacing_mm, rng, contrast_used=False):
-    """Draw a patient in whose lungs all the given nodules lie.
-
-    Parameters
-    ----------
-    places : ndarray of shape (k, 4), float
-        Row and column in the 512 x 512 slice, level (0 lowest slice of the scan,
-        1 highest) and radius in mm of each of the patient's nodules.
-    pixel_spacing_mm : float
-    rng : numpy.random.Generator
-    contrast_used : bool, default False
-        Whether the blood is enhanced.
-
-    Returns
-    -------
-    Anatomy
-    """
+    """Draw a patient in whose lungs all nodules lie; `places` (k, 4): row, column, level, radius in mm."""
     places = np.asarray(places, dtype=float).reshape(-1, 4)
     people = _population(rng, CANDIDATES)
-    body = replace(
-        _fit(people, places, pixel_spacing_mm),
-        contrast=bool(contrast_used),
-        calcified=bool(rng.random() < 0.4),
-        seed=int(rng.integers(2**31)),
-    )
+    body = replace(_fit(people, places, pixel_spacing_mm), contrast=bool(contrast_used))
+    body = replace(body, calcified=bool(rng.random() < 0.4), seed=int(rng.integers(2**31)))
     tree = vessels.grow(body, rng=rng)
     return replace(body, tree=replace(tree, start=_bent(body, tree.start), end=_bent(body, tree.end)))
 
 
 def render(anatomy, level, *, pixel_spacing_mm):
-    """Render a slice of a patient, without its nodule.
-
-    Parameters
-    ----------
-    anatomy : Anatomy
-    level : float
-        0 the lowest slice of the scan, 1 the highest.
-    pixel_spacing_mm : float
-
-    Returns
-    -------
-    Slice
-    """
+    """Render a slice of a patient without its nodule; level 0 is the lowest of the scan, 1 the highest."""
     a, u = anatomy, (level - anatomy.base) / (anatomy.apex - anatomy.base)
     rng = np.random.default_rng([a.seed, int(round(level * 1e6)) + 10**7])
     whole = _canvas(a, u, pixel_spacing_mm)
     wall.table(whole, a, wall.back(a, u))
-    rows, field = _fields(a, u, pixel_spacing_mm, rng)
+    rows, measured = _measured(a, u, pixel_spacing_mm, rng)
     canvas = whole.only(rows)
-    wall.soft(canvas, a, field)
-    wall.ribs(canvas, a, u, field["inner"], field["way"])
-    wall.blades(canvas, a, u, field["inner"], field["way"])
-    organs.paint(canvas, a, u, field)
+    wall.soft(canvas, a, measured)
+    wall.ribs(canvas, a, u, measured["inner"], measured["way"])
+    wall.blades(canvas, a, u, measured["inner"], measured["way"])
+    organs.paint(canvas, a, u, measured)
     wall.bones(canvas, a, u, rng)
-    organs.lungs(canvas, a, u, field)
+    organs.lungs(canvas, a, u, measured)
     organs.airways(canvas, a, u)
-    vessels.add(canvas, a, u, field["lung"])
+    vessels.add(canvas, a, u, measured["lung"])
     lung, depth_mm = np.zeros(whole.hu.shape, dtype=bool), np.zeros_like(whole.hu)
-    lung[rows] = field["lung"] < 0
-    np.maximum(-field["lung"], 0.0, out=depth_mm[rows])
+    lung[rows] = measured["lung"] < 0
+    np.maximum(-measured["lung"], 0.0, out=depth_mm[rows])
     return Slice(whole.hu, lung, depth_mm)
 
 
-def _fields(a, u, pixel_spacing_mm, rng):
+def _measured(a, u, pixel_spacing_mm, rng):
     """Signed distances to the large shapes, in mm, and two slow noises, on the rows of the body.
 
     Returns those rows, a slice, and the fields. A shape is measured only where its edge
     can be; elsewhere its distance just says on which side a pixel lies.
     """
     x, y = _grid(a, shapes.NODES, u, pixel_spacing_mm)
-    inner, fine = organs.cage(a, x, y, u), _slow_noise(rng, 60)
+    inner, fine = chest.cage(a, x, y, u), _slow_noise(rng, 60)
     body = wall.outline(a, x, y, u)
     x, y = np.broadcast_to(x, inner.shape), np.broadcast_to(y, inner.shape)
     found = {"inner": inner, "body": body, "way": wall.round_the_cage(a, x, y, u)}
     near = inner < CAGE_MM
     lung, right, left = np.broadcast_to(inner, (3, *inner.shape)).astype(float)
-    right[near], left[near] = organs.domes(a, x[near], y[near], u)
-    lung[near] = organs.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
+    right[near], left[near] = chest.domes(a, x[near], y[near], u)
+    lung[near] = chest.carved(a, x[near], y[near], u, inner[near], right[near], left[near])
     found["lung"] = lung + ROUGH_MM * fine
     if u < max(a.dome_right, a.dome_left) + 0.02:
         found["right"], found["left"] = right, left
@@ -174,57 +148,15 @@ def _fields(a, u, pixel_spacing_mm, rng):
 
 def _population(rng, n):
     """Draw `n` anatomies at once: every parameter an array of shape (n, 1)."""
-
-    def normal(mean, sd, low, high):
-        return np.clip(rng.normal(mean, sd, (n, 1)), low, high)
-
-    def uniform(low, high):
-        return rng.uniform(low, high, (n, 1))
-
-    female = (rng.random((n, 1)) < 0.45).astype(float)
-    return Anatomy(
-        base=uniform(0.0, 0.19),
-        apex=uniform(0.91, 0.99),
-        height_mm=normal(235, 18, 195, 280),
-        shift_x=normal(0, 8, -25, 25),
-        shift_y=normal(8, 14, -35, 45),
-        width_mm=normal(128 - 8 * female, 9, 98, 152),
-        depth_mm=normal(90 - 4 * female, 9, 68, 116),
-        power=uniform(2.05, 2.45),
-        egg=uniform(0.0, 0.16),
-        skew=normal(0, 0.025, -0.07, 0.07),
-        medial_width=normal(1.0, 0.08, 0.82, 1.2),
-        medial_shift_mm=normal(0, 3.5, -9, 9),
-        heart=normal(1.0, 0.08, 0.82, 1.2),
-        dome_right=uniform(0.2, 0.36),
-        dome_left=uniform(0.16, 0.31),
-        lean=normal(0, 0.12, -0.3, 0.3),
-        fat_mm=rng.gamma(2.5, 4.5, (n, 1)) + 3.0,
-        muscle=normal(1.0 - 0.2 * female, 0.15, 0.6, 1.4),
-        roundness=uniform(2.1, 2.6),
-        female=female,
-        breast_mm=uniform(8, 45),
-        bone=normal(1.25, 0.28, 0.7, 2.0),
-        spine=normal(1.0 - 0.08 * female, 0.07, 0.8, 1.2),
-        rib_phase=uniform(0, 1),
-        gas=uniform(0, 1),
-        table_mm=uniform(0, 8),
-        lung_hu=normal(-880, 22, -925, -825),
-        gravity_hu=uniform(15, 60),
-        fissure=uniform(0.3, 1.0),
-        minor=uniform(0.48, 0.58),
-    )
+    women = (rng.random((n, 1)) < 0.45).astype(float)
+    drawn = {f.name: f.metadata["draw"](rng, women) for f in fields(Anatomy) if "draw" in f.metadata}
+    return Anatomy(**drawn, female=women)
 
 
 def _one(people, i):
     """The i-th anatomy of a population, its parameters floats."""
-    return Anatomy(
-        **{
-            f.name: float(value[i, 0])
-            for f in fields(Anatomy)
-            if isinstance(value := getattr(people, f.name), np.ndarray)
-        }
-    )
+    drawn = {name: value for name, value in vars(people).items() if isinstance(value, np.ndarray)}
+    return Anatomy(**{name: float(value[i, 0]) for name, value in drawn.items()})
 
 
 def _at(a, places, pixel_spacing_mm):
@@ -243,7 +175,7 @@ def _fit(people, places, pixel_spacing_mm):
     """Keep the anatomy whose lungs hold the nodules best, and bend it to hold them all."""
     if len(places) == 0:
         return _one(people, 0)
-    lack = np.maximum(organs.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
+    lack = np.maximum(chest.lung(people, *_at(people, places, pixel_spacing_mm)) + _margins(places), 0.0)
     order = np.argsort((np.minimum(lack, 60.0) ** 2).sum(axis=1), kind="stable")
     fitted = []
     for i in order[:TRIES]:
@@ -268,7 +200,7 @@ def _bend(a, places, pixel_spacing_mm):
     for _ in range(20):
         px, py = x + moves[:, 0], y + moves[:, 1]
         near = np.stack([px, px + 0.5, px - 0.5, px, px]), np.stack([py, py, py, py + 0.5, py - 0.5])
-        d = organs.lung(a, *near, np.clip(u, 0.02, 0.98))
+        d = chest.lung(a, *near, np.clip(u, 0.02, 0.98))
         lack = np.maximum(d[0] + want, 0.0)
         if lack.max() < 0.3:
             break
@@ -277,7 +209,7 @@ def _bend(a, places, pixel_spacing_mm):
         goal = moves - np.clip(lack, 0.0, 15.0)[:, None] * way
         weights = np.linalg.solve(kernel + 0.02 * np.eye(len(at)), goal)
         moves = kernel @ weights
-    outside_mm = float(organs.lung(a, x + moves[:, 0], y + moves[:, 1], u).max())
+    outside_mm = float(chest.lung(a, x + moves[:, 0], y + moves[:, 1], u).max())
     if weights.any():
         a = replace(a, bend_places=at, bend_moves=weights)
     return a, outside_mm

@@ -28,42 +28,29 @@ PASSED_OVER = 0  # subtlety of a nodule that the reader drawn did not mark
 
 
 def rendered_characteristics(cases, *, seed):
-    """Draw the characteristics that each nodule shows in its image.
+    """Draw the eight characteristics (int) that each case's nodule shows in its image, by `case_id`.
 
-    Parameters
-    ----------
-    cases : DataFrame
-        Rows of :func:`lungcls.sources.annotations.nodules`, with `case_id`.
-    seed : int
-
-    Returns
-    -------
-    DataFrame of int, indexed by case_id
-        The eight characteristics in the scales of LIDC, but subtlety 0 where the reader
-        drawn did not mark the nodule; the other seven then come from one who did. A row
-        depends on `seed` and its own case only, whatever other cases are asked for.
-
-    References
-    ----------
-    .. [1] armato2011
+    In LIDC's scales, but subtlety 0 where the reader drawn did not mark the nodule; the other seven
+    then come from one who did. A row depends on `seed` and its own case only.
     """
-    panels = [[text.split() for text in cases[name]] for name in annotations.CHARACTERISTICS]
+    columns = [[text.split() for text in cases[name]] for name in annotations.CHARACTERISTICS]
     rows, passed_over = [], []
-    for case_id, *readings in zip(cases["case_id"], *panels):
+    for case_id, *readings in zip(cases["case_id"], *columns, strict=True):
         rng = np.random.default_rng([seed, crc32(case_id.encode()), crc32(b"readers")])
         reader = rng.integers(len(readings[0]))
-        drawn = rng.random(len(annotations.CHARACTERISTICS))
-        rows.append(
-            [
-                1 + int(np.searchsorted(_up_to(name)[int(reading[reader]) - 1], chance, side="right"))
-                for name, reading, chance in zip(annotations.CHARACTERISTICS, readings, drawn)
-            ]
-        )
+        values = [int(reading[reader]) for reading in readings]
+        chances = rng.random(len(annotations.CHARACTERISTICS))
+        rows.append(list(map(_seen_by_another, annotations.CHARACTERISTICS, values, chances)))
         passed_over.append(rng.random() * READERS >= len(readings[0]))
     index = pd.Index(cases["case_id"], name="case_id")
     shown = pd.DataFrame(rows, columns=list(annotations.CHARACTERISTICS), index=index)
     shown.loc[passed_over, "subtlety"] = PASSED_OVER
     return shown
+
+
+def _seen_by_another(name, value, chance):
+    """What another reader says of a characteristic to which one gave a value; `chance` in 0..1 draws it."""
+    return 1 + int(np.searchsorted(_up_to(name)[value - 1], chance, side="right"))
 
 
 @cache
@@ -74,25 +61,13 @@ def _up_to(name):
 
 @cache
 def between_readers(name):
-    """Estimate what a second reader says when the first has said a value.
+    """Shares of a second reader's values of a characteristic, a row for each value of the first: (6, 6).
 
-    Over all ordered pairs of readers of all nodules of LIDC-IDRI with two or more.
-
-    Parameters
-    ----------
-    name : str
-        One of the eight characteristics.
-
-    Returns
-    -------
-    ndarray of shape (6, 6), float64
-        Row ``i`` is the distribution of the second reader's value (1..6) given that the
-        first says ``i + 1``; for a value that no such reader gives, that of all readers.
+    Over all ordered pairs of readers of one nodule; for a value that nobody gives, those of all readers.
     """
     counts = np.zeros((VALUES, VALUES))
-    for (first, second), count in Counter(
-        chain.from_iterable(permutations(text.split(), 2) for text in _read_twice()[name])
-    ).items():
+    pairs = chain.from_iterable(permutations(text.split(), 2) for text in _read_twice()[name])
+    for (first, second), count in Counter(pairs).items():
         counts[int(first) - 1, int(second) - 1] = count
     seen = counts.sum(axis=1, keepdims=True)
     return np.where(seen > 0, counts / np.maximum(seen, 1), counts.sum(axis=0) / counts.sum())

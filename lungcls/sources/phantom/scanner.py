@@ -13,53 +13,24 @@ from scipy import fft
 
 STRIP = 64  # rows stored at a time
 LOWEST, HIGHEST = -2048, 3071  # HU, the range that the course's files keep
-AIR = -1000.0  # HU
 PADDINGS = (-2000, -1024, -3024, None)  # HU outside the field of view; None: the field fills the slice
 PADDING_SHARES = (0.45, 0.15, 0.15, 0.25)
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """How one patient's slices were made.
+    """How one patient's slices were made."""
 
-    Attributes
-    ----------
-    blur_mm : float
-        Standard deviation of the point spread function.
-    boost : float
-        Edge enhancement: how much the kernel lifts middle frequencies; 0 for a soft one.
-    cutoff : float
-        Frequency, in cycles a mm, at which the kernel's window has fallen to zero.
-    noise_hu : float
-        Standard deviation of the noise in soft tissue.
-    streaks : float
-        How much of the noise lies in streaks from left to right, where rays cross the
-        shoulders; 0 for none.
-    padding : int or None
-        Value outside the circular field of view, in HU; None if there is no outside.
-    """
-
-    blur_mm: float
-    boost: float
-    cutoff: float
-    noise_hu: float
-    streaks: float
-    padding: int | None
+    blur_mm: float  # standard deviation of the point spread function
+    boost: float  # edge enhancement: how much the kernel lifts middle frequencies; 0 for a soft one
+    cutoff: float  # frequency, in cycles a mm, at which the kernel's window has fallen to zero
+    noise_hu: float  # standard deviation of the noise in soft tissue
+    streaks: float  # share of noise in streaks from left to right, where rays cross the shoulders; 0 for none
+    padding: int | None  # HU outside the circular field of view; None if there is no outside
 
 
 def draw(*, slice_thickness_mm, rng):
-    """Draw a scanner for a patient.
-
-    Parameters
-    ----------
-    slice_thickness_mm : float
-        Thin slices collect fewer photons: noise grows as thickness to the power -1/2.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Scanner
-    """
+    """Draw a patient's scanner; thin slices collect fewer photons: noise goes as thickness ** -1/2."""
     sharpness = rng.beta(1.6, 1.8)  # 0: soft tissue kernel, 1: bone or lung kernel
     dose = np.exp(rng.normal(0.0, 0.35))
     noise = 23.0 * np.exp(1.1 * sharpness) * (slice_thickness_mm * dose / 1.8) ** -0.5
@@ -74,25 +45,7 @@ def draw(*, slice_thickness_mm, rng):
 
 
 def scan(hu, scanner, *, pixel_spacing_mm, rng):
-    """Blur a noise-free slice, add noise, pad outside the field of view, round to HU.
-
-    Parameters
-    ----------
-    hu : ndarray of shape (n, n), float32
-        Noise-free slice, in HU.
-    scanner : Scanner
-    pixel_spacing_mm : float
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (n, n), int16
-        HU in -2048..3071.
-
-    References
-    ----------
-    .. [1] riederer1978
-    """
+    """Blur a noise-free slice (n, n) in HU, add noise (riederer1978), pad, round to int16 in -2048..3071."""
     transfer, spectrum = _filters(len(hu), pixel_spacing_mm, scanner)
     # White noise is drawn in frequency space, where it is white too: one transform less.
     white = rng.standard_normal((*spectrum.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]

@@ -18,30 +18,16 @@ def report_cases():
 
 
 def choose(count, *, seed):
-    """Choose cases in the report's class shares, whole patients as far as these allow.
+    """Choose rows of the report's case list in its class shares, whole patients as far as these allow.
 
-    Parameters
-    ----------
-    count : int
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Rows of :func:`lungcls.sources.annotations.report_cases` in its order, with `replica`
-        (1, 2, ...) and replicas' case ids ending in ``-r2``, ``-r3``, ...
-
-    Raises
-    ------
-    InputError
-        If `count` is below 1.
+    In its order, with a column `replica` (1, 2, ...); replicas' case ids end in ``-r2``, ``-r3``, ...
     """
     if count < 1:
         raise InputError(f"cases: found {count}, expected at least 1")
     every = report_cases()
     whole, rest = divmod(count, len(every))
-    quotas = shares(count, every["malignancy"].value_counts().sort_index())
-    quotas -= whole * every["malignancy"].value_counts().sort_index()
+    sizes = every["malignancy"].value_counts().sort_index()
+    quotas = shares(count, sizes) - whole * sizes
     parts = [replicate(every, 1 + i) for i in range(whole)]
     if rest:
         rng = np.random.default_rng([seed, crc32(b"choose"), whole])
@@ -50,18 +36,7 @@ def choose(count, *, seed):
 
 
 def shares(count, sizes):
-    """Split `count` in proportion to `sizes` by largest remainder.
-
-    Parameters
-    ----------
-    count : int
-    sizes : Series of int
-
-    Returns
-    -------
-    Series of int
-        Adds up to `count`; index of `sizes`.
-    """
+    """Split `count` in proportion to a Series of sizes by largest remainder; the parts add up to it."""
     parts = count * sizes // sizes.sum()
     left = (count * sizes % sizes.sum()).sort_values(ascending=False, kind="stable")
     parts[left.index[: count - parts.sum()]] += 1
@@ -89,23 +64,7 @@ def _fill(every, quotas, rng):
 
 
 def named(case_ids):
-    """Look up cases by id.
-
-    Parameters
-    ----------
-    case_ids : sequence of str
-        Such as ``pat12``, or ``pat12-r2`` for its second phantom; each once.
-
-    Returns
-    -------
-    DataFrame
-        As from :func:`choose`, in the order asked for.
-
-    Raises
-    ------
-    InputError
-        If there is no such case, none is named, or one twice.
-    """
+    """Look up cases by id, such as ``pat12`` or ``pat12-r2`` for its second phantom: as :func:`choose`."""
     every = report_cases().set_index("case_id", drop=False)
     parts = []
     for case_id in case_ids:

@@ -16,27 +16,14 @@ _PHASES = [(k, int((k + 2.5) // STEP), np.float32((k + 2.5) / STEP % 1.0)) for k
 
 @dataclass(frozen=True)
 class Canvas:
-    """A slice being painted, with each pixel's place in the patient.
+    """A slice being painted, with each pixel's place in the patient."""
 
-    Attributes
-    ----------
-    hu : ndarray of shape (512, 512), float32
-        Hounsfield units; painted in place.
-    x, y : ndarray, shape (1, 512) and (512, 1), or both (512, 512), float32
-        mm to the patient's left and to the back, from the middle of the thorax.
-    corner : tuple of two floats
-        x and y of the slice's first pixel where the anatomy is not bent.
-    pixel_spacing_mm : float
-    top : int, default 0
-        Row of the slice that is the first one here: fewer rows than 512 may be painted.
-    """
-
-    hu: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    corner: tuple[float, float]
+    hu: np.ndarray  # (512, 512), float32, Hounsfield units; painted in place
+    x: np.ndarray  # (1, 512), or (512, 512) where the anatomy is bent, float32: mm to the patient's left
+    y: np.ndarray  # (512, 1) or (512, 512), float32: mm to the back, from the middle of the thorax
+    corner: tuple[float, float]  # x and y of the slice's first pixel where the anatomy is not bent
     pixel_spacing_mm: float
-    top: int = 0
+    top: int = 0  # row of the slice that is the first one here: fewer rows than 512 may be painted
 
     def only(self, rows):
         """Some rows of this canvas, a slice of two ints, to be painted in the same memory."""
@@ -66,27 +53,33 @@ class Canvas:
 
     def ellipse(self, x, y, rx, ry, value, *, angle=0.0, shell=None):
         """Paint an ellipse; `shell` is (thickness in mm, value) of a rim inside its edge."""
-        box, px, py = self.near(x, y, max(rx, ry) + 2.0)
-        if self.hu[box].size == 0:
-            return
-        distance = ellipse(px, py, x, y, rx, ry, angle)
-        if shell:
-            self.fill(distance, shell[1], box)
-            distance = distance + shell[0]
-        self.fill(distance, value, box)
+        reach = max(rx, ry) + 2.0
+        self.paint(x, y, reach, value, lambda px, py: ellipse(px, py, x, y, rx, ry, angle), shell=shell)
 
     def capsule(self, a, b, radius, value, *, shell=None):
         """Paint the points within `radius` mm of the line from `a` to `b`, with a rim as in `ellipse`."""
         middle = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
         reach = max(abs(a[0] - b[0]), abs(a[1] - b[1])) / 2 + radius + 2.0
-        box, px, py = self.near(*middle, reach)
+        self.paint(*middle, reach, value, lambda px, py: capsule(px, py, a, b, radius), shell=shell)
+
+    def paint(self, x, y, reach, value, shape, *, shell=None):
+        """Paint what lies within `reach` mm of a place; `shape` gives its distance at places x, y."""
+        box, *places = self.near(x, y, reach)
         if self.hu[box].size == 0:
             return
-        distance = capsule(px, py, a, b, radius)
+        distance = shape(*places)
         if shell:
             self.fill(distance, shell[1], box)
             distance = distance + shell[0]
         self.fill(distance, value, box)
+
+    def mix(self, band, *layers):
+        """Paint layers, each (distance, value, edge in pixels), on the pixels of a flat index."""
+        hu = self.hu.ravel()
+        part = hu[band]
+        for distance, value, edge in layers:
+            part += cover(distance, edge * self.pixel_spacing_mm) * (value - part)
+        hu[band] = part
 
 
 def _range(line, place, reach):
@@ -155,18 +148,7 @@ def meet(a, b, width):
 
 
 def enlarge(nodes):
-    """Interpolate fields from the places `NODES` to all pixels.
-
-    Parameters
-    ----------
-    nodes : ndarray of shape (k, n, len(NODES)), float32
-        On all rows of nodes, or on `n` rows in succession.
-
-    Returns
-    -------
-    ndarray of shape (k, 4 (n - 2), 512), float32
-        Nodes `i` to `i + 2` give the pixels of rows ``4 i`` to ``4 i + 3``.
-    """
+    """Interpolate k fields from n successive rows of nodes to all pixels, of shape (k, 4 (n - 2), 512)."""
     # All fields in one array: one large piece of memory costs less than many.
     out = np.empty((len(nodes), nodes.shape[1] - 2, STEP, N), dtype=np.float32)
     for field, full in zip(nodes, out, strict=True):

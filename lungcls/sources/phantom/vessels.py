@@ -5,10 +5,11 @@ again, and a branch leads towards the middle of each half.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from lungcls.sources.phantom import organs
+from lungcls.sources.phantom import chest
 
 HALVINGS = 11  # 2^11 ends in a lung, for arteries and for veins
 STRIDE = 0.42  # a branch covers this share of the way to the middle of its places
@@ -21,47 +22,20 @@ PATCHES = (6, 8, 11, 16, 24, 40, 80, 160)  # sides of the squares that a piece i
 
 @dataclass(frozen=True)
 class Tree:
-    """Straight tapering pieces of vessels and of the airways beside them.
+    """Straight tapering pieces of vessels and of the airways beside them."""
 
-    Attributes
-    ----------
-    start, end : ndarray of shape (n, 3), float32
-        x, y, z in mm, in the patient.
-    radius : ndarray of shape (n, 2), float32
-        At start and end, mm.
-    generation : ndarray of shape (n,), int
-        How many times the tree had branched.
-    artery : ndarray of shape (n,), bool
-    aside : ndarray of shape (n, 3), float32
-        From an artery's middle line to that of its airway, in radii of the artery.
-    """
-
-    start: np.ndarray
+    start: np.ndarray  # (n, 3), float32: x, y, z in mm, in the patient
     end: np.ndarray
-    radius: np.ndarray
-    generation: np.ndarray
-    artery: np.ndarray
-    aside: np.ndarray
+    radius: np.ndarray  # (n, 2), float32: at start and end, mm
+    generation: np.ndarray  # (n,), int: how many times the tree had branched
+    artery: np.ndarray  # (n,), bool
+    aside: np.ndarray  # (n, 3), float32: from an artery's middle line to its airway's, in radii of the artery
 
 
 def grow(a, *, rng):
-    """Grow the arteries and veins of both lungs.
-
-    Parameters
-    ----------
-    a : anatomy.Anatomy
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Tree
-
-    References
-    ----------
-    .. [1] tawhai2004
-    """
+    """Grow the arteries and veins of both lungs of an anatomy (tawhai2004)."""
     roots = _roots(a)
-    before, nodes = _inward(roots)[:, None], roots[:, None]  # of shape (4, groups, 3)
+    before, nodes = (roots * np.float32([0.6, 1.0, 1.0]))[:, None], roots[:, None]  # of shape (4, groups, 3)
     places = _ends(a, rng)[:, None]  # of shape (4, groups, 3, places)
     parts = []
     for generation in range(HALVINGS + 1):
@@ -110,7 +84,7 @@ def _ends(a, rng):
         indexing="ij",
         sparse=True,
     )
-    inside = organs.lung(a, x, y, u, tubes=False) < -1.5
+    inside = chest.lung(a, x, y, u, tubes=False) < -1.5
     found = np.argwhere(inside).astype(np.float32)
     cell = np.array([LATTICE_MM, LATTICE_MM, a.height_mm * 0.97 / 19], dtype=np.float32)
     found = cell * (found - [11.0, 8.0, 0.0]) + [0.0, 0.0, 0.02 * a.height_mm]
@@ -122,14 +96,10 @@ def _ends(a, rng):
 
 def _roots(a):
     """Where the trees enter: arteries at the hila, veins a little lower and further front."""
-    x, y, u = organs.HILA.T
-    x, y = a.medial_shift_mm + x * a.medial_width, y * a.depth_mm / organs.DEPTH
+    x, y, u = chest.HILA.T
+    x, y = a.medial_shift_mm + x * a.medial_width, y * a.depth_mm / chest.DEPTH
     arteries = np.stack([x, y, u * a.height_mm], axis=1)
     return np.concatenate([arteries, arteries + [0.0, 6.0, -0.08 * a.height_mm]]).astype(np.float32)
-
-
-def _inward(roots):
-    return roots * np.float32([0.6, 1.0, 1.0])
 
 
 def _halve(places, rng):
@@ -164,18 +134,7 @@ def _mean(places):
 
 
 def add(canvas, a, u, lung):
-    """Paint the vessels and small airways that a slice cuts.
-
-    Parameters
-    ----------
-    canvas : shapes.Canvas
-    a : anatomy.Anatomy
-        With its tree.
-    u : float
-        Height of the slice.
-    lung : ndarray of shape (512, 512), float32
-        Signed distance to the lungs, mm.
-    """
+    """Paint the vessels and small airways that a slice cuts; `lung` is the signed distance to it, mm."""
     tree, z = a.tree, np.float32(u * a.height_mm)
     reach = SLAB_MM + tree.radius[:, 0]
     low, high = np.minimum(tree.start[:, 2], tree.end[:, 2]), np.maximum(tree.start[:, 2], tree.end[:, 2])
@@ -201,23 +160,7 @@ def _blend(canvas, lung, places, share, value):
 
 
 def cover(canvas, z, start, end, radius):
-    """Pixels that tapering tubes touch, and the share of each that they fill, 0..1.
-
-    Parameters
-    ----------
-    canvas : shapes.Canvas
-    z : float
-        Height of the slice, mm.
-    start, end : ndarray of shape (n, 3), float32
-    radius : ndarray of shape (n, 2), float32
-
-    Returns
-    -------
-    places : ndarray of int
-        Flat indices of the pixels touched.
-    share : ndarray of float32
-        Share of each.
-    """
+    """Flat indices of the pixels that tapering tubes touch at height z mm, and the share of each, 0..1."""
     out = np.zeros(canvas.hu.size, dtype=np.float32)
     spacing = np.float32(canvas.pixel_spacing_mm)
     way = end - start
@@ -235,28 +178,16 @@ def cover(canvas, z, start, end, radius):
     flat = _length(way[:, :2]) / (_length(way) + 1e-6)
     thin = np.minimum(radius.mean(axis=1) / SLAB_MM, 1.0)
     weight = 1.0 - flat**2 * (1.0 - thin)
-    smallest = 0
-    for patch in PATCHES:
-        chosen = np.flatnonzero((side > smallest) & (side <= patch))
-        smallest = patch
+    for smaller, patch in pairwise((0, *PATCHES)):
+        chosen = np.flatnonzero((side > smaller) & (side <= patch))
         if chosen.size:
-            _patch(
-                out,
-                patch,
-                z,
-                row[chosen],
-                column[chosen],
-                start[chosen],
-                way[chosen],
-                radius[chosen],
-                weight[chosen],
-                canvas,
-            )
+            pieces = (part[chosen] for part in (row, column, start, way, radius, weight))
+            _patch(out, canvas, patch, z, *pieces)
     places = np.flatnonzero(out > 0.0)
     return places, out[places]
 
 
-def _patch(out, patch, z, row, column, start, way, radius, weight, canvas):
+def _patch(out, canvas, patch, z, row, column, start, way, radius, weight):
     """Draw pieces in squares of `patch` pixels."""
     height, width = canvas.hu.shape
     spacing = np.float32(canvas.pixel_spacing_mm)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lungcls.sources.phantom import organs, shapes
+from lungcls.sources.phantom import chest, shapes
 
 RIB_PITCH_MM = 25.0  # from rib to rib, up the body
 RIB_HALF = (5.8, 3.3)  # half height up the body and half thickness, mm
@@ -28,7 +28,7 @@ BODY = (
 def outline(a, x, y, u):
     """Signed distance to the skin."""
     side, front, back = shapes.at(BODY, u)
-    width, top, bottom = shapes.at(organs.CAGE, min(u, 1.0))
+    width, top, bottom = shapes.at(chest.CAGE, min(u, 1.0))
     half = width * a.width_mm + side + a.fat_mm * 0.9
     low = min(float(top), -0.35) * a.depth_mm - front - a.fat_mm * (0.5 + 0.4 * a.female)
     high = float(bottom) * a.depth_mm + back + a.fat_mm * 0.7
@@ -37,51 +37,50 @@ def outline(a, x, y, u):
     body = shapes.superellipse(x / egg, y - (low + high) / 2, half, (high - low) / 2, a.roundness)
     if a.female and 0.16 < u < 0.74:
         grow = float(np.sin(np.pi * (u - 0.16) / 0.58))
-        for side in (-1.0, 1.0):
-            breast = shapes.ellipse(
-                x,
-                y,
-                side * 0.6 * a.width_mm,
-                low * 0.88,
-                30.0 + 28.0 * grow,
-                6.0 + (10.0 + a.breast_mm) * grow,
-            )
-            body = shapes.join(body, breast, 22.0)
+        radii = 30.0 + 28.0 * grow, 6.0 + (10.0 + a.breast_mm) * grow
+        for middle in (-0.6 * a.width_mm, 0.6 * a.width_mm):
+            body = shapes.join(body, shapes.ellipse(x, y, middle, low * 0.88, *radii), 22.0)
     return body
 
 
 def muscle(a, x, y, u, inner):
     """Signed distance to the muscles around the cage, of whose inner face `inner` is the distance."""
-    out = inner - 12.0
-    c = float(shapes.at(organs.CAGE, min(u, 1.0))[0]) * a.width_mm
-    back = float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm
-    front = float(shapes.at(organs.CAGE, min(u, 1.0))[1]) * a.depth_mm
-    m = a.muscle
+    out, parts = inner - 12.0, _muscles(a, u)
     for side in (-1.0, 1.0):
-        parts = [(25.0, back + 10.0, 27.0, 20.0 * m, 0.12)]  # beside the spine
-        parts.append((c + 7.0, 0.22 * a.depth_mm, 14.0 * m, 62.0, -0.12))  # serratus and latissimus
-        if u > 0.45:
-            grow = min((u - 0.45) / 0.25, 1.0)
-            parts.append((0.58 * c, front * 0.8 - 8.0, (38.0 + 26.0 * grow), 13.0 * m * grow + 3.0, -0.42))
-            parts.append(
-                (c * 0.86 + 18.0 * grow, 0.62 * a.depth_mm, 44.0 + 16.0 * grow, 20.0 * m * grow + 4.0, -0.75)
-            )
-            parts.append((0.45 * c, back + 14.0, 60.0, 9.0 * m, -0.15))  # trapezius
-        if u > 0.72:
-            grow = min((u - 0.72) / 0.22, 1.0)
-            parts.append((c + 60.0 * grow, 8.0, 52.0 * grow + 5.0, 42.0 * grow + 5.0, 0.0))  # shoulder
-        if u > 0.85:
-            parts.append((22.0, 12.0, 30.0, 46.0, 0.0))  # neck
         for cx, cy, rx, ry, angle in parts:
             out = shapes.join(out, shapes.ellipse(x, y, side * cx, cy, rx, ry, side * angle), 5.0)
     return out
 
 
+def _muscles(a, u):
+    """Middle, half axes and turn of the muscles of the left side, in mm."""
+    c, front, back = _cage(a, u)
+    m, d = a.muscle, a.depth_mm
+    parts = [(25.0, back + 10.0, 27.0, 20.0 * m, 0.12)]  # beside the spine
+    parts.append((c + 7.0, 0.22 * d, 14.0 * m, 62.0, -0.12))  # serratus and latissimus
+    if u > 0.45:
+        grow = min((u - 0.45) / 0.25, 1.0)
+        parts.append((0.58 * c, front * 0.8 - 8.0, 38.0 + 26.0 * grow, 13.0 * m * grow + 3.0, -0.42))
+        parts.append((c * 0.86 + 18.0 * grow, 0.62 * d, 44.0 + 16.0 * grow, 20.0 * m * grow + 4.0, -0.75))
+        parts.append((0.45 * c, back + 14.0, 60.0, 9.0 * m, -0.15))  # trapezius
+    if u > 0.72:
+        grow = min((u - 0.72) / 0.22, 1.0)
+        parts.append((c + 60.0 * grow, 8.0, 52.0 * grow + 5.0, 42.0 * grow + 5.0, 0.0))  # shoulder
+    if u > 0.85:
+        parts.append((22.0, 12.0, 30.0, 46.0, 0.0))  # neck
+    return parts
+
+
+def _cage(a, u):
+    """Half width of the cage, and y of its front and back, in mm; above the apices those of the apices."""
+    width, front, back = (float(side) for side in shapes.at(chest.CAGE, min(u, 1.0)))
+    return width * a.width_mm, front * a.depth_mm, back * a.depth_mm
+
+
 def round_the_cage(a, x, y, u):
     """How far round the cage a place lies: 0 at the spine, 1 at the sternum."""
-    width, front, back = shapes.at(organs.CAGE, u)
-    centre, half = (front + back) / 2 * a.depth_mm, (back - front) / 2 * a.depth_mm
-    return np.arctan2(np.abs(x) / (width * a.width_mm), (y - centre) / half) * np.float32(1.0 / np.pi)
+    width, centre, half = chest.cage_sides(a, u)
+    return np.arctan2(np.abs(x) / width, (y - centre) / half) * np.float32(1.0 / np.pi)
 
 
 def soft(canvas, a, field):
@@ -98,9 +97,7 @@ def ribs(canvas, a, u, inner, way):
     if band.size == 0:
         return
     d, t = inner.ravel()[band], way.ravel()[band]
-    hu = canvas.hu.ravel()
-    x = canvas.x[0, band % shapes.N] if canvas.x.shape[0] == 1 else canvas.x.ravel()[band]
-    left = (x > 0).astype(np.float32)
+    left = (np.broadcast_to(canvas.x, inner.shape).flat[band] > 0).astype(np.float32)
     course = np.array(RIB_COURSE, dtype=np.float32)
     drop = np.interp(t, course[:, 0], course[:, 1]).astype(np.float32) * RIB_DROP_MM
     pitch = RIB_PITCH_MM * a.height_mm / 240.0
@@ -113,10 +110,7 @@ def ribs(canvas, a, u, inner, way):
     bone = np.clip((RIB_END - t) * 60.0, 0.0, 1.0)
     cortex = 110.0 + bone * (760.0 * a.bone - 110.0)
     marrow = 105.0 + bone * (130.0 * a.bone - 60.0)
-    part = hu[band]
-    part += shapes.cover(edge, canvas.pixel_spacing_mm) * (cortex - part)
-    part += shapes.cover(edge + 1.3, 1.4 * canvas.pixel_spacing_mm) * (marrow - part)
-    hu[band] = part
+    canvas.mix(band, (edge, cortex, 1.0), (edge + 1.3, marrow, 1.4))
 
 
 def blades(canvas, a, u, inner, way):
@@ -131,87 +125,55 @@ def blades(canvas, a, u, inner, way):
     middle = 15.0 + 6.0 * grow + 8.0 * grow * (along - 0.55) ** 2 * 4.0
     half = 1.3 + 7.0 * grow * np.clip(along - 0.62, 0.0, 0.5)
     edge = np.maximum(np.abs(d - middle) - half, np.maximum(-along, along - 1.0) * 60.0)
-    hu = canvas.hu.ravel()
-    part = hu[band]
-    part += shapes.cover(edge, canvas.pixel_spacing_mm) * (780.0 * a.bone - part)
-    part += shapes.cover(edge + 1.7, canvas.pixel_spacing_mm) * (210.0 * a.bone - part)
-    hu[band] = part
+    canvas.mix(band, (edge, 780.0 * a.bone, 1.0), (edge + 1.7, 210.0 * a.bone, 1.0))
 
 
 def bones(canvas, a, u, rng):
     """Paint sternum, spine, shoulder blades and collar bones."""
-    _, front, _ = (float(v) for v in shapes.at(organs.CAGE, min(u, 1.0)))
-    hard = 700.0 * a.bone
+    width, front, _ = _cage(a, u)
     if 0.24 < u < 0.88:
-        top = max((u - 0.7) / 0.18, 0.0)
-        canvas.ellipse(
-            a.medial_shift_mm * 0.5,
-            front * a.depth_mm - 7.5,
-            16.0 + 12.0 * top,
-            5.5 + 1.5 * top,
-            90.0 * a.bone,
-            shell=(1.2, hard * 0.6),
-        )
+        top, hard = max((u - 0.7) / 0.18, 0.0), 700.0 * a.bone
+        radii = 16.0 + 12.0 * top, 5.5 + 1.5 * top
+        shell = 1.2, hard * 0.6
+        canvas.ellipse(a.medial_shift_mm * 0.5, front - 7.5, *radii, 90.0 * a.bone, shell=shell)
     _vertebra(canvas, a, u, rng)
     for side in (-1.0, 1.0):
-        _shoulder(canvas, a, u, side, front * a.depth_mm)
+        _shoulder(canvas, a, u, side, width, front)
 
 
 def _vertebra(canvas, a, u, rng):
     phase = (u * a.height_mm / (RIB_PITCH_MM * 0.95) + a.rib_phase) % 1.0  # 0..1 up one vertebra
-    sag, ky = float(shapes.at(organs.SAG, u)[0]), a.depth_mm / organs.DEPTH
-    x, y = a.medial_shift_mm, (organs.SPINE + 2.0) * ky + sag
+    sag, ky = float(shapes.at(chest.SAG, u)[0]), a.depth_mm / chest.DEPTH
+    x, y = a.medial_shift_mm, (chest.SPINE + 2.0) * ky + sag
     size = (1.08 - 0.25 * min(max(u, 0.0), 1.0)) * a.spine
     hard = 620.0 * a.bone
     rim = (1.1, hard)
-    tip = y + (52.0 - 8.0 * phase) * size
     if phase < 0.75:
-        canvas.capsule((x, y + 34.0 * size), (x, tip), 2.6, 200.0, shell=(1.1, hard))
+        canvas.capsule((x, y + 34.0 * size), (x, y + (52.0 - 8.0 * phase) * size), 2.6, 200.0, shell=rim)
     for side in (-1.0, 1.0):
-        if 0.3 < phase < 0.8:
-            canvas.capsule(
-                (x + side * 13 * size, y + 22 * size),
-                (x + side * 33 * size, y + 32 * size),
-                4.6,
-                180.0,
-                shell=rim,
-            )
-        canvas.capsule(
-            (x + side * 14 * size, y + 24 * size), (x + side * 2 * size, y + 36 * size), 3.4, 280.0, shell=rim
-        )
-        if phase > 0.35:
-            canvas.capsule(
-                (x + side * 11 * size, y + 8 * size),
-                (x + side * 13 * size, y + 24 * size),
-                3.6,
-                250.0,
-                shell=rim,
-            )
-        if 0.55 < phase or phase < 0.1:
-            canvas.capsule(
-                (x + side * 20 * size, y + 7 * size),
-                (x + side * 38 * size, y + 26 * size),
-                4.0,
-                160.0,
-                shell=rim,
-            )
+        for seen, (x0, y0), (x1, y1), radius, inside in (
+            (0.3 < phase < 0.8, (13, 22), (33, 32), 4.6, 180.0),  # transverse process
+            (True, (14, 24), (2, 36), 3.4, 280.0),  # lamina
+            (phase > 0.35, (11, 8), (13, 24), 3.6, 250.0),  # pedicle
+            (0.55 < phase or phase < 0.1, (20, 7), (38, 26), 4.0, 160.0),  # head of a rib
+        ):
+            if seen:
+                start = x + side * x0 * size, y + y0 * size
+                canvas.capsule(start, (x + side * x1 * size, y + y1 * size), radius, inside, shell=rim)
     canvas.ellipse(x, y + 22.0 * size, 9.5 * size, 8.5 * size, 25.0)
     disc = phase < 0.16
-    inside = 85.0 if disc else 165.0 * a.bone
-    canvas.ellipse(
-        x, y, 17.0 * size, 14.0 * size, inside, shell=(1.3, inside + 60.0 if disc else hard * 0.85)
-    )
+    inside, rim = (85.0, (1.3, 145.0)) if disc else (165.0 * a.bone, (1.3, hard * 0.85))
+    canvas.ellipse(x, y, 17.0 * size, 14.0 * size, inside, shell=rim)
     if not disc:
         box, px, py = canvas.near(x, y, 20.0)
         inner = shapes.ellipse(px, py, x, y, 15.0 * size, 12.0 * size)
-        canvas.hu[box] += shapes.cover(inner, 1.0) * (
-            55.0 * rng.standard_normal(inner.shape, dtype=np.float32)
-        )
+        grain = 55.0 * rng.standard_normal(inner.shape, dtype=np.float32)
+        canvas.hu[box] += shapes.cover(inner, 1.0) * grain
 
 
-def _shoulder(canvas, a, u, side, front):
+def _shoulder(canvas, a, u, side, width, front):
+    """Paint the spine of a shoulder blade, the head of the arm and the collar bone of one side."""
     hard = 760.0 * a.bone
-    width = float(shapes.at(organs.CAGE, min(u, 1.0))[0]) * a.width_mm
     if u > 0.86:  # spine of the shoulder blade
         start = (side * (0.75 * width + 20.0), 0.78 * a.depth_mm + 24.0)
         end = (side * (width + 52.0), 0.3 * a.depth_mm + 20.0)
@@ -222,39 +184,24 @@ def _shoulder(canvas, a, u, side, front):
         along = (u - 0.84) / 0.24
         place = 22.0 + 80.0 * along
         y = front - 16.0 + 10.0 * along
-        canvas.capsule(
-            (side * (place - 14.0), y - 3.0),
-            (side * (place + 20.0), y + 6.0),
-            5.2,
-            170.0 * a.bone,
-            shell=(1.6, hard),
-        )
+        start, end = (side * (place - 14.0), y - 3.0), (side * (place + 20.0), y + 6.0)
+        canvas.capsule(start, end, 5.2, 170.0 * a.bone, shell=(1.6, hard))
 
 
 def back(a, u):
     """Where the skin of the back lies, mm."""
-    return (
-        float(shapes.at(organs.CAGE, min(u, 1.0))[2]) * a.depth_mm
-        + float(shapes.at(BODY, u)[2])
-        + a.fat_mm * 0.7
-    )
+    return _cage(a, u)[2] + float(shapes.at(BODY, u)[2]) + a.fat_mm * 0.7
 
 
 def table(canvas, a, back):
     """Paint the table: a thin curved shell with a foam core, below `back` mm."""
     radius, half = 420.0, 215.0
     centre = back + 1.0 + a.table_mm - radius
-    rows = slice(int(np.searchsorted(canvas.y[:, 0], back - 60.0)), shapes.N)
-    if rows.start >= shapes.N:
-        return
-    px = canvas.x if canvas.x.shape[0] == 1 else canvas.x[rows]
-    away = np.hypot(px, canvas.y[rows] - centre) - radius
-    side = np.broadcast_to(np.abs(px) - half, away.shape)
+    low = canvas.only(slice(int(np.searchsorted(canvas.y[:, 0], back - 60.0)), shapes.N))
+    away = np.hypot(low.x, low.y - centre) - radius
+    side = np.broadcast_to(np.abs(low.x) - half, away.shape)
     band = np.flatnonzero((away > -1.0) & (away < 46.0) & (side < 1.0))
     away, side = away.ravel()[band], side.ravel()[band]
-    hu = canvas.hu[rows].ravel()
-    part = hu[band]
     for depth, thick, value in ((0.0, 22.0, -930.0), (0.0, 1.1, 10.0), (42.0, 1.0, -10.0)):
         shell = np.abs(away - depth - thick) - thick
-        part += shapes.cover(np.maximum(shell, side), canvas.pixel_spacing_mm) * (value - part)
-    hu[band] = part
+        low.mix(band, (np.maximum(shell, side), value, 1.0))

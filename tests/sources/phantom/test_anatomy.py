@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from lungcls.sources import annotations
-from lungcls.sources.phantom import anatomy, organs, shapes, vessels
+from lungcls.sources.phantom import anatomy, chest, shapes, vessels
 
 SPACING = 0.7
 
@@ -156,7 +156,7 @@ def test_contrast_brightens_the_aorta():
         body = anatomy.draw(
             np.empty((0, 4)), pixel_spacing_mm=SPACING, rng=np.random.default_rng(9), contrast_used=contrast
         )
-        x, y = 23.0 * body.medial_width + body.medial_shift_mm, 37.0 * body.depth_mm / organs.DEPTH
+        x, y = 23.0 * body.medial_width + body.medial_shift_mm, 37.0 * body.depth_mm / chest.DEPTH
         row, column = pixel(body, x, y)
         return cut(body, 0.45).hu[row - 2 : row + 3, column - 2 : column + 3].mean()
 
@@ -177,7 +177,7 @@ def test_a_nodule_far_outside_bends_the_anatomy():
 def test_vessels_taper_and_stay_in_the_thorax(body):
     tree = body.tree
     assert (tree.radius[:, 1] < tree.radius[:, 0]).all() and tree.radius.min() > 0.1
-    hila = organs.HILA * [1.0, 1.0, body.height_mm]
+    hila = chest.HILA * [1.0, 1.0, body.height_mm]
     away = np.min([np.linalg.norm(tree.start - hilum, axis=1) for hilum in hila], axis=0)
     rings = [tree.radius[(away >= low) & (away < low + 25), 0].mean() for low in (0, 25, 50, 75)]
     assert all(near > far for near, far in pairwise(rings))

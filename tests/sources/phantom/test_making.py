@@ -9,7 +9,7 @@ import pytest
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
-from lungcls.sources import annotations, opening, views
+from lungcls.sources import annotations, opening, phantom, views
 from lungcls.sources.phantom import characteristics, making, nodule, scanner, selection
 
 IDS = ["pat1", "pat40", "pat700", "pat1500", "pat2300"]
@@ -27,6 +27,11 @@ def small(tmp_path_factory):
 
 def digest(images):
     return hashlib.sha256(np.ascontiguousarray(images[:])).hexdigest()
+
+
+def test_the_face_of_the_room_shows_its_two_doors():
+    assert sorted(phantom.__all__) == ["make", "render"]
+    assert (phantom.make, phantom.render) == (making.make, making.render)
 
 
 # --- Which cases ------------------------------------------------------------------------
@@ -225,10 +230,11 @@ def test_shown_characteristics_tell_no_more_than_a_second_reader(every):
     rng = np.random.default_rng(0)
     place = np.array([rng.integers(len(panel)) for panel in panels])
     columns = [
-        [int(text.split()[k]) for text, k in zip(every[name], place)] for name in annotations.CHARACTERISTICS
+        [int(text.split()[k]) for text, k in zip(every[name], place, strict=True)]
+        for name in annotations.CHARACTERISTICS
     ]
     reader = np.column_stack(columns)
-    others = [" ".join(panel[:k] + panel[k + 1 :]) for panel, k in zip(panels, place)]
+    others = [" ".join(panel[:k] + panel[k + 1 :]) for panel, k in zip(panels, place, strict=True)]
     label = np.array(every["malignancy"])
     label[many] = annotations.aggregate(np.array(others)[many], "ceil_mean")
     shown = characteristics.rendered_characteristics(every, seed=0).to_numpy()
@@ -395,7 +401,7 @@ def test_thin_slices_are_noisier_and_sharp_kernels_too():
         ]
         for thickness in (1.0, 3.0)
     }
-    assert all(thin.noise_hu > thick.noise_hu for thin, thick in zip(drawn[1.0], drawn[3.0]))
+    assert all(thin.noise_hu > thick.noise_hu for thin, thick in zip(drawn[1.0], drawn[3.0], strict=True))
     blur, noise = np.array([(one.blur_mm, one.noise_hu) for one in drawn[1.0]]).T
     assert np.corrcoef(blur, np.log(noise))[0, 1] < -0.3
 
@@ -435,9 +441,11 @@ def test_open_cohort_makes_the_phantom_once_and_loads_folders(tmp_path, monkeypa
     monkeypatch.setattr(making, "make", make)
     first = opening.open_cohort("phantom", profile="smoke", seed=7)
     again = opening.open_cohort("phantom", profile="smoke", seed=7)
-    assert made == [(120, 7)] and first.fingerprint() == again.fingerprint()
+    opening.open_cohort("phantom")
+    assert made == [(120, 7), (600, 0)] and first.fingerprint() == again.fingerprint()
     assert first.folder.parent == tmp_path / "cache" and "120-s7" in first.folder.name
-    assert opening.open_cohort(small.folder, profile="smoke", seed=0).fingerprint() == small.fingerprint()
+    opened = opening.open_cohort(small.folder)
+    assert opened.fingerprint() == small.fingerprint() and opening.open_cohort(opened) is opened
 
 
 def test_open_cohort_refuses_what_is_neither(tmp_path):
