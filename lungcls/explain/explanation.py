@@ -34,19 +34,17 @@ def explain_run(run, cohort, *, cases=None, layer=None, classes=None, model=None
     Returns
     -------
     lungcls.explain.gradcam.ClassMaps
-        `values` (n, h, w) on the layer's grid; ``pictures()`` pairs each image with its map in
-        the same pixels, ready to be drawn.
+        `values` (n, h, w) on the layer's grid; ``pictures()`` pairs each image with its map, to draw.
 
     Raises
     ------
     InputError
-        If the cohort lacks the view or a case, the network cannot be read, or the layer does
-        not exist.
+        If the cohort lacks the view or a case, or there is no such network or layer.
 
     Examples
     --------
     >>> maps = explain_run(run, data, cases=["pat1", "pat2"])  # doctest: +SKIP
-    >>> heat_maps.overlays([maps.pictures()])  # of lungcls.report.plots; doctest: +SKIP
+    >>> overlays([maps.pictures()], titles=[["1", "2"]], row_labels=["CNN"])  # doctest: +SKIP
     """
     images = prediction.images_of(run, cohort if cases is None else cohort.select(cases))
     try:

@@ -51,8 +51,7 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
     ----------
     model : keras.Model
         A flat graph that ends in a dense layer, perhaps with sigmoid or softmax after it.
-    images : array of shape (n, H, W, channels), float
-        As the network takes them; may be read when asked for.
+    images : array of shape (n, H, W, channels), float, perhaps not read before it is asked for
     classes : ndarray of shape (n,), int, or int, optional
         0 benign, 1 malignant, or 0..4 for the scores 1..5; by default those predicted.
     layer : str, optional

@@ -89,5 +89,4 @@ def shift(images, by, *, mirror=True):
         raise ValueError(f"by: found shape {by.shape}, {expected}")
     steps = np.pad(by, ((0, 0), (0, images.ndim - 3)))
     mode = "reflect" if mirror else "constant"  # as in the augmentation that the networks were trained with
-    pairs = zip(images, steps, strict=True)
-    return np.stack([ndimage.shift(image, step, order=0, mode=mode) for image, step in pairs])
+    return np.stack([ndimage.shift(*one, order=0, mode=mode) for one in zip(images, steps, strict=True)])

@@ -2,9 +2,9 @@
 
 The `lime` package explains an answer by switching pieces of the picture off at random and
 fitting a line to how the probability moves. Here it gets pieces that suit grey CT, a fixed
-random state, and batches of pictures made at once; the sampling, the weights and the fit are
-its own. A piece that is off shows the blurred image: the package's default, the piece's own
-mean, would leave a nodule of even grey as it is.
+random state, and batches of pictures; the sampling, the weights and the fit are its own. A piece
+that is off shows the blurred image: the package's default, the piece's own mean, would leave a
+nodule of even grey as it is.
 """
 
 from dataclasses import dataclass
@@ -57,16 +57,15 @@ def lime_pieces(
     classes : sequence of shape (n,), int
         Whose probability, as columns of what `predict` gives.
     seed : int
-        Of which pieces are switched off; same seed, same result.
+        Of which pieces are switched off.
     pieces : int, default 80
         About so many, of like grey (SLIC [2]_).
     samples : int, default 400
         Pictures that `predict` is asked about for each image, `batch` at once.
     hide : "blur", float or None, default "blur"
-        What stands in place of a piece that is off: the image smoothed over ``BLUR`` of its
-        side, one grey level, or, as in the package, the piece's own mean.
-    batch : int, default 128
-    progress : bool, default False
+        What stands in place of a piece that is off: the smoothed image, one grey level, or,
+        as in the package, the piece's own mean.
+    batch, progress : int, default 128, and bool, default False
 
     Returns
     -------

@@ -1,11 +1,10 @@
 """Does a run look at the nodule? Its maps scored case by case, beside maps that know nothing.
 
 Grad-CAM and LIME are held against the readers' outlines. A nodule in the middle of its image
-is found by whatever points to the middle; where that is so, the images are also shifted off
-the centre. Computed once, then read from the store.
+is found by whatever points to the middle, so images are also shifted off the centre.
 """
 
-from dataclasses import dataclass
+from collections import namedtuple
 import os
 from pathlib import Path
 
@@ -23,15 +22,8 @@ BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
 
 
-@dataclass(frozen=True)
-class MapScores:
-    """Scores of a run's maps, as :func:`score_maps` makes them."""
-
-    table: pd.DataFrame  # a row a case, map and place
-    lime: dict  # of each case that it was asked about its lungcls.explain.lime.Pieces
-    layer: str
-    grid: tuple  # (int, int)
-    why: str  # why that layer
+# A table, a row a case, map and place; a dict of LIME's pieces by case; the layer, its grid, and why that one.
+MapScores = namedtuple("MapScores", ["table", "lime", "layer", "grid", "why"])
 
 
 def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
@@ -53,13 +45,10 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
     Returns
     -------
     MapScores
-        `table` has a row a case, map and place: `map` is "Grad-CAM", a map that knows nothing,
-        "LIME" or "LIME, pieces shuffled"; `place` is "as it is" or "off centre"; `predicted` is
-        the class explained. `hit`, `share`, `iou`, `area` as in
-        :func:`lungcls.metrics.localisation.scores`; `ceiling` is the most that `share` can be
-        on that grid, or with those pieces, and `concentration` as in
-        :func:`lungcls.metrics.localisation.concentration`. Of LIME also `fit` and `agreement`:
-        the rank correlation of its weights with Grad-CAM over the pixels.
+        `table` has a row a case, `map` and `place` ("as it is" or "off centre"); `predicted` is the
+        class explained. `hit`, `share`, `iou`, `area` and `concentration` as in
+        :mod:`lungcls.metrics.localisation`; `ceiling` is the most that `share` can be on that grid,
+        or with those pieces. Of LIME also `fit`, and `agreement`: the rank correlation with Grad-CAM.
 
     Raises
     ------
@@ -94,8 +83,8 @@ def _score(run, cohort, seed, lime_cases, progress):
     images = np.asarray(prediction.images_of(run, cohort)[np.arange(len(cohort))])
     found = gradcam.grad_cam(model, images)
     tables = [_score_grid(run, found, masks, PLACES[0], seed)]
-    middle = masks[:, masks.shape[1] // 2, masks.shape[2] // 2]
-    if middle.mean() > 0.5:  # whoever points to the middle is right: look again where that fails
+    # where whoever points to the middle is right, look again off the centre
+    if masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean() > 0.5:
         by = heat_maps.offsets(len(images), images.shape[1], seed=seed)
         in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
         moved = gradcam.grad_cam(model, heat_maps.shift(images, by))

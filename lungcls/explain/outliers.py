@@ -6,7 +6,6 @@ removed from a cohort here.
 """
 
 from collections import namedtuple
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
@@ -20,14 +19,9 @@ LEARNING_RATE = 2e-3  # ours: the report gives nothing about its autoencoder
 BATCH = 256  # images that one pass through the trained network holds in memory
 
 
-@dataclass(frozen=True)
-class Latent:
-    """What an autoencoder learnt about a set of images, as :func:`fit_latent` trains it."""
-
-    vectors: np.ndarray  # (n, latent_size), float32
-    error: np.ndarray  # (n,), float32: mean squared difference between image and copy, in squared grey levels
-    loss: np.ndarray  # (epochs,), float64: mean squared error over the images while training
-    copies: np.ndarray  # (n, H, W, 1), float32 in [0, 1]
+# What an autoencoder learnt: vectors (n, latent_size), float32; error (n,), float32, the mean squared difference
+# between an image and its copy; loss (epochs,), float64, its mean while training; copies (n, H, W, 1), float32.
+Latent = namedtuple("Latent", ["vectors", "error", "loss", "copies"])
 
 
 def fit_latent(images, *, latent_size=32, epochs=20, batch_size=32, seed=0, progress=False):
@@ -35,12 +29,10 @@ def fit_latent(images, *, latent_size=32, epochs=20, batch_size=32, seed=0, prog
 
     Parameters
     ----------
-    images : ndarray of shape (n, H, H, 1), float32 in [0, 1]
-        At least 10; H is a multiple of 8.
+    images : ndarray of shape (n >= 10, H, H, 1), float32 in [0, 1], H a multiple of 8
     latent_size, epochs, batch_size : int, default 32, 20 and 32
     seed : int, default 0
-        Of the initial weights and the order of the images: same seed, same bits on one
-        machine. The seed of NumPy, Python and Keras is set to it.
+        Of the initial weights and the order of the images. That of NumPy, Python and Keras is set to it.
     progress : bool, default False
 
     Returns
@@ -74,7 +66,7 @@ def fit_latent(images, *, latent_size=32, epochs=20, batch_size=32, seed=0, prog
     keras = import_keras()
     from tqdm.keras import TqdmCallback
 
-    model = _untrained(images.shape[1], latent_size, seed)
+    model = _untrained(keras, images.shape[1], latent_size, seed)
     shown = [TqdmCallback(verbose=0, desc="autoencoder")] if progress else []
     fitted = model.fit(images, images, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=shown)
     vectors, copies = _encode(keras, model, images)
@@ -96,14 +88,12 @@ def _compiled(image_size, latent_size):
     return model, start
 
 
-def _untrained(image_size, latent_size, seed):
+def _untrained(keras, image_size, latent_size, seed):
     """That network as the seed would have made it: building its graph takes longer than a short training."""
-    from keras.utils import set_random_seed
-
     from lungcls.models.networks import autoencoder
 
     model, start = _compiled(image_size, latent_size)
-    set_random_seed(seed)
+    keras.utils.set_random_seed(seed)
     model.set_weights(autoencoder(image_size, latent_size).get_weights())
     model.optimizer.load_own_variables(start)
     return model

@@ -128,8 +128,7 @@ def nearest_cases(queries, gallery, *, k, query_patients=None, gallery_patients=
 
     Parameters
     ----------
-    queries : ndarray of shape (n, d), float
-    gallery : ndarray of shape (m, d), float
+    queries, gallery : ndarray of shape (n, d) and (m, d), float
     k : int, at least 1
     query_patients, gallery_patients : sequence of shape (n,) and (m,), optional
         Cases of the query's own patient are left out.
@@ -138,10 +137,8 @@ def nearest_cases(queries, gallery, *, k, query_patients=None, gallery_patients=
 
     Returns
     -------
-    rows : ndarray of shape (n, min(k, m)), int
-        Rows of the gallery, nearest first; -1 where there are no more.
-    nearest : ndarray of the same shape, float32 in [0, 2]
-        Their distances, 1 less the cosine; NaN where there are no more.
+    rows, nearest : ndarray of shape (n, min(k, m)), int and float32 in [0, 2]
+        Rows of the gallery, nearest first, and 1 less their cosines; then -1 and NaN.
 
     Raises
     ------

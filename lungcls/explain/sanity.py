@@ -22,9 +22,8 @@ def similarity(first, second):
     Returns
     -------
     DataFrame, one row a pair
-        `rank`: Spearman's correlation of the cells. `ssim`: structural similarity of the
-        maps, each scaled by its maximum [1]_. NaN where a map is the same everywhere: it
-        cannot be compared.
+        `rank`: Spearman's correlation of the cells. `ssim`: structural similarity of the maps, each
+        scaled by its maximum [1]_. NaN where a map is the same everywhere and cannot be compared.
 
     Raises
     ------
@@ -81,8 +80,8 @@ def layer_groups(model):
 def randomised_maps(model, explain, *, seed, names=None):
     """Explain with a network whose layers get random weights, one group after the other [1]_.
 
-    A layer's kernel is drawn anew with the mean and the spread that it had, so signals keep
-    their size; normalisation keeps its statistics. Afterwards the network is as it was.
+    A kernel is drawn anew with the mean and spread that it had, so signals keep their size;
+    normalisation keeps its statistics. Afterwards the network is as it was.
 
     Parameters
     ----------
@@ -136,10 +135,8 @@ def _drawn(weight, rng):
 
 
 def others(maps, *, seed):
-    """Maps (n, h, w) of other images in place of each: how similar are maps that have nothing in common?"""
+    """Another image's map in place of each of maps (n, h, w): how similar are those by chance?"""
     if len(maps) < 2:
         raise ValueError(f"maps: found {len(maps)}, expected at least two")
     order = np.random.default_rng(seed).permutation(len(maps))
-    out = np.empty_like(maps)
-    out[order] = maps[np.roll(order, 1)]
-    return out
+    return maps[np.roll(order, 1)[np.argsort(order)]]  # each after the one before it in that order
