@@ -86,7 +86,7 @@ def main():
     ask(images)  # traces the network before the clock runs
 
     def ours(network, image):
-        lime.explain(network, image[None], [0], seed=0, samples=args.samples)
+        lime.lime_pieces(network, image[None], [0], seed=0, samples=args.samples)
 
     def package(network, image):
         plain(network, image, args.samples)

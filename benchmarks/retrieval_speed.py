@@ -96,7 +96,7 @@ def searcher(who, gallery):
         from lungcls.explain import retrieval
 
         patients = np.arange(len(gallery)) // 3
-        return lambda queries: retrieval.search(
+        return lambda queries: retrieval.nearest_cases(
             queries,
             gallery,
             k=NEIGHBOURS,

@@ -56,7 +56,7 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls.explain import explanation, gradcam, heat_maps, lime as lime_maps, sanity
+from lungcls.explain import explanation, gradcam, heat_maps, lime as lime_maps, map_scores, placement, sanity
 from lungcls.metrics import bootstrap, localisation
 from lungcls.preprocessing import padding
 from lungcls.preprocessing.geometry import center_crop
@@ -70,7 +70,7 @@ from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 BLIND = ("centre blob", "edges", "random")  # maps that know nothing of a network
-HERE, THERE = explanation.PLACES
+HERE, THERE = map_scores.PLACES
 store = runs or str(planning.default_store())
 whole = open_cohort(cohort, profile=profile, seed=seed)
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
@@ -105,7 +105,7 @@ else:
     patients = test.cases["patient_id"].to_numpy()
     scored = {}
     for key, one in networks.items():
-        scored[key] = explanation.explained(one, test, seed=seed, lime_cases=lime_cases, store=store)
+        scored[key] = map_scores.score_maps(one, test, seed=seed, lime_cases=lime_cases, store=store)
     network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if there
     shown = [key for key in networks if key[2] == network]
     n_patients = len(set(patients))
@@ -217,7 +217,7 @@ def fields(key, chosen):
     rows = ids.get_indexer(chosen)
     part = test.select(rows)
     images = np.asarray(prediction.images_of(networks[key], part)[np.arange(len(rows))])
-    return images, explanation.field_of(networks[key], part).masks
+    return images, placement.crop_in_view(networks[key], part).masks
 
 
 # %% tags=["hide-input"]
@@ -305,7 +305,7 @@ def score_table(task, place):
     for key in mine:
         rows |= score_rows(key, place, ["Grad-CAM"])
     for key in {key[1]: key for key in mine}.values():  # blind maps, on the grid of a view's last network
-        rows |= score_rows(key, place, [*BLIND, explanation.BEST])
+        rows |= score_rows(key, place, [*BLIND, map_scores.BEST])
     return named(rows, "view", "map").sort_index(level=0, sort_remaining=False)
 
 
@@ -317,7 +317,7 @@ if ready:
             name=f"tab-explain-scores-{task}",
             caption=f"How well maps find the nodule, {TASKS[task]} task, mean of {len(test)} test cases of "
             f"{n_patients} patients with 95 % intervals over patients. Maps of zeros are left out. The "
-            f"lower rows of each view know nothing of a network, but for the last: *{explanation.BEST}* "
+            f"lower rows of each view know nothing of a network, but for the last: *{map_scores.BEST}* "
             "knows the outline.",
         )
 
@@ -325,7 +325,7 @@ if ready:
 if ready:
     lines = []
     for view in there:
-        masks = explanation.field_of(networks[next(key for key in networks if key[1] == view)], test).masks
+        masks = placement.crop_in_view(networks[next(key for key in networks if key[1] == view)], test).masks
         middle = masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean()
         lines.append(f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, "
                      f"and the mean nodule fills {percent(masks.mean(), 2)} of it")
@@ -542,7 +542,7 @@ def lime(key, chosen, images):
     rows = [i for i, case in enumerate(chosen) if case not in stored]
     classes = answers[key]["y_pred"].loc[chosen].to_numpy()[rows] - (key[0] == "multiclass")
     ask = explanation.predictor(prediction.open_model(networks[key])) if rows else None
-    fresh = lime_maps.explain(ask, images[rows], classes, seed=seed)
+    fresh = lime_maps.lime_pieces(ask, images[rows], classes, seed=seed)
     found = stored | {chosen[i]: one for i, one in zip(rows, fresh)}
     return [found[case].map for case in chosen]
 
@@ -653,10 +653,10 @@ def sanity_of(key):
     rows, model = some(24), prediction.open_model(networks[key])
     images, _ = fields(key, ids[rows])
     of = {"classes": gradcam.grad_cam(model, images).classes}
-    found = sanity.randomised(model, lambda net: gradcam.grad_cam(net, images, **of).values, seed=seed)
+    found = sanity.randomised_maps(model, lambda net: gradcam.grad_cam(net, images, **of).values, seed=seed)
     trained = found.pop("none")
     alike = {"other image, same network": sanity.others(trained, seed=seed)} | found
-    alike = {name: sanity.likeness(trained, one)["rank"] for name, one in alike.items()}
+    alike = {name: sanity.similarity(trained, one)["rank"] for name, one in alike.items()}
     return {name: bootstrap.mean_interval(rank, patients[rows], seed=seed) for name, rank in alike.items()}
 
 
@@ -700,8 +700,8 @@ def lime_again(view):
     key, chosen = ("binary", view, "CNN"), ids[:4]
     images, _ = fields(key, chosen)
     ask = explanation.predictor(prediction.open_model(networks[key]))
-    two = [lime_maps.explain(ask, images, [1] * len(chosen), seed=seed + i) for i in (0, 1)]
-    found = [sanity.likeness(a.map[None], b.map[None])["rank"][0] for a, b in zip(*two)]
+    two = [lime_maps.lime_pieces(ask, images, [1] * len(chosen), seed=seed + i) for i in (0, 1)]
+    found = [sanity.similarity(a.map[None], b.map[None])["rank"][0] for a, b in zip(*two)]
     return bootstrap.mean_interval(found, patients[: len(chosen)], seed=seed)
 
 
@@ -711,9 +711,9 @@ if planned and trainings > 1:
     for view in there:
         made = pairs_of(view)
         for i in range(1, trainings):
-            alike = sanity.likeness(made[0], made[i])["rank"]
+            alike = sanity.similarity(made[0], made[i])["rank"]
             rows[VIEW_NAMES[view], f"Grad-CAM, seed {seed} and {seed + i}"] = mean_of(alike)
-        other = sanity.likeness(made[0], sanity.others(made[0], seed=seed))["rank"]
+        other = sanity.similarity(made[0], sanity.others(made[0], seed=seed))["rank"]
         rows[VIEW_NAMES[view], "Grad-CAM, another image, same network"] = mean_of(other)
         rows[VIEW_NAMES[view], "LIME, other random pictures, same network"] = lime_again(view)
     rows = {key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])}
@@ -751,7 +751,7 @@ elif ready:
 # Solution
 if ready and ("binary", "nodule", "CNN") in networks:
     one = networks["binary", "nodule", "CNN"]
-    model, masks = prediction.open_model(one), explanation.field_of(one, test).masks
+    model, masks = prediction.open_model(one), placement.crop_in_view(one, test).masks
     rows = {}
     for layer in [name for name in gradcam.map_layers(model) if name.endswith("relu")]:
         found = explanation.explain_run(one, test, layer=layer, model=model)

@@ -58,7 +58,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts.cohort import SCORE_NAMES
-from lungcls.explain import retrieval
+from lungcls.explain import case_properties, retrieval
 from lungcls.metrics import bootstrap, retrieval as scoring
 from lungcls.models.backend import import_keras
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, typical_cases
@@ -191,11 +191,11 @@ def case_title(row):
 
 
 # %% tags=["hide-input"]
-known, missing = retrieval.properties(trained[main], data)
+known, missing = case_properties.properties(trained[main], data)
 sizes = known["diameter"].to_numpy() if "diameter" in known else np.full(len(data), np.nan)
 asked = figure_cases(cases)
-at, apart = retrieval.search(embeddings[main][asked], embeddings[main][train], k=neighbours,
-                             query_patients=patients[asked], gallery_patients=patients[train])
+at, apart = retrieval.nearest_cases(embeddings[main][asked], embeddings[main][train], k=neighbours,
+                                    query_patients=patients[asked], gallery_patients=patients[train])
 shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
 images = prediction.images_of(trained[main], data)
 beneath = [["query", *(f"distance {far:.3f}" for far in fars)] for fars in apart]

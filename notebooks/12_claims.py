@@ -57,7 +57,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.explain import explanation
+from lungcls.explain import map_scores
 from lungcls.models import baselines
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views
 from lungcls.report.claims import estimates, evidence, ledger as claims, unusual, verdicts
@@ -199,11 +199,11 @@ def with_maps(name):
     """A result with the scores of its maps; without them where the cohort has no outlines."""
     test = data.select(results[name]["case_id"].to_numpy())
     try:
-        found = explanation.explained(trained[name], test, seed=seed, lime_cases=lime_cases,
-                                     store=planned[0].store)
+        found = map_scores.score_maps(trained[name], test, seed=seed, lime_cases=lime_cases,
+                                      store=planned[0].store)
     except InputError:
         return results[name]
-    return results[name].merge(explanation.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
+    return results[name].merge(map_scores.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
 
 
 on_maps = [test for claim in ledger["claims"] for test in claim["tests"]

@@ -7,47 +7,41 @@ needs gradients, and so TensorFlow.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lungcls.errors import InputError
+from lungcls.explain import heat_maps
 
-BATCH = 32
 SMALLEST, ENOUGH = 4, 8  # cells a side: a last map below the first gives way to the deepest of the second
 KINDS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Activation", "ReLU", "Add")
 
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Maps of some images on the grid of one layer.
+    """Maps of some images on the grid of one layer, as :func:`grad_cam` makes them."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n, h, w), float32, at least 0
-        Not scaled: maps of one network can be compared.
-    layer : str
-        The layer whose maps they are made of.
-    why : str
-        Why that layer, in words.
-    classes : ndarray of shape (n,), int
-        What each map speaks for: 0 benign, 1 malignant; or 0..4 for the scores 1..5.
-    scores : ndarray of shape (n,), float32
-        The class's score before sigmoid or softmax.
-    """
-
-    values: np.ndarray
-    layer: str
-    why: str
-    classes: np.ndarray
-    scores: np.ndarray
+    images: Any  # (n, H, W, channels), as they were given; perhaps not read before they are asked for
+    values: np.ndarray  # (n, h, w), float32, at least 0; not scaled: maps of one network can be compared
+    layer: str  # whose maps they are made of
+    why: str  # why that layer, in words
+    classes: np.ndarray  # (n,), int, that each map speaks for: 0 benign, 1 malignant; or 0..4 for scores 1..5
+    scores: np.ndarray  # (n,), float32: the score of that class before sigmoid or softmax
 
     @property
     def zero(self):
         """ndarray of shape (n,), bool: maps that are 0 everywhere and show nothing."""
         return ~(self.values > 0).any(axis=(1, 2))
 
+    def pictures(self, masks=None):
+        """List of (image, map of its size, mask or None): a row for `report.plots.heat_maps.overlays`."""
+        images = np.asarray(self.images[np.arange(len(self.values))])[..., 0]
+        maps = heat_maps.upsample(self.values, images.shape[1:])
+        return list(zip(images, maps, [None] * len(images) if masks is None else masks, strict=True))
 
-def grad_cam(model, images, *, classes=None, layer=None, batch_size=BATCH):
+
+def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
     """Explain what a network says of images, class by class [1]_.
 
     ``max(0, sum_k a_k A_k)``, where ``A_k`` are the maps of a layer and ``a_k`` is the mean
@@ -57,10 +51,9 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=BATCH):
     ----------
     model : keras.Model
         A flat graph that ends in a dense layer, perhaps with sigmoid or softmax after it.
-    images : array of shape (n, H, W, channels), float
-        As the network takes them; may be read when asked for.
+    images : array of shape (n, H, W, channels), float, perhaps not read before it is asked for
     classes : ndarray of shape (n,), int, or int, optional
-        By default what the network says.
+        0 benign, 1 malignant, or 0..4 for the scores 1..5; by default those predicted.
     layer : str, optional
         By default that of :func:`choose_layer`.
     batch_size : int, default 32
@@ -68,6 +61,7 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=BATCH):
     Returns
     -------
     ClassMaps
+        `values` (n, h, w), float32, at least 0; `layer`, `why` that one, `classes`, `scores`.
 
     Raises
     ------
@@ -79,26 +73,38 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=BATCH):
     References
     ----------
     .. [1] selvaraju2017
+
+    Examples
+    --------
+    >>> from lungcls.models import networks
+    >>> model = networks.cnn(image_size=32, task="binary", filters=(2, 2), dense=4)
+    >>> maps = grad_cam(model, np.ones((3, 32, 32, 1), np.float32), classes=1)
+    >>> maps.values.shape, maps.layer, maps.why
+    ((3, 16, 16), 'block2_relu', 'the last convolution')
     """
-    keras, tf = _tensorflow()
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise InputError(f"Grad-CAM: Keras runs on {keras.config.backend()}, expected tensorflow")
     name, why = choose_layer(model, layer)
     head = last_dense(model)
-    width = head.kernel.shape[-1]
-    wanted = _check_classes(classes, len(images), max(width, 2))
+    if classes is not None:
+        classes = _checked(classes, len(images), max(head.kernel.shape[-1], 2))
     inner = keras.Model(model.inputs, [model.get_layer(name).output, head.input])
-    found, said, scores = [], [], []
+    found = []
     for start in range(0, len(images), batch_size):
         part = slice(start, min(start + batch_size, len(images)))
-        batch = tf.convert_to_tensor(np.asarray(images[part], dtype=np.float32))
-        maps, one, score = _weighted(tf, inner, head, batch, None if wanted is None else wanted[part])
-        found.append(maps)
-        said.append(one)
-        scores.append(score)
-    return ClassMaps(*(np.concatenate(found), name, why), np.concatenate(said), np.concatenate(scores))
+        batch = np.asarray(images[part], dtype=np.float32)
+        found.append(_weighted(inner, head, batch, None if classes is None else classes[part]))
+    values, explained, scores = map(np.concatenate, zip(*found, strict=True))
+    return ClassMaps(images, values, name, why, explained, scores)
 
 
-def _weighted(tf, inner, head, batch, classes):
-    """Maps of one batch: its images do not see one another, so one gradient serves them all."""
+def _weighted(inner, head, batch, classes):
+    """Maps, classes and scores of a batch: its images do not see one another, so one gradient serves all."""
+    import tensorflow as tf
+
+    batch = tf.convert_to_tensor(batch)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(batch)
         maps, features = inner(batch, training=False)
@@ -114,48 +120,19 @@ def _weighted(tf, inner, head, batch, classes):
     return values.numpy(), np.asarray(classes), score.numpy()
 
 
-def _check_classes(classes, n, number):
-    if classes is None:
-        return None
+def _checked(classes, n, number):
+    """A class, of so many, for each of n images."""
     classes = np.broadcast_to(np.asarray(classes), (n,))
     if classes.dtype.kind not in "iu" or not ((classes >= 0) & (classes < number)).all():
         raise ValueError(f"classes: found {np.unique(classes).tolist()}, expected 0 to {number - 1}")
     return classes
 
 
-def _tensorflow():
-    import keras
-
-    if keras.config.backend() != "tensorflow":
-        raise InputError(f"Grad-CAM: Keras runs on {keras.config.backend()}, expected tensorflow")
-    import tensorflow
-
-    return keras, tensorflow
-
-
 # --- Which layer ------------------------------------------------------------------------
 
 
 def choose_layer(model, name=None):
-    """Choose the layer that is explained, and say why.
-
-    Parameters
-    ----------
-    model : keras.Model
-    name : str, optional
-        One that is wanted.
-
-    Returns
-    -------
-    name, why : str
-        The last layer that has the size of the last convolution's output; where that is
-        below 4 x 4, the deepest layer of at least 8 x 8.
-
-    Raises
-    ------
-    ValueError
-        If there is no such layer, or it has no map; the message lists those that have one.
-    """
+    """Name of the layer to explain, and why: the last convolution, or the deepest of at least 8 x 8 cells."""
     sides = map_layers(model)
     if name is not None:
         if name not in sides:
@@ -173,18 +150,7 @@ def choose_layer(model, name=None):
 
 
 def map_layers(model):
-    """List the layers that give maps, from the input on, with the maps' size.
-
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    dict of str to (int, int)
-        Convolutions and what keeps their size: normalisation, activations, sums. Maps of one
-        cell are none.
-    """
+    """Rows and columns by name of the layers that give maps of more than one cell, from the input on."""
     found = {}
     for layer in model.layers:
         shape = getattr(layer.output, "shape", ())
@@ -194,48 +160,8 @@ def map_layers(model):
 
 
 def last_dense(model):
-    """Return the dense layer whose output, before any activation, are the class scores.
-
-    Parameters
-    ----------
-    model : keras.Model
-
-    Raises
-    ------
-    ValueError
-        If there is none, or something else than an activation follows it.
-    """
-    for layer in reversed(model.layers):
-        kind = type(layer).__name__
-        if kind == "Dense":
-            return layer
-        if kind not in ("Activation", "Softmax"):
-            break
+    """The dense layer whose output, before any activation, are the class scores."""
+    last = [one for one in model.layers if type(one).__name__ not in ("Activation", "Softmax")][-1]
+    if type(last).__name__ == "Dense":
+        return last
     raise ValueError(f"model: {model.name} does not end in a dense layer with at most an activation after it")
-
-
-def audit(model, images, *, classes=None, layers=None):
-    """Say for each layer how many maps are 0 everywhere, and so show nothing.
-
-    Parameters
-    ----------
-    model : keras.Model
-    images : array of shape (n, H, W, channels), float
-    classes : as in :func:`grad_cam`
-    layers : sequence of str, optional
-        By default the last layer of each size.
-
-    Returns
-    -------
-    DataFrame, indexed by layer
-        `side` (cells), `zero` (how many maps are all 0), `n`.
-    """
-    import pandas as pd
-
-    sides = map_layers(model)
-    chosen = list(layers or {side: layer for layer, side in sides.items()}.values())
-    rows = {}
-    for layer in chosen:
-        zero = grad_cam(model, images, classes=classes, layer=layer).zero
-        rows[layer] = {"side": sides[layer][0], "zero": int(zero.sum()), "n": len(zero)}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer")

@@ -2,9 +2,9 @@
 
 The `lime` package explains an answer by switching pieces of the picture off at random and
 fitting a line to how the probability moves. Here it gets pieces that suit grey CT, a fixed
-random state, and batches of pictures made at once; the sampling, the weights and the fit are
-its own. A piece that is off shows the blurred image: the package's default, the piece's own
-mean, would leave a nodule of even grey as it is.
+random state, and batches of pictures; the sampling, the weights and the fit are its own. A piece
+that is off shows the blurred image: the package's default, the piece's own mean, would leave a
+nodule of even grey as it is.
 """
 
 from dataclasses import dataclass
@@ -18,118 +18,59 @@ SMOOTH = 0.5  # pixels: noise would tear the pieces apart, and torn ones are mer
 
 @dataclass(frozen=True)
 class Pieces:
-    """What LIME says of one image.
+    """What LIME says of one image, as :func:`lime_pieces` asks it."""
 
-    Attributes
-    ----------
-    segments : ndarray of shape (H, W), int
-        The piece of each pixel, from 0 on.
-    weights : ndarray of shape (n_pieces,), float
-        How much the probability rises with each piece; below 0 it falls.
-    fit : float
-        How much of the movement the line explains (R squared, weighted by nearness).
-    """
-
-    segments: np.ndarray
-    weights: np.ndarray
-    fit: float
+    segments: np.ndarray  # (H, W), int: the piece of each pixel, from 0 on
+    weights: np.ndarray  # (n_pieces,), float: how much the probability rises with each; below 0 it falls
+    fit: float  # how much of the movement the line explains (R squared, weighted by nearness)
 
     @property
     def map(self):
         """ndarray of shape (H, W): the weights in their places."""
         return self.weights[self.segments]
 
-    def best(self, k=5):
-        """Mark the pieces that speak most for the class.
-
-        Parameters
-        ----------
-        k : int, default 5
-
-        Returns
-        -------
-        ndarray of shape (H, W), bool
-            At most `k` pieces, those of weights above 0.
-        """
-        order = [piece for piece in np.argsort(-self.weights, kind="stable")[:k] if self.weights[piece] > 0]
-        return np.isin(self.segments, order)
-
 
 def segment(image, *, pieces=PIECES, compactness=0.3):
-    """Cut a grey image into pieces of like grey (SLIC) [1]_.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W), float in [0, 1]
-    pieces : int, default 80
-        About so many.
-    compactness : float, default 0.3
-        The larger, the squarer; with this one a piece may lie in a small nodule alone.
-
-    Returns
-    -------
-    ndarray of shape (H, W), int
-        From 0 on, without gaps.
-
-    Raises
-    ------
-    ValueError
-        If the image is not (H, W) or `pieces` is below 2.
-
-    References
-    ----------
-    .. [1] achanta2012
-    """
+    """Number the pieces (SLIC) of an image (H, W) in [0, 1] from 0 on, without gaps: (H, W), int."""
     from skimage.segmentation import slic
 
     image = np.asarray(image, dtype=float)
     if image.ndim != 2 or pieces < 2:
-        raise ValueError(
-            f"image, pieces: found shape {image.shape} and {pieces}, expected (H, W) and 2 or more"
-        )
-    found = slic(
-        image, n_segments=pieces, compactness=compactness, sigma=SMOOTH, channel_axis=None, start_label=0
-    )
+        found = f"found shape {image.shape} and {pieces}"
+        raise ValueError(f"image, pieces: {found}, expected (H, W) and 2 or more")
+    grey = {"sigma": SMOOTH, "channel_axis": None, "start_label": 0}
+    found = slic(image, n_segments=pieces, compactness=compactness, **grey)  # the larger, the squarer
     return np.unique(found, return_inverse=True)[1].reshape(image.shape)
 
 
-def explain(
-    predict,
-    images,
-    classes,
-    *,
-    seed,
-    pieces=PIECES,
-    samples=SAMPLES,
-    hide="blur",
-    batch_size=128,
-    progress=False,
+def lime_pieces(
+    predict, images, classes, *, seed, pieces=PIECES, samples=SAMPLES, hide="blur", batch=128, progress=False
 ):
-    """Explain what a network says of images [1]_.
+    """Explain by LIME what a network says of images [1]_.
 
     Parameters
     ----------
     predict : callable
-        From images (m, H, W, 1) to probabilities (m, n_classes).
+        From images (m, H, W, 1) to probabilities (m, n_classes), see
+        :func:`lungcls.explain.explanation.predictor`.
     images : ndarray of shape (n, H, W, 1), float32 in [0, 1]
-    classes : ndarray of shape (n,), int
-        Whose probability.
+    classes : sequence of shape (n,), int
+        Whose probability, as columns of what `predict` gives.
     seed : int
-        Of which pieces are switched off; same seed, same result.
+        Of which pieces are switched off.
     pieces : int, default 80
-        As in :func:`segment`.
+        About so many, of like grey (SLIC [2]_).
     samples : int, default 400
-        Pictures that the network is asked about, for each image.
+        Pictures that `predict` is asked about for each image, `batch` at once.
     hide : "blur", float or None, default "blur"
-        What stands in place of a piece that is off: the image smoothed over ``BLUR`` of its
-        side, one grey level, or, as in the package, the piece's own mean.
-    batch_size : int, default 128
-    progress : bool, default False
-        Show a progress bar.
+        What stands in place of a piece that is off: the smoothed image, one grey level, or,
+        as in the package, the piece's own mean.
+    batch, progress : int, default 128, and bool, default False
 
     Returns
     -------
     list of Pieces
+        Of each image `segments` and `map` (H, W), `weights` (n_pieces,) and `fit`.
 
     Raises
     ------
@@ -139,36 +80,39 @@ def explain(
     References
     ----------
     .. [1] ribeiro2016
+    .. [2] achanta2012
+
+    Examples
+    --------
+    >>> images = np.zeros((1, 16, 16, 1), np.float32)
+    >>> images[:, 4:10, 4:10] = 1
+    >>> def predict(batch):  # a network that sees one square only
+    ...     inside = batch[:, 4:10, 4:10, 0].mean(axis=(1, 2))
+    ...     return np.stack([1 - inside, inside], axis=1)
+    >>> found = lime_pieces(predict, images, [1], seed=0, pieces=8, samples=50)[0]
+    >>> bool(found.map[6, 6] > found.map[0, 0])
+    True
     """
     from tqdm.auto import tqdm
 
     if np.ndim(images) != 4 or np.shape(images)[-1] != 1 or len(classes) != len(images):
-        raise ValueError(
-            f"images: found shape {np.shape(images)} and {len(classes)} classes, "
-            "expected (n, H, W, 1) and a class each"
-        )
+        seen = f"found shape {np.shape(images)} and {len(classes)} classes"
+        raise ValueError(f"images: {seen}, expected (n, H, W, 1) and a class each")
     explainer, found = _explainer(hide == "blur"), []
-    for image, label in zip(tqdm(images, desc="LIME", disable=not progress), np.asarray(classes).tolist()):
-        said = explainer(random_state=seed).explain_instance(
-            np.asarray(image[..., 0], dtype=float),
-            predict,
-            labels=(label,),
-            top_labels=None,
-            num_samples=samples,
-            batch_size=batch_size,
-            hide_color=None if hide == "blur" else hide,
-            segmentation_fn=lambda colours: segment(colours[..., 0], pieces=pieces),
-        )
-        weights = np.zeros(said.segments.max() + 1)
-        for piece, weight in said.local_exp[label]:
-            weights[piece] = weight
-        fit = said.score[label] if isinstance(said.score, dict) else said.score
-        found.append(Pieces(said.segments, weights, float(fit)))
+    options = {"top_labels": None, "num_samples": samples, "batch_size": batch}
+    options |= {"hide_color": None if hide == "blur" else hide}
+    options |= {"segmentation_fn": lambda colours: segment(colours[..., 0], pieces=pieces)}
+    pairs = zip(images, np.asarray(classes).tolist(), strict=True)
+    for image, label in tqdm(pairs, total=len(images), desc="LIME", disable=not progress):
+        grey = np.asarray(image[..., 0], dtype=float)
+        one = explainer(random_state=seed).explain_instance(grey, predict, labels=(label,), **options)
+        weights = np.array([weight for _, weight in sorted(one.local_exp[label])])  # by piece
+        found.append(Pieces(one.segments, weights, float(one.score)))
     return found
 
 
 def _explainer(blur):
-    """Return the package's explainer, making its pictures a batch at a time instead of one by one."""
+    """The package's explainer, making its pictures a batch at a time instead of one by one."""
     from lime.lime_image import LimeImageExplainer
     from scipy.ndimage import gaussian_filter
 

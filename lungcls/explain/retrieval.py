@@ -1,56 +1,28 @@
-"""Retrieval: the cases whose images a network describes alike.
+"""Retrieval: the cases whose images a network describes in a similar way.
 
 A case is described by its *embedding*, what the last layer of a network is given to judge. A
 *query* is compared with every case of a *gallery*; a case of the query's own patient never
-counts. The search is exact: no index, no approximation.
-
-Arrays of distances have a row a query and a column a case of the gallery. What a retrieval is
-worth is for :mod:`lungcls.metrics.retrieval` to say.
+counts. The search is exact: no index, no approximation. What a retrieval is worth is for
+:mod:`lungcls.metrics.retrieval` to say.
 """
 
 import numpy as np
-import pandas as pd
 
-from lungcls.errors import InputError
-from lungcls.metrics import ratings
 from lungcls.runs import prediction
-from lungcls.sources import annotations
-
-BATCH = 256  # queries at a time
-DESCRIBED = ("texture", "margin", "spiculation", "sphericity")  # what readers say of a nodule, 1..5
-
 
 # --- Embeddings -------------------------------------------------------------------------
 
 
 def embed(model, images, *, batch_size=128):
-    """Give what the last layer of a network is given to judge.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Of :mod:`lungcls.models`, with a layer ``logits``.
-    images : array of shape (n, H, W, 1), float32 in [0, 1]
-    batch_size : int, default 128
-
-    Returns
-    -------
-    ndarray of shape (n, d), float32
-
-    Raises
-    ------
-    ValueError
-        If the network has no layer of that name.
-    """
+    """Embeddings (n, d), float32, of images (n, H, W, 1): what a network gives to its layer ``logits``."""
     import keras
 
-    judged = model.get_layer("logits").input
-    body, found = keras.Model(model.input, judged), []
+    judged, found = model.get_layer("logits").input, []
+    body = keras.Model(model.input, judged)
     for start in range(0, len(images), batch_size):  # one pass: tracing a graph would take longer
         rows = np.arange(start, min(start + batch_size, len(images)))
-        batch = np.asarray(images[rows], dtype=np.float32)
-        found.append(keras.ops.convert_to_numpy(body(batch, training=False)))
-    return np.concatenate(found)
+        found.append(body(np.asarray(images[rows], dtype=np.float32), training=False))
+    return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in found])
 
 
 def embed_run(run, cohort):
@@ -60,41 +32,32 @@ def embed_run(run, cohort):
     ----------
     run : lungcls.runs.store.Run
     cohort : Cohort
+        With the run's view.
 
     Returns
     -------
     ndarray of shape (n, d), float32
+        What the last layer of the run's network is given to judge.
 
     Raises
     ------
     InputError
-        As :func:`lungcls.runs.prediction.images_of` and :func:`lungcls.runs.prediction.open_model`.
+        If the cohort lacks the view, or the network cannot be read.
+
+    Examples
+    --------
+    >>> vectors = embed_run(run, data)  # doctest: +SKIP
+    >>> rows, distances = nearest_cases(vectors[test], vectors[train], k=5)  # doctest: +SKIP
     """
     images = prediction.images_of(run, cohort)
     return embed(prediction.open_model(run), images)
 
 
-# --- Search -----------------------------------------------------------------------------
+# --- Distances --------------------------------------------------------------------------
 
 
 def cosine_distances(queries, gallery):
-    """Compare the directions of vectors: 1 less the cosine of their angle.
-
-    Parameters
-    ----------
-    queries : ndarray of shape (n, d), float
-    gallery : ndarray of shape (m, d), float
-
-    Returns
-    -------
-    ndarray of shape (n, m), float32 in [0, 2]
-        1 from a vector of zeros to any other.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite, or shapes do not fit.
-    """
+    """1 less the cosine between vectors (n, d) and (m, d): (n, m), float32 in [0, 2]; 1 from one of zeros."""
     return _apart(*_checked("queries", queries), *_checked("gallery", gallery))
 
 
@@ -119,17 +82,7 @@ def _apart(queries, query_lengths, gallery, gallery_lengths):
 
 
 def other_patients(query_patients, gallery_patients):
-    """Say which cases of a gallery may be retrieved: those of other patients.
-
-    Parameters
-    ----------
-    query_patients : sequence of shape (n,)
-    gallery_patients : sequence of shape (m,)
-
-    Returns
-    -------
-    ndarray of shape (n, m), bool
-    """
+    """Which cases of a gallery may be retrieved (n, m), bool: those of other patients."""
     return np.not_equal.outer(*_numbered(query_patients, gallery_patients))
 
 
@@ -139,35 +92,16 @@ def _numbered(first, second):
     return numbers[: len(first)], numbers[len(first) :]
 
 
+# --- Search -----------------------------------------------------------------------------
+
+
 def ranked(distances, *, allowed=None, k=None):
-    """Order the gallery for each query, nearest first; of equals the first row first.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (n, m), float
-        NaN is never retrieved.
-    allowed : ndarray of shape (n, m), bool, optional
-    k : int, at least 1, optional
-        Only so many; all by default.
-
-    Returns
-    -------
-    rows : ndarray of shape (n, min(k, m)), int
-        Rows of the gallery; -1 where there are no more.
-    nearest : ndarray of the same shape, float
-        Their distances; NaN where there are no more.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit or `k` is below 1.
-    """
+    """Rows (n, k) of the gallery by distance (n, m), nearest first, and those; then -1 and NaN."""
+    # of equals the first row comes first; what is NaN or not `allowed` (n, m) is never retrieved
     distances = np.asarray(distances)
     if distances.ndim != 2 or (allowed is not None and np.shape(allowed) != distances.shape):
-        raise ValueError(
-            f"distances, allowed: found shapes {distances.shape} and {np.shape(allowed)}, "
-            "expected (n, m) of both"
-        )
+        found = f"found shapes {distances.shape} and {np.shape(allowed)}"
+        raise ValueError(f"distances, allowed: {found}, expected (n, m) of both")
     if k is not None and k < 1:
         raise ValueError(f"k: found {k}, expected 1 or more")
     barred = np.isnan(distances) if allowed is None else np.isnan(distances) | ~allowed
@@ -177,7 +111,7 @@ def ranked(distances, *, allowed=None, k=None):
         rows = np.argsort(distances, axis=1, kind="stable")
     else:
         limits = np.partition(distances, k - 1, axis=1)[:, k - 1]
-        rows = np.stack([_nearest(*pair, k) for pair in zip(distances, limits)])
+        rows = np.stack([_nearest(*pair, k) for pair in zip(distances, limits, strict=True)])
     nearest = np.take_along_axis(distances, rows, axis=1)
     missing = np.isinf(nearest)
     return np.where(missing, -1, rows), np.where(missing, np.nan, nearest)
@@ -189,13 +123,12 @@ def _nearest(distances, limit, k):
     return near[np.argsort(distances[near], kind="stable")][:k]
 
 
-def search(queries, gallery, *, k, query_patients=None, gallery_patients=None, batch=BATCH):
+def nearest_cases(queries, gallery, *, k, query_patients=None, gallery_patients=None, batch=256):
     """Find the k nearest cases of each query by cosine distance, exactly, in batches.
 
     Parameters
     ----------
-    queries : ndarray of shape (n, d), float
-    gallery : ndarray of shape (m, d), float
+    queries, gallery : ndarray of shape (n, d) and (m, d), float
     k : int, at least 1
     query_patients, gallery_patients : sequence of shape (n,) and (m,), optional
         Cases of the query's own patient are left out.
@@ -204,13 +137,19 @@ def search(queries, gallery, *, k, query_patients=None, gallery_patients=None, b
 
     Returns
     -------
-    rows, nearest
-        As :func:`ranked`.
+    rows, nearest : ndarray of shape (n, min(k, m)), int and float32 in [0, 2]
+        Rows of the gallery, nearest first, and 1 less their cosines; then -1 and NaN.
 
     Raises
     ------
     ValueError
-        As :func:`cosine_distances` and :func:`ranked`, or if only one side has patients.
+        If a number is not finite, shapes do not fit, `k` is below 1, or only one side has patients.
+
+    Examples
+    --------
+    >>> gallery = np.array([[1.0, 0], [0, 3], [-1, 0]])
+    >>> nearest_cases(gallery[:1], gallery, k=2, query_patients=["a"], gallery_patients=["a", "b", "b"])[0]
+    array([[1, 2]])
     """
     if (query_patients is None) != (gallery_patients is None):
         raise ValueError("patients: found those of one side, expected them of both or of neither")
@@ -222,110 +161,4 @@ def search(queries, gallery, *, k, query_patients=None, gallery_patients=None, b
         if query_patients is not None and np.isin(query_patients[part], gallery_patients).any():
             allowed = np.not_equal.outer(query_patients[part], gallery_patients)
         found.append(ranked(_apart(queries[part], lengths[part], *gallery), allowed=allowed, k=k))
-    return tuple(np.concatenate(parts) for parts in zip(*found))
-
-
-# --- What is known of a case --------------------------------------------------------------
-
-
-def properties(run, cohort):
-    """Gather what is known of each case: size, what readers say, and how bright it is.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-        Its images are measured.
-    cohort : Cohort
-
-    Returns
-    -------
-    known : DataFrame of float
-        `diameter` (logarithm of mm), the columns of :func:`described`, and `grey level`.
-    missing : dict of str to str
-        Why there are no others.
-
-    Raises
-    ------
-    InputError
-        If the cohort lacks the run's view.
-    """
-    known, missing, images = pd.DataFrame(index=range(len(cohort))), {}, prediction.images_of(run, cohort)
-    if "diameter_mm" in cohort.cases:
-        known["diameter"] = np.log(cohort.cases["diameter_mm"].astype(float))
-    else:
-        missing["diameter"] = f"{cohort.name}: no column diameter_mm in cases.csv"
-    try:
-        known = known.join(described(cohort.cases))
-    except InputError as error:
-        missing |= dict.fromkeys(DESCRIBED, str(error))
-    try:
-        known["grey level"] = grey_inside(images, prediction.masks_of(run, cohort))
-    except InputError as error:
-        missing["grey level"] = str(error)
-    return known, missing
-
-
-def described(cases):
-    """Give what readers say of nodules, the mean over the readers of each.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        `case_id`, `patient_id`, and the columns of ``DESCRIBED``, readers' scores 1..5
-        separated by spaces. Where these are missing they are those of the annotation index,
-        for cases that have the id, the patient and, if there are, the `ratings` of its
-        :func:`lungcls.sources.annotations.report_cases`.
-
-    Returns
-    -------
-    DataFrame of float, in the order of `cases`
-        The columns of ``DESCRIBED``; NaN where nothing is known.
-
-    Raises
-    ------
-    InputError
-        If nothing is known of any case, or a text holds anything but scores.
-    """
-    names = list(DESCRIBED)
-    keys = [name for name in ("case_id", "patient_id", "ratings") if name in cases]
-    if not set(names) <= set(cases):
-        cases = cases[keys].merge(annotations.report_cases()[keys + names], on=keys, how="left")
-    if cases[names].isna().all(axis=None):
-        raise InputError(
-            f"cases: found no readers' {', '.join(names)}, expected these columns in cases.csv "
-            "or cases of the annotation index"
-        )
-    panels = {name: ratings.parse_ratings(cases[name].fillna("")) for name in names}
-    return pd.DataFrame(
-        {name: [panel.mean() if len(panel) else np.nan for panel in found] for name, found in panels.items()}
-    )
-
-
-def grey_inside(images, masks):
-    """Measure the mean grey level of nodules.
-
-    Parameters
-    ----------
-    images : array of shape (n, H, W, 1), float
-        As :func:`lungcls.runs.prediction.images_of` gives them.
-    masks : ndarray of shape (n, H, W, 1), bool
-        As :func:`lungcls.runs.prediction.masks_of` gives them.
-
-    Returns
-    -------
-    ndarray of shape (n,), float
-        NaN where a mask is empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if tuple(images.shape) != masks.shape:
-        raise ValueError(f"masks: found shape {masks.shape}, expected {tuple(images.shape)}")
-    inside, means = masks.sum(axis=(1, 2, 3)), np.full(len(masks), np.nan)
-    for start in range(0, len(masks), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(masks)))
-        total = (images[rows] * masks[rows]).sum(axis=(1, 2, 3), dtype=float)
-        np.divide(total, inside[rows], out=means[start : start + BATCH], where=inside[rows] > 0)
-    return means
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))

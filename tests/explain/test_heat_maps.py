@@ -59,3 +59,23 @@ def test_a_shift_moves_the_picture_and_mirrors_what_opens():
     assert set(np.abs(by).ravel()) == {8} and {-8, 8} == set(by[:, 0])
     with pytest.raises(ValueError, match="part: found 0.6"):
         heat_maps.offsets(2, 32, part=0.6, seed=0)
+
+
+def test_shifted_masks_follow_shifted_images():
+    mask = np.zeros((1, 32, 32), bool)
+    mask[0, 10:20, 10:20] = True
+    by = heat_maps.offsets(1, 16, seed=0)
+    seen = heat_maps.shift(mask, 2 * by, mirror=False)
+    assert seen.dtype == bool and seen.sum() == 100
+    assert np.argwhere(seen[0]).mean(axis=0).tolist() == (14.5 + 2 * by[0]).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_shift_copies_pixels_and_never_mixes_them(dtype):
+    images, by = (200 * RNG.random((6, 9, 7, 2))).astype(dtype), RNG.integers(-6, 7, (6, 2))
+    wide = np.pad(images, ((0, 0), (9, 9), (7, 7), (0, 0)), mode="symmetric")  # by hand
+    expected = [
+        one[9 - down : 18 - down, 7 - right : 14 - right] for one, (down, right) in zip(wide, by, strict=True)
+    ]
+    moved = heat_maps.shift(images, by)
+    assert moved.dtype == dtype and np.array_equal(moved, expected)

@@ -16,23 +16,25 @@ def predict(batch):
 
 
 def test_the_planted_square_is_what_the_answer_hangs_on():
-    for found in lime.explain(predict, IMAGES, [1, 1], seed=0, pieces=16):
-        marked = found.best(3)
+    for found in lime.lime_pieces(predict, IMAGES, [1, 1], seed=0, pieces=16):
+        marked = np.isin(found.segments, np.argsort(-found.weights)[:3])
         assert found.map[6, 6] > 0 and marked[5:9, 5:9].mean() > 0.5 and 0 <= found.fit <= 1
         assert (found.map[marked] > 0).all()
-    against = lime.explain(predict, IMAGES, [0, 0], seed=0, pieces=16)[0]
+    against = lime.lime_pieces(predict, IMAGES, [0, 0], seed=0, pieces=16)[0]
     assert against.map[6, 6] < 0
 
 
 def test_the_same_seed_gives_the_same_result():
-    one, two, three = (lime.explain(predict, IMAGES, [1, 1], seed=seed, samples=60)[1] for seed in (0, 0, 1))
+    one, two, three = (
+        lime.lime_pieces(predict, IMAGES, [1, 1], seed=seed, samples=60)[1] for seed in (0, 0, 1)
+    )
     assert np.array_equal(one.weights, two.weights) and not np.array_equal(one.weights, three.weights)
 
 
 def test_weights_are_those_of_the_package_called_plainly():
     from lime.lime_image import LimeImageExplainer
 
-    found = lime.explain(predict, IMAGES[:1], [1], seed=5, samples=70, batch_size=32, hide=0.0)[0]
+    found = lime.lime_pieces(predict, IMAGES[:1], [1], seed=5, samples=70, batch=32, hide=0.0)[0]
     plain = LimeImageExplainer(random_state=5).explain_instance(
         IMAGES[0, ..., 0].astype(float),
         lambda batch: predict(batch[..., :1].astype(np.float32)),
@@ -48,8 +50,8 @@ def test_weights_are_those_of_the_package_called_plainly():
 
 
 def test_a_piece_of_even_grey_hidden_by_its_own_mean_is_not_seen():
-    own = lime.explain(predict, IMAGES[:1], [1], seed=0, pieces=40, hide=None)[0]
-    blurred = lime.explain(predict, IMAGES[:1], [1], seed=0, pieces=40)[0]
+    own = lime.lime_pieces(predict, IMAGES[:1], [1], seed=0, pieces=40, hide=None)[0]
+    blurred = lime.lime_pieces(predict, IMAGES[:1], [1], seed=0, pieces=40)[0]
     assert blurred.map[5:9, 5:9].mean() > 3 * abs(own.map[5:9, 5:9].mean())
 
 
@@ -63,4 +65,4 @@ def test_pieces_follow_grey_levels_and_have_no_gaps():
     with pytest.raises(ValueError, match="expected \\(H, W\\) and 2 or more"):
         lime.segment(IMAGES[0], pieces=16)
     with pytest.raises(ValueError, match="and 1 classes"):
-        lime.explain(predict, IMAGES, [1], seed=0)
+        lime.lime_pieces(predict, IMAGES, [1], seed=0)

@@ -28,7 +28,7 @@ def test_what_an_autoencoder_gives(fitted):
     assert fitted.vectors.shape == (24, 4) and fitted.vectors.dtype == np.float32
     assert fitted.copies.shape == (24, 16, 16, 1)
     assert fitted.loss.shape == (40,) and fitted.loss[-1] < fitted.loss[0]
-    expected = [((copy - image) ** 2).mean() for copy, image in zip(fitted.copies, ramps())]
+    expected = [((copy - image) ** 2).mean() for copy, image in zip(fitted.copies, ramps(), strict=True)]
     np.testing.assert_allclose(fitted.error, expected, rtol=1e-5)
 
 
@@ -44,6 +44,11 @@ def test_a_run_does_not_depend_on_the_runs_before_it(fitted):
     outliers._compiled.cache_clear()  # a network whose graph is built anew
     again = outliers.fit_latent(ramps(), seed=3, **OPTIONS)
     assert (again.vectors == fitted.vectors).all() and (again.loss == fitted.loss).all()
+
+
+def test_progress_is_shown_and_changes_nothing(fitted, capfd):
+    shown = outliers.fit_latent(ramps(), seed=3, progress=True, **OPTIONS)
+    assert (shown.vectors == fitted.vectors).all() and "40/40" in capfd.readouterr().err
 
 
 def test_what_is_unlike_the_rest_is_hard_to_copy(fitted):

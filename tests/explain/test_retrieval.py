@@ -1,17 +1,13 @@
-"""Embeddings, exact search with scikit-learn as oracle, and what is known of a case."""
+"""Embeddings, and exact search with scikit-learn as oracle."""
 
-from conftest import case_table
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics.pairwise import cosine_distances as oracle_distances
 from sklearn.neighbors import NearestNeighbors
 
 from lungcls.cohorts import cohort as cohorts
-from lungcls.errors import InputError
 from lungcls.explain import retrieval
 from lungcls.runs import prediction
-from lungcls.sources import annotations
 
 
 def vectors(n, d=7, seed=0):
@@ -52,7 +48,7 @@ def test_distances_are_those_of_scikit_learn():
     with pytest.raises(ValueError, match="finite"):
         retrieval.cosine_distances([[np.nan, 1.0]], [[1.0, 1.0]])
     with pytest.raises(ValueError, match="gallery: found shape"):
-        retrieval.search(queries, gallery[0], k=1)
+        retrieval.nearest_cases(queries, gallery[0], k=1)
 
 
 @pytest.mark.parametrize("k", [1, 5, 40])
@@ -60,25 +56,27 @@ def test_the_search_is_that_of_scikit_learn_whatever_the_batch(k):
     queries, gallery = vectors(23), vectors(40, seed=1)
     apart, rows = NearestNeighbors(metric="cosine", algorithm="brute").fit(gallery).kneighbors(queries, k)
     for batch in (4, 256):
-        found, nearest = retrieval.search(queries, gallery, k=k, batch=batch)
+        found, nearest = retrieval.nearest_cases(queries, gallery, k=k, batch=batch)
         assert (found == rows).all() and nearest == pytest.approx(apart, abs=1e-6)
 
 
 def test_no_case_of_the_own_patient_is_found():
     gallery, patients = vectors(12), np.array([f"p{i // 3}" for i in range(12)])
-    rows, nearest = retrieval.search(
+    rows, nearest = retrieval.nearest_cases(
         gallery, gallery, k=12, query_patients=patients, gallery_patients=patients
     )
-    for row, (mine, apart) in enumerate(zip(rows, nearest)):
+    for row, (mine, apart) in enumerate(zip(rows, nearest, strict=True)):
         others = np.flatnonzero(patients != patients[row])  # by hand
         distance = oracle_distances(gallery[[row]], gallery[others])[0]
         assert mine[:9].tolist() == others[np.argsort(distance)].tolist()
         assert (mine[9:] == -1).all() and np.isnan(apart[9:]).all()
-    few = retrieval.search(gallery, gallery, k=2, query_patients=patients, gallery_patients=patients)[0]
+    few = retrieval.nearest_cases(gallery, gallery, k=2, query_patients=patients, gallery_patients=patients)[
+        0
+    ]
     assert (few == rows[:, :2]).all()
     assert retrieval.other_patients(["a", "b"], ["b", "c"]).tolist() == [[True, True], [False, True]]
     with pytest.raises(ValueError, match="both or of neither"):
-        retrieval.search(gallery, gallery, k=2, query_patients=patients)
+        retrieval.nearest_cases(gallery, gallery, k=2, query_patients=patients)
 
 
 def test_of_equals_the_first_comes_first_and_what_is_barred_last():
@@ -91,45 +89,3 @@ def test_of_equals_the_first_comes_first_and_what_is_barred_last():
         retrieval.ranked([[0.1]], k=0)
     with pytest.raises(ValueError, match="expected \\(n, m\\)"):
         retrieval.ranked([[0.1]], allowed=np.ones(3, bool))
-
-
-def test_what_readers_say_comes_from_the_table_or_from_the_index():
-    known = annotations.report_cases().head(5)
-    own = retrieval.described(known)
-    assert own["texture"].tolist() == [np.mean([int(s) for s in text.split()]) for text in known["texture"]]
-    bare = known[["case_id", "patient_id"]].iloc[::-1]
-    assert retrieval.described(bare).equals(own.iloc[::-1].reset_index(drop=True))
-    assert retrieval.described(known[["case_id", "patient_id", "ratings"]]).equals(own)
-    other = pd.concat([bare, bare.assign(patient_id="someone else")])
-    assert retrieval.described(other).isna().all(axis=1).tolist() == [False] * 5 + [True] * 5
-    with pytest.raises(InputError, match="no readers' texture"):
-        retrieval.described(case_table())
-    with pytest.raises(InputError, match="found '7'"):
-        retrieval.described(known.assign(margin="7"))
-
-
-def test_properties_say_what_is_missing(trained):
-    folder, _, _, run = trained
-    bare = cohorts.load(folder)
-    bare = cohorts.Cohort(bare.cases.assign(patient_id="of nobody in the index"), bare.views)
-    known, missing = retrieval.properties(run, bare)
-    assert (
-        list(known) == ["diameter"]
-        and known["diameter"].tolist() == np.log(bare.cases["diameter_mm"]).tolist()
-    )
-    assert set(missing) == {"grey level", *retrieval.DESCRIBED} and "no mask" in missing["grey level"]
-    told = bare.cases.assign(**dict.fromkeys(retrieval.DESCRIBED, "2 4")).drop(columns="diameter_mm")
-    whole = cohorts.Cohort(told, bare.views, {"nodule": np.ones(bare.views["nodule"].shape, np.uint8)})
-    known, missing = retrieval.properties(run, whole)
-    assert list(known) == [*retrieval.DESCRIBED, "grey level"] and set(missing) == {"diameter"}
-    assert (known["texture"] == 3).all() and known["grey level"].between(0, 1).all()
-
-
-def test_the_grey_level_inside_the_outline():
-    images, masks = np.zeros((3, 4, 4, 1), np.float32), np.zeros((3, 4, 4, 1), bool)
-    images[0, :2], masks[0, 1:3] = 0.8, True
-    images[1], masks[1] = 0.25, True
-    assert retrieval.grey_inside(images, masks)[:2] == pytest.approx([0.4, 0.25])
-    assert np.isnan(retrieval.grey_inside(images, masks)[2])
-    with pytest.raises(ValueError, match="masks: found shape"):
-        retrieval.grey_inside(images, masks[:2])

@@ -7,7 +7,7 @@ from scipy.stats import norm
 from lungcls.cohorts import splits
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.explain import retrieval
+from lungcls.explain import case_properties, retrieval
 from lungcls.metrics import agreement, bootstrap, ratings, retrieval as retrieval_scores
 from lungcls.metrics.confidence import by_class
 from lungcls.preprocessing import balancing, grey_levels
@@ -223,7 +223,7 @@ def of_retrieval(run, cohort, *, seed):
     places = {(name, among): f"likeness in {name}, {among}" for name in SHARED for among in AMONG}
     if isinstance(run, str):
         return dict.fromkeys(places.values(), run)
-    known, missing = retrieval.properties(run, cohort)
+    known, missing = case_properties.properties(run, cohort)
     parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
     test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
     scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
@@ -347,7 +347,7 @@ CASE_VALUES = {
 }
 
 
-# Of heat maps: columns of lungcls.explain.explanation.per_case, joined to a result.
+# Of heat maps: columns of lungcls.explain.map_scores.per_case, joined to a result.
 MAP_VALUES = {
     "map on the nodule": "map_concentration",
     "map less the centre blob": "map_over_blob",

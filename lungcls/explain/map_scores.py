@@ -1,0 +1,191 @@
+"""Does a run look at the nodule? Its maps scored case by case, beside maps that know nothing.
+
+Grad-CAM and LIME are held against the readers' outlines. A nodule in the middle of its image
+is found by whatever points to the middle, so images are also shifted off the centre.
+"""
+
+from collections import namedtuple
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lungcls.errors import InputError
+from lungcls.explain import explanation, gradcam, heat_maps, lime, placement, sanity
+from lungcls.files import code_digests, sha, whole_folder
+from lungcls.metrics import localisation
+from lungcls.runs import keys, prediction
+
+CHUNK = 32  # cases whose maps are held at the size of the view
+BEST, PLACES = "best on this grid", ("as it is", "off centre")
+COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
+
+
+# A table, a row a case, map and place; a dict of LIME's pieces by case; the layer, its grid, and why that one.
+MapScores = namedtuple("MapScores", ["table", "lime", "layer", "grid", "why"])
+
+
+def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
+    """Score the maps of a run against the readers' outlines; computed once, then read.
+
+    Parameters
+    ----------
+    run : lungcls.runs.store.Run
+    cohort : Cohort
+        The cases to explain, usually the test part, with the outlines of the run's view.
+    seed : int
+        Of chance maps, shifts, and LIME's pieces and cases.
+    lime_cases : int, default 8
+        How many cases LIME explains, drawn at random.
+    store : path, optional
+        Where results are kept, in `.cache`; a folder that cannot be written is no error.
+    progress : bool, default False
+
+    Returns
+    -------
+    MapScores
+        `table` has a row a case, `map` and `place` ("as it is" or "off centre"); `predicted` is the
+        class explained. `hit`, `share`, `iou`, `area` and `concentration` as in
+        :mod:`lungcls.metrics.localisation`; `ceiling` is the most that `share` can be on that grid,
+        or with those pieces. Of LIME also `fit`, and `agreement`: the rank correlation with Grad-CAM.
+
+    Raises
+    ------
+    InputError
+        If the cohort has no outlines of the view.
+
+    Examples
+    --------
+    >>> found = score_maps(run, data.select(test), seed=0)  # doctest: +SKIP
+    >>> found.table.groupby("map")["concentration"].mean()  # doctest: +SKIP
+    """
+    if store is None or not os.access(store, os.W_OK):
+        return _score(run, cohort, seed, lime_cases, progress)
+    cache = Path(store) / ".cache"
+    code = [keys.engine(), code_digests("explain.map_scores")]
+    content = [run.config["key"], keys.cohort_fingerprint(cohort, cache / "cohorts"), seed, lime_cases, code]
+    folder = cache / "explanations" / f"{run.id}-{sha(content)[:12]}"
+    if folder.exists():
+        return _read(folder)
+    found = _score(run, cohort, seed, lime_cases, progress)
+    _write(found, folder)
+    return found
+
+
+def _score(run, cohort, seed, lime_cases, progress):
+    """Score Grad-CAM and maps that know nothing, perhaps off the centre too, then LIME of some cases."""
+    crop = placement.crop_in_view(run, cohort)
+    if crop.masks is None:
+        missing = f"no outlines of the view {crop.view!r}, expected {crop.view}_mask.npy"
+        raise InputError(f"{cohort.folder or cohort.name}: {missing}")
+    model, masks = prediction.open_model(run), crop.masks
+    images = np.asarray(prediction.images_of(run, cohort)[np.arange(len(cohort))])
+    found = gradcam.grad_cam(model, images)
+    tables = [_score_grid(run, found, masks, PLACES[0], seed)]
+    # where whoever points to the middle is right, look again off the centre
+    if masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean() > 0.5:
+        by = heat_maps.offsets(len(images), images.shape[1], seed=seed)
+        in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
+        moved = gradcam.grad_cam(model, heat_maps.shift(images, by))
+        tables.append(_score_grid(run, moved, heat_maps.shift(masks, in_view, mirror=False), PLACES[1], seed))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:lime_cases])
+    asked = explanation.predictor(model), images[chosen], found.classes[chosen]
+    asked = lime.lime_pieces(*asked, seed=seed, progress=progress)
+    pieces = dict(zip(chosen.tolist(), asked, strict=True))  # by row
+    table = pd.concat([*tables, *_score_lime(run, found, pieces, masks, seed)])
+    case_ids = cohort.cases["case_id"].to_numpy()
+    concentration = localisation.concentration(*table[["share", "area", "ceiling"]].T.values)
+    table = table.assign(case_id=case_ids[table.index], concentration=concentration)
+    table = table.reindex(columns=COLUMNS).reset_index(drop=True)
+    by_case = {case_ids[row]: piece for row, piece in pieces.items()}
+    return MapScores(table, by_case, found.layer, found.values.shape[1:], found.why)
+
+
+def _score_grid(run, found, masks, place, seed):
+    """Scores of Grad-CAM and of the maps that know nothing, all on the same grid; a row a case and map."""
+    grid = found.values.shape[1:]
+    ways = {
+        "Grad-CAM": found.values,
+        "centre blob": np.broadcast_to(heat_maps.centre_blob(grid), found.values.shape),
+        "edges": heat_maps.upsample(heat_maps.edges(found.images[..., 0]), grid),
+        "random": heat_maps.random_maps(len(masks), grid, seed=seed),
+        BEST: heat_maps.best_on_grid(masks, grid),
+    }
+    ceiling = heat_maps.cell_shares(masks, grid).reshape(len(masks), -1).max(axis=1)
+    known = {"place": place, "ceiling": ceiling, "predicted": explanation.predicted(run, found)}
+    return pd.concat([_score_maps(maps, masks).assign(map=name, **known) for name, maps in ways.items()])
+
+
+def _score_maps(values, masks):
+    """Scores of maps (n, h, w) against masks (n, H, W), some cases at a time."""
+    cell = np.divide(masks.shape[1:], values.shape[1:])
+    half = np.hypot(*cell) / 2  # from a cell's middle to its corner: a coarse map cannot point more exactly
+    parts = [slice(start, start + CHUNK) for start in range(0, len(values), CHUNK)]
+    fine = ((heat_maps.upsample(values[part], masks.shape[1:]).clip(0), masks[part]) for part in parts)
+    table = pd.concat([localisation.heat_map_scores(*pair, reach=half) for pair in fine], ignore_index=True)
+    return table.assign(zero=~(values > 0).any(axis=(1, 2)))
+
+
+def _score_lime(run, found, pieces, masks, seed):
+    """Scores of LIME's pieces, by the row of their case, and of the same weights shuffled among them."""
+    rng, (height, width), size = np.random.default_rng(seed), masks.shape[1:], found.images.shape[1:3]
+    to_view = np.ix_(np.arange(height) * size[0] // height, np.arange(width) * size[1] // width)
+    for row, piece in pieces.items():
+        of_view = piece.segments[to_view].ravel()  # the piece of each pixel of the view
+        of_piece = np.bincount(of_view, masks[row].ravel()) / np.bincount(of_view).clip(1)
+        cam = heat_maps.upsample(found.values[row], size)
+        agreement = sanity.similarity(cam[None], piece.map[None])["rank"][0]
+        ways = {"LIME": piece.weights, "LIME, pieces shuffled": rng.permutation(piece.weights)}
+        known = {"place": PLACES[0], "ceiling": of_piece.max(), "fit": piece.fit}
+        known |= {"predicted": explanation.predicted(run, found)[row]}
+        for name, weights in ways.items():
+            shown = weights.clip(0)[piece.segments][to_view]
+            known |= {"map": name, "zero": not (shown > 0).any()}
+            known |= {"agreement": agreement if name == "LIME" else np.nan}
+            yield localisation.heat_map_scores(shown[None], masks[[row]]).set_axis([row]).assign(**known)
+
+
+def per_case(table):
+    """Concentrations, less those of maps that know nothing, and agreement of maps: columns by case_id."""
+    # off centre where that was needed; NaN where a case has none
+    wide = table.pivot(index="case_id", columns=["place", "map"], values="concentration")
+    place = PLACES[1] if PLACES[1] in set(table["place"]) else PLACES[0]
+    agreement = table[table["map"] == "LIME"].set_index("case_id")["agreement"]
+    here, there = wide[PLACES[0]], wide[place]
+    columns = {
+        "map_concentration": here["Grad-CAM"],
+        "map_over_blob": there["Grad-CAM"] - there["centre blob"],
+        "lime_concentration": here["LIME"],
+        "lime_over_shuffled": here["LIME"] - here["LIME, pieces shuffled"],
+        "lime_agreement": agreement.reindex(wide.index),
+    }
+    return pd.DataFrame(columns)
+
+
+# --- On the disk ------------------------------------------------------------------------
+
+
+def _write(found, folder):
+    """Write scores and pieces to a new folder, whole or not at all."""
+    with whole_folder(folder) as scratch:
+        found.table.to_csv(scratch / "scores.csv", index=False, lineterminator="\n")
+        pieces, known = (
+            list(found.lime.values()),
+            {name: getattr(found, name) for name in ("layer", "grid", "why")},
+        )
+        known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
+        known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
+        np.savez_compressed(scratch / "lime.npz", case_id=np.array(list(found.lime)), **known)
+
+
+def _read(folder):
+    """MapScores that were written to a folder."""
+    table = pd.read_csv(folder / "scores.csv", dtype={"case_id": str}, float_precision="round_trip")
+    with np.load(folder / "lime.npz") as stored:
+        found, layer, why = stored["segments"], str(stored["layer"]), str(stored["why"])
+        pieces = [
+            lime.Pieces(found[i], stored[f"weights{i}"], float(fit)) for i, fit in enumerate(stored["fit"])
+        ]
+        by_case = dict(zip(stored["case_id"].tolist(), pieces, strict=True))
+        return MapScores(table, by_case, layer, tuple(stored["grid"].tolist()), why)
