@@ -1,15 +1,13 @@
 """Grad-CAM against two oracles: the closed form where there is one, and tf-keras-vis."""
 
+import keras
 import numpy as np
 import pytest
-
-keras = pytest.importorskip("keras")
-if keras.config.backend() != "tensorflow":
-    pytest.skip("Grad-CAM needs TensorFlow", allow_module_level=True)
 
 from lungcls.explain import gradcam as explain
 from lungcls.models import backbones, networks
 
+pytestmark = pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Grad-CAM needs TensorFlow")
 IMAGES = np.random.default_rng(0).random((5, 32, 32, 1)).astype(np.float32)
 
 

@@ -1,9 +1,8 @@
 """Sanity checks: what depends on weights changes, what does not stays, and the network comes back whole."""
 
+import keras
 import numpy as np
 import pytest
-
-keras = pytest.importorskip("keras")
 
 from lungcls.explain import sanity
 from lungcls.models import backbones, networks

@@ -58,7 +58,7 @@ def scan_of(patient):
 
 @cache
 def volume_slice(patient, index):
-    """A chest slice in whole HU, other in every slice and pixel; nodules are bright where readers drew them."""
+    """A chest slice in whole HU, other in every slice and pixel; nodules are bright inside the outlines."""
     rng = np.random.default_rng([int(patient[-4:]), index])
     rows, columns = np.ogrid[-1:1:512j, -1:1:512j]
     image = rng.integers(-1000, -960, (512, 512))
@@ -324,8 +324,8 @@ def test_a_missing_slice_costs_its_case_only(tmp_path):
     first, last, second = scan["z_min_mm"], scan["z_max_mm"], heights(ONE)[1]
     assert about(made, ONE, "notes") == [
         (
-            f"{scan['n_slices'] - 1} slices from z = {second:g} to {last:g} mm, the annotations have {scan['n_slices']} "
-            f"from {first:g} to {last:g} mm",
+            f"{scan['n_slices'] - 1} slices from z = {second:g} to {last:g} mm, "
+            f"the annotations have {scan['n_slices']} from {first:g} to {last:g} mm",
             0,
         )
     ]
