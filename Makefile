@@ -5,11 +5,15 @@ PORT ?= 8000
 LUNGCLS_CACHE ?= $(CURDIR)/.cache
 export LUNGCLS_CACHE
 
+# What `make env` installs; every other extra of pyproject.toml gets a lock of its own, requirements-EXTRA.lock.
+EXTRAS := book lidc test
+APART :=
+
 BIN := .venv/bin
 STAMP := .venv/.made
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: book html test env notebooks lock serve
+.PHONY: book html test lint coverage env notebooks lock serve
 
 book: $(STAMP)  ## Execute the notebooks and render the book: PROFILE=smoke|quick|full, ARGS="--only 01"
 	$(BIN)/lungcls book --profile $(PROFILE) $(ARGS)
@@ -17,20 +21,30 @@ book: $(STAMP)  ## Execute the notebooks and render the book: PROFILE=smoke|quic
 html: $(STAMP)  ## Render what has been executed
 	$(BIN)/lungcls book --profile $(PROFILE) --html-only $(ARGS)
 
-test: $(STAMP)  ## Run all tests
+test: $(STAMP)  ## Run all tests, and the examples of docstrings
 	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## Check style and format (ARGS=--fix mends what can be mended)
+	$(BIN)/ruff check $(ARGS) . && $(BIN)/ruff format --check .
+
+coverage: $(STAMP)  ## Run all tests and say which lines and branches none of them reaches
+	$(BIN)/python -m pytest --cov $(ARGS)
 
 env: $(STAMP)  ## Make .venv with the locked versions
 
 notebooks: $(STAMP)  ## Make every notebooks/NN_topic.ipynb from its percent script
 	$(BIN)/python -m lungcls.report.build.pairs notebooks
 
-lock: $(STAMP)  ## Resolve requirements.lock again (ARGS=--upgrade for the newest versions)
+lock: $(STAMP)  ## Resolve the locks again (ARGS=--upgrade for the newest versions)
 	@command -v uv >/dev/null || test -x .cache/uv/bin/uv || \
 	  { $(BIN)/python -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet uv; }
-	PATH="$$PATH:$(CURDIR)/.cache/uv/bin" uv pip compile pyproject.toml --output-file requirements.lock \
-	  --universal --fork-strategy fewest --python-version 3.11 --all-extras \
-	  --no-emit-index-url --no-header --no-annotate --quiet $(ARGS)
+	$(COMPILE) $(EXTRAS:%=--extra %) --output-file requirements.lock
+	for extra in $(APART); do \
+	  $(COMPILE) --extra $$extra --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
+	done
+
+COMPILE = PATH="$$PATH:$(CURDIR)/.cache/uv/bin" uv pip compile pyproject.toml --universal --fork-strategy fewest \
+  --python-version 3.11 --no-emit-index-url --no-header --no-annotate --quiet $(ARGS)
 
 serve: $(STAMP)  ## Show the book at http://localhost:8000
 	@test -f _build/html/index.html || $(MAKE) book

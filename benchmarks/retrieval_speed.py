@@ -33,9 +33,8 @@ def main():
         return print(json.dumps(measure(options.one[0], int(options.one[1]), options)))
     rows = []
     print(f"{options.queries} queries among {options.cases} cases, {NEIGHBOURS} nearest, one thread")
-    print(
-        f"{'network':16}{'numbers':>8}{'who':>14}{'seconds':>9}{'processor s':>12}{'embeddings MB':>14}{'search MB':>10}"
-    )
+    print(f"{'network':16}{'numbers':>8}{'who':>14}{'seconds':>9}{'processor s':>12}", end="")
+    print(f"{'embeddings MB':>14}{'search MB':>10}")
     for network, length in LENGTHS.items():
         for who in ("lungcls", "scikit-learn"):
             command = [

@@ -257,12 +257,12 @@ show_figure(
 # %% tags=["hide-input"]
 words = quoted.claim("patients")
 show_text(
-    f"The report (section {words['section']}) writes: \"{words['words']}\" Its counts add up to "
+    f'The report (section {words["section"]}) writes: "{words["words"]}" Its counts add up to '
     f"{count(printed.sum())} *nodules*. The rebuilt list has just as many, and they belong to "
     f"{count(report_cases['patient_id'].nunique())} patients, "
     f"{len(report_cases) / report_cases['patient_id'].nunique():.1f} nodules each on average. So "
-    "\"patients\" should read "
-    "\"nodules\", and the data set is smaller than it seems: for a new patient, what counts is how many "
+    '"patients" should read '
+    '"nodules", and the data set is smaller than it seems: for a new patient, what counts is how many '
     "patients a model has seen."
 )
 
@@ -319,7 +319,7 @@ if two_readers:
 if two_readers:
     words, crossed = quoted.claim("accurate_labels"), pairs[:3, 3:].sum() + pairs[3:, :3].sum()
     show_text(
-        f"The report assumes (section {words['section']}) that \"{words['words']}\". The figure does not "
+        f'The report assumes (section {words["section"]}) that "{words["words"]}". The figure does not '
         "support that: two readers of one "
         "nodule fall on different sides of the border between benign and malignant in "
         f"{percent(crossed / pairs.sum())} of all pairs. "

@@ -111,8 +111,7 @@ for view in shown:
         caption=f"View *{VIEW_NAMES[view]}*, case {data.cases['case_id'][example]}: each step of the "
         "preprocessing and the histogram of its grey "
         "levels, on a logarithmic axis. Min-max changes the numbers but not the picture; the contrast "
-        "changes both."
-        + (" The tall line is the grey canvas." if view == "nodule" else ""),
+        "changes both." + (" The tall line is the grey canvas." if view == "nodule" else ""),
         alt=f"A row of CT images, one for each preprocessing step of the view {VIEW_NAMES[view]}, with "
         "histograms below.",
     )
@@ -380,7 +379,7 @@ if zoomed:
     share_of_picture = np.median(1 - np.clip(sides, 0, crop).prod(axis=1) / crop**2)
     words = quoted.claim("crop")
     show_text(
-        f"The report writes (section {words['section']}): \"{words['words']}\". Measured here, "
+        f'The report writes (section {words["section"]}): "{words["words"]}". Measured here, '
         f"{percent(any_before.mean(), 1)} of the images have a band "
         f"before the crop and {percent(any_left.mean(), 1)} after it; in the median image "
         f"{percent(share_of_picture)} of the cropped picture is still "
@@ -473,7 +472,7 @@ show_figure(
     "histograms.",
 )
 show_text(
-    f"The report's verdict (section {words['section']}): \"{words['words']}\". The pictures make that "
+    f'The report\'s verdict (section {words["section"]}): "{words["words"]}". The pictures make that '
     "plausible. CLAHE treats each tile by itself, so the same "
     "tissue gets different greys in different places, on top of what min-max has already done; and every "
     "vessel now looks as bright as a nodule."

@@ -204,7 +204,7 @@ words = quoted.claim("imbalance")
 show_text(
     f"In the binary task the larger class has {ratio['binary']:.1f} times as many cases as the other; in the "
     f"multi-class task the largest class is {ratio['multiclass']:.1f} times as large as the smallest. The "
-    f"report (section {words['section']}) expects trouble from this: \"{words['words']}\""
+    f'report (section {words["section"]}) expects trouble from this: "{words["words"]}"'
 )
 
 # %% [markdown]
@@ -304,8 +304,8 @@ show_table(
 # %% tags=["hide-input"]
 upsampling, plus_words = quoted.claim("upsampling"), quoted.claim("plus")
 show_text(
-    f"In the report's words (section {upsampling['section']}): \"{upsampling['words']}\". Its answer is "
-    f"`upsample_plus`: \"{plus_words['words']}\". We can ask how much this answer helps, without training "
+    f'In the report\'s words (section {upsampling["section"]}): "{upsampling["words"]}". Its answer is '
+    f'`upsample_plus`: "{plus_words["words"]}". We can ask how much this answer helps, without training '
     "anything. Suppose that a model sees nothing of an image but whether it is a copy. How often can it "
     "guess the class right?"
 )
@@ -379,8 +379,14 @@ trained = {how: study.find(jobs[how]) for how in balancing.STRATEGIES}
 
 
 # %% tags=["hide-input"]
-SHOWN = {"accuracy": "accuracy", "recall (malignant)": "sensitivity", "recall (benign)": "specificity",
-         "F1 (malignant)": "F1 malignant", "F1 (weighted)": "F1 weighted", "AUC": "AUC"}
+SHOWN = {
+    "accuracy": "accuracy",
+    "recall (malignant)": "sensitivity",
+    "recall (benign)": "specificity",
+    "F1 (malignant)": "F1 malignant",
+    "F1 (weighted)": "F1 weighted",
+    "AUC": "AUC",
+}
 truth = trained["none"].part()[0]
 predicted = {how: run.part()[1] for how, run in trained.items()}
 known, lacking = tables.baseline_results(data, split, task="binary", view=view, seed=seed)
@@ -432,7 +438,7 @@ words, weighted = quoted.claim("balancing"), results.loc["F1 weighted"]
 wide = found.query("name == 'CNN, upsample_plus'").set_index("score")
 margin = 50 * (wide["high"] - wide["low"])[["recall (malignant)", "accuracy"]].to_numpy()
 show_text(
-    f"The report prefers balanced data to the weighted loss: \"{words['words']}\" (section "
+    f'The report prefers balanced data to the weighted loss: "{words["words"]}" (section '
     f"{words['section']}). Here the weighted F1 is {weighted['CNN, upsample_plus']:.2f} with `upsample_plus` "
     f"and {weighted['CNN, weights']:.2f} with `weights`. Does that speak for or against the report? Neither. "
     f"**Differences between single runs on so few cases are mostly noise.** Of the {n} test cases "
@@ -659,7 +665,7 @@ if half:
         "dynamic augmentation."
     )
 show_text(
-    f"The report (section {words['section']}) gives as a possible reason that \"{words['words']}\". At its "
+    f'The report (section {words["section"]}) gives as a possible reason that "{words["words"]}". At its '
     f"usual strength RandAugment moves the grey levels by {shifts[strong]} of the scale on average, AugMix "
     f"by {shifts[mixing]}, the dynamic augmentation by {shifts['dynamic']}.{gone} The grey of a nodule "
     "against its surroundings is one of the few things that a CT image says about it, and an operation that "
@@ -703,9 +709,9 @@ compared = {
     "upsample_plus, threshold 0.50": tables.result_of(trained["upsample_plus"].predictions, data),
 }
 show_table(
-    tables.results_table(
-        tables.scored(compared, task="binary", seed=seed), scores=list(SHOWN)
-    ).rename(columns=SHOWN),
+    tables.results_table(tables.scored(compared, task="binary", seed=seed), scores=list(SHOWN)).rename(
+        columns=SHOWN
+    ),
     name="tab-threshold-exercise",
     caption=f"The network without balancing at two thresholds, and the one with `upsample_plus`, on {n} test "
     f"cases ({n_malignant} malignant), with 95 % intervals. The AUC of the network without balancing is the "

@@ -100,7 +100,8 @@ show_text(
     f"{count((split['split'] == 'test').sum())} of them for the test, at {settings['image_size']} × "
     f"{settings['image_size']} pixels. {len(trained)} runs are compared on this page. The pretrained "
     "networks start from: "
-    + "; ".join(f"{grid.title(model, 'scratch')}, {source}" for model, source in sources.items()) + "."
+    + "; ".join(f"{grid.title(model, 'scratch')}, {source}" for model, source in sources.items())
+    + "."
 )
 if random:
     show_text(
@@ -158,8 +159,7 @@ networks = {model: networks_.build(first_job(model)) for model in models}
 upper = {model: grid.settings_of(model, profile).unfreeze_from for model in models if model != "cnn"}
 diagrams = {grid.title(model, "scratch"): blocks.summary(network) for model, network in networks.items()}
 later = {
-    grid.title(model, "scratch"): blocks.stages_from(networks[model], block)
-    for model, block in upper.items()
+    grid.title(model, "scratch"): blocks.stages_from(networks[model], block) for model, block in upper.items()
 }
 show_figure(
     network_plots.network_diagrams(diagrams, upper=later),
@@ -233,7 +233,7 @@ show_figure(
 
 # %% tags=["hide-input"]
 results, lacking = {}, {}
-for (task, view) in columns:
+for task, view in columns:
     known, lacking[task, view] = tables.baseline_results(chosen, split, task=task, view=view, seed=seed)
     mine = [cell.name for cell in cells if (cell.task, cell.view) == (task, view)]
     answers = {name: trained[task, view, name].predictions for name in mine}
@@ -272,8 +272,10 @@ sizes = {place: scores[place].query("name == 'majority class'").iloc[0] for plac
 rows["test cases (patients)"] = {columns[p]: f"{row['n']} ({row['patients']})" for p, row in sizes.items()}
 note = ""
 if "context" in compared:
-    note = (" This cohort has no full slice: the report's full-slice values stand in the column of the "
-            "context window.")
+    note = (
+        " This cohort has no full slice: the report's full-slice values stand in the column of the "
+        "context window."
+    )
 show_table(
     pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"),
     name="tab-f1",
@@ -288,10 +290,17 @@ for reason in dict.fromkeys(text for found in lacking.values() for text in found
 place = ("binary", last)
 in_f1 = scores[place].query("score == 'F1 (weighted)'")
 width = (in_f1["high"] - in_f1["low"]).mean()
-best_name = max((n for n in results[place] if n not in tables.BASELINES),
-                key=lambda n: scores[place].query("name == @n and score == 'F1 (weighted)'")["value"].iloc[0])
-gap = tables.differences({n: results[place][n] for n in (best_name, "diameter alone")}, "diameter alone",
-                         task="binary", score="F1 (weighted)", seed=seed).iloc[0]
+best_name = max(
+    (n for n in results[place] if n not in tables.BASELINES),
+    key=lambda n: scores[place].query("name == @n and score == 'F1 (weighted)'")["value"].iloc[0],
+)
+gap = tables.differences(
+    {n: results[place][n] for n in (best_name, "diameter alone")},
+    "diameter alone",
+    task="binary",
+    score="F1 (weighted)",
+    seed=seed,
+).iloc[0]
 verdict = "lies above" if gap["low"] > 0 else "lies below" if gap["high"] < 0 else "cannot be told from"
 show_text(
     f"How to read it. The intervals of the column *{columns[place]}* are {100 * width:.0f} points wide on "
@@ -345,8 +354,12 @@ def main_row(place):
 
 
 MAIN = {"precision": "precision (weighted)", "accuracy": "accuracy", "F1": "F1 (weighted)"}
-REPORT = {("binary", "full_slice"): "Binary_FullSlice", ("binary", "nodule"): "Binary_Nodule",
-          ("multiclass", "full_slice"): "MultiClass_FullSlice", ("multiclass", "nodule"): "MultiClass_Nodule"}
+REPORT = {
+    ("binary", "full_slice"): "Binary_FullSlice",
+    ("binary", "nodule"): "Binary_Nodule",
+    ("multiclass", "full_slice"): "MultiClass_FullSlice",
+    ("multiclass", "nodule"): "MultiClass_Nodule",
+}
 rows = {}
 for place in columns:
     key = REPORT[place[0], "full_slice" if place[1] == "context" else place[1]]
@@ -391,16 +404,22 @@ for task, names_of in (("binary", ["benign", "malignant"]), ("multiclass", list(
 # %% tags=["hide-input"]
 def per_class(task, name):
     table = scores[task, last].query("name == @name").set_index("score")
-    shown = [f"{what} ({each})" for each in classification.CLASSES[task] for what in ("precision", "recall", "F1")]
+    shown = [
+        f"{what} ({each})" for each in classification.CLASSES[task] for what in ("precision", "recall", "F1")
+    ]
     texts = [tables.with_interval(table.loc[score]) for score in shown]
-    return pd.DataFrame(np.reshape(texts, (-1, 3)), classification.CLASSES[task], ["precision", "recall", "F1"])
+    return pd.DataFrame(
+        np.reshape(texts, (-1, 3)), classification.CLASSES[task], ["precision", "recall", "F1"]
+    )
 
 
 for task in TASKS:
     who = ["majority class", "diameter alone", "CNN", ft]
     parts = {label(name): per_class(task, name) for name in who}
     table = pd.concat(parts, names=["model", "class"])
-    cases = results[task, last]["CNN"]["y_true"].value_counts().reindex(classification.LABELS[task], fill_value=0)
+    cases = (
+        results[task, last]["CNN"]["y_true"].value_counts().reindex(classification.LABELS[task], fill_value=0)
+    )
     table.insert(0, "n", list(cases) * len(who))
     show_table(
         table,
@@ -453,6 +472,9 @@ show_table(
 less = tables.differences(pair, "CNN", task="binary", score="AUC", seed=seed).loc["CNN, two blocks"]
 show_text(
     f"Two blocks less four, AUC on the same {less['n']} cases: {tables.with_interval(less, sign=True)}. "
-    + ("The interval includes 0, so this test cannot tell them apart." if less["low"] <= 0 <= less["high"]
-       else "The interval leaves out 0.")
+    + (
+        "The interval includes 0, so this test cannot tell them apart."
+        if less["low"] <= 0 <= less["high"]
+        else "The interval leaves out 0."
+    )
 )

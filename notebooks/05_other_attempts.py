@@ -168,8 +168,10 @@ steps = [plain, grey_levels.sigmoid_contrast(plain, gain=settings["gain"])]
 steps += [equalised, grey_levels.morphological_enhancement(equalised)]
 image = np.asarray(prediction.images_of(base, test)[np.array([example])])
 rows = [[framed(step)[0] for step in steps]]
-rows += [list(augmentation.augment(np.repeat(image, 5, axis=0), name, seed=seed)[..., 0])
-         for name in ("randaugment", "augmix")]
+rows += [
+    list(augmentation.augment(np.repeat(image, 5, axis=0), name, seed=seed)[..., 0])
+    for name in ("randaugment", "augmix")
+]
 rows.append(list(augmentation.test_time(image)[:, 0, ..., 0]))
 titles = [["min-max", "sigmoid (base)", "CLAHE", "CLAHE + morph."], [""] * 5, [""] * 5]
 titles.append(["untouched", "left-right", "up-down", "+10°", "−10°"])
@@ -208,8 +210,9 @@ results = {name: tables.result_of(table, data) for name, table in predicted.item
 baselines, missing = tables.baseline_results(data, split, task="binary", view=view, seed=seed)
 lacking = [name for name in tables.REQUIRED if name in missing]
 if lacking:
-    show_text("The table of scores is left out, since no score stands here without it: "
-              f"{missing[lacking[0]]}.")
+    show_text(
+        f"The table of scores is left out, since no score stands here without it: {missing[lacking[0]]}."
+    )
 else:
     scored = tables.scored(baselines | results, task="binary", seed=seed)
     show_table(
@@ -277,8 +280,10 @@ def own_line(table):
 
 
 lines = {name: own_line(table) for name, table in predicted.items()}
-moved = {name: result.assign(y_pred=(result["p_malignant"] >= lines[name]).astype(int))
-         for name, result in results.items()}
+moved = {
+    name: result.assign(y_pred=(result["p_malignant"] >= lines[name]).astype(int))
+    for name, result in results.items()
+}
 if not lacking:
     beside = {name: baselines[name] for name in tables.REQUIRED}
     scored = tables.scored(beside | moved, task="binary", seed=seed)
@@ -318,12 +323,13 @@ if not lacking:
 # line of each network's own was added after a first look, when the networks of an earlier version gave one
 # answer to all. The weighted F1 at 0.5 is the report's score and the one that was meant from the start.
 
+
 # %% tags=["hide-input"]
 def compare(given, score):
     table = tables.differences(given, BASE, task="binary", score=score, seed=seed)
     never = (table["low"] == 0) & (table["high"] == 0)  # nothing to resample: the rule of three instead
     table.loc[never, ["low", "high"]] = [0.05 ** (1 / n_patients) - 1, 1 - 0.05 ** (1 / n_patients)]
-    table["verdict"] = [paired_tests.verdict(*ends, margin=margin) for ends in zip(table["low"], table["high"])]
+    table["verdict"] = [paired_tests.verdict(*one, margin=margin) for one in zip(table["low"], table["high"])]
     if score != "AUC":  # two constant answers have nothing to differ in: no finding
         varied = {name for name, result in given.items() if result["y_pred"].nunique() > 1}
         idle = [name for name in table.index if not {name, BASE} & varied]
@@ -366,10 +372,15 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-told_apart = {score: table[table["verdict"] != "same answer to all"].rename(columns={"difference": "value"})
-              for score, table in compared.items()}
-drawn_lines = {score: 100 * table[["value", "low", "high"]].astype(float)
-               for score, table in told_apart.items() if len(table)}
+told_apart = {
+    score: table[table["verdict"] != "same answer to all"].rename(columns={"difference": "value"})
+    for score, table in compared.items()
+}
+drawn_lines = {
+    score: 100 * table[["value", "low", "high"]].astype(float)
+    for score, table in told_apart.items()
+    if len(table)
+}
 show_figure(
     networks.intervals(
         drawn_lines,
@@ -395,7 +406,8 @@ for score, table in compared.items():
     firm = [f"*{name}*" for name in table.index[table["p (Holm)"] < 0.05]]
     show_text(
         f"**{score}.** Of {len(table)} attempts: "
-        + "; ".join(listed(table, kind) for kind in kinds) + ". After "
+        + "; ".join(listed(table, kind) for kind in kinds)
+        + ". After "
         f"the adjustment for {len(table)} comparisons "
         f"{'no difference remains' if not firm else 'there remains: '}{', '.join(firm)}."
     )
@@ -470,7 +482,7 @@ show_table(
 # %% tags=["hide-input"]
 words = quoted.claim("clahe")
 show_text(
-    f"Of CLAHE and morphology the report says (section {words['section']}): \"{words['words']}\". *Confuse* "
+    f'Of CLAHE and morphology the report says (section {words["section"]}): "{words["words"]}". *Confuse* '
     "can mean several things. The model may make more errors, it may be less sure, or it may be sure and "
     "wrong. All three can be counted."
 )
@@ -486,6 +498,7 @@ def case_values(name):
 
 def paired(first, second):
     """Mean difference of a value a case, with its interval over patients."""
+
     def mean(drawn):
         return {"value": drawn @ (first - second) / drawn.sum(axis=1)}
 
@@ -560,8 +573,9 @@ drawn = whole.select(np.random.default_rng(seed).permutation(training_part)[:sam
 outlined = view in drawn.masks
 masks = prediction.masks_of(base, drawn) if outlined else None
 if not outlined:
-    show_text("This cohort has no nodule masks, so what is measured at the nodule is missing from the "
-              "tables.")
+    show_text(
+        "This cohort has no nodule masks, so what is measured at the nodule is missing from the tables."
+    )
 
 
 def rule(images):
@@ -631,7 +645,7 @@ show_text(
 # %% tags=["hide-input"]
 words = quoted.claim("aggressive")
 show_text(
-    f"The report's guess (section {words['section']}): \"{words['words']}\". It makes two predictions. The "
+    f'The report\'s guess (section {words["section"]}): "{words["words"]}". It makes two predictions. The '
     "nodule and what it tells should be damaged in the augmented images; and networks that learn from them "
     "should find it *harder to learn*, on the training cases already. The [chapter on "
     "augmentation](03_balancing.ipynb) measured the distortion. Here the rule without training is asked as "
@@ -704,8 +718,10 @@ def reading(name):
     if low[0]:
         return "fits its own training cases less well than the base network, as the report's guess predicts"
     if low[1]:
-        return ("fits its own training cases better than the base network, which the report's guess does not "
-                "predict")
+        return (
+            "fits its own training cases better than the base network, which the report's guess does not "
+            "predict"
+        )
     return "fits its own training cases neither clearly better nor clearly worse than the base network"
 
 
@@ -723,7 +739,7 @@ show_text(
 # %% tags=["hide-input"]
 words = quoted.claim("only_class_0")
 show_text(
-    f"Of its vote over five versions the report says (section {words['section']}): \"{words['words']}\" "
+    f'Of its vote over five versions the report says (section {words["section"]}): "{words["words"]}" '
     "Class 0 is benign. This would be a strange thing for a vote to do. Let us first see what it does here."
 )
 
@@ -752,8 +768,11 @@ def answer_row(answer, untouched):
 
 
 answers = {"0.5": answers_at(0.5), f"own, {line:.3f}": answers_at(line)}
-rows = {(where, name): answer_row(answer, said["untouched"])
-        for where, said in answers.items() for name, answer in said.items()}
+rows = {
+    (where, name): answer_row(answer, said["untouched"])
+    for where, said in answers.items()
+    for name, answer in said.items()
+}
 moves = pd.DataFrame.from_dict(rows, orient="index")
 moves.index = pd.MultiIndex.from_tuples(moves.index, names=["line", "answer from"])
 moves.loc[(slice(None), "untouched"), "less untouched (points)"] = "–"
@@ -881,12 +900,19 @@ def simulated_shares(amount):
     return [np.mean(logit > 0), said.mean(), np.mean(said.sum(axis=1) >= 3), np.mean(mean > 0.5)]
 
 
-curves = dict(zip(("untouched image", "one version", "mode of five", "mean of five"),
-                  100 * np.array([simulated_shares(a) for a in amounts]).T))
+curves = dict(
+    zip(
+        ("untouched image", "one version", "mode of five", "mean of five"),
+        100 * np.array([simulated_shares(a) for a in amounts]).T,
+    )
+)
 show_figure(
-    distributions.curves(amounts, [curves], xlabel="disturbance of a version (in standard deviations of the "
-                                           "log-odds)",
-                 ylabel="called malignant (%)"),
+    distributions.curves(
+        amounts,
+        [curves],
+        xlabel="disturbance of a version (in standard deviations of the log-odds)",
+        ylabel="called malignant (%)",
+    ),
     name="fig-vote-simulation",
     caption="Simulated: share of the test cases called malignant when the versions of an image are answered "
     "with more and more noise. Noise draws the share of single versions towards one half; mode and mean take "
@@ -936,8 +962,11 @@ def foreign_row(p, line):
     return row | {"less untouched (points)": tables.with_interval(gap, percent=True, sign=True)}
 
 
-rows = {(where, name): foreign_row(p, at)
-        for where, at in zip(answers, (0.5, line)) for name, p in zip(foreign, y_prob)}
+rows = {
+    (where, name): foreign_row(p, at)
+    for where, at in zip(answers, (0.5, line))
+    for name, p in zip(foreign, y_prob)
+}
 strange = pd.DataFrame.from_dict(rows, orient="index")
 strange.index = pd.MultiIndex.from_tuples(strange.index, names=["line", "versions"])
 show_table(
@@ -1008,8 +1037,9 @@ if not lacking:
         "test cases, 95 % intervals over patients.",
     )
 zero, one = (np.mean(result["y_pred"] == 0) for result in both.values())
-ranges = [f"{result['p_malignant'].min():.2f} to "
-          f"{result['p_malignant'].max():.2f}" for result in both.values()]
+ranges = [
+    f"{result['p_malignant'].min():.2f} to {result['p_malignant'].max():.2f}" for result in both.values()
+]
 show_text(
     f"After the {batches} batches of the epochs that were kept, the default would have left the scale "
     f"{percent(left)} short. The probabilities of malignancy, {ranges[0]} as stored, are {ranges[1]} then, "
@@ -1040,7 +1070,7 @@ show_figure(
     caption="The two test cases whose five versions are judged most differently, with the probability of "
     f"malignancy that the base network gives each version. Its widest range is {range_p[chosen[0]]:.3f}.",
     alt="Two rows of five versions of a CT image of a nodule, each with the probability that the network "
-        "gives.",
+    "gives.",
 )
 
 # %% [markdown]
@@ -1072,10 +1102,12 @@ show_figure(
 
 # %% tags=["hide-cell"]
 # Solution
-sizes = pd.DataFrame({
-    score: len(test) * ((table["high"] - table["low"]).astype(float) / 2 / margin) ** 2
-    for score, table in compared.items()
-})
+sizes = pd.DataFrame(
+    {
+        score: len(test) * ((table["high"] - table["low"]).astype(float) / 2 / margin) ** 2
+        for score, table in compared.items()
+    }
+)
 sizes = sizes.astype(float).round().astype("Int64")
 there = len(annotations.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean"))
 sizes[f"{count(there)} are enough"] = ["yes" if most <= there else "no" for most in sizes.max(axis=1)]

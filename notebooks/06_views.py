@@ -78,8 +78,10 @@ lacking = [name for name, there in needed.items() if not there]
 ready = not lacking
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 if not ready:
-    show_text(f"The cohort *{whole.name}* lacks {' and '.join(lacking)}. The comparisons of this chapter "
-              "need both views, and the nodule's diameter for the baselines; they are skipped.")
+    show_text(
+        f"The cohort *{whole.name}* lacks {' and '.join(lacking)}. The comparisons of this chapter "
+        "need both views, and the nodule's diameter for the baselines; they are skipped."
+    )
 
 # %% tags=["hide-input"]
 if ready:
@@ -105,9 +107,13 @@ if ready:
         if simulated
         else "What is said below holds for these images."
     )
-    stand_in = "" if wide == "full_slice" else (
-        " It has no full slices. The context window, a square piece of the slice, stands in for them and is "
-        "called by its own name."
+    stand_in = (
+        ""
+        if wide == "full_slice"
+        else (
+            " It has no full slices. The context window, a square piece of the slice, stands in for them and "
+            "is called by its own name."
+        )
     )
     part = f", of which this profile takes {count(len(data))}, whole patients"
     taken = part if len(data) < len(whole) else ""
@@ -314,9 +320,11 @@ if ready:
     points = in_points({f"{TASKS[task]}: {titles[name]}": row for (task, name), row in gain.items()})
     theirs = pd.DataFrame({"value": list(printed.values())}, index=points.index)
     show_figure(
-        network_plots.intervals({"here": points, "report (interval not known)": theirs},
-                                xlabel="zoomed nodule minus wide view (points of weighted F1)",
-                                references={"no difference": 0}),
+        network_plots.intervals(
+            {"here": points, "report (interval not known)": theirs},
+            xlabel="zoomed nodule minus wide view (points of weighted F1)",
+            references={"no difference": 0},
+        ),
         name="fig-views-differences",
         caption=f"Zoomed nodule minus {VIEW_NAMES[wide]} on the same {n} test cases, with 95 % intervals, "
         "and the report's differences. To the right of the line the zoomed view is better. An interval that "
@@ -364,10 +372,7 @@ rows = {
     task: unpaired(shares[f"{name}_Nodule"], shares[f"{name}_FullSlice"], max(tested))
     for task, name in (("binary", "Binary"), ("multi-class", "MultiClass"))
 }
-said = " and ".join(
-    f"{written(row, percent=True)} points in the {task} task"
-    for task, row in rows.items()
-)
+said = " and ".join(f"{written(row, percent=True)} points in the {task} task" for task, row in rows.items())
 show_text(
     f"Between 200 and 420 cases, the sizes that fit are: {', '.join(map(str, tested))}. On {max(tested)} "
     f"cases the accuracies of its table 2 differ by {said}, *if* the two networks erred independently of "
@@ -474,9 +479,11 @@ def form_differences(task):
 if ready:
     without = {task: form_differences(task) for task in TASKS}
     show_figure(
-        network_plots.intervals({TASKS[task]: in_points(rows) for task, rows in without.items()},
-                                xlabel="minus the CNN on the zoomed view as it is (points of weighted F1)",
-                                references={"no difference": 0}),
+        network_plots.intervals(
+            {TASKS[task]: in_points(rows) for task, rows in without.items()},
+            xlabel="minus the CNN on the zoomed view as it is (points of weighted F1)",
+            references={"no difference": 0},
+        ),
         name="fig-views-forms-differences",
         caption=f"What changes with the form of the zoomed view, on the same {n} test cases, with 95 % "
         "intervals. To the left of the line the form is worse than the zoomed view with its bands.",
@@ -545,8 +552,9 @@ def conclude(task):
     if kept == left == "holds":
         return "the zoomed view wins with the bands and without: the shortcut is not what decides"
     if kept == "holds":
-        return ("the zoomed view wins with the bands; without them the statement "
-                f"{left}: the bands may have won")
+        return (
+            f"the zoomed view wins with the bands; without them the statement {left}: the bands may have won"
+        )
     return f"with the bands the statement {kept}, without them it {left}"
 
 
@@ -647,7 +655,7 @@ def statement(name, test, rows, testable=True):
     if len(rows) == 1:
         span = written(rows[0], percent=True)
     result = verdict(rows) if testable else "not testable here: random init"
-    return [words["section"], f"\"{words['words']}\"", test, len(rows), span, result]
+    return [words["section"], f'"{words["words"]}"', test, len(rows), span, result]
 
 
 # %% tags=["hide-input"]

@@ -94,8 +94,10 @@ ready = bool(networks)
 
 # %% tags=["hide-input"]
 if not ready:
-    show_text(f"The cohort *{whole.name}* has no outlines of nodules. Without them a map cannot be scored, and this "
-              "chapter is skipped.")
+    show_text(
+        f"The cohort *{whole.name}* has no outlines of nodules. Without them a map cannot be scored, and "
+        "this chapter is skipped."
+    )
 else:
     training.fix_threads(next(iter(networks.values())).config["settings"]["threads"])
     answers = {key: one.predictions for key, one in networks.items()}
@@ -118,13 +120,22 @@ if ready:
     show_text(
         f"The cohort used on this page is *{whole.name}*. Its test part has {count(len(test))} cases of "
         f"{n_patients} patients. "
-        + ("Its images are simulated around real outlines, and made from a reader's ratings; what happens on "
-           "them "
-           "tells about the method, not about patients. " if simulated else "")
-        + (f"It has no full slices; the {VIEW_NAMES[wide]}, a square piece of the slice, stands in for them. "
-           if wide == "context" else "")
+        + (
+            "Its images are simulated around real outlines, and made from a reader's ratings; what happens "
+            "on them "
+            "tells about the method, not about patients. "
+            if simulated
+            else ""
+        )
+        + (
+            f"It has no full slices; the {VIEW_NAMES[wide]}, a square piece of the slice, stands in for "
+            "them. "
+            if wide == "context"
+            else ""
+        )
         + f"The figures show the network *{network}*{origin}; the tables list all of: "
-        + ", ".join(dict.fromkeys(key[2] for key in networks)) + "."
+        + ", ".join(dict.fromkeys(key[2] for key in networks))
+        + "."
     )
     if label == "random init":
         show_text(
@@ -158,6 +169,7 @@ if ready:
 # - **Maps of nothing but zeros.** They happen whenever all patterns speak against the class. They are
 #   counted, crossed out in figures, and left out of averages.
 
+
 # %% tags=["hide-input"]
 def cams(key, place=HERE):
     """Scores of Grad-CAM by case."""
@@ -181,7 +193,9 @@ if ready:
     rows = {}
     for key, found in scored.items():
         rows[place_of(key)] = {
-            "layer": found.layer, "why": found.why, "cells": f"{found.grid[0]} × {found.grid[1]}",
+            "layer": found.layer,
+            "why": found.why,
+            "cells": f"{found.grid[0]} × {found.grid[1]}",
             "maps of zeros": f"{int(cams(key)['zero'].sum())} of {len(ids)}",
         }
     show_table(
@@ -242,7 +256,10 @@ def cam(key, chosen, images):
 if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
-            task, cam, "Grad-CAM", name=f"fig-explain-gradcam-{task}",
+            task,
+            cam,
+            "Grad-CAM",
+            name=f"fig-explain-gradcam-{task}",
             caption=f"Grad-CAM of {network}{origin} in the {TASKS[task]} task, as in the report's figure 6: "
             "each image as the network gets it, and below it the map, the stronger the bluer. The yellow "
             "line is the readers' outline of the nodule. Above each image is the network's answer.",
@@ -296,7 +313,9 @@ def score_rows(key, place, names):
     found, rows = {head: averages(key, place, column, names) for column, head in HEADS.items()}, {}
     for name in names:
         title = f"Grad-CAM, {key[2]}" if name == "Grad-CAM" else name
-        rows[VIEW_NAMES[key[1]], title] = {head: tables.with_interval(row[name]) for head, row in found.items()}
+        rows[VIEW_NAMES[key[1]], title] = {
+            head: tables.with_interval(row[name]) for head, row in found.items()
+        }
     return rows
 
 
@@ -327,8 +346,10 @@ if ready:
     for view in there:
         masks = placement.crop_in_view(networks[next(key for key in networks if key[1] == view)], test).masks
         middle = masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean()
-        lines.append(f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, "
-                     f"and the mean nodule fills {percent(masks.mean(), 2)} of it")
+        lines.append(
+            f"in the {VIEW_NAMES[view]}, {percent(middle)} of the nodules cover the middle of the picture, "
+            f"and the mean nodule fills {percent(masks.mean(), 2)} of it"
+        )
     show_text(f"Why the blob in the centre does so well or so badly: {'; '.join(lines)}.")
 
 # %% [markdown]
@@ -374,9 +395,9 @@ if ready:
         gains.setdefault(TASKS[key[0]], {})[f"{key[2]}, {VIEW_NAMES[key[1]]}"] = advantage(key)
     gains = {task: frame(rows) for task, rows in gains.items()}
     show_figure(
-        network_plots.intervals(gains,
-                                xlabel="Grad-CAM minus centre blob (concentration)",
-                                references={"no difference": 0}),
+        network_plots.intervals(
+            gains, xlabel="Grad-CAM minus centre blob (concentration)", references={"no difference": 0}
+        ),
         name="fig-explain-blob",
         caption="What Grad-CAM adds to a blob in the centre, on the same cases: difference in "
         "concentration, with 95 % intervals. Pictures are shifted where the nodule would otherwise be in "
@@ -388,10 +409,10 @@ if ready:
     total = sum(map(len, gains.values()))
     behind = (frame({key: advantage(key, place=HERE) for key in networks})["high"] < 0).sum()
     show_text(
-        f"Comparisons: {total}. In the figure Grad-CAM is better than the blob in {better} and worse in {worse}; "
-        "where it is neither, the interval holds 0. A shift takes the nodule away from a blob that stays in the "
-        "middle, so to be better there is a low bar. On the pictures as they are, Grad-CAM is worse than the "
-        f"blob in {behind} of {total}."
+        f"Comparisons: {total}. In the figure Grad-CAM is better than the blob in {better} and worse in "
+        f"{worse}; where it is neither, the interval holds 0. A shift takes the nodule away from a blob that "
+        "stays in the middle, so to be better there is a low bar. On the pictures as they are, Grad-CAM is "
+        f"worse than the blob in {behind} of {total}."
     )
 
 # %% [markdown]
@@ -402,6 +423,7 @@ if ready:
 # at least half of the way from an even map to the best one, a map that *spreads* less. The line was drawn
 # before any result was known. That the scale starts at an even map was decided after a first look, when maps
 # made by chance did well on coarse grids.
+
 
 # %% tags=["hide-input"]
 def concentration(key):
@@ -424,8 +446,10 @@ if ready:
     for key in networks:
         one = concentration(key)
         rows[place_of(key)] = {
-            "concentration": tables.with_interval(one), "maps": f"{one['n']} of {len(test)}",
-            "the map": reading(one), "minus centre blob": tables.with_interval(advantage(key), sign=True),
+            "concentration": tables.with_interval(one),
+            "maps": f"{one['n']} of {len(test)}",
+            "the map": reading(one),
+            "minus centre blob": tables.with_interval(advantage(key), sign=True),
         }
     show_table(
         named(rows, "task", "view", "network"),
@@ -435,11 +459,15 @@ if ready:
         "pictures where the nodule would otherwise be in the middle.",
     )
     both = {key for key in networks if "nodule" in there and wide and key[1] == "nodule"}
-    lines = [f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
-             for key in networks if key in both]
+    lines = [
+        f"{key[2]}, {TASKS[key[0]]}: {tables.with_interval(contrast(key[0], key[2]), sign=True)}"
+        for key in networks
+        if key in both
+    ]
     if lines:
-        show_text(f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in concentration: "
-                  f"{'; '.join(lines)}.")
+        show_text(
+            f"Zoomed nodule minus {VIEW_NAMES[wide]}, case by case, in concentration: {'; '.join(lines)}."
+        )
 
 # %% [markdown]
 # ### Which answer, and the grey frame
@@ -496,6 +524,7 @@ if ready:
 # the nodule than cases that it gets wrong. A difference would still be no proof of a cause: large nodules are
 # easier to call and easier to hit.
 
+
 # %% tags=["hide-input"]
 def right_less_wrong(key):
     right = (answers[key]["y_pred"] == answers[key]["y_true"]).to_numpy()
@@ -507,7 +536,8 @@ if ready:
     for key in networks:
         one, right = right_less_wrong(key)
         rows[place_of(key)] = {
-            "right": int(right.sum()), "wrong": int((~right).sum()),
+            "right": int(right.sum()),
+            "wrong": int((~right).sum()),
             "right minus wrong": tables.with_interval(one, sign=True),
         }
     show_table(
@@ -536,6 +566,7 @@ if ready:
 # mean, would leave a nodule of even grey as it is, and black would be air. And the random state is fixed:
 # otherwise the map differs each time.
 
+
 # %% tags=["hide-input"]
 def lime(key, chosen, images):
     stored = scored[key].lime
@@ -550,7 +581,10 @@ def lime(key, chosen, images):
 if ready:
     for task in dict.fromkeys(key[0] for key in shown):
         draw(
-            task, lime, "LIME", name=f"fig-explain-lime-{task}",
+            task,
+            lime,
+            "LIME",
+            name=f"fig-explain-lime-{task}",
             caption=f"LIME on {network}{origin} in the {TASKS[task]} task, as in the report's figure 7, for "
             "the same cases: pieces that speak for the network's answer in blue, against it in pink, each "
             "image scaled by its largest weight. The yellow line is the readers' outline.",
@@ -596,6 +630,7 @@ if ready and lime_cases:
 # the class; a good map makes it fall early, so the area under the curve is small. *Insertion*: start from the
 # blurred image and bring the pixels back; a good map makes the probability rise early, so the area is large.
 
+
 # %% tags=["hide-input"]
 def some(number):
     """Rows of so many test cases, drawn at random: what asks a network often takes no more."""
@@ -621,7 +656,8 @@ if ready:
         for name, pair in found.items():
             areas = [bootstrap.mean_interval(localisation.area_under(one), of, seed=seed) for one in pair]
             rows[TASKS[key[0]], VIEW_NAMES[key[1]], name] = dict(
-                zip(("deletion (low is good)", "insertion (high is good)"), map(tables.with_interval, areas)))
+                zip(("deletion (low is good)", "insertion (high is good)"), map(tables.with_interval, areas))
+            )
     show_table(
         named(rows, "task", "view", "order of the pixels"),
         name="tab-explain-curves",
@@ -630,8 +666,13 @@ if ready:
     )
     share = np.linspace(0, 1, localisation.STEPS + 1)
     show_figure(
-        distributions.curves(share, list(drawn.values()), xlabel="part blurred", ylabel="probability of the class",
-                     titles=[f"{TASKS[key[0]]},\n{VIEW_NAMES[key[1]]}" for key in drawn]),
+        distributions.curves(
+            share,
+            list(drawn.values()),
+            xlabel="part blurred",
+            ylabel="probability of the class",
+            titles=[f"{TASKS[key[0]]},\n{VIEW_NAMES[key[1]]}" for key in drawn],
+        ),
         name="fig-explain-deletion",
         caption=f"Deletion: the mean probability that {network} gives to its own answer, while the picture "
         "is blurred from the strongest pixels of a map on. The lowest curve belongs to the map that names "
@@ -647,6 +688,7 @@ if ready:
 # stays as it was, it cannot have shown what was learnt. The likeness of two maps is the rank correlation of
 # their cells. For scale: how alike are the maps of two *different* images under the trained network? If that
 # is high already, the network points to the same place whatever it is shown.
+
 
 # %% tags=["hide-input"]
 def sanity_of(key):
@@ -664,9 +706,11 @@ if ready:
     checked = {key: sanity_of(key) for key in shown}
     last = {key: list(rows.values())[-1] for key, rows in checked.items()}
     show_figure(
-        network_plots.intervals({", ".join(place_of(key)[:2]): frame(rows) for key, rows in checked.items()},
-                                xlabel="rank correlation with the map of the trained network",
-                                references={"no likeness": 0}),
+        network_plots.intervals(
+            {", ".join(place_of(key)[:2]): frame(rows) for key, rows in checked.items()},
+            xlabel="rank correlation with the map of the trained network",
+            references={"no likeness": 0},
+        ),
         name="fig-explain-sanity",
         caption=f"Grad-CAM of {network} while its weights are replaced by random ones, from the last layer "
         "(second line) down to the first (last line): likeness with the map of the trained network, mean "
@@ -674,10 +718,14 @@ if ready:
         "the map of another image. Maps of zeros cannot be compared and are left out.",
         alt="Points with intervals for each replaced layer, and a vertical line at no likeness.",
     )
-    lines = [f"{', '.join(place_of(key)[:2])}: {tables.with_interval(one, sign=True)}" for key, one in last.items()]
+    lines = [
+        f"{', '.join(place_of(key)[:2])}: {tables.with_interval(one, sign=True)}" for key, one in last.items()
+    ]
     passed = sum(one["high"] < 0.5 for one in last.values())
-    show_text(f"Likeness once every layer is random: {'; '.join(lines)}. In {passed} of {len(last)} networks its "
-              "interval lies below 0.5, so the map has changed.")
+    show_text(
+        f"Likeness once every layer is random: {'; '.join(lines)}. In {passed} of {len(last)} networks its "
+        "interval lies below 0.5, so the map has changed."
+    )
 
 # %% [markdown]
 # ## Do two trainings agree?
@@ -685,6 +733,7 @@ if ready:
 # Another seed gives another network, with nearly the same scores. If their maps differ, a map is a fact about
 # one training, and not about the disease. The small network is trained again with other seeds; for LIME the
 # same network is asked again with other random pictures.
+
 
 # %% tags=["hide-input"]
 def pairs_of(view):
@@ -716,8 +765,10 @@ if planned and trainings > 1:
         other = sanity.similarity(made[0], sanity.others(made[0], seed=seed))["rank"]
         rows[VIEW_NAMES[view], "Grad-CAM, another image, same network"] = mean_of(other)
         rows[VIEW_NAMES[view], "LIME, other random pictures, same network"] = lime_again(view)
-    rows = {key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])}
-            for key, one in rows.items()}
+    rows = {
+        key: {"rank correlation": tables.with_interval(one, sign=True), "cases": str(one["n"])}
+        for key, one in rows.items()
+    }
     show_table(
         named(rows, "view", "two maps"),
         name="tab-explain-seeds",
@@ -726,7 +777,9 @@ if planned and trainings > 1:
         "correlation with 95 % intervals over patients; maps of zeros are left out.",
     )
 elif ready:
-    show_text("Only one training of the small network is at hand, so its maps cannot be compared with another's.")
+    show_text(
+        "Only one training of the small network is at hand, so its maps cannot be compared with another's."
+    )
 
 # %% [markdown]
 # ## What follows
@@ -769,7 +822,9 @@ if ready and ("binary", "nodule", "CNN") in networks:
         "maps of zeros, mean share inside the outline with its 95 % interval over patients, and the mean "
         "of what the grid allows.",
     )
-    show_text("An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot "
-              "choose among places. So a finer grid does not make a better map by itself; the share says "
-              "whether it "
-              "does here.")
+    show_text(
+        "An early layer answers to edges and grey levels, wherever they are, and one weight a channel cannot "
+        "choose among places. So a finer grid does not make a better map by itself; the share says "
+        "whether it "
+        "does here."
+    )

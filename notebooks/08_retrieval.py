@@ -85,7 +85,9 @@ trained = {}
 for cell, found in zip(cells, map(grid.find, jobs)):
     name = cell.name if cell.model == "cnn" else f"{cell.name} ({found.weights})"
     trained[cell.task, cell.view, name] = found
-main = list(trained)[[(c.task, c.view, c.stage) for c in cells].index(("multiclass", shown[0], "fine_tuning"))]
+main = list(trained)[
+    [(c.task, c.view, c.stage) for c in cells].index(("multiclass", shown[0], "fine_tuning"))
+]
 if run:
     chosen = run_store.find(jobs[0].folder.parent, run)
     same = [place for place, other in trained.items() if other.id == chosen.id]
@@ -157,10 +159,18 @@ own = (~may["training cases"]).sum()
 empty = (embeddings[main][np.r_[train, test]] == 0).all(axis=1).sum()
 show_text(
     f"An embedding of this network has {count(embeddings[main].shape[1])} numbers. "
-    + (f"In this split {count(own)} pairs of a query and a training case are of one patient and are left out. "
-       if own else "In this split no patient has cases in both parts, so no training case is left out. ")
-    + (f"{count(empty)} embeddings consist of zeros: they point nowhere, and their distance to all is set to 1."
-       if empty else "No embedding consists of zeros.")
+    + (
+        f"In this split {count(own)} pairs of a query and a training case are of one patient and are left "
+        "out. "
+        if own
+        else "In this split no patient has cases in both parts, so no training case is left out. "
+    )
+    + (
+        f"{count(empty)} embeddings consist of zeros: they point nowhere, and their distance to all is set "
+        "to 1."
+        if empty
+        else "No embedding consists of zeros."
+    )
 )
 
 # %% [markdown]
@@ -200,7 +210,8 @@ shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, 
 images = prediction.images_of(trained[main], data)
 beneath = [["query", *(f"distance {far:.3f}" for far in fars)] for fars in apart]
 titles = [
-    [f"{case_title(row)}\n{text}" for row, text in zip(rows, texts)] for rows, texts in zip(shown_rows, beneath)
+    [f"{case_title(row)}\n{text}" for row, text in zip(rows, texts)]
+    for rows, texts in zip(shown_rows, beneath)
 ]
 agree = np.mean([scores[one] == scores[row[0]] for row in shown_rows for one in row[1:]])
 pictures = [list(images[np.array(row)][..., 0]) for row in shown_rows]
@@ -253,8 +264,8 @@ show_text(
 # the nodule (see [Full slice against zoomed nodule](06_views.ipynb)).
 #
 # A third one shows what training adds: the network of the figure with fresh *random weights*, which has never
-# seen a label. Its layers still smooth, compare and average neighbouring pixels, so images that look alike get
-# embeddings that are alike.
+# seen a label. Its layers still smooth, compare and average neighbouring pixels, so images that look alike
+# get embeddings that are alike.
 
 
 # %% tags=["hide-input"]
@@ -351,7 +362,9 @@ rows, precise = {}, {}
 for place in sorted(trained, key=lambda place: place[0]):
     found = against(values[place[0]][place][0], values[place[0]][base][0])
     precise[place] = found.loc[PRECISION]
-    rows[TASKS[place[0]], searches_of(place[0])[place]] = {name: judged(row) for name, row in found.iterrows()}
+    rows[TASKS[place[0]], searches_of(place[0])[place]] = {
+        name: judged(row) for name, row in found.iterrows()
+    }
 differences = pd.DataFrame.from_dict(rows, orient="index")
 differences.index = pd.MultiIndex.from_tuples(differences.index, names=["task", "network"])
 show_table(
@@ -372,8 +385,12 @@ show_text(
     f"precision at {neighbours} and by more than the intervals allow for luck. Against *{base}*, "
     f"{words.count('better')} are better, {words.count('worse')} worse, and of "
     f"{words.count('cannot be told')} it cannot be told. "
-    + ("As long as a network is not better than a ruler, its likeness is not shown to be worth more than size."
-       if base == DIAMETER and words.count("better") < len(words) else "")
+    + (
+        "As long as a network is not better than a ruler, its likeness is not shown to be worth more than "
+        "size."
+        if base == DIAMETER and words.count("better") < len(words)
+        else ""
+    )
     + f" Training adds {tables.with_interval(trained_more, sign=True)} to the precision of the network in "
     "the figure; this is the difference from itself with random weights."
 )
@@ -477,7 +494,9 @@ def likeness_columns(where):
 def show_likeness(where, *, name, caption):
     columns = likeness_columns(where)
     n = min(found["n"].min() for found in columns.values())
-    caption += f" At least {n} queries a property; means with 95 % intervals over patients. Random cases: 0.50."
+    caption += (
+        f" At least {n} queries a property; means with 95 % intervals over patients. Random cases: 0.50."
+    )
     table = {title: found.apply(tables.with_interval, axis=1) for title, found in columns.items()}
     table["most"] = averaged(most_alike(where))["value"]
     show_table(pd.DataFrame(table).rename_axis("likeness in"), name=name, caption=caption)
@@ -559,8 +578,12 @@ lacking = [found for found in given.values() if isinstance(found, str)]
 answer = lacking[0] if lacking else list(given.values())
 decided = claims.decide(ledger | {"claims": [claim]}, {29: answer}).loc[29]
 rows = {
-    where: {name: given[name, where] if isinstance(given[name, where], str)
-            else tables.with_interval(given[name, where], sign=True) for name in evidence.SHARED}
+    where: {
+        name: given[name, where]
+        if isinstance(given[name, where], str)
+        else tables.with_interval(given[name, where], sign=True)
+        for name in evidence.SHARED
+    }
     for where in among
 }
 show_table(
@@ -570,10 +593,14 @@ show_table(
     f"intervals over patients: {network}, {TASKS[task]}, {VIEW_NAMES[view]}.",
 )
 show_text(
-    f"\"{claim['statement']}\" For this network: **{decided['verdict']}**"
+    f'"{claim["statement"]}" For this network: **{decided["verdict"]}**'
     + (f" ({decided['why']})." if decided["why"] else ".")
-    + (" In the ledger the statement is about a pretrained network and so is not testable with random weights."
-       if "random init" in network else "")
+    + (
+        " In the ledger the statement is about a pretrained network and so is not testable with random "
+        "weights."
+        if "random init" in network
+        else ""
+    )
 )
 
 # %% [markdown]
@@ -610,15 +637,23 @@ labels = data.labels(task)
 votes = np.array([np.bincount(labels[train][mine[mine >= 0]]).argmax() for mine in at])
 answers = trained[main].predictions["y_pred"].to_numpy()[test]
 right = pd.Series(answers == labels[test]).astype(float)
-shares = averaged(pd.DataFrame({
-    "the vote is the network's answer": (votes == answers).astype(float),
-    "the vote is right": (votes == labels[test]).astype(float),
-    "the network is right": right,
-    "the network is right where the vote agrees": right.where(votes == answers),
-    "the network is right where it does not": right.where(votes != answers),
-    "the most common class is right": (labels[test] == np.bincount(labels[train]).argmax()).astype(float),
-}))
-table = {name: {"n": str(int(row["n"])), "share": tables.with_interval(row)} for name, row in shares.iterrows()}
+shares = averaged(
+    pd.DataFrame(
+        {
+            "the vote is the network's answer": (votes == answers).astype(float),
+            "the vote is right": (votes == labels[test]).astype(float),
+            "the network is right": right,
+            "the network is right where the vote agrees": right.where(votes == answers),
+            "the network is right where it does not": right.where(votes != answers),
+            "the most common class is right": (labels[test] == np.bincount(labels[train]).argmax()).astype(
+                float
+            ),
+        }
+    )
+)
+table = {
+    name: {"n": str(int(row["n"])), "share": tables.with_interval(row)} for name, row in shares.iterrows()
+}
 show_table(
     pd.DataFrame.from_dict(table, orient="index").rename_axis("how often"),
     name="tab-retrieval-votes",

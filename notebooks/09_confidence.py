@@ -105,20 +105,26 @@ def test_of(predictions, task):
 # %% tags=["hide-input"]
 trained = {(cell.task, title(found)): found for cell, found in grid}
 last = "nodule" if "nodule" in shown else grid[0][0].view
-ours = next(found for cell, found in grid
-            if (cell.task, cell.view, cell.stage) == ("multiclass", last, "fine_tuning"))
+ours = next(
+    found for cell, found in grid if (cell.task, cell.view, cell.stage) == ("multiclass", last, "fine_tuning")
+)
 chosen = run_store.find(runs or jobs[0].store, run) if run else ours
 main, task = title(chosen), chosen.config["task"]
 if chosen.id not in {found.id for found in trained.values()}:
     main += ", the chosen run"
     trained[task, main] = chosen
-tests = {of: {name: test_of(found.predictions, of) for (its, name), found in trained.items() if its == of}
-         for of in TASKS}
+tests = {
+    of: {name: test_of(found.predictions, of) for (its, name), found in trained.items() if its == of}
+    for of in TASKS
+}
 known = {}
 for of in TASKS:
     results, missing = tables.baseline_results(data, split, task=of, view="", seed=seed)
-    known[of] = {name: confidence_tables.tested(results[name], task=of, seed=seed)
-                 for name in tables.REQUIRED if name in results}
+    known[of] = {
+        name: confidence_tables.tested(results[name], task=of, seed=seed)
+        for name in tables.REQUIRED
+        if name in results
+    }
 test, names = tests[task][main], CLASSES[task]
 
 # %% tags=["hide-input"]
@@ -128,15 +134,23 @@ show_text(
     f"{count(len(np.unique(test.patients)))} patients. {len(trained)} networks are looked at; in detail, "
     f"{main}, in the {TASKS[task]} task"
     + (", the one of the report's figures. " if chosen is ours and last == "nodule" else ". ")
-    + ("The images are simulated: what is found tells about the method, not about patients."
-       if simulated else "")
+    + (
+        "The images are simulated: what is found tells about the method, not about patients."
+        if simulated
+        else ""
+    )
 )
-constant = [f"{name} ({TASKS[of]})" for of in TASKS for name, one in tests[of].items()
-            if len(np.unique(one.y_pred)) == 1]
+constant = [
+    f"{name} ({TASKS[of]})"
+    for of in TASKS
+    for name, one in tests[of].items()
+    if len(np.unique(one.y_pred)) == 1
+]
 if constant:
     show_text(
         "These networks call every test case the same, and so tell no case from another: "
-        + "; ".join(constant) + ". How sure they are of it can be measured all the same."
+        + "; ".join(constant)
+        + ". How sure they are of it can be measured all the same."
     )
 if "random init" in {found.weights for found in trained.values() if found.config["model"] != "cnn"}:
     show_text(
@@ -217,8 +231,10 @@ show_text(
 of_classes = {name: confidence_tables.classes(one, seed=seed) for name, one in tests[task].items()}
 show_figure(
     confidence_plots.class_bars(
-        {two_lines(name): [pair[0].xs(measure, level="measure") for measure in ("predicted", "true")]
-         for name, pair in of_classes.items()},
+        {
+            two_lines(name): [pair[0].xs(measure, level="measure") for measure in ("predicted", "true")]
+            for name, pair in of_classes.items()
+        },
         labels=[name.removeprefix("score ") for name in names],
     ),
     name="fig-confidence-classes",
@@ -266,7 +282,8 @@ own = seen.xs("gap", level="measure").loc[list(names)]
 show_figure(
     network_plots.intervals(
         {"labels of the test cases": own, "labels drawn from its probabilities": drawn.loc[list(names)]},
-        xlabel="predicted less true confidence", references={"no gap": 0},
+        xlabel="predicted less true confidence",
+        references={"no gap": 0},
     ),
     name="fig-confidence-gaps",
     caption=f"The gap of figure 10 in {main}: with the labels of the test cases (95 % interval over "
@@ -367,7 +384,8 @@ diagrams = {}
 for of, one in pair.items():
     for when, y_prob in (("before", one.y_prob), ("after", one.tempered)):
         diagrams[f"{of}, {when} temperature scaling"] = calibration.reliability(
-            one.y_true, y_prob, patients=one.patients, seed=seed)
+            one.y_true, y_prob, patients=one.patients, seed=seed
+        )
 show_figure(
     confidence_plots.reliability(diagrams),
     name="fig-confidence-reliability",
@@ -471,12 +489,14 @@ show_table(
 )
 
 # %% tags=["hide-input"]
-each = {kind: found.filter(like="coverage (", axis=0)
-        for (name, kind), found in quality.items() if name == main}
+each = {
+    kind: found.filter(like="coverage (", axis=0) for (name, kind), found in quality.items() if name == main
+}
 groups = {kind: found.set_axis(list(names)) * [100, 100, 100, 1, 1] for kind, found in each.items()}
 show_figure(
-    network_plots.intervals(groups, xlabel="cases of the class whose set holds it (%)",
-                            references={"level": 100 * level}),
+    network_plots.intervals(
+        groups, xlabel="cases of the class whose set holds it (%)", references={"level": 100 * level}
+    ),
     name="fig-confidence-coverage",
     caption=f"Coverage within each class, {main}, with 95 % intervals over patients. One threshold for all "
     "classes promises the level on average only; one a class promises it in each.",
@@ -491,11 +511,16 @@ below = [kind for kind, row in kept.items() if row["high"] < level]
 show_text(
     f"In {main}, the sets of every kind cover "
     + "; ".join(f"{tables.with_interval(row, percent=True)} % ({kind})" for kind, row in kept.items())
-    + (f". The interval of {', '.join(below)} lies below the level." if below
-       else f". No interval lies below the level of {percent(level)}.")
+    + (
+        f". The interval of {', '.join(below)} lies below the level."
+        if below
+        else f". No interval lies below the level of {percent(level)}."
+    )
     + " They hold "
-    + "; ".join(f"{found.loc['size', 'value']:.1f} of {len(names)} classes ({kind})"
-                for kind, found in overall.items())
+    + "; ".join(
+        f"{found.loc['size', 'value']:.1f} of {len(names)} classes ({kind})"
+        for kind, found in overall.items()
+    )
     + ". By the constant predictor the sets have "
     f"{quality['majority class', 'one threshold'].loc['size', 'value']:.1f} (one threshold). The smaller "
     "they are at the same coverage, the more the network knows."
@@ -621,16 +646,18 @@ show_text(
 if ratings is None:
     show_text("The cohort has no single readers' scores, so this question cannot be asked.")
 else:
-    followed = {TASKS[of]: confidence_tables.followed(tests[of] | known[of], ratings, seed=seed)
-                for of in TASKS}
+    followed = {
+        TASKS[of]: confidence_tables.followed(tests[of] | known[of], ratings, seed=seed) for of in TASKS
+    }
     followed = pd.concat(followed, names=["task"])
     entropy = followed.xs("entropy", level="uncertainty")
     several = int(entropy["n"].max())
     show_figure(
-        network_plots.intervals({of: entropy.loc[of].drop("majority class").rename(two_lines)
-                                 for of in TASKS.values()},
-                                xlabel="rank correlation of entropy and spread of ratings",
-                                references={"unrelated": 0}),
+        network_plots.intervals(
+            {of: entropy.loc[of].drop("majority class").rename(two_lines) for of in TASKS.values()},
+            xlabel="rank correlation of entropy and spread of ratings",
+            references={"unrelated": 0},
+        ),
         name="fig-confidence-readers",
         caption=f"Does uncertainty follow the readers' disagreement? Rank correlation on the {several} test "
         "cases with two readers or more, with 95 % intervals over patients. To the right of the line, the "
@@ -640,10 +667,13 @@ else:
 
 # %% tags=["hide-input"]
 if ratings is not None:
-    out = {measure: followed.xs(measure, level="uncertainty").drop("majority class", level="model")
-           for measure in ("entropy", "1 − confidence")}
-    networks = {measure: rows.drop("diameter alone", level="model", errors="ignore")
-                for measure, rows in out.items()}
+    out = {
+        measure: followed.xs(measure, level="uncertainty").drop("majority class", level="model")
+        for measure in ("entropy", "1 − confidence")
+    }
+    networks = {
+        measure: rows.drop("diameter alone", level="model", errors="ignore") for measure, rows in out.items()
+    }
     above = {measure: (rows["low"] > 0).sum() for measure, rows in networks.items()}
     under = {measure: (rows["high"] < 0).sum() for measure, rows in networks.items()}
     values = networks["entropy"]["value"].dropna()
@@ -654,8 +684,11 @@ if ratings is not None:
         f"entropy and {above['1 − confidence']} by 1 − confidence; {under['entropy']} and "
         f"{under['1 − confidence']} have it below 0."
         + spans.replace("-", MINUS)
-        + "".join(f" For the diameter alone it is {tables.with_interval(row, sign=True)} in the {of} task."
-                  for (of, name), row in out["entropy"].iterrows() if name == "diameter alone")
+        + "".join(
+            f" For the diameter alone it is {tables.with_interval(row, sign=True)} in the {of} task."
+            for (of, name), row in out["entropy"].iterrows()
+            if name == "diameter alone"
+        )
     )
 
 # %% [markdown]

@@ -335,12 +335,14 @@ def from_to(ends):
     return [f"{low:.3f}–{high:.3f}" for low, high in ends.reindex(list(NAMES)).to_numpy()]
 
 
-table = pd.DataFrame({
-    "score": list(NAMES.values()),
-    "second panel": from_to(second),
-    "ceiling": from_to(band),
-    "by most probable label": from_to(plain),
-}).replace("nan–nan", "–")
+table = pd.DataFrame(
+    {
+        "score": list(NAMES.values()),
+        "second panel": from_to(second),
+        "ceiling": from_to(band),
+        "by most probable label": from_to(plain),
+    }
+).replace("nan–nan", "–")
 show_table(
     table,
     name="tab-band",
@@ -415,10 +417,9 @@ for task, y in LABELS.items():
 # %% tags=["hide-input"]
 def network_scores(result, task):
     y_prob = result[list(CLASS_COLUMNS[task])].to_numpy()
-    found = bootstrap.score_intervals(
-        result["y_true"], result["y_pred"], y_prob, patients=result["patient_id"], task=task,
-        average="weighted", seed=seed, resamples=resamples,
-    ).set_index("score")
+    predicted = (result["y_true"], result["y_pred"], y_prob)
+    options = {"patients": result["patient_id"], "seed": seed, "resamples": resamples}
+    found = bootstrap.score_intervals(*predicted, task=task, average="weighted", **options).set_index("score")
     return {(task, score): found.loc[score, ["value", "low", "high"]].tolist() for score in found.index}
 
 
@@ -448,7 +449,9 @@ results.index = pd.MultiIndex.from_tuples(results.index, names=["who", "task", "
 ORDER = ["largest class", "report (its own split)", "diameter, logistic", "diameter, boosted trees"]
 ORDER += [*networks, "second panel", "same readers' descriptions (leak)"]
 values = results["value"].unstack(["task", "score"]).reindex(index=ORDER, columns=list(NAMES))
-values.index = [name.split(" (")[0] + name[name.rindex(","):] if name in networks else name for name in ORDER]
+values.index = [
+    name.split(" (")[0] + name[name.rindex(",") :] if name in networks else name for name in ORDER
+]
 values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
 named = band.reindex(list(NAMES)).set_axis(values.columns)
 show_figure(
@@ -505,8 +508,12 @@ if networks:
         "intervals over patients. In brackets: where the weights come from. The band is that of the whole "
         "case list, and the test cases are a sample of it.",
     )
-    placed = [standing(results.loc[(who, *key), "value"], *key) for who in networks for key in NAMES
-              if (who, *key) in results.index]
+    placed = [
+        standing(results.loc[(who, *key), "value"], *key)
+        for who in networks
+        for key in NAMES
+        if (who, *key) in results.index
+    ]
     show_text(
         f"Of these {len(placed)} scores, {placed.count('inside the band')} lie inside the band, "
         f"{placed.count('above the band')} above it, and {sum('below' in one for one in placed)} below it or "

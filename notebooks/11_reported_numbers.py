@@ -240,7 +240,7 @@ show_table(
     name="tab-averaging",
     caption="How many confusion matrices have the printed precision, accuracy and F1, over all test sizes "
     f"from {smallest} to {largest} and all divisions into two classes, by the averaging. Since either class "
-    "may be the larger one, \"binary\" stands for both.",
+    'may be the larger one, "binary" stands for both.',
 )
 
 # %% tags=["hide-input"]
@@ -294,7 +294,7 @@ show_text(
     f"The printed {rows['Binary_Nodule']['f1']} % is an average in which the benign class, the easier one, "
     f"weighs {percent(test_binary[0] / n)}. Neither number is wrong. They answer two questions, and whoever "
     "thinks of patients will ask the second. The report foresaw it when it wrote about unequal classes "
-    f"(section {foreseen['section']}): \"{foreseen['words']}\""
+    f'(section {foreseen["section"]}): "{foreseen["words"]}"'
 )
 
 # %% [markdown]
@@ -334,7 +334,8 @@ transfer, its_f1 = f1_texts["EfficientNet TL"]["binary"]["full_slice"], scores(p
 same = fits(pair, {"f1": transfer}, average="weighted")
 strange = [m for m in parts["accuracy", "f1"] if m[0].sum() > m[1].sum()]
 show_text(
-    f"No matrix has the printed {' or '.join(empty)} together. " * bool(empty)
+    f"No matrix has the printed {' or '.join(empty)} together. "
+    * bool(empty)
     + f"Precision and accuracy fit {test_binary[0]} benign and {test_binary[1]} malignant cases, the same "
     f"test set as the nodule row. The F1 of that matrix is {percent(its_f1, 2)}"
     + (f", and {transfer} % is what table 1 prints for the *transfer-learning* model. " if same else ". ")
@@ -371,7 +372,7 @@ show_figure(
     ),
     name="fig-constant-answers",
     caption="The entries of the report's table 1 (symbols) and the weighted F1 of a constant answer on "
-    f"{n} test cases (orange lines): always \"benign\", and always \"score {answers['multiclass'] + 1}\". An "
+    f'{n} test cases (orange lines): always "benign", and always "score {answers["multiclass"] + 1}". An '
     "entry on the line may come from a model that has learnt nothing.",
     alt="Twelve F1 values in four columns, three models each, with a horizontal line in each column for the "
     "constant answer. One value lies below its line and two lie on it.",
@@ -385,7 +386,7 @@ class_names = {"binary": ["benign", "malignant"], "multiclass": [f"score {score}
 def verdict(task, text):
     equal = matching_constants(text, supports[task], average="weighted")
     if equal:
-        return f"to the last digit what always answering \"{class_names[task][equal[0]]}\" gives"
+        return f'to the last digit what always answering "{class_names[task][equal[0]]}" gives'
     return "above" if bounds(text)[0] > constant[task]["f1"] else "below the constant answer"
 
 
@@ -397,8 +398,8 @@ verdicts = {
 special = {key: words for key, words in verdicts.items() if words != "above"}
 always = class_names["multiclass"][answers["multiclass"]]
 show_text(
-    f"On {n} cases, always \"benign\" has an accuracy of {percent(constant['binary']['accuracy'], 2)} and a "
-    f"weighted F1 of {percent(constant['binary']['f1'], 2)}; always \"{always}\" has an F1 of "
+    f'On {n} cases, always "benign" has an accuracy of {percent(constant["binary"]["accuracy"], 2)} and a '
+    f'weighted F1 of {percent(constant["binary"]["f1"], 2)}; always "{always}" has an F1 of '
     f"{percent(constant['multiclass']['f1'], 2)}. Of the {len(verdicts)} entries of table 1, "
     f"{len(verdicts) - len(special)} lie above. The others:\n\n"
     + "\n".join(
@@ -435,6 +436,7 @@ show_table(
     "binary F1 of table 1, and the accuracies and sensitivities that they allow.",
 )
 
+
 # %% tags=["hide-input"]
 def behind(model, view):
     text = f1_texts[model]["binary"][view]
@@ -450,7 +452,7 @@ text = (
     f"an accuracy of at most {np.sort(equal_right)[-2]:.1f} %. So exact equality makes the constant likely "
     "and does not prove it; the accuracy, had it been printed, would have decided. The CNN's "
     f"{broad} % on full slices means that at most {below_right.max():.1f} % of the cases were right, where "
-    f"\"benign\" is right in {percent(constant['binary']['accuracy'], 1)}."
+    f'"benign" is right in {percent(constant["binary"]["accuracy"], 1)}.'
 )
 if len(alike) == 1:
     text += (
@@ -522,8 +524,12 @@ show_text(
     "The cases of the highest score that are found in these examples: "
     + "; ".join(f"{cases} ({title})" for title, cases in found_5.items())
     + ". Three numbers cannot tell such models apart, though for patients they would be very different. "
-    + ("The same row also fits a matrix under the *macro* average, so for five classes the row leaves the "
-       "averaging open. " if macro is not None else "")
+    + (
+        "The same row also fits a matrix under the *macro* average, so for five classes the row leaves the "
+        "averaging open. "
+        if macro is not None
+        else ""
+    )
     + "That the multi-class F1 is the weighted one, too, is plausible for another reason: the entry "
     f"{f1_texts['CNN']['multiclass']['full_slice']} % equals a constant answer to the last digit, and only "
     "under that average."

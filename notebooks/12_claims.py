@@ -109,20 +109,26 @@ MADE_UP = {"A": (0.055, 0.030), "B": (-0.055, 0.030), "C": (0.005, 0.012), "D": 
 examples = {
     name: claims.estimate(value, value - half, value + half, n=100) for name, (value, half) in MADE_UP.items()
 }
-reads = pd.DataFrame({
-    expects: {name: claims.outcome(one, expects, margin=margin)[0] for name, one in examples.items()}
-    for expects in ("above 0", "no gain")
-})
+reads = pd.DataFrame(
+    {
+        expects: {name: claims.outcome(one, expects, margin=margin)[0] for name, one in examples.items()}
+        for expects in ("above 0", "no gain")
+    }
+)
 lines = 100 * pd.DataFrame(examples).T[["value", "low", "high"]].astype(float)
 margins = {"no difference": 0, "margin": -100 * margin, "margin ": 100 * margin}
 show_figure(
-    networks.intervals({"made-up examples": lines}, xlabel="difference (points of weighted F1)",
-                            references=margins),
+    networks.intervals(
+        {"made-up examples": lines}, xlabel="difference (points of weighted F1)", references=margins
+    ),
     name="fig-claims-rule",
     caption="Four made-up differences with their intervals, against no difference and a margin of "
     f"{100 * margin:g} points. "
-    + "; ".join(f"{name}: \"is better\" {row['above 0']}, \"brings no gain\" {row['no gain']}"
-                for name, row in reads.iterrows()) + ".",
+    + "; ".join(
+        f'{name}: "is better" {row["above 0"]}, "brings no gain" {row["no gain"]}'
+        for name, row in reads.iterrows()
+    )
+    + ".",
     alt="Four horizontal intervals around a line at zero and two lines at the margin: one to the right, one "
     "to the left, one short one between the margins, one long one across all lines.",
 )
@@ -157,8 +163,11 @@ random_init = label == "random init"
 if random_init:  # single tests of pretrained networks; whole claims on them are not testable
     ledger = claims.without_pretrained(ledger)
     entries = {claim["number"]: claim for claim in ledger["claims"]}
-wanted = [(cell, job) for cell, job in zip(cells + forms, planned)
-          if cell.group != "candidates" or job.config["weights"]["label"] != "random init"]
+wanted = [
+    (cell, job)
+    for cell, job in zip(cells + forms, planned)
+    if cell.group != "candidates" or job.config["weights"]["label"] != "random init"
+]
 failed = grid.train_all([job for _, job in wanted])
 assert not {job.id for cell, job in wanted if cell.group != "zoomed view"} & set(failed), failed
 
@@ -190,14 +199,15 @@ if BASE in trained:
 results |= verdicts.both_views(results)
 
 # %% [markdown]
-# Statements on heat maps take scores of the maps case by case. They are computed once, kept beside the runs, and the
-# same as in [Where the networks look](07_explainability.ipynb).
+# Statements on heat maps take scores of the maps case by case. They are computed once, kept beside the runs,
+# and the same as in [Where the networks look](07_explainability.ipynb).
 
 
 # %% tags=["hide-input"]
 def with_maps(name):
     """A result with the scores of its maps; without them where the cohort has no outlines."""
     test = data.select(results[name]["case_id"].to_numpy())
+    options = {"seed": seed, "lime_cases": lime_cases, "store": planned[0].store}
     try:
         found = map_scores.score_maps(trained[name], test, seed=seed, lime_cases=lime_cases,
                                       store=planned[0].store)
@@ -206,8 +216,12 @@ def with_maps(name):
     return results[name].merge(map_scores.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
 
 
-on_maps = [test for claim in ledger["claims"] for test in claim["tests"]
-           if test.get("score", "").split(",")[0] in evidence.MAP_VALUES]
+on_maps = [
+    test
+    for claim in ledger["claims"]
+    for test in claim["tests"]
+    if test.get("score", "").split(",")[0] in evidence.MAP_VALUES
+]
 named = dict.fromkeys(test[side] for test in on_maps for side in ("first", "second") if side in test)
 results |= {name: with_maps(name) for name in named if name in trained}
 
@@ -218,16 +232,26 @@ show_text(
     f"The cohort used on this page is *{whole.name}*: {count(len(data))} cases, {n} of them to test, of "
     f"{results[next(iter(results))]['patient_id'].nunique()} patients. {len(results)} sets of answers to the "
     "test cases are compared. "
-    + ("The images are simulated and were made from what readers said of real nodules, so verdicts that rest "
-       "on networks or images tell about the method, not about patients. Those that rest on annotations are "
-       "about the "
-       "real LIDC-IDRI. " if simulated else "")
-    + (f"The *wide view* is the {VIEW_NAMES[wide]}"
-       + (", which stands in for the full slice that this cohort lacks." if wide == "context" else ".")
-       if wide else "There is no wide view, so views cannot be compared.")
+    + (
+        "The images are simulated and were made from what readers said of real nodules, so verdicts that "
+        "rest on networks or images tell about the method, not about patients. Those that rest on "
+        "annotations are about the "
+        "real LIDC-IDRI. "
+        if simulated
+        else ""
+    )
+    + (
+        f"The *wide view* is the {VIEW_NAMES[wide]}"
+        + (", which stands in for the full slice that this cohort lacks." if wide == "context" else ".")
+        if wide
+        else "There is no wide view, so views cannot be compared."
+    )
     + f" TL and FT are {grid.title(backbone, 'scratch')} after transfer learning and after fine-tuning"
-    + ("." if backbone == grid.BACKBONE else
-       f", in the place of the report's {grid.title(grid.BACKBONE, 'scratch')}.")
+    + (
+        "."
+        if backbone == grid.BACKBONE
+        else f", in the place of the report's {grid.title(grid.BACKBONE, 'scratch')}."
+    )
 )
 if random_init:
     show_text(
@@ -261,8 +285,10 @@ def score_table(task):
 
 NAMES = {"binary": "binary", "multiclass": "multi-class"}
 if "diameter_mm" not in data.cases:
-    show_text("The cohort gives no diameters. The table of scores is left out, since no score stands here "
-              "without that baseline.")
+    show_text(
+        "The cohort gives no diameters. The table of scores is left out, since no score stands here "
+        "without that baseline."
+    )
 else:
     for task in NAMES:
         show_table(
@@ -278,12 +304,15 @@ measures = evidence.of_lidc(seed=seed)
 measures |= evidence.of_cohort(data, crop=settings["crop"], gain=settings["gain"], seed=seed, sample=sample)
 measures |= unusual.of_cohort(data, seed=seed)
 why = "the pretrained networks start from random weights (random init)" if random_init else None
-measures |= evidence.of_retrieval(why or trained.get("multiclass nodule FT", "no such run here"), data, seed=seed)
+measures |= evidence.of_retrieval(
+    why or trained.get("multiclass nodule FT", "no such run here"), data, seed=seed
+)
 found = evidence.collect(ledger, measures=measures, results=results, seed=seed, random_init=why)
 decided = claims.decide(ledger, found)
 
 # %% [markdown]
 # ## The verdicts at a glance
+
 
 # %% tags=["hide-input"]
 def counted(column):
@@ -344,7 +373,8 @@ def ledger_row(number):
         "the report states": row["statement"],
         "tested by": row["estimand"] + untrained(number) + why,
         "estimate": "–" if why else estimates_text(number),
-        "verdict": row["verdict"], "after Holm": row["verdict (Holm)"],
+        "verdict": row["verdict"],
+        "after Holm": row["verdict (Holm)"],
     }
 
 
@@ -439,16 +469,18 @@ if rows:
 # ### Explanation
 
 # %% tags=["hide-input"]
-show_kind("explanation", "Statements on what the networks look at. A concentration is 0 for a map that is the same everywhere and "
-          f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.")
+show_kind(
+    "explanation",
+    "Statements on what the networks look at. A concentration is 0 for a map that is the same everywhere and "
+    f"1 for the best that its grid or its pieces allow; LIME on {lime_cases} cases a network.",
+)
 
 # %% [markdown]
 # ### Confidence
 
 # %% tags=["hide-input"]
 show_kind(
-    "confidence",
-    "Statements on the confidence of the networks, the largest probability that they give.",
+    "confidence", "Statements on the confidence of the networks, the largest probability that they give."
 )
 
 # %% [markdown]
@@ -481,9 +513,9 @@ def expected(expects):
 def test_row(number, test, one):
     near = margin if "first" in test else claims.JUST
     verdict = claims.outcome(one, test["expects"], margin=near)[0]
-    return {"no.": str(number), "test": test_name(test), "expected": expected(test["expects"]),
-            "estimate": estimates.written(one, sign="second" in test), "n": count(one["n"]),
-            "says": verdict}
+    row = {"no.": str(number), "test": test_name(test), "expected": expected(test["expects"])}
+    written = estimates.written(one, sign="second" in test)
+    return row | {"estimate": written, "n": count(one["n"]), "says": verdict}
 
 
 pairs = {number: zip(entries[number]["tests"], found[number]) for number in tested.index}
@@ -522,12 +554,11 @@ def printed_verdict(claim, pairing):
 def printed_row(claim):
     said = {pairing: printed_verdict(claim, pairing) for pairing in evidence.PAIRINGS}
     given = said["unpaired"][0]
-    weakest = min(given, key=lambda one: one["low"])
-    firm = said["narrowest"][1] == said["widest"][1]
+    weakest = estimates.written(min(given, key=lambda one: one["low"]), percent=True)
+    widest = said["widest"][1] if said["narrowest"][1] == said["widest"][1] else "depends on it"
     row = {"the report states": claim["statement"], "comparisons": str(len(given))}
-    return row | {"weakest (points)": estimates.written(weakest, percent=True), "unpaired": said["unpaired"][1],
-            "whatever the pairing": said["widest"][1] if firm else "depends on it",
-            "here": decided.loc[claim["number"], "verdict"]}
+    row |= {"weakest (points)": weakest, "unpaired": said["unpaired"][1], "whatever the pairing": widest}
+    return row | {"here": decided.loc[claim["number"], "verdict"]}
 
 
 size = evidence.printed_size()
@@ -580,8 +611,11 @@ unique = reach.drop_duplicates("comparison")
 
 # %% tags=["hide-input"]
 shown_reach = unique.assign(cases=[count(round(x, -1)) if np.isfinite(x) else "–" for x in unique["cases"]])
-heads = {"half": "interval reaches (points)", "printed": "the report prints (points)",
-         "cases": "cases needed, roughly"}
+heads = {
+    "half": "interval reaches (points)",
+    "printed": "the report prints (points)",
+    "cases": "cases needed, roughly",
+}
 if len(unique):
     show_table(
         shown_reach.rename(columns=heads).set_index("no."),
@@ -593,6 +627,7 @@ if len(unique):
         decimals=1,
     )
 
+
 # %% tags=["hide-input"]
 def forest_label(number, test):
     return f"{number}: {test['first']}\n{MINUS} {test['second']}"
@@ -602,9 +637,7 @@ drawn = {forest_label(*each[:2]): each[2] for each in scored_tests if each[0] !=
 if drawn:
     lines = 100 * pd.DataFrame(drawn).T[["value", "low", "high"]].astype(float)
     show_figure(
-        networks.intervals(
-            {"here": lines}, xlabel="difference (points of weighted F1)", references=margins
-        ),
+        networks.intervals({"here": lines}, xlabel="difference (points of weighted F1)", references=margins),
         name="fig-claims-forest",
         caption=f"The differences in weighted F1 that decide statements on networks, on {n} test cases, with "
         f"95 % intervals, and the margin of {100 * margin:g} points. The number of the statement stands in "
@@ -616,11 +649,15 @@ if drawn:
 # %% tags=["hide-input"]
 half = unique.loc[unique["half"] > 0, "half"].median() / 100
 known = unique[np.isfinite(unique["cases"])]
-parts = [
-    f"With {n} test cases, the interval of a difference in weighted F1 reaches {100 * half:.0f} points to "
-    f"either side (median of {int((unique['half'] > 0).sum())} comparisons in which the networks differ at "
-    "all)."
-] if half > 0 else ["No two networks of this page differ in their answers."]
+parts = (
+    [
+        f"With {n} test cases, the interval of a difference in weighted F1 reaches {100 * half:.0f} points "
+        f"to either side (median of {int((unique['half'] > 0).sum())} comparisons in which the networks "
+        "differ at all)."
+    ]
+    if half > 0
+    else ["No two networks of this page differ in their answers."]
+)
 if len(known) and half > 0:
     effect = known["printed"].abs().median()
     verb = "is less than the reach of the interval" if effect < 100 * half else "is more than that"
@@ -657,8 +694,9 @@ show_text(" ".join(parts))
 #   the quick profile of this book has.
 # - "Did not improve" needs a margin and a narrow interval. Without them it means "we saw no improvement".
 # - The verdicts belong to this cohort, this label rule, this split and these weights. With other data the
-#   same page can be made again, and its verdicts are computed anew. [Results side by side](../book/results.md)
-#   does so for the statements on networks, from runs on real CT that are recorded case by case.
+#   same page can be made again, and its verdicts are computed anew. [Results side by
+#   side](../book/results.md) does so for the statements on networks, from runs on real CT that are recorded
+#   case by case.
 
 # %% [markdown]
 # ## Exercise
@@ -676,9 +714,9 @@ listing = "; ".join(f"{number}: {before} → {after}" for number, before, after 
 show_text(
     f"Verdicts that change with a margin of 5 points: {len(changed)}"
     + (f" ({listing}). " if listing else ". ")
-    + "A wider margin can turn an open \"no gain\" into one that holds, and an open or a narrow \"is "
-    "better\" into one that does not hold, because more differences count as too small. It never turns "
-    "anything into \"is better\"."
+    + 'A wider margin can turn an open "no gain" into one that holds, and an open or a narrow "is '
+    'better" into one that does not hold, because more differences count as too small. It never turns '
+    'anything into "is better".'
 )
 if isinstance(found[17], list):
     one = found[17][0]
@@ -687,7 +725,10 @@ if isinstance(found[17], list):
         "nothing."
         if one["same"]
         else f"The interval of RandAugment is {estimates.written(one)}. "
-        + ("It lies below 0, so there is no gain at any margin." if one["high"] < 0 else
-           f"It lies within any margin from {max(one['high'], -one['low']):.2f} on.")
+        + (
+            "It lies below 0, so there is no gain at any margin."
+            if one["high"] < 0
+            else f"It lies within any margin from {max(one['high'], -one['low']):.2f} on."
+        )
         + " A margin chosen after seeing the interval proves nothing; that is why the ledger fixes it first."
     )

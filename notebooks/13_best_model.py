@@ -83,8 +83,10 @@ try:
     said = pd.read_csv(results / "best_model_predictions.csv", dtype={"case_id": str})
 except InputError:
     found, said = None, None
-    show_text("The recorded results are not here (they lie in `book/results` of a checkout); what is said "
-              "about real CT is skipped.")
+    show_text(
+        "The recorded results are not here (they lie in `book/results` of a checkout); what is said "
+        "about real CT is skipped."
+    )
 
 # %% [markdown]
 # ## What the network is given
@@ -123,8 +125,10 @@ if ready:
         "middle of the upper one enlarged.",
     )
 else:
-    show_text(f"The cohort *{data.name}* lacks the view `context`, `pixel_spacing_mm` or `diameter_mm`; what "
-              "needs them is skipped.")
+    show_text(
+        f"The cohort *{data.name}* lacks the view `context`, `pixel_spacing_mm` or `diameter_mm`; what "
+        "needs them is skipped."
+    )
 
 # %% [markdown]
 # ## What was tried
@@ -136,11 +140,12 @@ else:
 # bootstrap.
 #
 # Some names need a word. *Score and size in pairs*: the network names the score and the size class together,
-# one answer for each combination. *Mixup* {cite}`zhang2018mixup` trains on weighted means of two images and of
-# their labels, *cutout* {cite}`devries2017` hides a square of each. *CORN* {cite}`shi2023` asks four questions
-# in turn, whether the score lies above 1, and if so above 2, and so on. *First trained on the phantom*: on
-# simulated nodules of the training patients, so that nothing of a test patient is in them. *First trained
-# without labels*: to tell which two of many changed images come from the same one {cite}`chen2020`.
+# one answer for each combination. *Mixup* {cite}`zhang2018mixup` trains on weighted means of two images and
+# of their labels, *cutout* {cite}`devries2017` hides a square of each. *CORN* {cite}`shi2023` asks four
+# questions in turn, whether the score lies above 1, and if so above 2, and so on. *First trained on the
+# phantom*: on simulated nodules of the training patients, so that nothing of a test patient is in them.
+# *First trained without labels*: to tell which two of many changed images come from the same one
+# {cite}`chen2020`.
 #
 # The decisions of this comparison need no fitting. Each class is called as often as it occurs in training,
 # the cases with the highest scores getting the highest class.
@@ -163,8 +168,9 @@ if found:
     show_figure(
         networks.intervals(bars, xlabel="candidate less base", references={"no difference": 0}),
         name="fig-best-tries",
-        caption=f"What each candidate bought: its score less that of the base (*{base}*), trained on the same "
-        f"machine, on the {count(found['screening']['cases'])} cases of the first fold. Paired 95 % intervals.",
+        caption=f"What each candidate bought: its score less that of the base (*{base}*), trained on the "
+        f"same machine, on the {count(found['screening']['cases'])} cases of the first fold. Paired 95 % "
+        "intervals.",
         alt="A forest plot: one line a candidate, two coloured intervals each, for AUC and weighted kappa, "
         "beside a vertical line at no difference.",
     )
@@ -211,10 +217,10 @@ if found:
         apart = abs(now - then["multiclass"][KAPPA]["value"])
         small = sum(abs(gain(row, "multiclass", KAPPA)["value"]) <= apart for row in others)
         show_text(
-            f"The last {len(late)} were trained later, on another machine, and the base once more beside them; "
-            "its first training is the last row. Recipe and seed were the same, and yet the two kappas are "
-            f"{apart:.3f} apart; {small} of {len(others)} candidates differ from their base by no more. Each "
-            "candidate is compared with the base of its own machine."
+            f"The last {len(late)} were trained later, on another machine, and the base once more beside "
+            "them; its first training is the last row. Recipe and seed were the same, and yet the two kappas "
+            f"are {apart:.3f} apart; {small} of {len(others)} candidates differ from their base by no more. "
+            "Each candidate is compared with the base of its own machine."
         )
     parent = found["screening"]["parent"]
     against = [
@@ -226,8 +232,8 @@ if found:
         if "multiclass, less parent" in row
     ]
     show_text(
-        f"Some candidates add one thing to *{parent}*, which is the fairer comparison for them, from the same "
-        f"machine; in hundredths: {'; '.join(against)}."
+        f"Some candidates add one thing to *{parent}*, which is the fairer comparison for them, from the "
+        f"same machine; in hundredths: {'; '.join(against)}."
     )
     also = found["screening"]["also looked at"]
     show_text(
@@ -275,8 +281,8 @@ if found:
         pd.DataFrame.from_dict(lines, orient="index").rename_axis("candidate"),
         name="tab-best-carried",
         caption=f"The candidates on all {count(five['cases'])} cases, each predicted without its patient, in "
-        "percent with 95 % intervals. These folds chose the recipe, so the best of them looks a little better "
-        "than it is.",
+        "percent with 95 % intervals. These folds chose the recipe, so the best of them looks a little "
+        "better than it is.",
     )
     above = {
         row["name"]: [
@@ -366,8 +372,9 @@ def show_scores(task):
 if found:
     words = (
         f"{count(found['cases'])} cases of {count(found['patients'])} patients, in percent, each predicted "
-        "by networks that have not seen its patient, with 95 % intervals from resampled patients. F1 and kappa "
-        "pool all folds, the AUC is the mean of the folds. The report's numbers come from other test cases."
+        "by networks that have not seen its patient, with 95 % intervals from resampled patients. F1 and "
+        "kappa pool all folds, the AUC is the mean of the folds. The report's numbers come from other test "
+        "cases."
     )
     for task in NAMES:
         show_scores(task)

@@ -4,6 +4,7 @@ import ast
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -187,3 +188,15 @@ def test_what_trains_nothing_does_not_pull_in_keras():
 def test_the_package_shows_its_rooms():
     assert set(ROOMS) <= set(dir(lungcls))
     assert loaded("import lungcls; lungcls.runs; lungcls.metrics") == []
+
+
+def test_the_page_on_the_architecture_names_every_room_and_files_that_exist():
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    lines = dict(re.findall(r"^- \*\*([a-z]+)\*\* ((?:.|\n  )+)", text, re.M))
+    assert set(lines) == set(ROOMS)
+    named = {f"{room}/{name}" for room, line in lines.items() for name in re.findall(r"`([a-z_]+)/?`", line)}
+    named |= set(re.findall(rf"`((?:{'|'.join(ROOMS)}|cli)/[a-z_/]+)`", text))
+    there = {
+        name.rstrip("/") for name in named if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+    }
+    assert {name.rstrip("/") for name in named} - there == set()

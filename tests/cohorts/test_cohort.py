@@ -1,13 +1,13 @@
 """The cohort: its format on disk, its checks, its fingerprint, whole or not at all."""
 
 import os
-from pathlib import Path
 import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 
-from conftest import case_table, tiny_cohort
+from conftest import calls_of, case_table, tiny_cohort
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,7 +189,26 @@ def test_check_cases_reads_a_table_made_in_memory():
     assert checked["age"].tolist()[::2] == [61, 70] and np.isnan(checked["age"][1])
 
 
-def test_a_large_cohort_opens_fast_and_small():
-    script = Path(__file__).parents[2] / "benchmarks" / "cohort_open.py"
-    done = subprocess.run([sys.executable, script, "--repeats", "2"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def sparse_cohort(folder, n):
+    """A cohort of n black images, which take no disk."""
+    with whole_folder(folder) as scratch:
+        np.lib.format.open_memmap(scratch / "context.npy", "w+", np.int16, (n, 64, 64))
+        cohort.write_table(scratch, case_table(n), {"name": "sparse"})
+    return folder
+
+
+def test_opening_a_large_cohort_reads_no_pixel(tmp_path):
+    folder = sparse_cohort(tmp_path / "large", 20_000)
+    tracemalloc.start()
+    opened = load(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(opened) == 20_000
+    assert peak < (folder / "context.npy").stat().st_size / 10
+
+
+def test_opening_a_large_cohort_does_next_to_nothing_by_the_case(tmp_path):
+    few, many = (sparse_cohort(tmp_path / f"{n}", n) for n in (1_000, 10_000))
+    load(few)  # what is done once is done
+    more = calls_of(lambda: load(many).class_counts("binary")) - calls_of(lambda: load(few))
+    assert more < 5 * (10_000 - 1_000)

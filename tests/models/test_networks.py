@@ -1,12 +1,10 @@
 """The autoencoder: shapes, names, range, and what it refuses."""
 
+import keras
 import numpy as np
 import pytest
 
-from lungcls.models.backend import import_keras
-
-keras = import_keras()
-from lungcls.models.networks import autoencoder  # noqa: E402
+from lungcls.models.networks import autoencoder
 
 
 def test_it_squeezes_an_image_and_gives_one_of_the_same_shape():

@@ -1,7 +1,7 @@
 """Pretrained weights: found, or honestly not."""
 
 import socket
-import time
+import threading
 
 import h5py
 import pytest
@@ -46,13 +46,20 @@ def test_imagenet_comes_from_the_cache_of_keras(home):
     assert weights.check(["efficientnetb2"]) == {"efficientnetb2": "in Keras's cache"}
 
 
-def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server):
-    start = time.monotonic()
+def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server, monkeypatch):
+    waits, join = [], threading.Thread.join
+
+    def noted(thread, timeout=None):
+        waits.append(timeout)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", noted)
     with pytest.warns(UserWarning, match="mobilenet: no ImageNet weights .* labelled 'random init'"):
         found = weights.find_weights("imagenet", "mobilenet", seconds=0.5)
     assert time.monotonic() - start < 2
     assert found.label == "random init" and found.path is None
     assert weights.check(["mobilenet"], seconds=0.2)["mobilenet"] != "can be downloaded"
+    assert waits == [0.5, 0.2]  # no wait but these, each with an end
 
 
 def test_a_download_is_whole(home, tmp_path, monkeypatch):

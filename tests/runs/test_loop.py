@@ -29,13 +29,14 @@ def problem(n=48):
 
 
 class Noisy:
-    """Inputs with noise that follows from the seed; may stop the run, or slow it down."""
+    """Inputs with noise that follows from the seed; may stop the run, or hold it up."""
 
-    def __init__(self, images, stop_at=None, wait=0.0):
-        self.images, self.stop_at, self.wait = images, stop_at, wait
+    def __init__(self, images, stop_at=None, hold_at=None):
+        self.images, self.stop_at, self.hold_at = images, stop_at, hold_at
 
     def __call__(self, rows, augmented, seed):
-        time.sleep(self.wait if augmented.any() else 0)
+        if augmented.any() and seed[1] == self.hold_at:
+            signal.pause()  # until it is killed
         if augmented.any() and seed[1] == self.stop_at:
             raise KeyboardInterrupt
         noise = np.random.default_rng(seed).normal(0, 0.1, (len(rows), SIZE, SIZE, 1))
@@ -97,7 +98,7 @@ def test_a_killed_process_loses_at_most_an_epoch(undisturbed, tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
         "from test_loop import setting, OPTIONS, loop\n"
-        f"loop.fit(*setting(wait=0.3), **OPTIONS, checkpoint={str(checkpoint)!r})\n"
+        f"loop.fit(*setting(hold_at=2), **OPTIONS, checkpoint={str(checkpoint)!r})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 120

@@ -183,7 +183,7 @@ def test_the_numpy_names_are_taken_away_again():
     assert not hasattr(np, "int") and not hasattr(np, "float")
     kept = np.bool
     with annotations._pylidc():
-        assert np.int is int and np.float is float and np.bool is kept
+        assert vars(np)["int"] is int and vars(np)["float"] is float and np.bool is kept
     assert not hasattr(np, "int") and not hasattr(np, "float")
     with pytest.raises(RuntimeError), annotations._pylidc():
         raise RuntimeError

@@ -268,7 +268,7 @@ def test_an_unknown_profile_is_refused(checkout):
 
 
 def test_two_builds_wait_for_each_other(tmp_path, capfd):
-    order = []
+    order, said, deadline = [], "", time.monotonic() + 60
 
     def other():
         with book._alone(tmp_path / "_build"):
@@ -277,11 +277,13 @@ def test_two_builds_wait_for_each_other(tmp_path, capfd):
     with book._alone(tmp_path / "_build"):
         thread = threading.Thread(target=other)
         thread.start()
-        time.sleep(0.3)
+        while "another build is running" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capfd.readouterr().out
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert "another build is running" in capfd.readouterr().out
+    assert "another build is running" in said
 
 
 # --- Parts ------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ FINE = next(
 
 
 def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_path, few):  # noqa: F811
-    """Seeds 0 and 1: the fine-tuned network is always right, the CNN never; seed 2 and the other split: the reverse."""
+    """Seeds 0 and 1: the fine-tuned network is always right, the CNN never; elsewhere the reverse."""
     for seed, right in enumerate((True, True, False)):
         record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, right))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
