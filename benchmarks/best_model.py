@@ -382,7 +382,9 @@ def answers_of_frozen(folder, work, weights, committees):
         y_prob, known = table[[f"p_{score}" for score in range(1, 6)]].to_numpy(), groups >= 0
         made[CARRIED[0]].append(y_prob)
         for name, (x, shares) in zip(CARRIED[1:3], looks.values()):
-            answers, *_ = pretrained_features.ridge(x, wanted, groups, shares, penalty=RECIPE["ridge_penalty"])
+            answers, *_ = pretrained_features.ridge(
+                x, wanted, groups, shares, penalty=RECIPE["ridge_penalty"]
+            )
             made[name].append(answers.clip(1e-3) / answers.clip(1e-3).sum(axis=1, keepdims=True))
         said = np.log(y_prob + 1e-7)  # the answers are the last ones, of EfficientNetB4
         kernel, bias = pretrained_features.weigh(said[known], answers[known], scores[known])

@@ -72,7 +72,9 @@ from lungcls.sources.opening import open_cohort
 
 whole = open_cohort(cohort, profile=profile, seed=seed)
 view = choose_views(whole, views)[0][0]
-grid = [cell for cell in study.grid_of([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")]
+grid = [
+    cell for cell in study.grid_of([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")
+]
 grid = [cell for cell in grid if set(cell.overrides) <= {"balancing"}]  # the base network and its ablations
 wanted = study.plan(whole.folder, grid, profile=profile, weights=weights, seed=seed, store=runs or None)
 jobs = {job.config["settings"]["balancing"]: job for job in wanted}

@@ -76,7 +76,9 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 
 # %%
 shown, missing = choose_views(data, views)
-cells = [cell for cell in grid.grid_of(shown, profile=profile, backbone=backbone) if cell.group != "ablations"]
+cells = [
+    cell for cell in grid.grid_of(shown, profile=profile, backbone=backbone) if cell.group != "ablations"
+]
 cells = [replace(cell, overrides=changes.get(cell.name, {})) for cell in cells]
 jobs = grid.plan(data.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = grid.train_all(jobs)

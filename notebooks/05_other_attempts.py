@@ -72,7 +72,9 @@ from lungcls.sources.opening import open_cohort
 BASE = "base network"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 view = choose_views(whole, views)[0][0]
-cells = [cell for cell in grid.grid_of([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")]
+cells = [
+    cell for cell in grid.grid_of([view], profile=profile) if (cell.task, cell.model) == ("binary", "cnn")
+]
 cells = [cell for cell in cells if cell.group in ("table 1", "ablations")]
 wanted = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 jobs = {cell.name if cell.overrides else BASE: job for cell, job in zip(cells, wanted)}

@@ -86,9 +86,12 @@ if not ready:
 # %% tags=["hide-input"]
 if ready:
     spacing = whole.cases.get("pixel_spacing_mm", pd.Series(np.nan, whole.cases.index))
-    cells = [cell for cell in study.grid_of(shown, profile=profile, backbone=backbone) if cell.group == "table "
-                                                                                                     "1"]
-    forms = [cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["padding"] != "fixed"]
+    cells = [
+        cell for cell in study.grid_of(shown, profile=profile, backbone=backbone) if cell.group == "table 1"
+    ]
+    forms = [
+        cell for cell in study.zooms(shown) if (spacing > 0).all() or cell.overrides["padding"] != "fixed"
+    ]
     options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
     jobs = study.plan(whole.folder, cells + forms, **options)
     failed = study.train_all(jobs)

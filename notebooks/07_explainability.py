@@ -78,7 +78,9 @@ simulated = whole.info.get("made_by", {}).get("source") == "phantom"
 # %% tags=["hide-input"]
 outlined = [view for view in choose_views(whole, views)[0] if view in whole.masks]
 options = {"profile": profile, "weights": weights, "seed": seed, "store": store}
-cells = [cell for cell in grid.grid_of(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"]
+cells = [
+    cell for cell in grid.grid_of(outlined, profile=profile, backbone=backbone) if cell.group == "table 1"
+]
 planned = list(zip(cells, grid.plan(whole.folder, cells, **options))) if outlined and not run else []
 label = next((job.config["weights"]["label"] for cell, job in planned if cell.model != "cnn"), "none")
 kept = ("cnn",) if label == "random init" else ("cnn", backbone)
@@ -108,7 +110,9 @@ else:
     scored = {}
     for key, one in networks.items():
         scored[key] = map_scores.score_maps(one, test, seed=seed, lime_cases=lime_cases, store=store)
-    network = next((name for _, _, name in reversed(networks) if name != "CNN"), "CNN")  # the report's, if there
+    network = next(
+        (name for _, _, name in reversed(networks) if name != "CNN"), "CNN"
+    )  # the report's, if there
     shown = [key for key in networks if key[2] == network]
     n_patients = len(set(patients))
     origin = "" if network == "CNN" else f" ({networks[shown[0]].weights})"
@@ -486,8 +490,10 @@ def on_frame(key):
     side = net.config["settings"]["crop"]
     grey = center_crop(padding.alone(test.views["nodule"][:]), side) > 0
     found = heat_maps.upsample(explanation.explain_run(net, test).values, (side, side)).clip(0)
-    return {"on the frame": localisation.heat_map_scores(found, grey)["share"].to_numpy(),
-            "frame's part of the picture": grey.mean(axis=(1, 2))}
+    return {
+        "on the frame": localisation.heat_map_scores(found, grey)["share"].to_numpy(),
+        "frame's part of the picture": grey.mean(axis=(1, 2)),
+    }
 
 
 def mean_of(values, chosen=slice(None)):
@@ -808,10 +814,13 @@ if ready and ("binary", "nodule", "CNN") in networks:
     rows = {}
     for layer in [name for name in gradcam.map_layers(model) if name.endswith("relu")]:
         found = explanation.explain_run(one, test, layer=layer, model=model)
-        values = localisation.heat_map_scores(heat_maps.upsample(found.values, masks.shape[1:]).clip(0), masks)
+        values = localisation.heat_map_scores(
+            heat_maps.upsample(found.values, masks.shape[1:]).clip(0), masks
+        )
         ceiling = heat_maps.cell_shares(masks, found.values.shape[1:]).max(axis=(1, 2))
         rows[layer] = {
-            "cells": " × ".join(map(str, found.values.shape[1:])), "maps of zeros": int(found.zero.sum()),
+            "cells": " × ".join(map(str, found.values.shape[1:])),
+            "maps of zeros": int(found.zero.sum()),
             "share": tables.with_interval(bootstrap.mean_interval(values["share"], patients, seed=seed)),
             "possible": f"{ceiling.mean():.2f}",
         }

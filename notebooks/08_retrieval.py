@@ -74,8 +74,11 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 DIAMETER, CHANCE, UNTRAINED = "diameter alone", "random order", "the network, untrained"
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, ["nodule", "full_slice", "context"])
-cells = [cell for cell in grid.grid_of(shown, profile=profile, backbone=backbone)
-         if cell.group == "table 1" and cell.stage != "transfer_learning"]
+cells = [
+    cell
+    for cell in grid.grid_of(shown, profile=profile, backbone=backbone)
+    if cell.group == "table 1" and cell.stage != "transfer_learning"
+]
 jobs = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = grid.train_all(jobs)
 assert not failed, failed
@@ -204,8 +207,13 @@ def case_title(row):
 known, missing = case_properties.properties(trained[main], data)
 sizes = known["diameter"].to_numpy() if "diameter" in known else np.full(len(data), np.nan)
 asked = figure_cases(cases)
-at, apart = retrieval.nearest_cases(embeddings[main][asked], embeddings[main][train], k=neighbours,
-                                    query_patients=patients[asked], gallery_patients=patients[train])
+at, apart = retrieval.nearest_cases(
+    embeddings[main][asked],
+    embeddings[main][train],
+    k=neighbours,
+    query_patients=patients[asked],
+    gallery_patients=patients[train],
+)
 shown_rows = [[query, *train[found[found >= 0]]] for query, found in zip(asked, at)]
 images = prediction.images_of(trained[main], data)
 beneath = [["query", *(f"distance {far:.3f}" for far in fars)] for fars in apart]

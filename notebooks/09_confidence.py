@@ -587,7 +587,10 @@ for of, name in ((task, main), (other, twin)):
     one = tests[of][name]
     at, risk = selective.risk_coverage_curve(one.right, one.confidence)
     error, n = 1 - one.right.mean(), len(one.right)
-    lines = {"oracle": selective.risk_coverage_curve(one.right, one.right.astype(float))[1], "by confidence": risk}
+    lines = {
+        "oracle": selective.risk_coverage_curve(one.right, one.right.astype(float))[1],
+        "by confidence": risk,
+    }
     if "diameter alone" in known[of]:
         base = known[of]["diameter alone"]
         lines["diameter alone, by confidence"] = selective.risk_coverage_curve(base.right, base.confidence)[1]
@@ -618,8 +621,10 @@ show_table(
 
 # %% tags=["hide-input"]
 gains = {of: pd.DataFrame({name: areas[of][name].loc["gain"] for name in tests[of]}).T for of in TASKS}
-said = [f"in {(rows['low'] > 0).sum()} of {len(rows)} networks of the {TASKS[of]} task"
-        for of, rows in gains.items()]
+said = [
+    f"in {(rows['low'] > 0).sum()} of {len(rows)} networks of the {TASKS[of]} task"
+    for of, rows in gains.items()
+]
 half = selective.risk_coverage_curve(test.right, test.confidence)[1][(len(test.right) + 1) // 2 - 1]
 show_text(
     "Confidence tells right from wrong answers better than chance, by the whole interval of the gain, "
@@ -742,8 +747,12 @@ corrected = test.y_prob * share
 corrected /= corrected.sum(axis=1, keepdims=True)
 rows = {
     name: calibration.calibration_scores(test.y_true, y_prob, patients=test.patients, seed=seed)
-    for name, y_prob in (("as it is", test.y_prob), ("temperature", test.tempered),
-                         ("class shares", corrected), ("majority class", share))
+    for name, y_prob in (
+        ("as it is", test.y_prob),
+        ("temperature", test.tempered),
+        ("class shares", corrected),
+        ("majority class", share),
+    )
 }
 show_table(
     pd.DataFrame({name: found.apply(tables.with_interval, axis=1) for name, found in rows.items()}).T,

@@ -352,7 +352,9 @@ show_table(
     "an order and not a decision, so a second panel has none.",
 )
 wide = modelled["known class", "multiclass", "F1 (weighted)"]
-of_single = noise_ceiling.ceiling_range(noise_ceiling.ceiling_scores(mixtures, case_sizes[case_sizes == 1])).loc[("binary", "AUC")]
+of_single = noise_ceiling.ceiling_range(
+    noise_ceiling.ceiling_scores(mixtures, case_sizes[case_sizes == 1])
+).loc[("binary", "AUC")]
 show_text(
     "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
     f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "

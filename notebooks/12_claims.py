@@ -209,11 +209,14 @@ def with_maps(name):
     test = data.select(results[name]["case_id"].to_numpy())
     options = {"seed": seed, "lime_cases": lime_cases, "store": planned[0].store}
     try:
-        found = map_scores.score_maps(trained[name], test, seed=seed, lime_cases=lime_cases,
-                                      store=planned[0].store)
+        found = map_scores.score_maps(
+            trained[name], test, seed=seed, lime_cases=lime_cases, store=planned[0].store
+        )
     except InputError:
         return results[name]
-    return results[name].merge(map_scores.per_case(found.table).reset_index(), on="case_id", validate="one_to_one")
+    return results[name].merge(
+        map_scores.per_case(found.table).reset_index(), on="case_id", validate="one_to_one"
+    )
 
 
 on_maps = [
@@ -271,8 +274,10 @@ if random_init:
 # %% tags=["hide-input"]
 def plain_baselines(task):
     names = {title: tables.BASELINES[title] for title in tables.REQUIRED}
-    return {title: tables.result_of(baselines.predict_baseline(name, data, split, task=task, seed=seed), data)
-            for title, name in names.items()}
+    return {
+        title: tables.result_of(baselines.predict_baseline(name, data, split, task=task, seed=seed), data)
+        for title, name in names.items()
+    }
 
 
 def score_table(task):

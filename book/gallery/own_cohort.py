@@ -5,7 +5,9 @@ import pandas as pd
 
 from lungcls import cohorts
 
-cases = pd.DataFrame({"case_id": [f"case{i:02d}" for i in range(40)], "malignancy": [1 + i % 5 for i in range(40)]})
+cases = pd.DataFrame(
+    {"case_id": [f"case{i:02d}" for i in range(40)], "malignancy": [1 + i % 5 for i in range(40)]}
+)
 cases["patient_id"] = [f"patient{i // 2:02d}" for i in range(40)]
 images = np.random.default_rng(0).integers(-1000, 400, (40, 64, 64)).astype(np.int16)
 

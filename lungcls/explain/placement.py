@@ -53,6 +53,8 @@ def _fixed_crop(cohort, images, wider, settings):
         corners.append(np.array([row, column] * 2) + middle + [0, 0, side, side])
         if outlines is not None:
             starts = corners[i][:2]
-            rows, columns = (np.clip(start + (shares * side).astype(int), 0, wide.shape[1] - 1) for start in starts)
+            rows, columns = (
+                np.clip(start + (shares * side).astype(int), 0, wide.shape[1] - 1) for start in starts
+            )
             masks.append(outlines[i][np.ix_(rows, columns)] > 0)
     return CropInView(wider, np.array(corners), None if outlines is None else np.array(masks))

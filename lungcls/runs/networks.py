@@ -33,7 +33,9 @@ def fit(job, cohort, split, progress):
     rows, validation_rows = (np.flatnonzero(split == part) for part in PARTS[:2])
     labels, model = cohort.labels(task), build(job)
     if settings["unfreeze_from"] != "image" and job.parent is None and job.weights is None:
-        blocks.calibrate_batch_norm(model, images[rows[:CALIBRATED_ON]])  # random and frozen: signals would fade
+        blocks.calibrate_batch_norm(
+            model, images[rows[:CALIBRATED_ON]]
+        )  # random and frozen: signals would fade
     plan = balancing.plan(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
     options = {name: settings[name] for name in _OPTIONS} | {"patience": settings["patience"] or None}
     options |= {

@@ -147,12 +147,21 @@ def test_the_command_finds_the_run(place, run):
     "words, expected",
     [
         (("--recipe", "better"), "recipe: found 'better', expected one of best-binary, best-multiclass"),
-        (("--recipe", "best-binary", "--model", "cnn"), "train: found model with a recipe, expected one of the two"),
+        (
+            ("--recipe", "best-binary", "--model", "cnn"),
+            "train: found model with a recipe, expected one of the two",
+        ),
         (("--task", "binary"), "train: found no view, expected it, or a recipe"),
-        (("--recipe", "best-binary", "--set", "member=2"), "setting: found 'member', expected one of backbone"),
+        (
+            ("--recipe", "best-binary", "--set", "member=2"),
+            "setting: found 'member', expected one of backbone",
+        ),
         (("--recipe", "best-binary", "--set", "crop=2"), "setting: found 'crop', expected one of backbone"),
         (("--recipe", "best-binary", "--set", "epochs=two"), "epochs: found 'two', expected a whole number"),
-        (("--recipe", "best-binary", "--set", "members=1"), "members: found '1', expected a whole number from 2"),
+        (
+            ("--recipe", "best-binary", "--set", "members=1"),
+            "members: found '1', expected a whole number from 2",
+        ),
         (("--recipe", "best-binary", "--set", "members"), "--set: found 'members', expected key=value"),
         (("--recipe", "best-binary", "--set", "image_size=18"), "image_size: found 18"),
         (

@@ -37,7 +37,9 @@ def test_scores_are_those_of_scikit_learn(run):
 def test_a_baseline_stands_beside_it(run):
     table = runs.score(run, against="diameter")
     split = run.predictions[["case_id", "split"]]
-    found = baselines.predict_baseline("diameter", run.data, split, task="binary", seed=0).query("split == 'test'")
+    found = baselines.predict_baseline("diameter", run.data, split, task="binary", seed=0).query(
+        "split == 'test'"
+    )
     value = accuracy_score(found["y_true"], found["y_pred"])
     assert table.loc["accuracy", "diameter"] == pytest.approx(value)
     np.testing.assert_allclose(table["difference"], table["value"] - table["diameter"])

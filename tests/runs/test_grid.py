@@ -41,7 +41,9 @@ def test_the_zoomed_view_comes_in_four_forms_and_the_first_is_table_1():
     cells = grid.zooms(["nodule", "context"])
     assert [cell.overrides["padding"] for cell in cells] == 2 * ["kept", "filled", "fixed", "only"]
     assert {cell.task for cell in cells} == {"binary", "multiclass"} and cells[0].model == "cnn"
-    assert cells == [c for c in grid.grid_of(["nodule", "context"], profile="full") if c.group == "zoomed view"]
+    assert cells == [
+        c for c in grid.grid_of(["nodule", "context"], profile="full") if c.group == "zoomed view"
+    ]
     assert [cell.overrides["padding"] for cell in grid.zooms(["nodule"])] == 2 * ["kept", "only"]
     assert grid.zooms(["context", "full_slice"]) == []
 

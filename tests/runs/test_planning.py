@@ -101,7 +101,10 @@ def test_a_folder_of_weights_is_searched_by_backbone(prepare, tmp_path):
         ({"view": "full_slice"}, "no 'full_slice', expected one of context, nodule"),
         ({"seed": -1}, "seed: found -1"),
         ({"fold": 5}, "fold: found 5, expected 0 to 4"),
-        ({"view": "context", "settings": {"padding": "only"}}, "padding: found 'only' with the view 'context'"),
+        (
+            {"view": "context", "settings": {"padding": "only"}},
+            "padding: found 'only' with the view 'context'",
+        ),
         ({"fold": 0, "settings": {"folds": 2}}, "expected 3 or more"),
         ({"profile": "huge"}, "profile: found 'huge'"),
         ({"settings": {"epoch": 2}}, "setting: found 'epoch'"),
