@@ -42,36 +42,13 @@ def choose_views(cohort, wanted):
 
 
 def nearest(values, target):
-    """Return the row whose value is nearest to a target; the first of equals.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-        NaN is never chosen unless there is nothing else.
-    target : float
-
-    Returns
-    -------
-    int
-    """
+    """Return the row whose value is nearest to a target, the first of equals; NaN only for want of others."""
     gap = np.abs(np.asarray(values, dtype=float) - target)
     return int(np.argmin(np.where(np.isnan(gap), np.inf, gap)))
 
 
 def median_cases(values, scores):
-    """Choose one case of each score: that of the median value.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-        For instance the diameters.
-    scores : ndarray of shape (n,), int, 1..5
-
-    Returns
-    -------
-    dict of int to int
-        Row by score; scores without a case are left out.
-    """
+    """Choose one row for each score 1..5 that has a case: that of the median value."""
     values, scores = np.asarray(values, dtype=float), np.asarray(scores)
     chosen = {}
     for score in np.unique(scores):
@@ -83,21 +60,7 @@ def median_cases(values, scores):
 
 
 def typical_cases(values, scores, n):
-    """Choose cases of each score in turn, those nearest to the score's median value first.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_cases,), float
-        For instance the diameters.
-    scores : ndarray of shape (n_cases,), int, 1..5
-    n : int
-        How many; fewer if there are not so many.
-
-    Returns
-    -------
-    ndarray of int
-        Rows, in order of their scores.
-    """
+    """Choose n rows, scores in turn, those nearest to the score's median value first; in order of scores."""
     values, scores = np.asarray(values, dtype=float), np.asarray(scores)
     turn = np.zeros(len(scores), dtype=int)
     for score in np.unique(scores):

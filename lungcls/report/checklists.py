@@ -23,29 +23,7 @@ _FACT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def collect(checkout, facts, *, shown=None):
-    """Render every checklist of a checkout.
-
-    Parameters
-    ----------
-    checkout : Path
-        With `_toc.yml`, `book` and `notebooks`.
-    facts : mapping of str to str
-        What items and pages may name.
-    shown : set of str, optional
-        Labels that notebooks show in this build, from :func:`labels_shown`; by default all that
-        they can show. What a cohort does not show is linked by its page.
-
-    Returns
-    -------
-    dict of str to str
-        ``checklist_<file>``, tables of items, one a section, and ``checklist_<file>_count``, a
-        sentence that counts the answers.
-
-    Raises
-    ------
-    InputError
-        As :func:`load` and :func:`check`.
-    """
+    """Render the checklists as ``checklist_<file>`` and its ``_count``; link the labels that are `shown`."""
     pages, found = pages_of(checkout, facts), {}
     for path in sorted((checkout / "book" / "checklists").glob("*.json")):
         checklist = load(path)
@@ -59,22 +37,7 @@ def collect(checkout, facts, *, shown=None):
 
 
 def load(path):
-    """Read a checklist and check that it is complete.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-        `title`, `cite` (a key of the references), `numbers` and `items`, dicts of ``KEYS``.
-
-    Raises
-    ------
-    InputError
-        Naming the file, the item, what was found and what was expected.
-    """
+    """Read a checklist (`title`, `cite`, `numbers`, `items` of ``KEYS``) and check that it is complete."""
     checklist = json.loads(path.read_text(encoding="utf-8"))
     for item in checklist["items"]:
         place = f"{path.name}: item {item.get('item')}"
@@ -108,19 +71,7 @@ def _numbers(first, last, parts):
 
 
 def pages_of(checkout, facts):
-    """List the pages of a book and the labels that each can show.
-
-    Parameters
-    ----------
-    checkout : Path
-    facts : mapping of str to str
-        Tables of the pages are among them.
-
-    Returns
-    -------
-    dict of str to list of re.Pattern
-        By page, as `_toc.yml` names it. A label that a notebook computes fits any ending.
-    """
+    """List the labels (patterns) that each page of `_toc.yml` can show, tables among the facts included."""
     import yaml
 
     contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
@@ -140,37 +91,13 @@ def pages_of(checkout, facts):
 
 
 def labels_shown(copies):
-    """List the labels of the figures and tables that executed notebooks show.
-
-    Parameters
-    ----------
-    copies : iterable of Path
-        Executed copies; those that do not exist show nothing.
-
-    Returns
-    -------
-    set of str
-    """
+    """List the labels of the figures and tables that executed notebooks show; missing copies show none."""
     texts = (path.read_text(encoding="utf-8") for path in map(Path, copies) if path.exists())
     return {label for text in texts for label in _SHOWN.findall(text)}
 
 
 def check(checklist, pages, *, source):
-    """Refuse a checklist that names a page or label which does not exist.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-    pages : mapping of str to list of re.Pattern
-        From :func:`pages_of`.
-    source : str
-        The file, for the message.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse a checklist that names a page or label which does not exist."""
     for item in checklist["items"]:
         for place in item["where"]:
             page, _, label = place.partition("#")
@@ -184,28 +111,7 @@ def check(checklist, pages, *, source):
 
 
 def render(checklist, stem, facts, *, shown=None):
-    """Write a checklist as tables, one a section.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-    stem : str
-        What the labels of the tables begin with.
-    facts : mapping of str to str
-        What the texts name in braces.
-    shown : set of str, optional
-        As in :func:`collect`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If a text names a number that is not known.
-    """
+    """Write a checklist as tables ``tab-<stem>-<n>``, one a section, with the facts that it names."""
     parts = []
     sections = dict.fromkeys(item["section"] for item in checklist["items"])
     for place, section in enumerate(sections, start=1):
@@ -238,17 +144,7 @@ def _link(place, shown):
 
 
 def counted(checklist):
-    """Say how many items have which answer.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-
-    Returns
-    -------
-    str
-    """
+    """Say how many items have which answer."""
     answers = [item["answer"] for item in checklist["items"]]
     parts = [f"{count(answers.count(answer))} {answer}" for answer in ANSWERS]
     return f"Of {count(len(answers))} items, {', '.join(parts[:-1])} and {parts[-1]}."

@@ -47,22 +47,7 @@ def show_figure(fig, *, name, caption, alt):
 
 
 def figure_text(fig, *, name, caption, alt):
-    """Write a figure as a MyST directive with the image inside, for a page, and close it.
-
-    Parameters
-    ----------
-    fig, name, caption, alt
-        As for :func:`show_figure`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        As :func:`show_figure`.
-    """
+    """Write a figure as a MyST directive with the image inside, for a page, and close it."""
     return _figure(fig, name, caption, alt)[2]
 
 
@@ -147,10 +132,7 @@ def _png(fig):
 
 
 def _directive(kind, argument, content, **options):
-    """Write a MyST directive; option values are quoted, so they may hold any sign.
-
-    The fence is of colons: a line that opens with backticks may hold no `code`.
-    """
+    """Write a MyST directive; its fence is of colons, since a line of backticks may hold no `code`."""
     lines = [f":{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items()]
     return "\n".join([f"::::{{{kind}}} {argument}", *lines, "", content, "::::"])
 

@@ -31,31 +31,7 @@ DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
 
 
 def collect(cohort=None, *, results=None, asked=None, shown=None):
-    """Compute every number that a prose page may name.
-
-    Parameters
-    ----------
-    cohort : Cohort, optional
-        The cohort that the book shows; without it the names that start with
-        ``cohort_`` are left out.
-    results : path, optional
-        Folder of the recorded measurements; by default `book/results` of the checkout
-        that the working directory is in.
-    asked : mapping of str to value, optional
-        Parameters that the chapter on models was executed with, to find its networks.
-    shown : set of str, optional
-        Labels that this build's notebooks show; see :mod:`lungcls.report.checklists`.
-
-    Returns
-    -------
-    dict of str to str
-        Ready to print; some values are whole tables (MyST).
-
-    Raises
-    ------
-    InputError
-        If a recorded measurement is missing, or a checklist is not whole.
-    """
+    """Compute every number and table that a prose page may name, as texts ready to print."""
     if results is None:
         from lungcls.report.paths import find_checkout
 
@@ -80,12 +56,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
 
 
 def lidc_facts():
-    """Count nodules, patients and classes by the report's rule.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Count nodules, patients and classes by the report's rule."""
     scans, cases = annotations.scans(), annotations.report_cases()
     every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
     first = annotations.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
@@ -112,12 +83,7 @@ def lidc_facts():
 
 
 def download_facts():
-    """Estimate what the CT series take on a disk and on a line, uncompressed.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Estimate what the CT series take on a disk and on a line, uncompressed."""
     scans, cases = annotations.scans(), annotations.report_cases()
     wanted = scans[scans["scan_id"].isin(cases["scan_id"])]
     slice_bytes = 2 * SLICE_SIZE**2
@@ -183,19 +149,7 @@ def _shortcuts(cases):
 
 
 def keeps_band(cases, *, crop):
-    """Say which zoomed views still show a grey band after a centre crop.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        With the readers' box, as from :func:`lungcls.sources.annotations.nodules`.
-    crop : int
-        Side of the centre crop, in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-    """
+    """Say which zoomed views still show a grey band after a centre crop (pixels): bool, shape (n,)."""
     return nodule_shapes(cases, side=SLICE_SIZE).min(axis=1) < crop
 
 
@@ -206,14 +160,7 @@ def _interval(low, high):
 
 
 def label_rules():
-    """Compare the rules that make one score of several readers'.
-
-    Returns
-    -------
-    dict of str to str
-        `label_rules`, a table; `rule_moves_median`, `rule_moves_mean`: share of nodules
-        whose score differs from the mean rounded up.
-    """
+    """Compare the rules that make one score of several readers', as a table and shares of moved nodules."""
     names = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
     scores = {}
     for rule in annotations.AGGREGATIONS:
@@ -234,14 +181,7 @@ def label_rules():
 
 
 def audit_facts():
-    """Audit a split of the report's case list by its protocol and one that keeps patients together.
-
-    Returns
-    -------
-    dict of str to str
-        The table `audit_protocols`; `audit_shared`, cases of the test part with their
-        patient in the training part.
-    """
+    """Audit a split of the report's case list by its protocol and one that keeps patients together."""
     cohort, found = Cohort(annotations.report_cases(), {}), {}
     for protocol in ("report", "patient"):
         findings = audit(cohort, split(cohort.cases, protocol=protocol, seed=0))
@@ -263,16 +203,7 @@ def audit_facts():
 
 
 def reader_facts():
-    """Measure how far the readers of one nodule agree, over all of LIDC-IDRI.
-
-    Returns
-    -------
-    dict of str to str
-
-    References
-    ----------
-    .. [1] armato2011
-    """
+    """Measure how far the readers of one nodule agree, over all of LIDC-IDRI (armato2011)."""
     every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
     panels = ratings.panels(every["ratings"])
     by_size, pairs = ratings.by_panel_size(panels), ratings.pair_counts(panels)
@@ -294,12 +225,7 @@ def reader_facts():
 
 
 def constant_facts():
-    """Score the answer that is always the largest class, on the report's case list.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Score the answer that is always the largest class, on the report's case list."""
     shares = annotations.report_cases()["malignancy"].value_counts(normalize=True)
     found = {}
     for task, share in (("binary", shares[[1, 2, 3]].sum()), ("multiclass", shares[3])):
@@ -313,12 +239,7 @@ def constant_facts():
 
 
 def quoted():
-    """Return the figures that prose pages quote from the report.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Return the figures that prose pages quote from the report."""
     report = reported.load()
     found = {f"report_{name}": count(number) for name, number in report["data"].items()}
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
@@ -333,13 +254,7 @@ def quoted():
 
 
 def profiles():
-    """Write the sizes of each profile.
-
-    Returns
-    -------
-    dict of str to str
-        The table `profiles`.
-    """
+    """Write the sizes of each profile as a table."""
     rows = []
     for name, sizes in PROFILES.items():
         cnn = resolve(name, model="cnn", stage="scratch")
@@ -356,12 +271,7 @@ def profiles():
 
 
 def cohort_facts(cohort):
-    """Describe the cohort that the book shows.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Describe the cohort that the book shows."""
     return {
         "cohort_sheet": cards.cohort_sheet(cohort),
         "cohort_name": cohort.name,

@@ -14,22 +14,7 @@ PARTS = ("_config.yml", "_toc.yml", "notebooks", "book")  # a checkout has all o
 
 
 def find_checkout(start=None):
-    """Find the checkout that a folder is in.
-
-    Parameters
-    ----------
-    start : path, optional
-        By default the working directory.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """Find the checkout that a folder (by default the working directory) is in."""
     start = Path(start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if all((folder / part).exists() for part in PARTS):

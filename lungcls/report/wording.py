@@ -23,21 +23,7 @@ def duration(seconds):
 
 
 def table(frame, *, name, caption, texts=1):
-    """Write a table of texts as a numbered MyST table.
-
-    Parameters
-    ----------
-    frame : DataFrame of str
-    name : str
-        Label for ``{numref}``.
-    caption : str
-    texts : int, default 1
-        How many columns, from the left, are words; the others stand to the right.
-
-    Returns
-    -------
-    str
-    """
+    """Write a DataFrame of texts as a numbered MyST table; the first `texts` columns are words."""
     bar = [":---"] * texts + ["---:"] * (frame.shape[1] - texts)
     rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
     lines = ["| " + " | ".join(map(_unbroken, row)) + " |" for row in rows]

@@ -43,38 +43,7 @@ def build(
     html_only=False,
     checkout=None,
 ):
-    """Make the book of a checkout; leave it in `_build/html`.
-
-    Parameters
-    ----------
-    profile : {"smoke", "quick", "full"}, default "quick"
-    only : str or sequence of str, optional
-        Numbers or names of the notebooks to execute ("01,02"); of the others, copies
-        executed earlier are shown, or they are left out.
-    force : bool, default False
-        Execute notebooks even if nothing has changed since.
-    cohort : str, default "phantom"
-        A cohort's folder, or "phantom", made on first use.
-    seed : int, default 0
-    parameters : mapping of str to value, optional
-        More parameters for every notebook that is executed.
-    html_only : bool, default False
-        Render what has been executed; execute nothing.
-    checkout : path, optional
-        By default the one that the working directory is in.
-
-    Returns
-    -------
-    Path
-        The book's first page.
-
-    Raises
-    ------
-    InputError
-        For an unknown notebook, profile, cohort or parameter, or outside a checkout.
-    BookError
-        If a cell fails, a number is missing or jupyter-book warns.
-    """
+    """Make the book of a checkout in `_build/html` and return its first page; `only` as in :func:`choose`."""
     from lungcls.profiles import get_profile
     from lungcls.sources.opening import open_cohort
 
@@ -100,23 +69,7 @@ def build(
 
 
 def choose(checkout, only=None):
-    """List notebooks by number or name.
-
-    Parameters
-    ----------
-    checkout : Path
-    only : str or sequence of str, optional
-        "01,02", or names such as "01_data_inspection"; all by default.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    InputError
-        For a name that fits none; the message lists the names.
-    """
+    """List the notebooks of a checkout, all or those that `only` names ("01,02", or full names)."""
     every = sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if only is None:
         return every
@@ -187,24 +140,7 @@ def _numbers(checkout, cohort, copies):
 
 
 def render(checkout, *, lenient=False):
-    """Run jupyter-book on the stage; put the HTML in place when it is whole.
-
-    Parameters
-    ----------
-    checkout : Path
-    lenient : bool, default False
-        Let references stay open: chapters were left out. Every other warning stops.
-
-    Returns
-    -------
-    Path
-        The book's first page.
-
-    Raises
-    ------
-    BookError
-        With jupyter-book's first warning; the last good book stays where it is.
-    """
+    """Run jupyter-book on the stage, `lenient` to open references; put the HTML in place when it is whole."""
     folder = checkout / "_build"
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "stage"]
     command += ["-n", "--keep-going"] + ([] if lenient else ["-W"])

@@ -22,13 +22,7 @@ class BookError(RuntimeError):
 
 
 def digest_of(*parts):
-    """Hash texts, bytes and JSON values, in order.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits (SHA-256).
-    """
+    """Hash texts, bytes and JSON values, in order: 64 hexadecimal digits (SHA-256)."""
     total = hashlib.sha256()
     for part in parts:
         if not isinstance(part, bytes):
@@ -38,19 +32,7 @@ def digest_of(*parts):
 
 
 def surroundings(checkout, cohort):
-    """Hash what every notebook depends on.
-
-    Parameters
-    ----------
-    checkout : Path
-        Its `requirements.lock` and what is recorded in `book/results` are read.
-    cohort : Cohort
-        Only its fingerprint is used.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Hash what every notebook depends on: package, lock, recorded results, Python, cohort."""
     package = Path(lungcls.__file__).parent
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
@@ -66,16 +48,7 @@ def surroundings(checkout, cohort):
 
 
 def code_of(notebook):
-    """List the sources of a notebook's code cells, without what papermill injected.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-
-    Returns
-    -------
-    list of str
-    """
+    """List the sources of a notebook's code cells, without what papermill injected."""
     return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not _injected(cell)]
 
 
@@ -84,19 +57,7 @@ def _injected(cell):
 
 
 def check_parameters(path, parameters):
-    """Check that a notebook declares every parameter it is to be given.
-
-    Parameters
-    ----------
-    path : Path
-        A notebook with a cell tagged `parameters`.
-    parameters : mapping of str to value
-
-    Raises
-    ------
-    InputError
-        Naming the first undeclared parameter and listing the declared ones.
-    """
+    """Refuse parameters that a notebook does not declare in its cell tagged `parameters`."""
     import papermill
 
     declared = list(papermill.inspect_notebook(str(path)))
@@ -107,19 +68,7 @@ def check_parameters(path, parameters):
 
 
 def key_of(path, parameters, around):
-    """Return the key of a notebook's result.
-
-    Parameters
-    ----------
-    path : Path
-    parameters : mapping of str to JSON value
-    around : dict
-        From :func:`surroundings`.
-
-    Returns
-    -------
-    str
-    """
+    """Return the key of a notebook's result from its code, parameters and :func:`surroundings`."""
     return digest_of(code_of(read(path)), dict(parameters), around)
 
 
@@ -141,30 +90,7 @@ def read(path):
 
 
 def execute(path, out, *, parameters, key, aside):
-    """Execute a notebook; write its executed copy whole or not at all.
-
-    Parameters
-    ----------
-    path, out : Path
-        The notebook and its executed copy.
-    parameters : mapping of str to value
-        Every one has to be declared, see :func:`check_parameters`.
-    key : str
-        Stored in the copy, see :func:`key_of`.
-    aside : Path
-        Where the notebook goes, as far as it came, when a cell fails.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    BookError
-        Naming the notebook, the cell (counted from 1) and the exception. `out` is then
-        as it was before.
-    """
+    """Execute a notebook into `out`, whole or not at all (then it lies `aside`); return the seconds."""
     import nbformat
     import papermill
 
@@ -216,18 +142,7 @@ def _failure(path, error):
 
 
 def with_prose(executed, source):
-    """Take the prose and tags of a notebook as it is now, and the outputs of its executed copy.
-
-    Parameters
-    ----------
-    executed, source : NotebookNode
-
-    Returns
-    -------
-    NotebookNode
-        `executed` unchanged where the code has changed since; in any case without
-        papermill's records, which name the machine it ran on.
-    """
+    """Take prose and tags of a notebook as it is now, and its executed copy's outputs if the code is the same."""
     cells = executed.cells
     if code_of(executed) == code_of(source):
         cells = list(_merged(executed, source))

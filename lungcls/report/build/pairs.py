@@ -10,23 +10,7 @@ import sys
 
 
 def notebook_text(script):
-    """Convert a percent script to a notebook.
-
-    Parameters
-    ----------
-    script : str
-        The script, with a jupytext header that names a kernel.
-
-    Returns
-    -------
-    str
-        The .ipynb file, without outputs.
-
-    Raises
-    ------
-    ValueError
-        If the header names no kernel: papermill could not execute the notebook.
-    """
+    """Convert a percent script, whose header names a kernel, to the text of an .ipynb without outputs."""
     import jupytext
     import nbformat
 
@@ -45,17 +29,7 @@ def notebook_text(script):
 
 
 def differing(folder):
-    """List the scripts of a folder whose .ipynb is missing or not what the script gives.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    list of Path
-        The scripts, in order of name.
-    """
+    """List the scripts of a folder whose .ipynb is missing or not what the script gives, by name."""
     return [path for path in scripts(folder) if not _agrees(path)]
 
 
@@ -74,17 +48,7 @@ def scripts(folder):
 
 
 def make(folder):
-    """Make the .ipynb of every script that has changed.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    list of Path
-        The notebooks written.
-    """
+    """Make the .ipynb of every script that has changed; list those written."""
     changed = differing(folder)
     for path in changed:
         path.with_suffix(".ipynb").write_text(_converted(path), encoding="utf-8")

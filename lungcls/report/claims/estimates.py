@@ -5,35 +5,12 @@ from lungcls.report.wording import MINUS
 
 
 def certain(one):
-    """Say whether an estimate is a count of everything there is.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-
-    Returns
-    -------
-    bool
-    """
+    """Say whether an estimate is a count of everything there is, with an interval of no width."""
     return one["low"] == one["high"] and not one["same"]
 
 
 def written(one, *, sign=True, percent=False):
-    """Write an estimate: +0.08 [+0.01, +0.15], or a count.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    sign : bool, default True
-    percent : bool, default False
-        As for :func:`lungcls.report.results.tables.with_interval`.
-
-    Returns
-    -------
-    str
-    """
+    """Write an estimate: +0.08 [+0.01, +0.15], or a count."""
     if certain(one):
         return f"{one['value']:.3g}".replace("-", MINUS) + " (counted)"
     same = " (same answer to all)" if one["same"] else ""
@@ -41,19 +18,7 @@ def written(one, *, sign=True, percent=False):
 
 
 def written_together(given, tests):
-    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest.
-
-    Parameters
-    ----------
-    given : sequence of mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    tests : sequence of mapping
-        The claim's, in the same order.
-
-    Returns
-    -------
-    str
-    """
+    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest."""
     texts = [written(one, sign="second" in test) for one, test in zip(given, tests)]
     scores = {test.get("score") for test in tests}
     if len(given) > 2 and len(scores) > 1:

@@ -40,27 +40,7 @@ AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 
 def collect(ledger, *, measures, results, seed, random_init=None):
-    """Find the estimates of every claim that has tests.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`lungcls.report.claims.ledger.load`.
-    measures : mapping of str to dict, or str
-        From :func:`of_lidc` and :func:`of_cohort`; a text says why there is none.
-    results : mapping of str to DataFrame
-        From :func:`lungcls.report.results.tables.result_of`, by task, view and network, as
-        "binary nodule CNN". The view is "nodule", "wide" or, from :func:`together`, "both".
-    seed : int
-        Of the resamples.
-    random_init : str, optional
-        Why claims on pretrained networks cannot be tested, if they cannot.
-
-    Returns
-    -------
-    dict of int to list of dict, or str
-        For :func:`lungcls.report.claims.ledger.decide`.
-    """
+    """Find the estimates of every claim with tests, by its number, or a text that says why there are none."""
     found, known = {}, {}
     for claim in ledger["claims"]:
         if claim.get("pretrained") and random_init:
@@ -91,18 +71,7 @@ def _find(test, measures, results, seed, known):
 
 
 def of_lidc(*, seed):
-    """Measure what the report says of its data on the case list that is rebuilt from LIDC-IDRI.
-
-    Parameters
-    ----------
-    seed : int
-        Of the split and of the resamples.
-
-    Returns
-    -------
-    dict of str to dict
-        Counts, the readers' agreement, and the clue that copies give.
-    """
+    """Measure what the report says of its data on the case list from LIDC-IDRI: counts, readers, copies."""
     cases, stated = annotations.report_cases(), quoted.load()["data"]
     scores, n = cases["malignancy"].to_numpy(), len(cases)
     malignant = int((scores > 3).sum())
@@ -147,25 +116,7 @@ def _clues(cases, scores, seed):
 
 
 def of_cohort(cohort, *, crop, gain, seed, sample=200):
-    """Measure what the report says of its images on a cohort.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    crop : int
-        Side of the centre crop of the zoomed nodule, in pixels.
-    gain : float
-        Of the sigmoid contrast.
-    seed : int
-        Of the sample and of the resamples.
-    sample : int, default 200
-        Cases at most that the contrast is measured on.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        A text where the cohort lacks what it takes.
-    """
+    """Measure what the report says of its images (crop in pixels) on a cohort; a text says what it lacks."""
     missing = int(cohort.cases["malignancy"].isna().sum())
     found = {"cases at hand without a score": estimate(missing, n=len(cohort))}
     contrast = ("how far the nodule stands out", "pixels nearly black or white")
@@ -203,23 +154,7 @@ def _seen(image, mask):
 
 
 def of_retrieval(run, cohort, *, seed):
-    """Measure what the training cases that a run retrieves for test cases share with them.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run or str
-        A text says why there is none.
-    cohort : Cohort
-        The cases of the run.
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        For each of ``SHARED`` among each of ``AMONG`` the likeness of the retrieved cases,
-        less the 0.5 of random ones; a text where the cohort lacks what it takes.
-    """
+    """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
     places = {(name, among): f"likeness in {name}, {among}" for name in SHARED for among in AMONG}
     if isinstance(run, str):
         return dict.fromkeys(places.values(), run)
@@ -252,30 +187,7 @@ def _mean_of_known(values, patients, seed):
 
 
 def of_runs(results, first, second=None, *, score, seed):
-    """Estimate a score of one run, or the difference of two on the same cases.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-    first : str
-        Its name in `results`; the word before the first space is its task.
-    second : str, optional
-        What is subtracted.
-    score : str
-        "gap of class 1", "gap of class 1, less the next", a name of ``CASE_VALUES`` or of
-        ``MAP_VALUES``, perhaps with ", right less wrong", or, of two runs of one task, a name of :func:`lungcls.metrics.classification.scores`.
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`.
-
-    Raises
-    ------
-    InputError
-        If there is no such run.
-    """
+    """Estimate a score of one run, or its difference from a second one on the same cases, by their names."""
     wanted = [name for name in (first, second) if name is not None]
     if lacking := [name for name in wanted if name not in results]:
         raise InputError(f"no run of {' and of '.join(lacking)} here")
@@ -303,24 +215,7 @@ def of_runs(results, first, second=None, *, score, seed):
 
 
 def together(first, second, *, task):
-    """Average the probabilities of two networks on the same cases, and decide by the mean.
-
-    Parameters
-    ----------
-    first, second : DataFrame
-        From :func:`lungcls.report.results.tables.result_of`.
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    DataFrame
-        As `first`.
-
-    Raises
-    ------
-    ValueError
-        If the two are not of the same cases.
-    """
+    """Average the probabilities of two networks on the same cases, and decide by the mean."""
     columns = list(CLASS_COLUMNS[task])
     first, second = first.set_index("case_id"), second.set_index("case_id")
     if set(first.index) != set(second.index):
@@ -369,19 +264,7 @@ def _of_maps(parts, names, score, seed):
 
 
 def mean_over_patients(values, patients, *, seed):
-    """Estimate a mean over cases, with its interval over patients.
-
-    Parameters
-    ----------
-    values : sequence of shape (n,), float or bool
-    patients : sequence of shape (n,)
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    """
+    """Estimate a mean of values (n,) with its 95 % interval over patients."""
     values = np.asarray(values, dtype=float)
 
     def mean(weights):
@@ -419,17 +302,7 @@ def _gap_of_class(part, score, seed):
 
 
 def printed_size():
-    """Return the number of test cases that fits all accuracies of the report's table 2.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If none or several of ``SIZES`` fit.
-    """
+    """Return the one number of test cases (of ``SIZES``) that fits all accuracies of the report's table 2."""
     accuracies = [row["accuracy"] for row in quoted.load()["main_results_percent"].values()]
     fit = [size for size, fits in zip(SIZES, fitting_sizes(accuracies, SIZES).all(axis=0)) if fits]
     if len(fit) != 1:
@@ -438,22 +311,7 @@ def printed_size():
 
 
 def printed(claim, *, pairing="unpaired"):
-    """Compare what the report prints for the runs that a claim compares.
-
-    Parameters
-    ----------
-    claim : dict
-        Of the ledger.
-    pairing : {"unpaired", "narrowest", "widest"}
-        As in :func:`printed_difference`.
-
-    Returns
-    -------
-    tests : list of dict
-        Those of the claim whose two values are both printed.
-    found : list of dict
-        Their :func:`printed_difference`.
-    """
+    """List the tests of a claim whose two values are printed, and their :func:`printed_difference`."""
     tests, found = [], []
     for test in claim["tests"]:
         pair = [_printed_value(test.get(side), test.get("score")) for side in ("first", "second")]
@@ -476,31 +334,7 @@ def _printed_value(name, score):
 
 
 def printed_difference(first, second, *, n, pairing):
-    """Put an interval around the difference of two printed scores of the same number of cases.
-
-    Each score is taken for a share of right answers, which an accuracy is and a weighted
-    F1 is nearly. How often only one of the two networks is right decides the width; the
-    report does not say, so three answers are possible.
-
-    Parameters
-    ----------
-    first, second : float in [0, 1]
-    n : int
-    pairing : {"unpaired", "narrowest", "widest"}
-        Errors independent of each other, as on two test sets; or on the same cases,
-        agreeing as often as the two shares allow, or as rarely.
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`; the interval is that of a normal
-        distribution.
-
-    Raises
-    ------
-    ValueError
-        If a score leaves [0, 1] or `pairing` is unknown.
-    """
+    """Put a normal 95 % interval around the difference of two printed shares of `n` cases."""
     if not (0 <= first <= 1 and 0 <= second <= 1) or pairing not in PAIRINGS:
         raise ValueError(
             f"scores, pairing: found {first}, {second}, {pairing!r}, "

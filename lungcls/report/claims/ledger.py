@@ -36,25 +36,7 @@ JUST = np.nextafter(0, 1)  # an interval that touches 0 is not above it
 
 
 def load(path=None):
-    """Read the ledger and check it.
-
-    Parameters
-    ----------
-    path : path, optional
-        By default the one of the package.
-
-    Returns
-    -------
-    dict
-        `margin`, `chapters` (title by notebook), and `claims`, a list of dict in order of
-        their numbers; every test has its own `expects`, every comparison of runs its
-        `score`, and numbers of the report stand in the statements.
-
-    Raises
-    ------
-    InputError
-        Naming the claim, what was found and what was expected.
-    """
+    """Read the ledger and check it: `margin`, `chapters` (titles) and `claims`, in order of their numbers."""
     source = files("lungcls") / "report" / "claims" / "claims.json" if path is None else path
     ledger = json.loads(source.read_text(encoding="utf-8"))
     if not ledger.get("margin", 0) > 0:
@@ -104,17 +86,7 @@ def _read_test(test, claim, place):
 
 
 def without_pretrained(ledger):
-    """Leave out the tests of a claim that need pretrained weights, for when there are none.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`load`.
-
-    Returns
-    -------
-    dict
-    """
+    """Leave out the tests of claims that need pretrained weights, for when there are none."""
     kept = [
         claim | {"tests": [test for test in claim["tests"] if not test.get("pretrained")]}
         for claim in ledger["claims"]
@@ -126,28 +98,7 @@ def without_pretrained(ledger):
 
 
 def estimate(value, low=None, high=None, *, n, patients=None, same=False):
-    """Lay out an estimate as :func:`decide` wants it.
-
-    Parameters
-    ----------
-    value : float
-    low, high : float, optional
-        Its 95 % interval; without them it is a count of all there is, and certain.
-    n : int
-        Cases, or pairs.
-    patients : int, optional
-    same : bool, default False
-        Two networks that give every case one and the same answer: nothing to compare.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If the value lies outside its interval.
-    """
+    """Lay out an estimate; without an interval a certain count, `same` if two networks answer alike."""
     low, high = (value if end is None else end for end in (low, high))
     if not (np.isnan(value) or low <= value <= high):
         raise ValueError(f"value: found {value} outside [{low}, {high}], expected it inside")
@@ -155,31 +106,7 @@ def estimate(value, low=None, high=None, *, n, patients=None, same=False):
 
 
 def outcome(found, expects, *, margin):
-    """Say what one estimate says of what is expected.
-
-    Parameters
-    ----------
-    found : mapping
-        From :func:`estimate`.
-    expects : str or (float or None, float or None)
-        "above 0" or "below 0": the interval lies there; within the margin, or on the
-        other side, it does not. "no gain": the interval lies within the margin, or below
-        0; not so if it lies above 0 [1]_. A range: the interval lies in it, or apart.
-    margin : float above 0
-        Differences up to here do not matter.
-
-    Returns
-    -------
-    verdict : str
-        One of the first three of ``VERDICTS``.
-    p_holds, p_fails : float in [0, 1]
-        Two-sided p values of a normal distribution whose spread is that of the interval's
-        nearer half, so they are below 0.05 where the interval decides, and nowhere else.
-
-    References
-    ----------
-    .. [1] piaggio2012
-    """
+    """Return the verdict of one estimate on what is expected, and two-sided p for and against it."""
     if found["same"] or np.isnan([found["value"], found["low"], found["high"]]).any():
         return OPEN, 1.0, 1.0
     for_it, against_it = _ranges(expects, margin)
@@ -225,32 +152,7 @@ def _p_beyond(distance, half):
 
 
 def decide(ledger, found):
-    """Decide every claim from what was found.
-
-    A claim holds if all its tests do, does not hold if one of them does not, and is open
-    otherwise. Holm's method runs over all claims with an estimate; counts of all there is
-    are certain and stand outside it.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`load`.
-    found : mapping of int to list of dict, or str
-        By number of the claim: an :func:`estimate` for each test, or why there is none.
-        Not needed for claims without tests.
-
-    Returns
-    -------
-    DataFrame, indexed by number
-        `section`, `kind`, `statement`, `estimand`, `verdict`, `p`, `p (Holm)`,
-        `verdict (Holm)`, `tests` (how many), `n` (least) and `why` (for what is not
-        testable, else empty).
-
-    Raises
-    ------
-    ValueError
-        If a claim has another number of estimates than tests.
-    """
+    """Decide every claim from its estimates (or why there are none), also after Holm's adjustment."""
     rows = {
         claim["number"]: _decide(claim, found.get(claim["number"], []), ledger["margin"])
         for claim in ledger["claims"]
@@ -296,28 +198,7 @@ def _together(said):
 
 
 def cases_needed(found, effect):
-    """Say how many test cases would show an effect of a given size, roughly.
-
-    The half-width of an interval goes down with the square root of the cases. So many
-    that it is as wide as the effect is large, and then 2.04 times as many: in four tests
-    of five the interval leaves out 0.
-
-    Parameters
-    ----------
-    found : mapping
-        From :func:`estimate`, with an interval.
-    effect : float other than 0
-
-    Returns
-    -------
-    float
-        NaN if the interval has no width.
-
-    Raises
-    ------
-    ValueError
-        If `effect` is 0.
-    """
+    """Say how many test cases would show an effect with power 0.8, roughly; NaN without an interval."""
     if effect == 0:
         raise ValueError("effect: found 0, expected an effect: no number of cases shows none")
     half = (found["high"] - found["low"]) / 2

@@ -20,20 +20,7 @@ MEASURE = "malignant among unusual less others, {}"
 
 
 def of_cohort(cohort, *, seed):
-    """Compare the malignant share of unusual images with that of the others, in both views.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    seed : int
-        Of the Isolation Forest and of the resamples.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        As :func:`lungcls.report.claims.evidence.of_cohort`: the difference by view, "nodule" and "wide"; a
-        text where the cohort lacks the view.
-    """
+    """Compare the malignant share of unusual images with the others', by view; a text if there is none."""
     views = {
         "nodule": next((view for view in ("nodule",) if view in cohort.views), None),
         "wide": next((view for view in WIDE if view in cohort.views), None),
@@ -47,25 +34,7 @@ def of_cohort(cohort, *, seed):
 
 
 def difference(cohort, view, *, seed):
-    """Malignant share of the unusual images of a view less that of the others.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    view : str
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`. The interval is over patients; which images are
-        unusual is taken as given.
-
-    References
-    ----------
-    .. [1] liu2008
-    .. [2] jolliffe2016
-    """
+    """Malignant share of a view's unusual images less that of the others, with an interval over patients."""
     images = cohort.views[view]
     options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
     pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])

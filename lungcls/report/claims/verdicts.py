@@ -25,26 +25,7 @@ WITHOUT = {"bands filled": "With the grey bands filled", "bands alone": "With th
 
 
 def answers(group, *, seed):
-    """Take a group's answers to the test cases, by the names that the ledger has for runs.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    seed : int
-        Of the trainings.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        By task, view and network. TL and FT are the report's backbone, or the EfficientNet that
-        stands in for it; networks that should be pretrained and are not have no name, and of
-        changed networks only CNNs.
-
-    Raises
-    ------
-    InputError
-        If two runs have one name.
-    """
+    """Take a group's answers to the test cases, by task, view and network as the ledger names runs."""
     backbone, found = networks.stand_in(group), {}
     for run in (run for run in group.runs if run.config["seed"] == seed):
         model, stage, change = run.config["model"], run.config["stage"], networks.variant(run)
@@ -59,18 +40,7 @@ def answers(group, *, seed):
 
 
 def both_views(results):
-    """Average the networks of the two views wherever both are there.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-        By task, view and network.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        As "binary both CNN".
-    """
+    """Average the networks of the two views wherever both are there, as "binary both CNN"."""
     found = {}
     for task in TASKS:
         for network in STAGES.values():
@@ -81,17 +51,7 @@ def both_views(results):
 
 
 def on_networks(ledger):
-    """Leave only the claims that are tested by answers of networks.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`lungcls.report.claims.ledger.load`.
-
-    Returns
-    -------
-    dict
-    """
+    """Leave only the claims that are tested by answers of networks."""
     kept = [claim for claim in ledger["claims"] if claim["tests"] and all(map(_of_answers, claim["tests"]))]
     return ledger | {"claims": kept}
 
@@ -110,46 +70,14 @@ class Decided:
 
 
 def decide(ledger, group, *, training, seed):
-    """Decide claims from the runs of a group that were trained with one seed.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`on_networks`.
-    group : lungcls.report.results.networks.Group
-    training : int
-        Seed of the trainings.
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    Decided
-        With the answers, the estimates by claim, and the table of
-        :func:`lungcls.report.claims.ledger.decide`.
-    """
+    """Decide claims from a group's runs of one `training` seed; `seed` is that of the resamples."""
     results = answers(group, seed=training)
     found = evidence.collect(ledger, measures={}, results=results, seed=seed)
     return Decided(results, found, claims.decide(ledger, found))
 
 
 def verdict_facts(groups, *, seed=0):
-    """Decide the report's statements on networks from recorded runs.
-
-    Parameters
-    ----------
-    groups : sequence of lungcls.report.results.networks.Group
-        The first one gives the estimates.
-    seed : int, default 0
-        Of the resamples.
-
-    Returns
-    -------
-    dict of str to str
-        `verdicts_table`, or a sentence where nothing is decided; `verdicts_without_bands`, from
-        :func:`without_bands`; the sentences `worth_of_bands`, `verdicts_counts`,
-        `verdicts_firm`, `verdicts_stand_in` and `verdicts_untested`.
-    """
+    """Decide the report's statements on networks from recorded runs; the first group gives estimates."""
     ledger, first = on_networks(claims.load()), groups[0]
     main, *again = [decide(ledger, first, training=one, seed=seed) for one in _seeds(first)]
     others = {f"seed {training}": one.table for training, one in zip(_seeds(first)[1:], again)}
@@ -192,20 +120,7 @@ def verdict_facts(groups, *, seed=0):
 
 
 def without_bands(group, *, seed):
-    """Compare the views once more in forms of the zoomed one that hide the readers' box, as a MyST table.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    str
-        The CNN on each form of the zoomed nodule less the CNN on the wide view; a sentence where
-        no such form is recorded.
-    """
+    """Compare the views in zoomed forms that hide the readers' box, as a MyST table or a sentence."""
     found, margin, training = answers(group, seed=_seeds(group)[0]), claims.load()["margin"], _seeds(group)[0]
     rows = []
     for task, form in ((task, form) for task in TASKS for form in FORMS):
@@ -236,19 +151,7 @@ def without_bands(group, *, seed):
 
 
 def worth_of_bands(group, *, seed):
-    """Say what the CNN gains or loses without the grey bands of the zoomed nodule, and with nothing else.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    str
-        Sentences on the trainings of the least seed, also where no such network is recorded.
-    """
+    """Say what the CNN gains or loses without the grey bands of the zoomed nodule, and with nothing else."""
     found, lines = answers(group, seed=_seeds(group)[0]), []
     for form, words in WITHOUT.items():
         pairs = {name: (f"{task} nodule {form}", f"{task} nodule CNN") for task, name in TASK_NAMES.items()}

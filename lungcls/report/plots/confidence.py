@@ -8,23 +8,7 @@ PREDICTED, TRUE = "#e69f00", "#009e73"  # orange and green, as in the report's f
 
 
 def histogram_grid(values, *, inside, means, bins=20):
-    """Show distributions of confidence side by side, with a range and the mean marked.
-
-    Parameters
-    ----------
-    values : mapping of str to ndarray of shape (n,), float in [0, 1]
-        By title.
-    inside : (float, float)
-        Range that is shaded.
-    means : mapping of str to float
-        By title.
-    bins : int, default 20
-        From 0 to 1.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show distributions of confidence by title, with a range shaded and each mean marked."""
     columns = min(2, len(values))
     rows = -(-len(values) // columns)
     figure, axes = page_axes(1.9 * rows + 0.5, rows, columns, sharex=True)
@@ -56,20 +40,7 @@ def histogram_grid(values, *, inside, means, bins=20):
 
 
 def class_bars(tables, *, labels):
-    """Show predicted and true confidence of each class with intervals, as the report's figure 10.
-
-    Parameters
-    ----------
-    tables : mapping of str to (DataFrame, DataFrame)
-        By title: predicted and true confidence, a row a class with `value`, `low`, `high`.
-        NaN leaves a place empty.
-    labels : sequence of str
-        Of the classes.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show predicted and true confidence of each class with intervals, as the report's figure 10."""
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
     figure, axes = page_axes(2.25 * rows + 0.5, rows, columns, sharey=True)
@@ -97,17 +68,7 @@ def class_bars(tables, *, labels):
 
 
 def reliability(tables):
-    """Show the share of right answers against confidence, and how many cases are in each bin.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        By title: from :func:`lungcls.metrics.calibration.reliability`.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show the share of right answers against confidence with the cases a bin, by title."""
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
     figure, axes = page_axes(

@@ -11,17 +11,7 @@ from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCOR
 
 
 def label_distribution(scores, binary):
-    """Show the cases of each class of both tasks, as in the report's figure 2.
-
-    Parameters
-    ----------
-    scores : Series of int, indexed by score 1..5
-    binary : Series of int, indexed by "benign", "malignant"
-
-    Returns
-    -------
-    Figure
-    """
+    """Show the cases of each class of both tasks (two Series of counts), as in the report's figure 2."""
     figure, axes = page_axes(2.9, 1, 2, width_ratios=[5, 2.6], sharey=True)
     panels = ((scores, SCORE_COLOURS, "multi-class: malignancy score"), (binary, BINARY_COLOURS, "binary"))
     for ax, (counts, colours, name) in zip(axes[0], panels):
@@ -35,17 +25,7 @@ def label_distribution(scores, binary):
 
 
 def count_bars(counts, *, xlabel, ylabel):
-    """Show how often each whole number occurs.
-
-    Parameters
-    ----------
-    counts : Series of int, indexed by int
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show how often each whole number occurs: a Series of counts indexed by it."""
     figure, axes = page_axes(2.6)
     bars = axes[0, 0].bar(counts.index, counts.to_numpy(), color=NEUTRAL)
     axes[0, 0].bar_label(bars, [f"{n:,}" if n else "" for n in counts], padding=2, fontsize=9)
@@ -54,23 +34,7 @@ def count_bars(counts, *, xlabel, ylabel):
 
 
 def stacked_bars(counts, *, titles, parts, colours, ylabel):
-    """Show counts that are made of parts, one panel a way of counting, on one axis.
-
-    Parameters
-    ----------
-    counts : list of DataFrame of int
-        One a panel: a row a class, a column a part, stacked in their order; the sum is
-        written above.
-    titles : list of str
-    parts : list of str
-        Names of the columns; all but the first are hatched, and lighter.
-    colours : mapping of class to colour
-    ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show counts made of parts (columns of each table, the later ones hatched), one panel a table."""
     figure, axes = page_axes(2.6, 1, len(counts), sharey=True)
     for ax, table, title in zip(axes[0], counts, titles):
         labels, base = [str(label) for label in table.index], np.zeros(len(table))
@@ -97,20 +61,7 @@ def stacked_bars(counts, *, titles, parts, colours, ylabel):
 
 
 def heat_map(shares, *, labels, xlabel, ylabel):
-    """Show a matrix of shares with each value written in its cell, in percent.
-
-    Parameters
-    ----------
-    shares : ndarray of shape (k, k), float in [0, 1]
-        NaN leaves a cell empty.
-    labels : sequence of str
-        Of the rows and of the columns.
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show a (k, k) matrix of shares with each value written in its cell in percent; NaN stays empty."""
     figure, axes = page_axes(4.0)
     ax, top = axes[0, 0], np.nanmax(shares)
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top)
@@ -128,20 +79,7 @@ def heat_map(shares, *, labels, xlabel, ylabel):
 
 
 def by_score(values, scores, *, ylabel, log=False):
-    """Show a value of each case by its score: boxes (quartiles) and the cases as points.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-    scores : ndarray of shape (n,), int, 1..5
-    ylabel : str
-    log : bool, default False
-        Draw the values on a logarithmic axis.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show a value of each case by its score 1..5: boxes (quartiles) and the cases as points."""
     values, scores = np.asarray(values), np.asarray(scores)
     figure, axes = page_axes(3.2)
     ax, rng = axes[0, 0], np.random.default_rng(0)
@@ -171,23 +109,7 @@ def by_score(values, scores, *, ylabel, log=False):
 
 
 def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
-    """Show histograms below one another on one axis, with named vertical lines.
-
-    Parameters
-    ----------
-    values : list of ndarray of shape (n,), float
-    labels : list of str
-        One a histogram.
-    xlabel : str
-    ylabel : str, default "images"
-    marks : mapping of str to float, optional
-        Lines by name.
-    bins : int or sequence, default 30
-
-    Returns
-    -------
-    Figure
-    """
+    """Show histograms below one another on one axis, with `marks` as named vertical lines."""
     figure, axes = page_axes(0.9 + 1.5 * len(values), len(values), 1, sharex=True)
     for ax, mine, label in zip(axes[:, 0], values, labels):
         ax.hist(mine, bins=bins, color=NEUTRAL)
@@ -202,20 +124,7 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
 
 
 def curves(x, ys, *, xlabel, ylabel, titles=None):
-    """Show families of curves, one panel a family.
-
-    Parameters
-    ----------
-    x : ndarray of shape (m,)
-    ys : list of mapping of str to ndarray of shape (m,)
-        One mapping a panel, curves by name, light to dark in their order.
-    xlabel, ylabel : str
-    titles : list of str, optional
-
-    Returns
-    -------
-    Figure
-    """
+    """Show families of curves over x (m,), a mapping of name to (m,) a panel, light to dark in order."""
     figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
         shades = list(SCORE_COLOURS.values())
@@ -231,22 +140,7 @@ def curves(x, ys, *, xlabel, ylabel, titles=None):
 
 
 def score_clouds(points, scores, *, titles, marked=None, shares=None):
-    """Show points on a plane, coloured by score, one panel a cloud.
-
-    Parameters
-    ----------
-    points : list of ndarray of shape (n, 2), float
-    scores : ndarray of shape (n,), int, 1..5
-    titles : list of str
-    marked : list of ndarray of int, optional
-        Rows to circle in each panel.
-    shares : list of (float, float), optional
-        Share of the variance along both axes, 0 to 1.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show points (n, 2) coloured by score, one panel a cloud; the rows `marked` are circled."""
     scores = np.asarray(scores)
     figure, axes = page_axes(3.9, 1, len(points))
     order = np.random.default_rng(0).permutation(len(scores))  # no score hides the others
@@ -276,20 +170,7 @@ def score_clouds(points, scores, *, titles, marked=None, shares=None):
 
 
 def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
-    """Show two runs' scores of the same cases against each other, one panel a pair.
-
-    Parameters
-    ----------
-    first, second : list of ndarray of shape (n,), float
-    titles : list of str
-    marked : list of (ndarray of int, ndarray of int)
-        Rows that the first and that the second run calls unusual, for each panel.
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show two runs' scores (n,) of the same cases against each other; `marked` rows are unusual in each."""
     figure, axes = page_axes(3.9, 1, len(first))
     for ax, x, y, title, (mine, other) in zip(axes[0], first, second, titles, marked):
         both = np.intersect1d(mine, other)
@@ -304,24 +185,7 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
 
 
 def values_in_bands(values, bands, *, marked=(), columns=3):
-    """Show who reaches which score, one panel a score, with a band behind the values.
-
-    Parameters
-    ----------
-    values : DataFrame of float
-        Rows: who, from top to bottom; columns: scores, in the order of the panels. NaN
-        leaves a place empty.
-    bands : DataFrame of float, indexed by score
-        `low`, `high`: ends of the band of each score.
-    marked : sequence of str, default ()
-        Rows in the colour that stands out.
-    columns : int, default 3
-        Panels side by side.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show who (rows) reaches which score (columns, one panel each), with a band `low`, `high` behind."""
     rows = -(-values.shape[1] // columns)
     figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
     places = np.arange(len(values))

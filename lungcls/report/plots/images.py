@@ -21,7 +21,7 @@ def show_image(ax, image, mask=None, grey_range=None):
 
 
 def _per_image(grey_range, n):
-    """One grey range for each of n images: given once, once an image, or not at all."""
+    """Return one grey range for each of n images: given once, once an image, or not at all."""
     if grey_range is None or np.ndim(grey_range) == 1:
         return [grey_range] * n
     return list(grey_range)
@@ -67,23 +67,7 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
 
 
 def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins=64, log=False):
-    """Show images side by side with the histogram of its grey levels below each.
-
-    Parameters
-    ----------
-    images : list of ndarray of shape (H, W)
-    titles : list of str
-    masks : list of ndarray of shape (H, W), optional
-    grey_range : (float, float) or one such pair an image, default (0, 1)
-        Of the images and of the histograms' axes.
-    bins : int, default 64
-    log : bool, default False
-        Draw the shares on a logarithmic axis.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show images with the histogram of its grey levels below each; one grey range, or one an image."""
     n = len(images)
     figure, axes = page_axes(WIDTH / n + 1.7, 2, n, height_ratios=[WIDTH / n, 1.4])
     for i, (image, limits) in enumerate(zip(images, _per_image(grey_range, n))):

@@ -12,20 +12,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 
 
 def network_diagrams(networks, *, upper=None):
-    """Draw networks as rows of blocks, as high as their maps and as wide as their channels.
-
-    Parameters
-    ----------
-    networks : mapping of str to list of (str, int, int)
-        By name, for each block from the input on: its name, the side of its output in
-        pixels, and its channels.
-    upper : mapping of str to set of str, optional
-        The blocks of each network that fine-tuning trains; without it none is marked.
-
-    Returns
-    -------
-    Figure
-    """
+    """Draw networks as rows of blocks (name, side in pixels, channels); those in `upper` are fine-tuned."""
     figure = Figure(figsize=(WIDTH, 1.75 * len(networks)), layout="constrained")
     axes = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
     for ax, (name, blocks) in zip(axes, networks.items()):
@@ -162,20 +149,7 @@ def intervals(groups, *, xlabel, references=None):
 
 
 def confusion_matrices(matrices, *, labels, columns=2):
-    """Show matrices of counts, shaded by the share of the row.
-
-    Parameters
-    ----------
-    matrices : mapping of str to ndarray of shape (k, k), int
-        By title; row: true class, column: predicted class.
-    labels : sequence of str
-        Of the k classes.
-    columns : int, default 2
-
-    Returns
-    -------
-    Figure
-    """
+    """Show (k, k) matrices of counts by title, true classes as rows, shaded by the share of the row."""
     columns = min(columns, len(matrices))
     rows = -(-len(matrices) // columns)
     figure, axes = page_axes((WIDTH / columns) * 0.82 * rows, rows, columns)

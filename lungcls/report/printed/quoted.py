@@ -9,40 +9,12 @@ import pandas as pd
 
 @cache
 def load():
-    """Read everything that is quoted from the report.
-
-    Returns
-    -------
-    dict
-        Percentages are texts with the decimals that are printed; `where` names the
-        sections and the table of each part, see :func:`where`.
-
-    References
-    ----------
-    .. [1] simeone2025
-    """
+    """Read everything that is quoted from the report (simeone2025); percentages are texts as printed."""
     return json.loads((files("lungcls") / "report" / "printed" / "reported.json").read_text(encoding="utf-8"))
 
 
 def pages(section):
-    """Return the pages that a section of the report is on.
-
-    Parameters
-    ----------
-    section : str
-        Its number, "2.4.1".
-
-    Returns
-    -------
-    first, last : int
-        It begins on the first and ends on the last one or before: the report's table of
-        contents says where sections begin, so the end is known to the page at best.
-
-    Raises
-    ------
-    ValueError
-        If there is no such section.
-    """
+    """Return the first and last page of a section such as "2.4.1"; it ends on the last one or before."""
     begins = load()["contents"]
     if section not in begins:
         raise ValueError(f"section: found {section!r}, expected one of {', '.join(begins)}")
@@ -52,23 +24,7 @@ def pages(section):
 
 
 def where(part):
-    """Say in words where a part of the quoted values stands in the report.
-
-    Parameters
-    ----------
-    part : str
-        A name in `reported.json` such as "f1_percent".
-
-    Returns
-    -------
-    str
-        "table 1, section 5, pages 5-6".
-
-    Raises
-    ------
-    ValueError
-        If there is no such part.
-    """
+    """Say where a part of the quoted values stands: "table 1, section 5, pages 5-6"."""
     places = load()["where"]
     if part not in places:
         raise ValueError(f"part: found {part!r}, expected one of {', '.join(places)}")
@@ -81,12 +37,7 @@ def where(part):
 
 
 def class_counts():
-    """Return the report's own counts of the binary task.
-
-    Returns
-    -------
-    Series of int, indexed by "benign", "malignant"
-    """
+    """Return the report's own counts of the binary task, indexed by "benign" and "malignant"."""
     return pd.Series({name: load()["data"][name] for name in ("benign", "malignant")}, name="cases")
 
 
@@ -115,13 +66,7 @@ def claim(name):
 
 
 def f1_table():
-    """Return the report's table 1: F1 on the test set.
-
-    Returns
-    -------
-    DataFrame of float, in percent
-        Rows: models; columns: (task, view).
-    """
+    """Return the report's table 1, F1 on the test set in percent: models by (task, view)."""
     rows = {
         model: {(task, view): float(text) for task, views in tasks.items() for view, text in views.items()}
         for model, tasks in load()["f1_percent"].items()
@@ -130,11 +75,5 @@ def f1_table():
 
 
 def main_results():
-    """Return the report's table 2: precision, accuracy and F1 on the test set.
-
-    Returns
-    -------
-    DataFrame of float, in percent
-        Rows: ``Binary_FullSlice`` .. ``MultiClass_Nodule``, the report's names.
-    """
+    """Return the report's table 2, precision, accuracy and F1 in percent, by its own names of the rows."""
     return pd.DataFrame.from_dict(load()["main_results_percent"], orient="index").astype(float)

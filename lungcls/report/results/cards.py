@@ -35,33 +35,7 @@ SCORE = "AUC"
 
 
 def collect(folder, *, seed=0):
-    """Write what the model card [1]_ and the datasheet [2]_ say in numbers.
-
-    Parameters
-    ----------
-    folder : path
-        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`; the card is that of
-        the plain networks of the first split.
-    seed : int, default 0
-        Of the resamples.
-
-    Returns
-    -------
-    dict of str to str
-        Tables: `card_details`, `card_settings`, `card_sizes`, `sheet_parts`; `card_versions` and
-        `card_beyond`, sentences; `sheet_lacking`, cases of the list without a recorded image;
-        ``sheet_spacing``, ``sheet_thickness`` and ``sheet_contrast`` of the scans.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no run.
-
-    References
-    ----------
-    .. [1] mitchell2019
-    .. [2] gebru2021
-    """
+    """Write what the model card (mitchell2019) and the datasheet (gebru2021) say in numbers."""
     group = networks.recorded(folder)[0]
     plain = [run for run in group.runs if not networks.variant(run)]
     rows = networks.rows_of([run for run in plain if run.config["task"] == "binary"])
@@ -246,17 +220,7 @@ def _scans(cases):
 
 
 def cohort_sheet(cohort):
-    """Write what a cohort says of itself.
-
-    Parameters
-    ----------
-    cohort : Cohort
-
-    Returns
-    -------
-    str
-        A table.
-    """
+    """Write what a cohort's `cohort.json` says, as a MyST table."""
     said = {name: text for name, text in cohort.info.items() if isinstance(text, str)}
     said |= {f"view `{name}`": text for name, text in cohort.info.get("views", {}).items()}
     said = said or {"name": cohort.name}

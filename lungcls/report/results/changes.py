@@ -10,19 +10,7 @@ from lungcls.runs import grid
 
 
 def change_table(groups, *, seed):
-    """Lay out the networks with one change beside the plain ones, as a MyST table.
-
-    Parameters
-    ----------
-    groups : sequence of lungcls.report.results.networks.Group
-    seed : int
-        Of the resamples and of the baselines.
-
-    Returns
-    -------
-    str
-        A sentence where no network has a change.
-    """
+    """Lay out the networks with one change beside the plain ones, as a MyST table or a sentence."""
     blocks = [
         block for group in groups for task in score_tables.TASKS for block in _changes(group, task, seed)
     ]
@@ -79,17 +67,7 @@ def _unchanged(run):
 
 
 def missing(found):
-    """Name the changes of the study that no run has.
-
-    Parameters
-    ----------
-    found : sequence of lungcls.runs.store.Run
-
-    Returns
-    -------
-    list of str
-        Each with its tasks.
-    """
+    """Name the changes of the study that no run has, each with its tasks."""
     there = {(run.config["task"], networks.variant(run)) for run in found}
     cells = [
         cell

@@ -15,20 +15,7 @@ LEVEL = 0.9  # share of the cases whose conformal set is to hold the label
 
 
 def confidence_facts(group, *, seed=0):
-    """Lay out the confidence of a group's plain networks, of several seeds the least, and of two baselines.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    seed : int, default 0
-        Of the bootstrap and of the folds that calibrate.
-
-    Returns
-    -------
-    dict of str to str
-        ``confidence_<task>``, ``calibration_<task>`` and ``sets_<task>``, tables;
-        `confidence_level` of the sets; `figure_9` and `figure_10`, figures.
-    """
+    """Lay out the confidence of a group's plain networks (least seed) and of two baselines."""
     facts = {"confidence_level": percent(LEVEL)}
     for task in TASKS:
         for name, (frame, caption) in _frames(_results(group, task, seed), task, seed).items():

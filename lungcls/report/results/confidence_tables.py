@@ -22,17 +22,7 @@ PARTS = {"inside": "{low} to {high}", "below": "below {low}"}
 
 @dataclass(frozen=True)
 class Tested:
-    """Answers to test cases, before and after a temperature that was fitted on other patients.
-
-    Attributes
-    ----------
-    task : {"binary", "multiclass"}
-    case_ids, patients : ndarray of shape (n,)
-    y_true, y_pred : ndarray of shape (n,), int
-    y_prob, tempered : ndarray of shape (n, n_classes), float in [0, 1]
-    folds : ndarray of shape (n,), int
-    temperatures : ndarray of shape (n_folds,), float
-    """
+    """Answers to test cases, before and after a temperature that was fitted on other patients (folds)."""
 
     task: str
     case_ids: np.ndarray
@@ -56,20 +46,7 @@ class Tested:
 
 
 def tested(result, *, task, seed):
-    """Cross-fit a temperature to the answers of a run or of a baseline.
-
-    Parameters
-    ----------
-    result : DataFrame
-        From :func:`lungcls.report.results.tables.result_of`.
-    task : {"binary", "multiclass"}
-    seed : int
-        Of the folds.
-
-    Returns
-    -------
-    Tested
-    """
+    """Cross-fit a temperature to the answers of a run or of a baseline."""
     y_true, y_pred, patients, ids = (
         result[name].to_numpy() for name in ("y_true", "y_pred", "patient_id", "case_id")
     )
@@ -84,18 +61,7 @@ def _pair(y_true, y_prob, folds):
 
 
 def distribution(tests, *, seed):
-    """Lay out how confidence is distributed, as the report's figure 9.
-
-    Parameters
-    ----------
-    tests : mapping of str to Tested
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    DataFrame of str, indexed by name
-    """
+    """Lay out how confidence is distributed, as the report's figure 9, as texts by name."""
     stated = quoted.load()["confidence"]
     low, high, rows = stated["most_from"], stated["most_to"], {}
     for name, test in tests.items():
@@ -112,22 +78,7 @@ def distribution(tests, *, seed):
 
 
 def classes(test, *, seed):
-    """Lay out the report's figure 10 for one run, and what it leaves out.
-
-    Parameters
-    ----------
-    test : Tested
-    seed : int
-        Of the resamples and of the drawn labels.
-
-    Returns
-    -------
-    found : DataFrame
-        From :func:`lungcls.metrics.confidence.class_table`.
-    drawn : DataFrame, indexed by class
-        Gap of figure 10 if the same probabilities were right: `value` (mean of the draws of
-        labels), `low`, `high` (95 % of them).
-    """
+    """Lay out the report's figure 10 for one run, and its gaps if the same probabilities were right."""
     found = confidence.class_table(test.y_true, test.y_pred, test.y_prob, patients=test.patients, seed=seed)
     gaps = pd.DataFrame(confidence.calibrated_gaps(test.y_prob, seed=seed), columns=CLASSES[test.task])
     drawn = {"value": gaps.mean(), "low": gaps.quantile(0.025), "high": gaps.quantile(0.975)}
@@ -135,16 +86,7 @@ def classes(test, *, seed):
 
 
 def class_rows(found, drawn):
-    """Write what :func:`classes` found.
-
-    Parameters
-    ----------
-    found, drawn : DataFrame
-
-    Returns
-    -------
-    DataFrame of str, a column a class
-    """
+    """Write what :func:`classes` found as texts, a column a class."""
     heads = {
         "predicted": "predicted confidence",
         "true": "true confidence",
@@ -167,19 +109,7 @@ def class_rows(found, drawn):
 
 
 def class_gaps(test, *, seed):
-    """Write the gap of each class, and in brackets that of a calibrated network, for one row of a table.
-
-    Parameters
-    ----------
-    test : Tested
-    seed : int
-        Of the resamples and of the drawn labels.
-
-    Returns
-    -------
-    dict of str to str
-        By class.
-    """
+    """Write the gap of each class, and in brackets that of a calibrated network, for one row of a table."""
     found, drawn = classes(test, seed=seed)
     gaps = found.xs("gap", level="measure")
     texts = {name: with_interval(gaps.loc[name], sign=True) for name in drawn.index}
@@ -192,21 +122,7 @@ def class_gaps(test, *, seed):
 
 
 def calibrated(tests, *, seed):
-    """Lay out calibration before and after the temperature.
-
-    Parameters
-    ----------
-    tests : mapping of str to Tested
-    seed : int
-        Of the resamples and of the drawn labels.
-
-    Returns
-    -------
-    table : DataFrame of str, indexed by name and "before" or "after"
-    found : DataFrame, indexed alike
-        `value`, `low` and `high` of each score, as columns of two levels, and
-        ("by chance", "value"): calibration error if the probabilities were right.
-    """
+    """Lay out calibration before and after the temperature: as texts, and as numbers."""
     parts = {}
     for name, test in tests.items():
         for when, y_prob in (("before", test.y_prob), ("after", test.tempered)):
@@ -237,21 +153,7 @@ def _temperature(found):
 
 
 def prediction_sets(tests, *, level, seed):
-    """Lay out conformal sets of every kind.
-
-    Parameters
-    ----------
-    tests : mapping of str to Tested
-    level : float in (0, 1)
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    table : DataFrame of str, indexed by name and kind
-    found : dict of (str, str) to DataFrame
-        From :func:`lungcls.metrics.conformal.quality`.
-    """
+    """Lay out conformal sets of every kind: as texts by name and kind, and the found quality of each."""
     rows, found = {}, {}
     for name, test in tests.items():
         for kind in conformal.KINDS:
@@ -282,20 +184,7 @@ def _named(full, task):
 
 
 def deferred(tests, *, seed):
-    """Lay out risk against coverage.
-
-    Parameters
-    ----------
-    tests : mapping of str to Tested
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    table : DataFrame of str, indexed by name
-    found : dict of str to DataFrame
-        From :func:`lungcls.metrics.selective.area_intervals`.
-    """
+    """Lay out risk against coverage: as texts by name, and the found areas of each."""
     rows, found = {}, {}
     for name, test in tests.items():
         mine = found[name] = selective.area_intervals(
@@ -311,21 +200,7 @@ def deferred(tests, *, seed):
 
 
 def followed(tests, ratings, *, seed):
-    """Correlate uncertainty with the spread of the readers' scores.
-
-    Parameters
-    ----------
-    tests : mapping of str to Tested
-    ratings : Series of str, indexed by case id
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    DataFrame, indexed by name and by "entropy" or "1 − confidence"
-        From :func:`lungcls.metrics.uncertainty.correlation_interval`; NaN where fewer than two patients
-        have a nodule with two readers.
-    """
+    """Correlate uncertainty with the spread of the readers' scores (by case id); NaN where too few."""
     rows = {}
     for name, test in tests.items():
         spread = uncertainty.reader_spread(ratings.loc[test.case_ids])

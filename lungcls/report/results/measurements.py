@@ -11,23 +11,7 @@ from lungcls.report.wording import MINUS, SPACE, count, duration, percent, table
 
 
 def read(folder, name):
-    """Read a recorded measurement.
-
-    Parameters
-    ----------
-    folder : path
-    name : str
-        A JSON file in it.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If it is not there.
-    """
+    """Read a recorded measurement, a JSON file of a folder."""
     path = Path(folder) / name
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a recorded measurement")
@@ -35,19 +19,7 @@ def read(folder, name):
 
 
 def timings(found):
-    """Write the measured time and memory of each command.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/commands.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        ``time_<command>`` and ``memory_<command>``, `timing_machine`, and the table
-        `commands`.
-    """
+    """Write the measured time and memory of each command (`benchmarks/commands.py`)."""
     facts, rows = {"timing_machine": found["machine"]}, []
     for name, measured in found["commands"].items():
         time, memory = duration(measured["seconds"]), f"{measured['peak_bytes'] / 1e9:.1f}{SPACE}GB"
@@ -59,20 +31,7 @@ def timings(found):
 
 
 def calibration(found):
-    """Write the comparison of the phantom with real images.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/phantom_calibration.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The tables `phantom_auc` and `phantom_looks`, the differences between phantom and
-        real in them (`phantom_gap_all`, `phantom_gap_largest`), `phantom_apart`,
-        `phantom_calibration_cases` and `phantom_calibration_epochs`.
-    """
+    """Write the comparison of the phantom with real images (`benchmarks/phantom_calibration.py`)."""
     network, looks = found["network"], found["appearance"]
     bands = list(network["auc"]["real to real"])
     rows = []
@@ -116,19 +75,7 @@ def _cases(measured):
 
 
 def dicom_import(found):
-    """Write what an import of DICOM series takes.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/dicom_import.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The table `dicom_import`, and `dicom_series_time`: processor time that a series more
-        takes with one worker.
-    """
+    """Write what an import of DICOM series takes (`benchmarks/dicom_import.py`)."""
     rows = [
         [
             str(row["jobs"]),
@@ -156,19 +103,7 @@ def dicom_import(found):
 
 
 def best_model(found):
-    """Write what the recipe of the best model reaches on real windows, and what it adds to the diameter.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/best_model.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        ``best_`` and `cases`; in percent `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
-        gains over the diameter with fitted cut points, `auc_gain`, `f1_gain` and `kappa_gain`.
-    """
+    """Write what the best model reaches and adds to the diameter (`benchmarks/best_model.py`)."""
     shown = {
         "auc": ("binary", "AUC"),
         "f1": ("binary", "F1 (weighted)"),
@@ -199,23 +134,7 @@ PRICED = {
 
 
 def leakage_price(found):
-    """Write what it is worth to have test patients in training, and the report's protocol.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/leakage_price.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The tables `leakage_price` and `leakage_protocol`; ``leakage_`` and `draws`, `train`,
-        `test`, `shared` (matched design), `cases`, `patients`, `protocol_draws`,
-        `protocol_test`, `protocol_shared`; the numbers of the text: `known_auc` (the
-        patient's other labels), `plain_recall` (diameter, plain design), `matched_recall`,
-        `largest` (most that the upper end of an interval of the frozen features and the
-        nearest windows reaches, AUC and F1), and the sentence on the `network`.
-    """
+    """Write what test patients in training are worth (`benchmarks/leakage_price.py`)."""
     matched, protocol = found["price"]["matched"], found["protocol"]
     scores = [*matched["scores"], *found["price"].get("network", {"scores": []})["scores"]]
     price = {(row["predictor"], row["task"], row["score"]): row for row in scores}
@@ -303,19 +222,7 @@ def _protocol(found):
 
 
 def audit_limits(found):
-    """Write how like different patients are, and which changed copies the audit sees.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/audit_limits.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The table `audit_limits`; `audit_correlation` (the limit), `audit_most` (of
-        different patients), `audit_cases`, `audit_seconds` and `audit_memory` (first cohort).
-    """
+    """Write which changed copies the audit sees (`benchmarks/audit_limits.py`)."""
     columns = {
         f"{name}, {view.replace('_', ' ')}": measured
         for name, cohort in found["cohorts"].items()

@@ -43,21 +43,7 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one cohort and split.
-
-    Attributes
-    ----------
-    name : str
-        What a table calls it.
-    cohort : lungcls.cohorts.cohort.Cohort
-        Labels, patients and covariates; needs no image.
-    parts : DataFrame
-        `case_id` and `split`.
-    runs : list of lungcls.runs.store.Run
-    label_rule : str
-    measured : dict of str to dict of str to DataFrame
-        Predictions of the baselines that need images, by task and by their names in tables.
-    """
+    """Runs of one cohort and split, with the predictions of baselines that need images, by task."""
 
     name: str
     cohort: Cohort
@@ -78,25 +64,7 @@ class Group:
 
 
 def recorded(folder):
-    """Gather the recorded runs of a folder.
-
-    Parameters
-    ----------
-    folder : path
-        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`.
-
-    Returns
-    -------
-    list of Group
-        The splits that keep patients together first. Folds of a cross-validation are left out: each
-        has a test part of its own.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no run, runs of one split on different cases, one run twice, under two
-        versions of the package, or no baselines of a split on its cases.
-    """
+    """Take the recorded runs of a folder as groups, splits that keep patients together first; no folds."""
     found = [run for run in store.list_runs(folder) if run.config["fold"] is None]
     if not found:
         raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
@@ -138,19 +106,7 @@ def _measured(folder, split, task, parts):
 
 
 def last_stages(folder=None):
-    """Take the recorded networks as they end: from scratch or fine-tuned, unchanged, the least seed.
-
-    Parameters
-    ----------
-    folder : path, optional
-        As for :func:`recorded`; by default that of the checkout around the working directory.
-
-    Returns
-    -------
-    dict of str to dict of str to DataFrame
-        By name and view, and by task: the answers, from :func:`lungcls.report.results.tables.result_of`. Empty
-        outside a checkout, where there are no records.
-    """
+    """Take the recorded plain networks as they end (least seed): results by name and view, and by task."""
     if folder is None:
         from lungcls.report.paths import find_checkout
 
@@ -187,20 +143,7 @@ def _split_of(run):
 
 
 def live(cohort, asked):
-    """Gather the runs that the chapters of this book were made with.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        The one that the book shows, with its folder.
-    asked : mapping of str to value, or None
-        Parameters that the chapter on models was executed with; None if it was not.
-
-    Returns
-    -------
-    Group, or str
-        Why there is none.
-    """
+    """Gather the runs that the chapters of this book were made with."""
     if cohort is None or asked is None:
         return "The chapter that trains the networks was not executed in this build."
     if "diameter_mm" not in cohort.cases:
@@ -231,19 +174,7 @@ def live(cohort, asked):
 
 
 def weights_of(run):
-    """Name where a run's weights come from, and no better than they are.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-
-    Returns
-    -------
-    short : str
-        For a row.
-    words : str
-        A sentence on weights that are not Keras's own; empty for the others.
-    """
+    """Name where a run's weights come from, and no better than they are: briefly, and in a sentence or ""."""
     if run.config["stage"] == "scratch":
         return "from scratch", ""
     digest = run.config["weights"]["digest"] or ""
@@ -251,33 +182,14 @@ def weights_of(run):
 
 
 def stand_in(group):
-    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name.
-
-    Parameters
-    ----------
-    group : Group
-
-    Returns
-    -------
-    str or None
-    """
+    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name."""
     models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
     mine = sorted(model for model in models if model.startswith("efficientnet"))
     return grid.BACKBONE if grid.BACKBONE in mine else next(iter(mine), None)
 
 
 def variant(run):
-    """Name what a run changes against the plain network of its kind.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-
-    Returns
-    -------
-    str
-        As :mod:`lungcls.runs.grid` names it, or the settings; empty for the plain network.
-    """
+    """Name what a run changes against the plain network of its kind; empty for the plain one."""
     settings = run.config["settings"]
     plain = asdict(resolve("full", model=run.config["model"], stage=run.config["stage"]))
     changed = {name: settings[name] for name in CHANGES if settings[name] != plain[name]}
@@ -289,19 +201,7 @@ def variant(run):
 
 
 def rows_of(found):
-    """Sort runs into rows: the seeds of one network on one view make one row.
-
-    Parameters
-    ----------
-    found : sequence of lungcls.runs.store.Run
-        Of one group and one task.
-
-    Returns
-    -------
-    dict of (str, str, str) to list of lungcls.runs.store.Run
-        By view, name of the network with its weights, and :func:`variant`; the least seed first. Where
-        runs of one seed differ in other settings, the name says in which.
-    """
+    """Sort runs into rows: the seeds of one network on one view make one row."""
     order = sorted(
         found,
         key=lambda run: (

@@ -22,33 +22,7 @@ SPREAD = {
 
 
 def recorded_facts(groups, *, live=None, seed=0):
-    """Lay out the report, recorded runs, and the runs of this build.
-
-    Parameters
-    ----------
-    groups : sequence of lungcls.report.results.networks.Group
-        From :func:`lungcls.report.results.networks.recorded`.
-    live : lungcls.report.results.networks.Group or str, optional
-        From :func:`lungcls.report.results.networks.live`.
-    seed : int, default 0
-        Of the resamples and of the baselines.
-
-    Returns
-    -------
-    dict of str to str
-        Tables: `results_sources`, `results_binary`, `results_multiclass`, `results_seeds`,
-        `results_ablations`; figures: `results_figure_binary`, `results_figure_multiclass`; sentences:
-        `results_above_binary`, `results_above_multiclass`, `results_weights`, `results_settings`,
-        `results_missing`, `results_constant`, `results_live`; and `recorded_runs`, `recorded_time`
-        (processor time of all), `recorded_cohort`, `recorded_cases`, `recorded_test` and
-        `recorded_patients`, those of the first group. A table of which there is nothing to show is a
-        sentence that says so.
-
-    Raises
-    ------
-    ValueError
-        If a group lacks the baselines: no results table without them.
-    """
+    """Lay out the report, recorded runs, and the runs of this build: tables, figures, sentences."""
     found, first = [run for group in groups for run in group.runs], groups[0]
     every = groups + ([live] if isinstance(live, networks.Group) else [])
     facts = {

@@ -41,22 +41,7 @@ REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, cut poin
 
 @dataclass(frozen=True)
 class Scores:
-    """What a group's baselines and plain networks scored in one task.
-
-    Attributes
-    ----------
-    group : lungcls.report.results.networks.Group
-    task : {"binary", "multiclass"}
-    results : dict of str to DataFrame
-        Test cases with labels and answers, by the name of the row; the baselines first.
-    networks : dict of str to tuple of (str, str, str)
-        The key in :func:`lungcls.report.results.networks.rows_of`, by the name of the row.
-    table : DataFrame
-        From :func:`lungcls.report.results.tables.scored`.
-    above : DataFrame
-        From :func:`lungcls.report.results.tables.differences`: the score of ``RANKING`` less that of the
-        diameter alone, for rows of the same cases; of five classes with fitted cut points.
-    """
+    """What a group's baselines and plain networks scored in one task, and how far above the diameter."""
 
     group: gathered.Group
     task: str
@@ -67,24 +52,7 @@ class Scores:
 
 
 def score(group, task, *, seed):
-    """Score a group's baselines and its plain networks, of several seeds the least.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    task : {"binary", "multiclass"}
-    seed : int
-        Of the resamples and of the baselines.
-
-    Returns
-    -------
-    Scores
-
-    Raises
-    ------
-    ValueError
-        If the group lacks the baselines.
-    """
+    """Score a group's baselines and its plain networks, of several seeds the least."""
     rows = gathered.rows_of([run for run in group.runs if run.config["task"] == task])
     networks = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
     known = baselines_of(group, task, seed=seed)
@@ -107,20 +75,7 @@ def score(group, task, *, seed):
 
 
 def baselines_of(group, task, *, seed):
-    """Predict with a group's baselines.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-    task : {"binary", "multiclass"}
-    seed : int
-
-    Returns
-    -------
-    dict of str to DataFrame
-        From :func:`lungcls.models.baselines.predict`, by the name of the row, which says where the cases
-        are fewer.
-    """
+    """Predict with a group's baselines, by names that say where the cases are fewer."""
     names = [name for name in tables.BASELINES.values() if name not in recorded.BASELINES]
     found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=names)
     bands = gathered.MEASURED["bands"]
@@ -147,48 +102,18 @@ def _cut(predictions, task):
 
 
 def label_of(run, name):
-    """Name the row of a run.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-    name : str
-        Of the network with its weights, as :func:`lungcls.report.results.networks.rows_of` has it.
-
-    Returns
-    -------
-    str
-        The name, the change if there is one, and the view.
-    """
+    """Name a run in a table: the network with its weights, the change if there is one, and the view."""
     return ", ".join(part for part in (name, gathered.variant(run), VIEW_NAMES[run.config["view"]]) if part)
 
 
 def heading(group):
-    """Name a group with its test cases and their patients.
-
-    Parameters
-    ----------
-    group : lungcls.report.results.networks.Group
-
-    Returns
-    -------
-    str
-    """
+    """Name a group with its test cases and their patients."""
     patients = count(group.test["patient_id"].nunique())
     return f"{group.name}: {count(len(group.test))} cases of {patients} patients"
 
 
 def constant(scores):
-    """Name the networks that give every test case the same answer.
-
-    Parameters
-    ----------
-    scores : sequence of Scores
-
-    Returns
-    -------
-    list of str
-    """
+    """Name the networks that give every test case the same answer."""
     return [
         f"{name}, {TASKS[one.task]}, {VIEW_NAMES[view]} ({one.group.name})"
         for one in scores
@@ -198,16 +123,7 @@ def constant(scores):
 
 
 def clearly_above(one):
-    """Say which of a group's networks are better than the diameter alone, by their own intervals.
-
-    Parameters
-    ----------
-    one : Scores
-
-    Returns
-    -------
-    str
-    """
+    """Say which of a group's networks are better than the diameter alone, by their own intervals."""
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
     how = ", with cut points fitted for both" if one.task == "multiclass" else ""
@@ -224,18 +140,7 @@ def clearly_above(one):
 
 
 def score_table(scores, task):
-    """Lay out the report's rows and those of each group, with the baselines, as a MyST table.
-
-    Parameters
-    ----------
-    scores : sequence of Scores
-        Of one task.
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    str
-    """
+    """Lay out the report's rows and those of each group, with the baselines, as a MyST table."""
     last = GAIN[task]
     blocks = [_block(REPORT, _report_rows(task), last)]
     for one in scores:
@@ -282,19 +187,7 @@ def _report_rows(task):
 
 
 def score_figure(scores, task):
-    """Draw the weighted F1 of the networks as they end and of the baselines, one colour a source.
-
-    Parameters
-    ----------
-    scores : sequence of Scores
-        Of one task; the line of the diameter is that of the first.
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    str
-        A MyST figure.
-    """
+    """Draw the weighted F1 of baselines and networks as they end, one colour a source, as a MyST figure."""
     groups = {}
     for one in scores:
         ended = [

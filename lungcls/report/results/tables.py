@@ -30,65 +30,20 @@ AVERAGES = ("weighted", "macro", "per_class")
 
 
 def result_of(predictions, cohort):
-    """Take the test part of predictions, and the patient of each case.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As ``lungcls.runs.store.Run.predictions`` or :func:`lungcls.models.baselines.predict` give it.
-    cohort : Cohort
-
-    Returns
-    -------
-    DataFrame
-        The columns of `predictions` but `split`, and `patient_id`.
-    """
+    """Take the test part of predictions without `split`, and the `patient_id` of each case."""
     test = predictions[predictions["split"] == "test"].drop(columns="split")
     return test.merge(cohort.cases[["case_id", "patient_id"]], on="case_id", validate="one_to_one")
 
 
 def baseline_results(cohort, split, *, task, view, seed):
-    """Fit every baseline that the cohort has what it needs for.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    split : DataFrame
-        `case_id` and `split`.
-    task : {"binary", "multiclass"}
-    view : str
-        The grey bands are those of the view "nodule" and of no other.
-    seed : int
-
-    Returns
-    -------
-    results : dict of str to DataFrame
-        By the names of ``BASELINES``.
-    missing : dict of str to str
-        Why there are no others.
-    """
+    """Return the results of all baselines that the cohort allows, and why there are no others."""
     names = [name for name in BASELINES.values() if name != "bands" or view == "nodule"]
     found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
     return {title: result_of(table, cohort) for title, table in found.items()}, missing
 
 
 def baseline_predictions(cohort, split, *, task, seed, names):
-    """Fit baselines and predict all cases of a split.
-
-    Parameters
-    ----------
-    cohort, split, task, seed
-        As for :func:`baseline_results`.
-    names : collection of str
-        Of ``lungcls.models.baselines.NAMES``; in the order of ``BASELINES``.
-
-    Returns
-    -------
-    predictions : dict of str to DataFrame
-        From :func:`lungcls.models.baselines.predict`, by the names of ``BASELINES``.
-    missing : dict of str to str
-        Why there are no others.
-    """
+    """Fit baselines and predict all cases of a split, by title; and why there are no others."""
     found, missing = {}, {}
     for title, name in BASELINES.items():
         if name in names:
@@ -100,26 +55,7 @@ def baseline_predictions(cohort, split, *, task, seed, names):
 
 
 def scored(results, *, task, seed):
-    """Score results, each with its 95 % interval over patients.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-        From :func:`result_of`, by what a table calls them.
-    task : {"binary", "multiclass"}
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    DataFrame
-        Rows of :func:`lungcls.metrics.bootstrap.score_intervals`, under the names of `results`.
-
-    Raises
-    ------
-    ValueError
-        If a baseline of ``REQUIRED`` is not among them: no table without it.
-    """
+    """Score results by name with 95 % intervals over patients; the ``REQUIRED`` baselines are among them."""
     if lacking := [name for name in REQUIRED if name not in results]:
         raise ValueError(
             f"results: found no {' and no '.join(lacking)}, expected the baselines in every table"
@@ -190,28 +126,7 @@ def with_interval(row, *, percent=False, sign=False):
 
 
 def differences(results, base, *, task, score, seed):
-    """Compare results with one of them on the same cases.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-    base : str
-        The name that the others are compared with.
-    task : {"binary", "multiclass"}
-    score : str
-        A name of :func:`lungcls.metrics.classification.scores`.
-    seed : int
-
-    Returns
-    -------
-    DataFrame, indexed by name
-        `first`, `second` (the base), `difference`, `low`, `high`, `p`, `n`, `patients`.
-
-    Raises
-    ------
-    ValueError
-        If two results are not of the same cases with the same labels.
-    """
+    """Compare results by name with one on the same cases: difference, 95 % interval, p, n, patients."""
     columns, rows = list(CLASS_COLUMNS[task]), {}
     ranked = score.startswith(
         ("AUC", "average precision")
