@@ -142,7 +142,7 @@ def _failure(path, error):
 
 
 def with_prose(executed, source):
-    """Take prose and tags of a notebook as it is now, and its executed copy's outputs if the code is the same."""
+    """Take prose and tags of a notebook as it is now; its copy's outputs if the code is the same."""
     cells = executed.cells
     if code_of(executed) == code_of(source):
         cells = list(_merged(executed, source))

@@ -1,13 +1,21 @@
-"""Figures: functions that take arrays, compute nothing and return a matplotlib figure.
-
-Colours are safe for colour-blind readers: scores 1..5 go from light to dark, so that
-their order shows without the hue; benign and malignant are blue and orange-red.
-"""
+"""Figures of counts, values and their distributions: take arrays, compute nothing."""
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS, page_axes
+from lungcls.report.plots.style import (
+    BAND,
+    BINARY_COLOURS,
+    MARK,
+    NEUTRAL,
+    SCORE_COLOURS,
+    legend_below,
+    page_axes,
+    panel_axes,
+)
+
+BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
+HATCHED = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"}
 
 
 def label_distribution(scores, binary):
@@ -39,24 +47,16 @@ def stacked_bars(counts, *, titles, parts, colours, ylabel):
     for ax, table, title in zip(axes[0], counts, titles):
         labels, base = [str(label) for label in table.index], np.zeros(len(table))
         for i, column in enumerate(table):
-            style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
-            shades = [colours[label] for label in table.index]
-            bars = ax.bar(labels, table[column], bottom=base, color=shades, linewidth=0, **style)
+            style = {"color": [colours[label] for label in table.index], "linewidth": 0}
+            bars = ax.bar(labels, table[column], bottom=base, **style, **(HATCHED if i else {}))
             base += table[column].to_numpy()
         ax.bar_label(bars, [f"{total:,.0f}" for total in base], padding=2, fontsize=8)
         ax.set_title(title, fontsize=10)
         ax.margins(y=0.12)
     axes[0, 0].set_ylabel(ylabel)
     for i, name in enumerate(parts):
-        style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
-        axes[0, 0].bar([labels[0]], [0], color=NEUTRAL, label=name, **style)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=len(parts),
-        frameon=False,
-        fontsize=9,
-    )
+        axes[0, 0].bar([labels[0]], [0], color=NEUTRAL, label=name, **(HATCHED if i else {}))
+    legend_below(figure, axes[0, 0], ncols=len(parts))
     return figure
 
 
@@ -87,17 +87,8 @@ def by_score(values, scores, *, ylabel, log=False):
         mine = values[scores == score]
         place = score + rng.uniform(-0.36, 0.36, len(mine))
         ax.scatter(place, mine, s=9, alpha=0.5, color=colour, linewidths=0)
-        line = {"color": "black", "linewidth": 1.3}
-        ax.boxplot(
-            mine,
-            positions=[score],
-            widths=0.45,
-            showfliers=False,
-            boxprops=line,
-            medianprops=line,
-            whiskerprops=line,
-            capprops=line,
-        )
+        lines = {f"{part}props": {"color": "black", "linewidth": 1.3} for part in BOX}
+        ax.boxplot(mine, positions=[score], widths=0.45, showfliers=False, **lines)
     ax.set(xlabel="malignancy score", ylabel=ylabel, xticks=list(SCORE_COLOURS), xlim=(0.4, 5.6))
     ax.set_xticklabels(SCORE_COLOURS)
     if log:
@@ -126,8 +117,8 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
 def curves(x, ys, *, xlabel, ylabel, titles=None):
     """Show families of curves over x (m,), a mapping of name to (m,) a panel, light to dark in order."""
     figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
+    shades = list(SCORE_COLOURS.values())
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
-        shades = list(SCORE_COLOURS.values())
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)
         for (name, y), place in zip(family.items(), places):
             ax.plot(x, y, color=shades[place], linewidth=2, label=name)
@@ -157,15 +148,7 @@ def score_clouds(points, scores, *, titles, marked=None, shares=None):
         ax.title.set_fontsize(10)
     for score, colour in SCORE_COLOURS.items():
         axes[0, 0].scatter([], [], s=25, color=colour, label=f"score {score}")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=6,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.2,
-        columnspacing=1.0,
-    )
+    legend_below(figure, axes[0, 0], ncols=6, handletextpad=0.2, columnspacing=1.0)
     return figure
 
 
@@ -173,21 +156,20 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
     """Show two runs' scores (n,) of the same cases against each other; `marked` rows are unusual in each."""
     figure, axes = page_axes(3.9, 1, len(first))
     for ax, x, y, title, (mine, other) in zip(axes[0], first, second, titles, marked):
-        both = np.intersect1d(mine, other)
-        one = np.setxor1d(mine, other)
+        both, one = np.intersect1d(mine, other), np.setxor1d(mine, other)
         ax.scatter(x, y, s=9, color=NEUTRAL, alpha=0.4, linewidths=0, label="other cases")
         ax.scatter(x[one], y[one], s=16, color=BINARY_COLOURS["benign"], label="unusual in one run")
         ax.scatter(x[both], y[both], s=20, marker="s", color=MARK, label="unusual in both runs")
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_title(title, fontsize=10)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, axes[0, 0], ncols=3, fontsize=None)
     return figure
 
 
 def values_in_bands(values, bands, *, marked=(), columns=3):
     """Show who (rows) reaches which score (columns, one panel each), with a band `low`, `high` behind."""
-    rows = -(-values.shape[1] // columns)
-    figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
+    height = 0.8 + 0.24 * len(values)
+    figure, axes = panel_axes(values.shape[1], height, columns=columns, sharey=True)
     places = np.arange(len(values))
     colours = [MARK if name in marked else NEUTRAL for name in values.index]
     for ax, score in zip(axes.flat, values.columns):
@@ -200,7 +182,5 @@ def values_in_bands(values, bands, *, marked=(), columns=3):
         ax.set_yticklabels(values.index, fontsize=9)
         ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(3))
-    for ax in axes.flat[values.shape[1] :]:
-        ax.set_axis_off()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
+    legend_below(figure, axes[0, 0], fontsize=None)
     return figure

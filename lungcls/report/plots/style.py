@@ -1,4 +1,4 @@
-"""Figures: functions that take arrays, compute nothing and return a matplotlib figure.
+"""What the figures share: colours, the width of a page, panels and legends.
 
 Colours are safe for colour-blind readers: scores 1..5 go from light to dark, so that
 their order shows without the hue; benign and malignant are blue and orange-red.
@@ -22,3 +22,19 @@ def page_axes(height, rows=1, columns=1, **options):
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_axisbelow(True)
     return figure, axes
+
+
+def panel_axes(n, height, *, more=0.0, columns=2, **options):
+    """Return a figure with n panels of a height in inches (and `more` below) row by row, and their axes."""
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    figure, axes = page_axes(height * rows + more, rows, columns, **options)
+    for ax in axes.flat[n:]:
+        ax.set_axis_off()
+    return figure, axes
+
+
+def legend_below(figure, ax, **options):
+    """Put the legend of one panel below all of them."""
+    options = {"loc": "outside lower center", "frameon": False, "fontsize": 9} | options
+    figure.legend(*ax.get_legend_handles_labels(), **options)
