@@ -15,15 +15,8 @@ import subprocess
 import sys
 
 from lungcls.errors import InputError
-from lungcls.report.build.execution import (
-    BookError,
-    check_parameters,
-    execute,
-    key_of,
-    parameters_of,
-    stored_key,
-    surroundings,
-)
+from lungcls.report.build import execution, gallery
+from lungcls.report.build.execution import BookError, execute
 from lungcls.report.build.staging import stage
 from lungcls.report.paths import find_checkout
 
@@ -56,7 +49,8 @@ def build(
         opened = open_cohort(cohort, profile=profile, seed=seed)
         if not html_only:
             given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
-            _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
+            _execute_all(checkout, chosen, profile, given, execution.surroundings(checkout, opened), force)
+            gallery.run_all(checkout, force=force)
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
         if copies and not any(copy.exists() for copy in copies.values()):
             raise InputError(
@@ -109,12 +103,12 @@ def _execute_all(checkout, chosen, profile, parameters, around, force):
     for script in differing(checkout / "notebooks"):
         print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
     for path in chosen:
-        check_parameters(path, parameters)
+        execution.check_parameters(path, parameters)
     for path in chosen:
         out = executed_copy(checkout, profile, path.stem)
-        key = key_of(path, parameters, around)
+        key = execution.key_of(path, parameters, around)
         print(f"{path.stem:<28}", end="", flush=True)
-        if not force and stored_key(out) == key:
+        if not force and execution.stored_key(out) == key:
             print("reused", flush=True)
             continue
         aside = checkout / "_build" / "failed" / path.name
@@ -134,7 +128,9 @@ def _numbers(checkout, cohort, copies):
     """Collect the numbers that prose pages name."""
     from lungcls.report import checklists, facts
 
-    asked = next((parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None)
+    asked = next(
+        (execution.parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None
+    )
     shown = checklists.labels_shown(copies.values())
     return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
 

@@ -31,20 +31,25 @@ def digest_of(*parts):
     return total.hexdigest()
 
 
-def surroundings(checkout, cohort):
-    """Hash what every notebook depends on: package, lock, recorded results, Python, cohort."""
+def code_surroundings(checkout):
+    """Hash what every output depends on: package source, lock, Python."""
     package = Path(lungcls.__file__).parent
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
-    lock, results = checkout / "requirements.lock", checkout / "book" / "results"
-    kept = sorted(path for path in results.rglob("*") if path.suffix in (".json", ".csv"))
+    lock = checkout / "requirements.lock"
     return {
         "package": digest_of(*source),
-        "results": digest_of(*(path.read_bytes() for path in kept)),
         "lock": digest_of(lock.read_bytes() if lock.exists() else b""),
         "python": platform.python_version(),
-        "cohort": cohort.fingerprint(),
     }
+
+
+def surroundings(checkout, cohort):
+    """Hash what every notebook depends on: code, recorded results, cohort."""
+    results = (checkout / "book" / "results").rglob("*")
+    kept = sorted(path for path in results if path.suffix in (".json", ".csv"))
+    found = {"results": digest_of(*(path.read_bytes() for path in kept)), "cohort": cohort.fingerprint()}
+    return code_surroundings(checkout) | found
 
 
 def code_of(notebook):

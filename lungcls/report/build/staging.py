@@ -11,6 +11,7 @@ import re
 import shutil
 
 from lungcls.errors import InputError
+from lungcls.report.build import gallery
 from lungcls.report.build.execution import digest_of, read, with_prose
 
 REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
@@ -25,6 +26,7 @@ def stage(checkout, *, copies, numbers):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "notebooks").mkdir(parents=True)
     shutil.copytree(checkout / "book", folder / "book")
+    gallery.place(checkout, folder / "book" / "gallery")
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
     for path, copy in copies.items():
         if copy.exists():
