@@ -28,6 +28,14 @@ def choose_views(cohort, wanted):
     ------
     InputError
         If a view is unknown or the cohort has none of them.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from lungcls.cohorts.cohort import Cohort
+    >>> from lungcls.report import choose_views
+    >>> choose_views(Cohort(pd.DataFrame(), {"nodule": np.zeros((0, 8, 8))}), "nodule, context")
+    (['nodule'], ['context'])
     """
     wanted = re.findall(r"\w+", wanted) if isinstance(wanted, str) else list(wanted)
     unknown = [view for view in wanted if view not in VIEWS]
@@ -47,25 +55,27 @@ def nearest(values, target):
     return int(np.argmin(np.where(np.isnan(gap), np.inf, gap)))
 
 
+def _by_score(values, scores):
+    """For each score: itself, its rows, and the median of their values, 0 if none is known."""
+    for score in np.unique(scores):
+        rows = np.flatnonzero(np.asarray(scores) == score)
+        known = np.isfinite(values[rows]).any()
+        yield int(score), rows, np.nanmedian(values[rows]) if known else 0.0
+
+
 def median_cases(values, scores):
     """Choose one row for each score 1..5 that has a case: that of the median value."""
-    values, scores = np.asarray(values, dtype=float), np.asarray(scores)
-    chosen = {}
-    for score in np.unique(scores):
-        rows = np.flatnonzero(scores == score)
-        mine = values[rows]
-        target = np.nanmedian(mine) if np.isfinite(mine).any() else 0.0
-        chosen[int(score)] = int(rows[nearest(mine, target)])
-    return chosen
+    values = np.asarray(values, dtype=float)
+    return {
+        score: int(rows[nearest(values[rows], middle)]) for score, rows, middle in _by_score(values, scores)
+    }
 
 
 def typical_cases(values, scores, n):
     """Choose n rows, scores in turn, those nearest to the score's median value first; in order of scores."""
     values, scores = np.asarray(values, dtype=float), np.asarray(scores)
     turn = np.zeros(len(scores), dtype=int)
-    for score in np.unique(scores):
-        rows = np.flatnonzero(scores == score)
-        median = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
-        turn[rows[np.argsort(np.abs(values[rows] - median), kind="stable")]] = np.arange(len(rows))
+    for _, rows, middle in _by_score(values, scores):
+        turn[rows[np.argsort(np.abs(values[rows] - middle), kind="stable")]] = np.arange(len(rows))
     chosen = np.lexsort((scores, turn))[:n]
     return chosen[np.lexsort((turn[chosen], scores[chosen]))]

@@ -43,20 +43,20 @@ def load(path):
         place = f"{path.name}: item {item.get('item')}"
         if set(item) != set(KEYS):
             raise InputError(f"{place}: found {', '.join(item)}, expected {', '.join(KEYS)}")
-        if item["answer"] not in ANSWERS:
-            raise InputError(
-                f"{place}: answer: found {item['answer']!r}, expected one of {', '.join(ANSWERS)}"
-            )
+        if (answer := item["answer"]) not in ANSWERS:
+            raise InputError(f"{place}: answer: found {answer!r}, expected one of {', '.join(ANSWERS)}")
         if not item["how"].strip():
             raise InputError(f"{place}: found no text, expected how the book answers it, or why not")
-        if item["answer"] in ANSWERS[:2] and not item["where"]:
-            raise InputError(f"{place}: found no place, expected one for what is {item['answer']}")
+        if answer in ANSWERS[:2] and not item["where"]:
+            raise InputError(f"{place}: found no place, expected one for what is {answer}")
     found, expected = [item["item"] for item in checklist["items"]], _numbers(**checklist["numbers"])
     if found != expected:
-        wrong = sorted(set(found) ^ set(expected)) or ["another order"]
+        wrong, ends = (
+            sorted(set(found) ^ set(expected)) or ["another order"],
+            f"{expected[0]} to {expected[-1]}",
+        )
         raise InputError(
-            f"{path.name}: items: found or missing {', '.join(wrong)}, expected {expected[0]} to "
-            f"{expected[-1]}, each once"
+            f"{path.name}: items: found or missing {', '.join(wrong)}, expected {ends}, each once"
         )
     return checklist
 
@@ -84,10 +84,13 @@ def pages_of(checkout, facts):
             text = (checkout / f"{name}.md").read_text(encoding="utf-8")
             text += "\n".join(["", *(facts.get(fact, "") for fact in _FACT.findall(text))])
             labels = [one or other for one, other in _LABEL.findall(text)]
-        pages[name] = [
-            re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label)))) for label in labels
-        ]
+        pages[name] = [_pattern(label) for label in labels]
     return pages
+
+
+def _pattern(label):
+    """What fits a label; where a notebook computes a part of it, anything does."""
+    return re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label))))
 
 
 def labels_shown(copies):
@@ -98,13 +101,12 @@ def labels_shown(copies):
 
 def check(checklist, pages, *, source):
     """Refuse a checklist that names a page or label which does not exist."""
-    for item in checklist["items"]:
-        for place in item["where"]:
-            page, _, label = place.partition("#")
-            if page not in pages:
-                raise InputError(f"{source}: item {item['item']}: no page {page!r}, expected one of _toc.yml")
-            if label and not any(pattern.fullmatch(label) for pattern in pages[page]):
-                raise InputError(f"{source}: item {item['item']}: {page} has no figure or table {label!r}")
+    for item, place in ((item["item"], place) for item in checklist["items"] for place in item["where"]):
+        page, _, label = place.partition("#")
+        if page not in pages:
+            raise InputError(f"{source}: item {item}: no page {page!r}, expected one of _toc.yml")
+        if label and not any(pattern.fullmatch(label) for pattern in pages[page]):
+            raise InputError(f"{source}: item {item}: {page} has no figure or table {label!r}")
 
 
 # --- Rendering ----------------------------------------------------------------------------
@@ -117,14 +119,8 @@ def render(checklist, stem, facts, *, shown=None):
     for place, section in enumerate(sections, start=1):
         rows = [_row(item, facts, shown) for item in checklist["items"] if item["section"] == section]
         frame = pd.DataFrame(rows, columns=["item", "asked for", "answer", "how, and where to see it"])
-        parts.append(
-            table(
-                frame,
-                name=f"tab-{stem.replace('_', '-')}-{place}",
-                texts=4,
-                caption=f"{checklist['title']}. {section}.",
-            )
-        )
+        name, caption = f"tab-{stem.replace('_', '-')}-{place}", f"{checklist['title']}. {section}."
+        parts.append(table(frame, name=name, texts=4, caption=caption))
     return "\n\n".join(parts)
 
 

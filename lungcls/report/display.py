@@ -56,17 +56,9 @@ def _figure(fig, name, caption, alt):
     _check(name, caption=caption, alt=alt)
     png, width = _png(fig)
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    text = _directive(
-        "figure",
-        source,
-        _line(caption),
-        name=name,
-        alt=_line(alt),
-        width=f"{width}px",
-        align="center",
-        **{"class": "dark-light"},  # the theme must not change grey levels in dark mode
-    )
-    return source, width, text
+    options = {"name": name, "alt": _line(alt), "width": f"{width}px", "align": "center"}
+    options["class"] = "dark-light"  # the theme must not change grey levels in dark mode
+    return source, width, _directive("figure", source, _line(caption), **options)
 
 
 def show_table(table, *, name, caption, decimals=2):
@@ -190,10 +182,8 @@ def _escape(text):
 def _html_table(heads, right, rows, caption):
     style = [f'style="text-align: {"right" if numeric else "left"}"' for numeric in right]
     head = "".join(f"<th {s}>{html.escape(text)}</th>" for s, text in zip(style, heads))
-    body = "".join(
-        "<tr>" + "".join(f"<td {s}>{html.escape(cell)}</td>" for s, cell in zip(style, row)) + "</tr>"
-        for row in rows
-    )
+    lines = ("".join(f"<td {s}>{html.escape(cell)}</td>" for s, cell in zip(style, row)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     caption = f'<caption style="caption-side: top; text-align: left">{_html(caption)}</caption>'
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x: auto">{table}</div>'

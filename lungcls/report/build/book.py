@@ -7,6 +7,7 @@ book, replaced only by a whole one.
 """
 
 from contextlib import contextmanager
+from functools import partial
 import os
 from pathlib import Path
 import re
@@ -53,9 +54,8 @@ def build(
             gallery.run_all(checkout, force=force)
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
         if copies and not any(copy.exists() for copy in copies.values()):
-            raise InputError(
-                f"no notebook has been executed in profile {profile}, expected `make book` first"
-            )
+            said = f"no notebook has been executed in profile {profile}"
+            raise InputError(f"{said}, expected `make book` first")
         left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
         for chapter in left_out:
             print(f"left out {chapter}: not executed in profile {profile}", flush=True)
@@ -69,12 +69,12 @@ def choose(checkout, only=None):
         return every
     names = only.split(",") if isinstance(only, str) else list(only)
     chosen = set()
-    for name in (name.strip() for name in names):
-        found = [path for path in every if name in (path.stem, path.stem[:2])]
+    for name in map(str.strip, names):
+        found = {path for path in every if name in (path.stem, path.stem[:2])}
         if not found:
             listed = ", ".join(path.stem for path in every) or "none"
             raise InputError(f"only: no notebook {name!r}, expected numbers or names of: {listed}")
-        chosen.update(found)
+        chosen |= found
     return sorted(chosen)
 
 
@@ -86,14 +86,12 @@ def _alone(folder):
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         print("another build is running: waiting for it to end", flush=True)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _execute_all(checkout, chosen, profile, parameters, around, force):
@@ -107,16 +105,9 @@ def _execute_all(checkout, chosen, profile, parameters, around, force):
     for path in chosen:
         out = executed_copy(checkout, profile, path.stem)
         key = execution.key_of(path, parameters, around)
-        print(f"{path.stem:<28}", end="", flush=True)
-        if not force and execution.stored_key(out) == key:
-            print("reused", flush=True)
-            continue
         aside = checkout / "_build" / "failed" / path.name
-        try:
-            print(f"{execute(path, out, parameters=parameters, key=key, aside=aside):8.1f} s", flush=True)
-        except BookError:
-            print("failed", flush=True)
-            raise
+        make = partial(execute, path, out, parameters=parameters, key=key, aside=aside)
+        execution.once(path.stem, not force and execution.stored_key(out) == key, make)
 
 
 def executed_copy(checkout, profile, name):
@@ -128,9 +119,8 @@ def _numbers(checkout, cohort, copies):
     """Collect the numbers that prose pages name."""
     from lungcls.report import checklists, facts
 
-    asked = next(
-        (execution.parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None
-    )
+    chapter = next((copy for path, copy in copies.items() if path.stem == NETWORKS), None)
+    asked = execution.parameters_of(chapter) if chapter else None
     shown = checklists.labels_shown(copies.values())
     return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
 

@@ -31,6 +31,16 @@ def digest_of(*parts):
     return total.hexdigest()
 
 
+def once(name, known, make):
+    """Print in one line that a result is used again (`known`), or in how many seconds it is made anew."""
+    print(f"{name:<28}", end="", flush=True)
+    try:
+        print("reused" if known else f"{make():8.1f} s", flush=True)
+    except BookError:
+        print("failed", flush=True)
+        raise
+
+
 def code_surroundings(checkout):
     """Hash what every output depends on: package source, lock, Python."""
     package = Path(lungcls.__file__).parent

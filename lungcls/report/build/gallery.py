@@ -5,6 +5,7 @@ it saves in the folder which LUNGCLS_GALLERY names lie beside it. The output is 
 package, the lock and Python are the same.
 """
 
+from functools import partial
 import os
 from pathlib import Path
 import shutil
@@ -13,7 +14,7 @@ import sys
 from tempfile import TemporaryDirectory
 import time
 
-from lungcls.report.build.execution import BookError, code_surroundings, digest_of
+from lungcls.report.build.execution import BookError, code_surroundings, digest_of, once
 
 FIGURES = "LUNGCLS_GALLERY"  # environment variable: the folder that a script may save figures in
 KEY = ".key"
@@ -35,11 +36,8 @@ def run_all(checkout, *, force=False):
     for script in scripts(checkout):
         out = outputs(checkout, script)
         key = digest_of(script.name, script.read_bytes(), around)
-        print(f"{f'gallery/{script.stem}':<28}", end="", flush=True)
-        if not force and (out / KEY).exists() and (out / KEY).read_text(encoding="utf-8") == key:
-            print("reused", flush=True)
-            continue
-        print(f"{run(script, out, key):8.1f} s", flush=True)
+        known = not force and (out / KEY).exists() and (out / KEY).read_text(encoding="utf-8") == key
+        once(f"gallery/{script.stem}", known, partial(run, script, out, key))
 
 
 def run(script, out, key):
@@ -53,7 +51,6 @@ def run(script, out, key):
         options = {"cwd": work, "env": environment | {FIGURES: str(made)}, "encoding": "utf-8"}
         ran = subprocess.run([sys.executable, str(script.resolve())], capture_output=True, **options)
         if ran.returncode:
-            print("failed", flush=True)
             said = ran.stderr.strip().splitlines() or [f"ended with exit code {ran.returncode}"]
             raise BookError(f"gallery/{script.name}: {said[-1]}")
         (made / f"{script.stem}.txt").write_text(ran.stdout, encoding="utf-8")
