@@ -52,6 +52,10 @@ class Group:
     label_rule: str
     measured: dict
 
+    def of_task(self, task):
+        """List the runs of one task."""
+        return [run for run in self.runs if run.config["task"] == task]
+
     @property
     def protocol(self):
         """How the split was drawn, in words."""
