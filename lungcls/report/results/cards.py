@@ -12,8 +12,10 @@ from lungcls.runs.settings import STAGES
 from lungcls.sources import annotations
 
 PARTS = ("train", "validation", "test")
-SETTINGS = "image_size contrast gain crop balancing plus augmentation copies unfreeze_from dropout batch_size epochs "
-SETTINGS = (SETTINGS + "patience optimizer learning_rate schedule weight_decay").split()
+SETTINGS = (
+    "image_size contrast gain crop balancing plus augmentation copies unfreeze_from dropout batch_size epochs "
+    "patience optimizer learning_rate schedule weight_decay"
+).split()
 SCORE = "AUC"
 
 

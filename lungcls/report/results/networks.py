@@ -35,6 +35,7 @@ WEIGHTS = {
 }
 MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
 CHANGES = ("contrast", "bands", "balancing", "augmentation")  # the settings that ablations and zooms change
+LABEL_RULE = "mean of the readers' scores, rounded up"
 PROTOCOLS = {
     "patient": "patients kept together, stratified",
     "report": "single cases, stratified, as in the report",
@@ -79,33 +80,27 @@ def recorded(folder):
         members = list(members)
         parts = members[0].predictions[["case_id", "split"]]
         if not all(run.predictions[["case_id", "split"]].equals(parts) for run in members):
-            raise InputError(
-                f"{folder}: found other cases among the runs of the split {split}, expected the same"
-            )
+            other = f"other cases among the runs of the split {split}"
+            raise InputError(f"{folder}: found {other}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         name += f" ({split})" if name in {group.name for group in groups} else ""
         measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
-        groups.append(
-            Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured)
-        )
+        groups.append(Group(name, cohort, parts, members, LABEL_RULE, measured))
     return groups
 
 
 def _measured(folder, split, task, parts):
     """Predictions of the baselines that need images, by their names in tables."""
     found = records.read_baselines(folder, split, task)
-    if lacking := [name for name in records.BASELINES if name not in found]:
-        raise InputError(
-            f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
-            "`lungcls study --record` writes it"
-        )
-    wanted = parts.set_index("case_id")["split"].sort_index()
-    for name, table in found.items():
-        if not table.set_index("case_id")["split"].sort_index().equals(wanted):
-            raise InputError(
-                f"{folder}: found other cases in {task}-{name}.csv of the split {split} than in its runs, "
-                "expected the same"
-            )
+    for name in records.BASELINES:
+        file = f"{task}-{name}.csv"
+        if name not in found:
+            place = "expected it beside the runs: `lungcls study --record` writes it"
+            raise InputError(f"{folder}: no {file} of the split {split}, {place}")
+        mine, theirs = (each.set_index("case_id")["split"].sort_index() for each in (found[name], parts))
+        if not mine.equals(theirs):
+            other = f"found other cases in {file} of the split {split} than in its runs"
+            raise InputError(f"{folder}: {other}, expected the same")
     return {MEASURED[name]: table for name, table in found.items()}
 
 
@@ -120,8 +115,7 @@ def last_stages(folder=None):
             return {}
     group, found = recorded(folder)[0], {}
     for task in CLASS_COLUMNS:
-        rows = rows_of([run for run in group.runs if run.config["task"] == task])
-        for (view, name, change), members in rows.items():
+        for (view, name, change), members in rows_of(group.of_task(task)).items():
             if not change and members[0].config["stage"] != "transfer_learning":
                 result = tables.result_of(members[0].predictions, group.cohort)
                 found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
@@ -135,10 +129,8 @@ def _check_once(found, folder):
         names = ("cohort", "split", "task", "view", "model", "stage", "seed", "weights", "settings")
         what = json.dumps([run.config[name] for name in names], sort_keys=True)
         if what in known:
-            raise InputError(
-                f"{folder}: {known[what]} and {run.id} are one run under two versions of the package, "
-                "expected one of them"
-            )
+            same = f"{known[what]} and {run.id} are one run under two versions of the package"
+            raise InputError(f"{folder}: {same}, expected one of them")
         known[what] = run.id
 
 
@@ -166,15 +158,19 @@ def live(cohort, asked):
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
     rule = cohort.info.get("label_rule", "not said by the cohort")
-    measured = {
-        task: tables.baseline_predictions(cohort, parts, task=task, seed=asked["seed"], names=MEASURED)[0]
-        for task in CLASS_COLUMNS
-    }
+    options = {"seed": asked["seed"], "names": MEASURED}
+    known = {task: tables.baseline_predictions(cohort, parts, task=task, **options) for task in CLASS_COLUMNS}
+    measured = {task: found for task, (found, _) in known.items()}
     bare = Cohort(cohort.cases, {}, info=cohort.info)
     return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
 
 
 # --- What a row is called -----------------------------------------------------------------
+
+
+def seeds_of(found):
+    """List the seeds that runs were trained with, each once."""
+    return sorted({run.config["seed"] for run in found})
 
 
 def weights_of(run):
@@ -197,31 +193,22 @@ def variant(run):
     settings = run.config["settings"]
     plain = asdict(resolve("full", model=run.config["model"], stage=run.config["stage"]))
     changed = {name: settings[name] for name in CHANGES if settings[name] != plain[name]}
-    known = grid.ABLATIONS | grid.ZOOMS
-    return next(
-        (name for name, change in known.items() if change == changed),
-        ", ".join(f"{name} {value}" for name, value in changed.items()),
-    )
+    known = [name for name, change in (grid.ABLATIONS | grid.ZOOMS).items() if change == changed]
+    return known[0] if known else ", ".join(f"{name} {value}" for name, value in changed.items())
 
 
 def rows_of(found):
     """Sort runs into rows: the seeds of one network on one view make one row."""
-    order = sorted(
-        found,
-        key=lambda run: (
-            run.config["view"],
-            run.config["model"],
-            STAGES.index(run.config["stage"]),
-            variant(run),
-            run.config["seed"],
-            run.id,
-        ),
-    )
     rows = {}
-    for run in order:
+    for run in sorted(found, key=_place):
         name = f"{grid.title(run.config['model'], run.config['stage'])} ({weights_of(run)[0]})"
         rows.setdefault((run.config["view"], name, variant(run)), []).append(run)
     return {key: those for row, members in rows.items() for key, those in _apart(row, members).items()}
+
+
+def _place(run):
+    stage, change = STAGES.index(run.config["stage"]), variant(run)
+    return run.config["view"], run.config["model"], stage, change, run.config["seed"], run.id
 
 
 def _apart(row, members):
