@@ -41,7 +41,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     found |= measurements.timings(measurements.read(results, "timings.json"))
     found |= measurements.calibration(measurements.read(results, "phantom_calibration.json"))
     groups = networks.recorded(Path(results) / "lidc")
-    found |= recorded_facts(groups, live=networks.live(cohort, asked))
+    found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
     found |= measurements.dicom_import(measurements.read(results, "dicom_import.json"))

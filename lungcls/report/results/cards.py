@@ -23,7 +23,7 @@ def collect(folder, *, seed=0):
     """Write what the model card (mitchell2019) and the datasheet (gebru2021) say in numbers."""
     group = networks.recorded(folder)[0]
     plain = [run for run in group.runs if not networks.variant(run)]
-    rows = networks.rows_of([run for run in plain if run.config["task"] == "binary"])
+    rows = networks.by_network([run for run in plain if run.config["task"] == "binary"])
     return {
         "card_details": _details(plain),
         "card_settings": _settings(plain),

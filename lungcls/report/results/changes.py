@@ -23,7 +23,7 @@ def _changes(group, task, seed):
     known = score_tables.baselines_of(group, task, seed=seed)
     known = {name: tables.result_of(found, group.cohort) for name, found in known.items()}
     kinds = {}
-    for key, members in networks.rows_of(group.of_task(task)).items():
+    for key, members in networks.by_network(group.of_task(task)).items():
         for run in members:
             kinds.setdefault(_unchanged(run), {})[key[2]] = score_tables.label_of(run, key[1]), run
     for rows in (rows for rows in kinds.values() if any(rows)):

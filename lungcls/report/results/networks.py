@@ -115,7 +115,7 @@ def last_stages(folder=None):
             return {}
     group, found = recorded(folder)[0], {}
     for task in CLASS_COLUMNS:
-        for (view, name, change), members in rows_of(group.of_task(task)).items():
+        for (view, name, change), members in by_network(group.of_task(task)).items():
             if not change and members[0].config["stage"] != "transfer_learning":
                 result = tables.result_of(members[0].predictions, group.cohort)
                 found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
@@ -138,7 +138,7 @@ def _split_of(run):
     return run.config["settings"]["protocol"], run.config["split"]
 
 
-def live(cohort, asked):
+def of_this_build(cohort, asked):
     """Gather the runs that the chapters of this book were made with."""
     if cohort is None or asked is None:
         return "The chapter that trains the networks was not executed in this build."
@@ -197,7 +197,7 @@ def variant(run):
     return known[0] if known else ", ".join(f"{name} {value}" for name, value in changed.items())
 
 
-def rows_of(found):
+def by_network(found):
     """Sort runs into rows: the seeds of one network on one view make one row."""
     rows = {}
     for run in sorted(found, key=_place):

@@ -32,10 +32,10 @@ SPREAD = {
 }
 
 
-def recorded_facts(groups, *, live=None, seed=0):
+def recorded_facts(groups, *, this_build=None, seed=0):
     """Lay out the report, recorded runs, and the runs of this build: tables, figures, sentences."""
     found, first = [run for group in groups for run in group.runs], groups[0]
-    every = groups + ([live] if isinstance(live, networks.Group) else [])
+    every = groups + ([this_build] if isinstance(this_build, networks.Group) else [])
     facts = {
         "recorded_runs": count(len(found)),
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
@@ -47,7 +47,7 @@ def recorded_facts(groups, *, live=None, seed=0):
         "results_weights": _weights(found),
         "results_settings": _settings(found),
         "results_missing": _missing(first.runs, groups),
-        "results_live": _said_of_live(live),
+        "results_this_build": _said_of(this_build),
         "results_seeds": _seeds(groups),
         "results_ablations": changes.change_table(groups, seed=seed),
     }
@@ -93,7 +93,7 @@ def _seeds(groups):
     """How far the plain networks move with the seed of their training."""
     heads, rows = ["model and view", "seeds", "accuracy", "F1 (weighted)", "AUC or kappa"], []
     for group, task in ((group, task) for group in groups for task in TASKS):
-        found = networks.rows_of(group.of_task(task)).items()
+        found = networks.by_network(group.of_task(task)).items()
         several = {key[:2]: members for key, members in found if len(members) > 1 and not key[2]}
         rows += [[f"**{TASKS[task]}, {score_tables.heading(group)}**", *[""] * 4]] if several else []
         for (view, name), members in several.items():
@@ -118,11 +118,11 @@ def _spread(members, group, task, score):
 # --- Sentences --------------------------------------------------------------------------------
 
 
-def _said_of_live(live):
-    if live is None or isinstance(live, str):
-        return live or "The networks that this build was made with are not shown."
-    simulated = live.cohort.info.get("made_by", {}).get("source") == "phantom"
-    return text("said-this-build", name=live.name) + (text("said-simulated") if simulated else "")
+def _said_of(this_build):
+    if this_build is None or isinstance(this_build, str):
+        return this_build or "The networks that this build was made with are not shown."
+    simulated = this_build.cohort.info.get("made_by", {}).get("source") == "phantom"
+    return text("said-this-build", name=this_build.name) + (text("said-simulated") if simulated else "")
 
 
 def _weights(found):

@@ -56,6 +56,8 @@ def exists(name):
 
 def test_references_in_docstrings_name_what_there_is():
     sources = sorted(Path(lungcls.__file__).parent.rglob("*.py"))
-    named = {(path.name, name) for path in sources for name in NAMED.findall(path.read_text(encoding="utf-8"))}
+    named = {
+        (path.name, name) for path in sources for name in NAMED.findall(path.read_text(encoding="utf-8"))
+    }
     assert named
     assert [(path, name) for path, name in sorted(named) if not exists(name)] == []
