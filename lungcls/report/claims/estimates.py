@@ -19,12 +19,10 @@ def written(one, *, sign=True, percent=False):
 
 def written_together(given, tests):
     """Write the estimates of a claim: two as they are, of more of one score the least and the greatest."""
-    texts = [written(one, sign="second" in test) for one, test in zip(given, tests)]
-    scores = {test.get("score") for test in tests}
-    if len(given) > 2 and len(scores) > 1:
-        return "; ".join(
-            f"{test.get('score', test.get('measure'))}: {text}" for test, text in zip(tests, texts)
-        )
+    texts = [written(one, sign="second" in test) for one, test in zip(given, tests, strict=True)]
+    if len(given) > 2 and len({test.get("score") for test in tests}) > 1:
+        names = (test.get("score", test.get("measure")) for test in tests)
+        return "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
     if len(given) <= 2 or all(map(certain, given)):
         return "; ".join(texts)
     least, most = (choose(one["value"] for one in given) for choose in (min, max))

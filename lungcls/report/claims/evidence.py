@@ -36,6 +36,7 @@ SHARED = {
     "shape": ["margin", "spiculation", "sphericity"],
     "intensity": ["grey level"],
 }
+AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
 AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 
@@ -73,26 +74,21 @@ def _find(test, measures, results, seed, known):
 def of_lidc(*, seed):
     """Measure what the report says of its data on the case list from LIDC-IDRI: counts, readers, copies."""
     cases, stated = annotations.report_cases(), quoted.load()["data"]
-    scores, n = cases["malignancy"].to_numpy(), len(cases)
-    malignant = int((scores > 3).sum())
-    panels = ratings.panels(cases["ratings"])
+    scores, n, patients = cases["malignancy"].to_numpy(), len(cases), cases["patient_id"].nunique()
+    malignant, panels = int((scores > 3).sum()), ratings.panels(cases["ratings"])
     most = np.bincount(scores)[3] - 2 * max(np.delete(np.bincount(scores), 3))
-    found = {
-        "patients, against those stated": estimate(
-            cases["patient_id"].nunique() / stated["patients"] - 1, n=n
-        ),
-        "benign cases, less those stated": estimate(n - malignant - stated["benign"], n=n),
-        "malignant cases, less those stated": estimate(malignant - stated["malignant"], n=n),
-        "score 3, less twice the next class": estimate(int(most), n=n),
-        "rebuilt cases without a score": estimate(sum(len(panel) == 0 for panel in panels), n=n),
+    counted = {
+        "patients, against those stated": patients / stated["patients"] - 1,
+        "benign cases, less those stated": n - malignant - stated["benign"],
+        "malignant cases, less those stated": malignant - stated["malignant"],
+        "score 3, less twice the next class": int(most),
+        "rebuilt cases without a score": sum(len(panel) == 0 for panel in panels),
     }
+    found = {name: estimate(value, n=n) for name, value in counted.items()}
     agreed = agreement.agreement(panels, cases["patient_id"], seed=seed)
     pairs = int(ratings.pair_counts(panels).sum() / 2)
-    for name, measure in (
-        ("readers on the same side", "same side of the border"),
-        ("readers with the same score", "same score"),
-    ):
-        found[name] = estimate(*agreed.loc[measure], n=pairs, patients=cases["patient_id"].nunique())
+    for name, measure in AGREED.items():
+        found[name] = estimate(*agreed.loc[measure], n=pairs, patients=patients)
     return found | _clues(cases, scores, seed)
 
 
@@ -101,14 +97,14 @@ def _clues(cases, scores, seed):
     train = (splits.split(cases, protocol="report", seed=seed)["split"] == "train").to_numpy()
     labels = {"binary": (scores[train] > 3).astype(int), "multiclass": scores[train]}
     plus, found = quoted.load()["preprocessing"]["extra_copies"], {}
-    for name, strategy in (("plain", "upsample"), ("plus", "upsample_plus")):
-        for task, known in labels.items():
-            plan = balancing.plan(known, strategy, seed=seed, plus=plus)
-            pairs = np.stack([known[plan.rows], plan.is_copy])
-            kinds, examples = np.unique(pairs, axis=1, return_counts=True)
-            right = sum(examples[kinds[1] == copy].max(initial=0) for copy in (0, 1)) / len(plan.rows)
-            blind = np.bincount(known[plan.rows]).max() / len(plan.rows)
-            found[f"clue of copies, {name}, {task}"] = estimate(right - blind, n=int(train.sum()))
+    for name, task in ((name, task) for name in ("plain", "plus") for task in labels):
+        known, strategy = labels[task], "upsample" if name == "plain" else "upsample_plus"
+        plan = balancing.plan(known, strategy, seed=seed, plus=plus)
+        pairs = np.stack([known[plan.rows], plan.is_copy])
+        kinds, examples = np.unique(pairs, axis=1, return_counts=True)
+        right = sum(examples[kinds[1] == copy].max(initial=0) for copy in (0, 1)) / len(plan.rows)
+        blind = np.bincount(known[plan.rows]).max() / len(plan.rows)
+        found[f"clue of copies, {name}, {task}"] = estimate(right - blind, n=int(train.sum()))
     return found
 
 
@@ -138,9 +134,7 @@ def _contrast(cohort, gain, seed, sample):
     drawn, masks = drawn[masks.any(axis=(1, 2))], masks[masks.any(axis=(1, 2))]
     before = grey_levels.min_max(cohort.views["nodule"][drawn])
     after = grey_levels.sigmoid_contrast(before, gain=gain)
-    change = np.array([_seen(*pair) for pair in zip(after, masks)]) - [
-        _seen(*pair) for pair in zip(before, masks)
-    ]
+    change = np.subtract(*([*map(_seen, images, masks)] for images in (after, before)))
     patients = cohort.cases["patient_id"].to_numpy()[drawn]
     return [mean_over_patients(values, patients, seed=seed) for values in change.T]
 
@@ -162,23 +156,23 @@ def of_retrieval(run, cohort, *, seed):
     parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
     test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
     scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
-    apart = retrieval.cosine_distances(
-        *(retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
+    vectors = (retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
+    apart, allowed = (
+        retrieval.cosine_distances(*vectors),
+        retrieval.other_patients(patients[test], patients[train]),
     )
-    allowed = retrieval.other_patients(patients[test], patients[train])
-    found = {}
-    for among, may in zip(AMONG, (allowed, allowed & np.not_equal.outer(scores[test], scores[train]))):
+    found, of_others = {}, np.not_equal.outer(scores[test], scores[train])
+    for among, may in zip(AMONG, (allowed, allowed & of_others), strict=True):
         rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)
         alike = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
         for name, of in SHARED.items():
-            lacks = [missing[one] for one in of if one in missing]
-            found[places[name, among]] = (
-                lacks[0] if lacks else _mean_of_known(alike[of].mean(axis=1) - 0.5, patients[test], seed)
-            )
+            lacks = next((missing[one] for one in of if one in missing), None)
+            found[places[name, among]] = lacks or _mean_of_known(alike[of], patients[test], seed)
     return found
 
 
-def _mean_of_known(values, patients, seed):
+def _mean_of_known(alike, patients, seed):
+    values = alike.mean(axis=1) - 0.5
     there = values.notna().to_numpy()
     return mean_over_patients(values[there], patients[there], seed=seed)
 
@@ -188,30 +182,25 @@ def _mean_of_known(values, patients, seed):
 
 def of_runs(results, first, second=None, *, score, seed):
     """Estimate a score of one run, or its difference from a second one on the same cases, by their names."""
-    wanted = [name for name in (first, second) if name is not None]
-    if lacking := [name for name in wanted if name not in results]:
+    names = [name for name in (first, second) if name is not None]
+    if lacking := [name for name in names if name not in results]:
         raise InputError(f"no run of {' and of '.join(lacking)} here")
-    parts = [results[name].set_index("case_id").sort_index() for name in wanted]
-    patients = parts[0]["patient_id"]
-    tasks = {name.split()[0] for name in wanted}
-    same = len(wanted) == 2 and len(tasks) == 1 and all(part["y_pred"].nunique() == 1 for part in parts)
+    parts = [results[name].set_index("case_id").sort_index() for name in names]
+    tasks = {name.split()[0] for name in names}
+    same = len(names) == 2 and len(tasks) == 1 and all(part["y_pred"].nunique() == 1 for part in parts)
     if score.startswith("gap"):
         return _gap_of_class(parts[0], score, seed)
     if score.split(",")[0] in MAP_VALUES:
-        return _of_maps(parts, wanted, score, seed)
+        return _of_maps(parts, names, score, seed)
     if score in CASE_VALUES:
         values = [CASE_VALUES[score](part) for part in parts]
         change = values[0] - values[1].loc[values[0].index] if len(values) == 2 else values[0]
-        return mean_over_patients(change, patients, seed=seed) | {"same": same and score != "confidence"}
-    row = tables.differences(
-        {name: results[name] for name in wanted}, second, task=tasks.pop(), score=score, seed=seed
-    ).loc[first]
-    return estimate(
-        *row[["difference", "low", "high"]].astype(float),
-        n=int(row["n"]),
-        patients=int(row["patients"]),
-        same=same,
-    )
+        found = mean_over_patients(change, parts[0]["patient_id"], seed=seed)
+        return found | {"same": same and score != "confidence"}
+    pair = {name: results[name] for name in names}
+    row = tables.differences(pair, second, task=tasks.pop(), score=score, seed=seed).loc[first]
+    ends = row[["difference", "low", "high"]].astype(float)
+    return estimate(*ends, n=int(row["n"]), patients=int(row["patients"]), same=same)
 
 
 def together(first, second, *, task):
@@ -271,12 +260,13 @@ def mean_over_patients(values, patients, *, seed):
         weights = np.ones((1, len(values))) if weights is None else weights
         return {"mean": weights @ values / weights.sum(axis=1)}
 
-    return _resampled(mean, patients, seed)
+    return resampled(mean, patients, seed)
 
 
-def _resampled(statistic, patients, seed):
-    value, draws = bootstrap.resample(statistic, patients=patients, seed=seed)
-    row = bootstrap.summary(value, draws, patients=patients).iloc[0]
+def resampled(statistic, patients, seed):
+    """Estimate a statistic (weights to dict, see `bootstrap.resample`) with its interval over patients."""
+    found = bootstrap.resample(statistic, patients=patients, seed=seed)
+    row = bootstrap.summary(*found, patients=patients).iloc[0]
     low, high = min(row["low"], row["value"]), max(row["high"], row["value"])  # a skewed one may leave it out
     return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))
 
@@ -290,12 +280,10 @@ def _gap_of_class(part, score, seed):
         gaps = by_class(true, said, y_prob, weights)["gap"]
         others = np.delete(gaps, FIRST_CLASS - 1, axis=1)
         largest = np.where(np.isnan(others), -np.inf, others).max(axis=1)  # one never predicted has no gap
-        first = gaps[:, FIRST_CLASS - 1]
-        return {
-            "gap": first - np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else first
-        }
+        less = np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else 0
+        return {"gap": gaps[:, FIRST_CLASS - 1] - less}
 
-    return _resampled(gap, part["patient_id"], seed)
+    return resampled(gap, part["patient_id"], seed)
 
 
 # --- The report's own tables ------------------------------------------------------------
@@ -323,12 +311,10 @@ def printed(claim, *, pairing="unpaired"):
 
 def _printed_value(name, score):
     task, view, network = (name or "- - -").split(" ", 2)
-    if (
-        network not in PRINTED or (task, view) not in ROWS or (score == "accuracy" and network != "FT")
-    ):  # table 2 has one network
+    if network not in PRINTED or (task, view) not in ROWS:
         return None
-    if score == "accuracy":
-        return quoted.main_results().loc[ROWS[task, view], "accuracy"] / 100
+    if score == "accuracy":  # table 2 has one network
+        return quoted.main_results().loc[ROWS[task, view], "accuracy"] / 100 if network == "FT" else None
     place = task, "full_slice" if view == "wide" else view
     return quoted.f1_table().loc[PRINTED[network], place] / 100 if score == "F1 (weighted)" else None
 
@@ -336,10 +322,8 @@ def _printed_value(name, score):
 def printed_difference(first, second, *, n, pairing):
     """Put a normal 95 % interval around the difference of two printed shares of `n` cases."""
     if not (0 <= first <= 1 and 0 <= second <= 1) or pairing not in PAIRINGS:
-        raise ValueError(
-            f"scores, pairing: found {first}, {second}, {pairing!r}, "
-            f"expected 0 to 1 and one of {', '.join(PAIRINGS)}"
-        )
+        expected = f"expected 0 to 1 and one of {', '.join(PAIRINGS)}"
+        raise ValueError(f"scores, pairing: found {first}, {second}, {pairing!r}, {expected}")
     difference = first - second
     apart = {
         "unpaired": first * (1 - first) + second * (1 - second) + difference**2,

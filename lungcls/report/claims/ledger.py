@@ -17,12 +17,8 @@ from lungcls.metrics.paired_tests import holm
 from lungcls.report.printed import quoted
 from lungcls.report.wording import count
 
-HOLDS, FAILS, OPEN, UNTESTED = VERDICTS = (
-    "holds",
-    "does not hold",
-    "cannot be told at this n",
-    "not testable here",
-)
+VERDICTS = ("holds", "does not hold", "cannot be told at this n", "not testable here")
+HOLDS, FAILS, OPEN, UNTESTED = VERDICTS
 KINDS = ("data", "balancing", "model", "views", "explanation", "confidence", "conclusion")
 DIRECTIONS = ("above 0", "below 0", "no gain")
 REQUIRED = {"number", "section", "kind", "statement", "estimand", "tests", "evidence"}
@@ -53,10 +49,8 @@ def _read(claim, chapters):
     place = f"claims: {claim['number']}"
     wrong = (REQUIRED - set(claim)) | (set(claim) - REQUIRED - OPTIONAL)
     if wrong:
-        raise InputError(
-            f"{place}: {', '.join(sorted(wrong))} missing or unknown, "
-            f"expected {', '.join(sorted(REQUIRED))}, perhaps {', '.join(sorted(OPTIONAL))}"
-        )
+        names = (", ".join(sorted(those)) for those in (wrong, REQUIRED, OPTIONAL))
+        raise InputError("{}: {} missing or unknown, expected {}, perhaps {}".format(place, *names))
     if claim["kind"] not in KINDS:
         raise InputError(f"{place}: kind: found {claim['kind']!r}, expected one of {', '.join(KINDS)}")
     if bool(claim["tests"]) == ("lacks" in claim):
@@ -87,11 +81,9 @@ def _read_test(test, claim, place):
 
 def without_pretrained(ledger):
     """Leave out the tests of claims that need pretrained weights, for when there are none."""
-    kept = [
-        claim | {"tests": [test for test in claim["tests"] if not test.get("pretrained")]}
-        for claim in ledger["claims"]
-    ]
-    return ledger | {"claims": kept}
+    kept = ([test for test in claim["tests"] if not test.get("pretrained")] for claim in ledger["claims"])
+    claims = [claim | {"tests": tests} for claim, tests in zip(ledger["claims"], kept, strict=True)]
+    return ledger | {"claims": claims}
 
 
 # --- From estimates to verdicts -----------------------------------------------------------
@@ -125,10 +117,8 @@ def _ranges(expects, margin):
         wanted, other = (above, below) if expects == "above 0" else (below, above)
         return [wanted], [other, near]
     low, high = (end if end is not None else sign * math.inf for end, sign in zip(expects, (-1, 1)))
-    return [(low, high)], [
-        (-math.inf, np.nextafter(low, -math.inf)),
-        (np.nextafter(high, math.inf), math.inf),
-    ]
+    before, after = np.nextafter(low, -math.inf), np.nextafter(high, math.inf)
+    return [(low, high)], [(-math.inf, before), (after, math.inf)]
 
 
 def _inside(found, low, high):
@@ -137,10 +127,8 @@ def _inside(found, low, high):
 
 def _p_inside(found, low, high):
     """p value of lying in a range: the larger one of its two ends'."""
-    return max(
-        _p_beyond(found["value"] - low, found["value"] - found["low"]),
-        _p_beyond(high - found["value"], found["high"] - found["value"]),
-    )
+    value, below, above = (found[name] for name in ("value", "low", "high"))
+    return max(_p_beyond(value - low, value - below), _p_beyond(high - value, above - value))
 
 
 def _p_beyond(distance, half):
@@ -153,10 +141,8 @@ def _p_beyond(distance, half):
 
 def decide(ledger, found):
     """Decide every claim from its estimates (or why there are none), also after Holm's adjustment."""
-    rows = {
-        claim["number"]: _decide(claim, found.get(claim["number"], []), ledger["margin"])
-        for claim in ledger["claims"]
-    }
+    numbered = {claim["number"]: claim for claim in ledger["claims"]}
+    rows = {no: _decide(claim, found.get(no, []), ledger["margin"]) for no, claim in numbered.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("number")
     table["p (Holm)"] = holm(table["p"])
     undone = (table["p (Holm)"] >= ALPHA) & table["verdict"].isin((HOLDS, FAILS))
@@ -169,23 +155,15 @@ def _decide(claim, found, margin):
     if "lacks" in claim or isinstance(found, str):
         why = claim.get("lacks") or found
         return row | {"verdict": UNTESTED, "p": np.nan, "tests": 0, "n": 0, "why": why}
-    if len(found) != len(claim["tests"]):
-        raise ValueError(
-            f"claim {claim['number']}: found {len(found)} estimates, expected {len(claim['tests'])}"
-        )
+    if (n := len(found)) != len(claim["tests"]):
+        raise ValueError(f"claim {claim['number']}: found {n} estimates, expected {len(claim['tests'])}")
     margins = [margin if "first" in test else JUST for test in claim["tests"]]  # it is one of scores
-    said = [
-        outcome(one, test["expects"], margin=near) for one, test, near in zip(found, claim["tests"], margins)
-    ]
+    expected = [test["expects"] for test in claim["tests"]]
+    said = [outcome(one, of, margin=near) for one, of, near in zip(found, expected, margins, strict=True)]
     verdict, p = _together(said)
     certain = all(one["low"] == one["high"] and not one["same"] for one in found)
-    return row | {
-        "verdict": verdict,
-        "p": np.nan if certain else p,
-        "tests": len(found),
-        "n": min(one["n"] for one in found),
-        "why": "",
-    }
+    row |= {"verdict": verdict, "p": np.nan if certain else p, "tests": n}
+    return row | {"n": min(one["n"] for one in found), "why": ""}
 
 
 def _together(said):

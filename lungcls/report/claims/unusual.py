@@ -8,9 +8,8 @@ gives the same answer each time. The chapter on data inspection has the autoenco
 import numpy as np
 
 from lungcls.explain import outliers
-from lungcls.metrics import bootstrap
 from lungcls.preprocessing.pipelines import preprocess
-from lungcls.report.claims.ledger import estimate
+from lungcls.report.claims.evidence import resampled
 
 SHARE = 0.05  # of the images count as unusual, as in the chapter
 COMPONENTS = 8  # more would be mostly noise, which an Isolation Forest cannot tell from shape
@@ -21,16 +20,12 @@ MEASURE = "malignant among unusual less others, {}"
 
 def of_cohort(cohort, *, seed):
     """Compare the malignant share of unusual images with the others', by view; a text if there is none."""
-    views = {
-        "nodule": next((view for view in ("nodule",) if view in cohort.views), None),
-        "wide": next((view for view in WIDE if view in cohort.views), None),
-    }
-    return {
-        MEASURE.format(name): difference(cohort, view, seed=seed)
-        if view
-        else f"the cohort {cohort.name} has no {'zoomed nodule' if name == 'nodule' else 'wide view'}"
-        for name, view in views.items()
-    }
+    found = {}
+    for name, of, lacks in (("nodule", ("nodule",), "zoomed nodule"), ("wide", WIDE, "wide view")):
+        view = next((view for view in of if view in cohort.views), None)
+        none = f"the cohort {cohort.name} has no {lacks}"
+        found[MEASURE.format(name)] = difference(cohort, view, seed=seed) if view else none
+    return found
 
 
 def difference(cohort, view, *, seed):
@@ -43,18 +38,14 @@ def difference(cohort, view, *, seed):
     scores = outliers.isolation_scores(vectors, seed=seed)
     chosen = outliers.most_unusual(scores, max(1, round(SHARE * len(cohort))))
     unusual, malignant = np.isin(np.arange(len(cohort)), chosen), cohort.labels("binary").astype(float)
-    patients = cohort.cases["patient_id"]
 
     def statistic(weights):
         weights = np.ones((1, len(malignant))) if weights is None else weights
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
-            of_unusual, of_others = (
+            shares = [
                 weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)
                 for group in (unusual, ~unusual)
-            )
-        return {"difference": of_unusual - of_others}
+            ]
+        return {"difference": shares[0] - shares[1]}
 
-    found = bootstrap.resample(statistic, patients=patients, seed=seed)
-    row = bootstrap.summary(*found, patients=patients).iloc[0]
-    low, high = min(row["low"], row["value"]), max(row["high"], row["value"])
-    return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))
+    return resampled(statistic, cohort.cases["patient_id"], seed)
