@@ -21,13 +21,22 @@ from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, measurements, networks
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
-from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.report.wording import SPACE, captioned, count, percent
 from lungcls.runs.settings import resolve
 from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
 
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
 DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
+RULES = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
+RECORDED = {
+    "timings": measurements.timings,
+    "phantom_calibration": measurements.calibration,
+    "dicom_import": measurements.dicom_import,
+    "leakage_price": measurements.leakage_price,
+    "best_model": measurements.best_model,
+    "audit_limits": measurements.audit_limits,
+}  # what is written of each file in book/results
 
 
 def collect(cohort=None, *, results=None, asked=None, shown=None):
@@ -38,16 +47,12 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts()
-    found |= measurements.timings(measurements.read(results, "timings.json"))
-    found |= measurements.calibration(measurements.read(results, "phantom_calibration.json"))
+    for name, written in RECORDED.items():
+        found |= written(measurements.read(results, f"{name}.json"))
     groups = networks.recorded(Path(results) / "lidc")
     found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
-    found |= measurements.dicom_import(measurements.read(results, "dicom_import.json"))
-    found |= measurements.leakage_price(measurements.read(results, "leakage_price.json"))
-    found |= measurements.best_model(measurements.read(results, "best_model.json"))
-    found |= measurements.audit_limits(measurements.read(results, "audit_limits.json"))
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
 
@@ -127,21 +132,19 @@ def _class_facts(scores):
 
 def _shortcuts(cases):
     """What is no image content and yet goes with malignancy: size, readers, grey bands."""
-    malignant = to_binary(cases["malignancy"])
-    band = pd.cut(cases["diameter_mm"], DIAMETERS_MM)
-    share = pd.Series(malignant).groupby(band.to_numpy(), observed=False).agg(["size", "mean"])
-    sizes = pd.DataFrame(
-        {
-            "diameter": [_interval(low, high) for low, high in zip(DIAMETERS_MM, DIAMETERS_MM[1:])],
-            "nodules": [count(n) for n in share["size"]],
-            "malignant": [percent(mean) for mean in share["mean"]],
-        }
+    malignant, panel = to_binary(cases["malignancy"]), cases["ratings"].str.split().str.len().to_numpy()
+    by_size = pd.Series(malignant).groupby(
+        pd.cut(cases["diameter_mm"], DIAMETERS_MM).to_numpy(), observed=False
     )
-    panel = cases["ratings"].str.split().str.len().to_numpy()
+    ends = zip(DIAMETERS_MM[:-1], DIAMETERS_MM[1:], strict=True)
+    rows = {
+        "diameter": [_interval(low, high) for low, high in ends],
+        "nodules": map(count, by_size.size()),
+        "malignant": map(percent, by_size.mean()),
+    }
     crop = reported.load()["preprocessing"]["nodule_crop"]
-    caption = "Share of malignant nodules (scores 4 and 5) by diameter, report's case list."
     return {
-        "malignant_by_size": table(sizes, name="tab-size", caption=caption),
+        "malignant_by_size": captioned(pd.DataFrame(rows), "tab-size"),
         "malignant_one_reader": percent(malignant[panel == 1].mean()),
         "malignant_four_readers": percent(malignant[panel == 4].mean()),
         "bands_left": percent(keeps_band(cases, crop=crop).mean(), 1),
@@ -161,23 +164,16 @@ def _interval(low, high):
 
 def label_rules():
     """Compare the rules that make one score of several readers', as a table and shares of moved nodules."""
-    names = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
-    scores = {}
-    for rule in annotations.AGGREGATIONS:
+    scores, rows = {}, []
+    for rule, name in RULES.items():
         every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation=rule)
-        scores[rule] = every["malignancy"].to_numpy()
-    rows = []
-    for rule, values in scores.items():
-        counts = np.bincount(values, minlength=6)[1:]
-        malignant = percent(to_binary(values).mean())
-        rows.append([names[rule], *map(count, counts), malignant])
+        values = scores[rule] = every["malignancy"].to_numpy()
+        counts = map(count, np.bincount(values, minlength=6)[1:])
+        rows.append([name, *counts, percent(to_binary(values).mean())])
     frame = pd.DataFrame(rows, columns=["rule", *map(str, SCORE_NAMES), "malignant"])
-    total = len(scores["ceil_mean"])
-    caption = f"Scores of all {count(total)} nodules under three rules."
-    found = {"label_rules": table(frame, name="tab-rules", caption=caption)}
-    for rule in annotations.AGGREGATIONS[1:]:
-        found[f"rule_moves_{rule}"] = percent((scores[rule] != scores["ceil_mean"]).mean())
-    return found
+    moved = {rule: percent((values != scores["ceil_mean"]).mean()) for rule, values in scores.items()}
+    found = {f"rule_moves_{rule}": share for rule, share in moved.items() if rule != "ceil_mean"}
+    return found | {"label_rules": captioned(frame, "tab-rules", n=count(len(scores["ceil_mean"])))}
 
 
 def audit_facts():
@@ -191,10 +187,9 @@ def audit_facts():
         cells = (findings.loc[check, parts] for findings in found.values())
         rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
     frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
-    caption = "Audit of two splits of the report's case list; class drift counts scores, the others cases."
     shared = found["report"].loc["shared patients", "train/test"]
     return {
-        "audit_protocols": table(frame, name="tab-audit", caption=caption, texts=2),
+        "audit_protocols": captioned(frame, "tab-audit", texts=2),
         "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
     }
 
@@ -244,9 +239,10 @@ def quoted():
     found = {f"report_{name}": count(number) for name, number in report["data"].items()}
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
     for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
-        for task, views in report["f1_percent"][model].items():
-            for view, printed in views.items():
-                found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
+        cells = pd.DataFrame(report["f1_percent"][model]).unstack()
+        found |= {
+            f"report_f1_{short}_{task}_{view}": f"{text}{SPACE}%" for (task, view), text in cells.items()
+        }
     return found
 
 
@@ -264,7 +260,7 @@ def profiles():
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
     extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
     frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
-    return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
+    return {"profiles": captioned(frame, "tab-profiles")}
 
 
 # --- The cohort that the book shows ---------------------------------------------------

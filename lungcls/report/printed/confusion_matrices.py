@@ -32,16 +32,13 @@ def scores(matrices, *, average):
         raise ValueError(f"matrices: found shape {matrices.shape}, expected (..., k, k)")
     _check_average(average, matrices.shape[-1])
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    true, said = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    true, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
     total = true.sum(axis=-1)
     accuracy = _share(right.sum(axis=-1), total)
     if average == "micro":
         return dict.fromkeys(SCORES, accuracy)
-    by_class = {
-        "precision": _share(right, said),
-        "recall": _share(right, true),
-        "f1": _share(2 * right, true + said),
-    }
+    by_class = {"precision": _share(right, predicted), "recall": _share(right, true)}
+    by_class["f1"] = _share(2 * right, true + predicted)
     if average == "binary":
         return {"accuracy": accuracy} | {name: values[..., 1] for name, values in by_class.items()}
     weights, parts = (true, total) if average == "weighted" else (1, matrices.shape[-1])
@@ -159,9 +156,6 @@ def constant_matrix(supports, label):
 def matching_constants(text, supports, *, average, score="f1", whole=100):
     """List the classes whose constant answer has this printed score."""
     _check_printed({score: text})
-    answers = range(len(supports))
-    return [
-        label
-        for label in answers
-        if fits(constant_matrix(supports, label), {score: text}, average=average, whole=whole)
-    ]
+    answers = ((label, constant_matrix(supports, label)) for label in range(len(supports)))
+    options = {"average": average, "whole": whole}
+    return [label for label, matrix in answers if fits(matrix, {score: text}, **options)]

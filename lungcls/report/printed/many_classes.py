@@ -38,10 +38,10 @@ def _with_class(table, cases, weight):
     for hits in range(min(cases, right) + 1):
         # Errors of this class and errors that name it are different cases among all errors.
         most = min(n, n - right - cases + 2 * hits)
-        for said in range(hits, most + 1):
-            gain = weight * 2 * hits / max(cases + said, 1)
-            better = table[: right + 1 - hits, : n + 1 - said] + gain
-            place = grown[hits:, said:]
+        for predicted in range(hits, most + 1):
+            gain = weight * 2 * hits / max(cases + predicted, 1)
+            better = table[: right + 1 - hits, : n + 1 - predicted] + gain
+            place = grown[hits:, predicted:]
             np.maximum(place, better, out=place)
     return grown
 
@@ -78,10 +78,10 @@ def _moved(matrix, rng):
     tries = np.repeat(matrix[None], BATCH, axis=0)
     for move in range(MOVES):
         row, source, target = rng.integers(k, size=(3, BATCH - 1))
-        wanted = (row != source) & (row != target) & (source != target) & (tries[copy, row, source] > 0)
-        wanted &= rng.random(BATCH - 1) < 1 / (1 + move)  # few moves more often than many
-        np.add.at(tries, (copy[wanted], row[wanted], source[wanted]), -1)
-        np.add.at(tries, (copy[wanted], row[wanted], target[wanted]), 1)
+        taken = (row != source) & (row != target) & (source != target) & (tries[copy, row, source] > 0)
+        taken &= rng.random(BATCH - 1) < 1 / (1 + move)  # few moves more often than many
+        np.add.at(tries, (copy[taken], row[taken], source[taken]), -1)
+        np.add.at(tries, (copy[taken], row[taken], target[taken]), 1)
     return tries
 
 

@@ -13,11 +13,17 @@ def load():
     return json.loads((files("lungcls") / "report" / "printed" / "reported.json").read_text(encoding="utf-8"))
 
 
+def _known(what, name, values):
+    """Return what has this name; refuse an unknown one, listing the names."""
+    if name not in values:
+        raise ValueError(f"{what}: found {name!r}, expected one of {', '.join(values)}")
+    return values[name]
+
+
 def pages(section):
     """Return the first and last page of a section such as "2.4.1"; it ends on the last one or before."""
     begins = load()["contents"]
-    if section not in begins:
-        raise ValueError(f"section: found {section!r}, expected one of {', '.join(begins)}")
+    _known("section", section, begins)
     numbers = list(begins)
     following = numbers[numbers.index(section) + 1 :]
     return begins[section], begins[following[0]] if following else begins[section]
@@ -25,10 +31,8 @@ def pages(section):
 
 def where(part):
     """Say where a part of the quoted values stands: "table 1, section 5, pages 5-6"."""
-    places = load()["where"]
-    if part not in places:
-        raise ValueError(f"part: found {part!r}, expected one of {', '.join(places)}")
-    sections, table = places[part]["sections"], places[part].get("table")
+    place = _known("part", part, load()["where"])
+    sections, table = place["sections"], place.get("table")
     ends = [page for section in sections for page in pages(section)]
     first, last = min(ends), max(ends)
     words = [f"table {table}"] if table else []
@@ -59,19 +63,13 @@ def claim(name):
     ValueError
         If there is no such claim; the message lists the names.
     """
-    claims = load()["claims"]
-    if name not in claims:
-        raise ValueError(f"claim: found {name!r}, expected one of {', '.join(claims)}")
-    return claims[name]
+    return _known("claim", name, load()["claims"])
 
 
 def f1_table():
     """Return the report's table 1, F1 on the test set in percent: models by (task, view)."""
-    rows = {
-        model: {(task, view): float(text) for task, views in tasks.items() for view, text in views.items()}
-        for model, tasks in load()["f1_percent"].items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    rows = {model: pd.DataFrame(tasks).unstack() for model, tasks in load()["f1_percent"].items()}
+    return pd.DataFrame(rows).T.astype(float).rename_axis("model")
 
 
 def main_results():
