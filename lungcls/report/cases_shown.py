@@ -66,9 +66,8 @@ def _by_score(values, scores):
 def median_cases(values, scores):
     """Choose one row for each score 1..5 that has a case: that of the median value."""
     values = np.asarray(values, dtype=float)
-    return {
-        score: int(rows[nearest(values[rows], middle)]) for score, rows, middle in _by_score(values, scores)
-    }
+    by_score = _by_score(values, scores)
+    return {score: int(rows[nearest(values[rows], middle)]) for score, rows, middle in by_score}
 
 
 def typical_cases(values, scores, n):

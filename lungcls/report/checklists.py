@@ -10,6 +10,7 @@ from pathlib import Path
 import re
 
 import pandas as pd
+import yaml
 
 from lungcls.errors import InputError
 from lungcls.report.wording import count, table
@@ -51,13 +52,9 @@ def load(path):
             raise InputError(f"{place}: found no place, expected one for what is {answer}")
     found, expected = [item["item"] for item in checklist["items"]], _numbers(**checklist["numbers"])
     if found != expected:
-        wrong, ends = (
-            sorted(set(found) ^ set(expected)) or ["another order"],
-            f"{expected[0]} to {expected[-1]}",
-        )
-        raise InputError(
-            f"{path.name}: items: found or missing {', '.join(wrong)}, expected {ends}, each once"
-        )
+        wrong = ", ".join(sorted(set(found) ^ set(expected))) or "another order"
+        every = f"{expected[0]} to {expected[-1]}, each once"
+        raise InputError(f"{path.name}: items: found or missing {wrong}, expected {every}")
     return checklist
 
 
@@ -72,8 +69,6 @@ def _numbers(first, last, parts):
 
 def pages_of(checkout, facts):
     """List the labels (patterns) that each page of `_toc.yml` can show, tables among the facts included."""
-    import yaml
-
     contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
     names = [contents["root"], *(one["file"] for part in contents["parts"] for one in part["chapters"])]
     pages = {}
@@ -101,7 +96,7 @@ def labels_shown(copies):
 
 def check(checklist, pages, *, source):
     """Refuse a checklist that names a page or label which does not exist."""
-    for item, place in ((item["item"], place) for item in checklist["items"] for place in item["where"]):
+    for item, place in ((one["item"], place) for one in checklist["items"] for place in one["where"]):
         page, _, label = place.partition("#")
         if page not in pages:
             raise InputError(f"{source}: item {item}: no page {page!r}, expected one of _toc.yml")

@@ -75,7 +75,7 @@ def lidc_facts():
         "rule_patients": count(first["patient_id"].nunique()),
         "held_back": count(len(first) - len(cases)),
         "cases": count(len(cases)),
-        "patients": count(cases["patient_id"].nunique()),
+        "patients": count(len(a_patient)),
         "cases_a_patient": f"{len(cases) / cases['patient_id'].nunique():.1f}",
         "cases_most": count(a_patient.max()),
         "cases_sharing": percent((a_patient[a_patient > 1].sum()) / len(cases)),
@@ -133,15 +133,11 @@ def _class_facts(scores):
 def _shortcuts(cases):
     """What is no image content and yet goes with malignancy: size, readers, grey bands."""
     malignant, panel = to_binary(cases["malignancy"]), cases["ratings"].str.split().str.len().to_numpy()
-    by_size = pd.Series(malignant).groupby(
-        pd.cut(cases["diameter_mm"], DIAMETERS_MM).to_numpy(), observed=False
-    )
+    sizes = pd.cut(cases["diameter_mm"], DIAMETERS_MM).to_numpy()
+    by_size = pd.Series(malignant).groupby(sizes, observed=False)
     ends = zip(DIAMETERS_MM[:-1], DIAMETERS_MM[1:], strict=True)
-    rows = {
-        "diameter": [_interval(low, high) for low, high in ends],
-        "nodules": map(count, by_size.size()),
-        "malignant": map(percent, by_size.mean()),
-    }
+    rows = {"diameter": [_interval(low, high) for low, high in ends]}
+    rows |= {"nodules": map(count, by_size.size()), "malignant": map(percent, by_size.mean())}
     crop = reported.load()["preprocessing"]["nodule_crop"]
     return {
         "malignant_by_size": captioned(pd.DataFrame(rows), "tab-size"),
@@ -240,9 +236,8 @@ def quoted():
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
     for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
         cells = pd.DataFrame(report["f1_percent"][model]).unstack()
-        found |= {
-            f"report_f1_{short}_{task}_{view}": f"{text}{SPACE}%" for (task, view), text in cells.items()
-        }
+        for (task, view), printed in cells.items():
+            found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
     return found
 
 

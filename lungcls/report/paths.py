@@ -1,10 +1,4 @@
-"""Make the book: execute the notebooks, stage everything, render it with jupyter-book.
-
-All work happens in `_build` of the checkout: `executed/<profile>` holds the executed
-copies, `stage` is the folder that jupyter-book sees (executed copies under the paths of
-their sources, so that links and downloads point at files that are in git), `html` is the
-book, replaced only by a whole one.
-"""
+"""Where the checkout is that holds the book: its notebooks, pages and recorded results."""
 
 from pathlib import Path
 

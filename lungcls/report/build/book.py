@@ -15,9 +15,13 @@ import shutil
 import subprocess
 import sys
 
+from filelock import FileLock, Timeout
+
 from lungcls.errors import InputError
+from lungcls.profiles import get_profile
 from lungcls.report.build import execution, gallery
 from lungcls.report.build.execution import BookError, execute
+from lungcls.report.build.pairs import differing
 from lungcls.report.build.staging import stage
 from lungcls.report.paths import find_checkout
 
@@ -38,7 +42,6 @@ def build(
     checkout=None,
 ):
     """Make the book of a checkout in `_build/html` and return its first page; `only` as in :func:`choose`."""
-    from lungcls.profiles import get_profile
     from lungcls.sources.opening import open_cohort
 
     checkout = find_checkout(checkout)
@@ -81,8 +84,6 @@ def choose(checkout, only=None):
 @contextmanager
 def _alone(folder):
     """Hold the build folder; wait for another build in it to end."""
-    from filelock import FileLock, Timeout
-
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
@@ -96,8 +97,6 @@ def _alone(folder):
 
 def _execute_all(checkout, chosen, profile, parameters, around, force):
     """Execute notebooks one after the other, with a line each."""
-    from lungcls.report.build.pairs import differing
-
     for script in differing(checkout / "notebooks"):
         print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
     for path in chosen:

@@ -13,6 +13,10 @@ from pathlib import Path
 import platform
 import time
 
+from jupyter_client import AsyncKernelManager
+import nbformat
+import papermill
+
 import lungcls
 from lungcls.errors import InputError
 
@@ -73,8 +77,6 @@ def _injected(cell):
 
 def check_parameters(path, parameters):
     """Refuse parameters that a notebook does not declare in its cell tagged `parameters`."""
-    import papermill
-
     declared = list(papermill.inspect_notebook(str(path)))
     for name in parameters:
         if name not in declared:
@@ -99,16 +101,11 @@ def parameters_of(path):
 
 def read(path):
     """Read a notebook (format 4)."""
-    import nbformat
-
     return nbformat.read(path, as_version=4)
 
 
 def execute(path, out, *, parameters, key, aside):
     """Execute a notebook into `out`, whole or not at all (then it lies `aside`); return the seconds."""
-    import nbformat
-    import papermill
-
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(f".{out.stem}.part.ipynb")
     start = time.perf_counter()
@@ -134,7 +131,6 @@ def execute(path, out, *, parameters, key, aside):
 
 def _kernels(log):
     """Make kernels whose own messages (libraries, not cells) go to a file, not to the terminal."""
-    from jupyter_client import AsyncKernelManager
 
     class Kernels(AsyncKernelManager):
         async def start_kernel(self, **options):

@@ -8,12 +8,12 @@ import hashlib
 from pathlib import Path
 import sys
 
+import jupytext
+import nbformat
+
 
 def notebook_text(script):
     """Convert a percent script, whose header names a kernel, to the text of an .ipynb without outputs."""
-    import jupytext
-    import nbformat
-
     notebook = jupytext.reads(script, fmt="py:percent")
     if "kernelspec" not in notebook.metadata:
         raise ValueError("script: no kernelspec in the jupytext header, expected python3")
@@ -50,10 +50,8 @@ def make(folder):
 
 
 def _changed(texts):
-    same = (
-        path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") == text
-    )
-    return sorted(set(texts) - set(same))
+    there = {path: path.read_text(encoding="utf-8") for path in texts if path.exists()}
+    return sorted(path for path, text in texts.items() if there.get(path) != text)
 
 
 def write_changed(texts):

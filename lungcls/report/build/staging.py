@@ -10,6 +10,9 @@ import os
 import re
 import shutil
 
+import nbformat
+import yaml
+
 from lungcls.errors import InputError
 from lungcls.report.build import gallery
 from lungcls.report.build.execution import digest_of, read, with_prose
@@ -20,8 +23,6 @@ IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 def stage(checkout, *, copies, numbers):
     """Make `_build/stage` of a checkout anew; list the chapters left out for want of an executed copy."""
-    import nbformat
-
     folder = checkout / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "notebooks").mkdir(parents=True)
@@ -100,12 +101,8 @@ def configure(config, numbers, repository=None):
 
 
 def _read_yaml(path):
-    import yaml
-
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _write_yaml(path, content):
-    import yaml
-
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -31,11 +31,8 @@ ROWS = {
 PAIRINGS = ("unpaired", "narrowest", "widest")
 FIRST_CLASS = 1  # score 1
 RETRIEVED = 5  # cases a query
-SHARED = {
-    "texture": ["texture"],
-    "shape": ["margin", "spiculation", "sphericity"],
-    "intensity": ["grey level"],
-}
+SHAPE = ["margin", "spiculation", "sphericity"]
+SHARED = {"texture": ["texture"], "shape": SHAPE, "intensity": ["grey level"]}
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
 AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
@@ -157,10 +154,8 @@ def of_retrieval(run, cohort, *, seed):
     test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
     scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
     vectors = (retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
-    apart, allowed = (
-        retrieval.cosine_distances(*vectors),
-        retrieval.other_patients(patients[test], patients[train]),
-    )
+    apart = retrieval.cosine_distances(*vectors)
+    allowed = retrieval.other_patients(patients[test], patients[train])
     found, of_others = {}, np.not_equal.outer(scores[test], scores[train])
     for among, may in zip(AMONG, (allowed, allowed & of_others), strict=True):
         rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)

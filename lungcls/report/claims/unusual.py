@@ -42,10 +42,10 @@ def difference(cohort, view, *, seed):
     def statistic(weights):
         weights = np.ones((1, len(malignant))) if weights is None else weights
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
-            shares = [
-                weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)
-                for group in (unusual, ~unusual)
-            ]
-        return {"difference": shares[0] - shares[1]}
+            first, second = (
+                weights[:, rows] @ malignant[rows] / weights[:, rows].sum(axis=1)
+                for rows in (unusual, ~unusual)
+            )
+        return {"difference": first - second}
 
     return resampled(statistic, cohort.cases["patient_id"], seed)

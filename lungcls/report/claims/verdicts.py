@@ -10,17 +10,13 @@ from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, evidence, ledger as claims
 from lungcls.report.results import networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
-from lungcls.report.wording import MINUS, captioned, count, text
+from lungcls.report.wording import MINUS, captioned, text
 from lungcls.runs import grid
 
 IN_SHORT = {claims.OPEN: "open", claims.UNTESTED: "–"}
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
-FORMS = {
-    "CNN": "with its grey bands",
-    "bands filled": "bands filled",
-    "square of fixed size": "square of fixed size",
-    "bands alone": "bands alone, no lung",
-}
+FORMS = {"CNN": "with its grey bands", "bands filled": "bands filled"}
+FORMS |= {"square of fixed size": "square of fixed size", "bands alone": "bands alone, no lung"}
 WITHOUT = {"bands filled": "With the grey bands filled", "bands alone": "With the bands alone, and no lung,"}
 
 
@@ -103,8 +99,7 @@ def verdict_facts(groups, *, seed=0):
 
 
 def _said_of(group):
-    patients, training = count(group.test["patient_id"].nunique()), networks.seeds_of(group.runs)[0]
-    return {"group": group.name, "n": count(len(group.test)), "patients": patients, "seed": training}
+    return {"group": group.name, **group.sizes, "seed": networks.seeds_of(group.runs)[0]}
 
 
 def without_bands(group, *, seed):
@@ -186,10 +181,8 @@ def _row(claim, main, others, group, seed):
     pairs = ([test["first"].split()[0], test["second"].split()[0]] for test in tests if "second" in test)
     if any(first != second for first, second in pairs):
         estimate += f". Between majority classes: {_blind(group, seed):+.2f}".replace("-", MINUS)
-    said = {
-        "verdict": main.table.loc[number, "verdict"],
-        "after Holm": main.table.loc[number, "verdict (Holm)"],
-    }
+    row = main.table.loc[number]
+    said = {"verdict": row["verdict"], "after Holm": row["verdict (Holm)"]}
     said |= {name: table.loc[number, "verdict"] for name, table in others.items()}
     said = {name: IN_SHORT.get(verdict, verdict) for name, verdict in said.items()}
     return {"the report states": claim["statement"], "estimate": estimate, **said}

@@ -2,16 +2,8 @@
 
 import numpy as np
 
-from lungcls.report.plots.style import (
-    BAND,
-    BINARY_COLOURS,
-    MARK,
-    NEUTRAL,
-    WIDTH,
-    legend_below,
-    page_axes,
-    panel_axes,
-)
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 PREDICTED, TRUE = "#e69f00", "#009e73"  # orange and green, as in the report's figure 10
 

@@ -3,16 +3,8 @@
 from matplotlib.ticker import LogLocator, MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.style import (
-    BAND,
-    BINARY_COLOURS,
-    MARK,
-    NEUTRAL,
-    SCORE_COLOURS,
-    legend_below,
-    page_axes,
-    panel_axes,
-)
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
 
 BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
 HATCHED = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"}

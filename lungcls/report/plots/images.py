@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH, page_axes
+from lungcls.report.plots.panels import page_axes
+from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH
 
 
 def show_image(ax, image, mask=None, grey_range=None):

@@ -4,15 +4,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
-from lungcls.report.plots.style import (
-    BINARY_COLOURS,
-    MARK,
-    NEUTRAL,
-    WIDTH,
-    legend_below,
-    page_axes,
-    panel_axes,
-)
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
 SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lungcls.report.plots.style import MARK, NEUTRAL, page_axes
+from lungcls.report.plots.panels import page_axes
+from lungcls.report.plots.style import MARK, NEUTRAL
 
 
 def size_strips(sizes, fits, *, labels, together):

@@ -166,7 +166,7 @@ def cohort_sheet(cohort):
     said |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
     said = said or {"name": cohort.name}
     rows = [
-        [name.replace("_", " "), " ".join(words.replace("|", "/").split())] for name, words in said.items()
+        [name.replace("_", " "), " ".join(words.split()).replace("|", "/")] for name, words in said.items()
     ]
     frame = pd.DataFrame(rows, columns=["what", "as its `cohort.json` says"])
     return captioned(frame, "tab-sheet-cohort", texts=2)

@@ -38,10 +38,8 @@ def _block(rows, known, group, task, seed):
     runs = (rows[change] for change in sorted(rows, key=bool))
     mine = {label: tables.result_of(run.predictions, group.cohort) for label, run in runs}
     scored, options = tables.scored(mine | known, task=task, seed=seed), {"task": task, "seed": seed}
-    laid, block = (
-        tables.results_table(scored, scores=shown, percent=True),
-        {"model and view": [*mine, *known]},
-    )
+    laid = tables.results_table(scored, scores=shown, percent=True)
+    block = {"model and view": [*mine, *known]}
     for name, head in shown.items():
         gains = tables.differences(mine, rows[""][0], score=name, **options) if "" in rows else pd.DataFrame()
         block[head] = laid.loc[block["model and view"], name].to_list()

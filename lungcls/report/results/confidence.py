@@ -55,13 +55,11 @@ def _figures(group, seed):
         "class-confidence": confidence.class_bars(bars, labels=list(map(str, LABELS["multiclass"]))),
     }
     said = {"group": group.name, "mean": stated["mean"], "inside": "{:g} to {:g}".format(*inside)}
-    texts = [
-        figure_text(
-            figure, name=f"fig-results-{kind}", caption=text(f"fig-{kind}", **said), alt=text(f"alt-{kind}")
-        )
-        for kind, figure in figures.items()
-    ]
-    return dict(zip(("figure_9", "figure_10"), texts, strict=True))
+    texts = {}
+    for number, (kind, figure) in enumerate(figures.items(), start=9):
+        words = {"caption": text(f"fig-{kind}", **said), "alt": text(f"alt-{kind}")}
+        texts[f"figure_{number}"] = figure_text(figure, name=f"fig-results-{kind}", **words)
+    return texts
 
 
 def _results(group, task, seed):
@@ -71,8 +69,12 @@ def _results(group, task, seed):
     return found | {name: baselines[name] for name in tables.REQUIRED}
 
 
+def _tests(results, task, seed):
+    return {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
+
+
 def _frames(results, task, seed):
-    tests = {name: confidence_tables.tested(result, task=task, seed=seed) for name, result in results.items()}
+    tests = _tests(results, task, seed)
     classes = {name: confidence_tables.class_gaps(test, seed=seed) for name, test in tests.items()}
     spread = confidence_tables.distribution(tests, seed=seed)[["mean"]]
     calibrated, _ = confidence_tables.calibrated(tests, seed=seed)

@@ -89,10 +89,8 @@ def class_rows(found, drawn):
     columns = {}
     for name in drawn.index:
         mine = found.loc[name]
-        rows = {
-            "cases called so": str(mine.loc["predicted", "n"]),
-            "cases that are so": str(mine.loc["true", "n"]),
-        }
+        called, true = mine.loc["predicted", "n"], mine.loc["true", "n"]
+        rows = {"cases called so": str(called), "cases that are so": str(true)}
         for measure, head in MEASURES.items():
             rows[head] = with_interval(mine.loc[measure], sign=measure in ("gap", "excess"))
             if measure == "gap":

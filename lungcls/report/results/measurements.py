@@ -116,10 +116,8 @@ def leakage_price(found):
     draws = f" The network: {network['draws']} draws." if trained else ""
     frame = pd.DataFrame(cells, columns=["predictor", *PRICED])
     recall = ("diameter alone", "binary", "recall (malignant)")
-    known, shown = (
-        ("patient's other labels", "binary", "AUC"),
-        list(PRICED.values())[:3],
-    )  # AUC and F1, which share a scale
+    known = ("patient's other labels", "binary", "AUC")
+    shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
     seeing = [name for name in names if "context" in name and (name, *shown[0]) not in trained]
     return {
         "leakage_price": captioned(frame, "tab-leakage-price", draws=matched["draws"], network=draws),
@@ -182,11 +180,9 @@ def _drawn(row):
 
 def audit_limits(found):
     """Write which changed copies the audit sees (`benchmarks/audit_limits.py`)."""
-    columns = {
-        f"{name}, {view.replace('_', ' ')}": measured
-        for name, cohort in found["cohorts"].items()
-        for view, measured in cohort["views"].items()
-    }
+    columns = {}
+    for name, cohort in found["cohorts"].items():
+        columns |= {f"{name}, {view.replace('_', ' ')}": one for view, one in cohort["views"].items()}
     most = [one["nearest other patient"]["most"] for one in columns.values()]
     rows = [["most of different patients", *(f"{number:.3f}" for number in most)]]
     for change in next(iter(columns.values()))["seen"]:

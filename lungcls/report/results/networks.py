@@ -16,23 +16,13 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import tables
+from lungcls.report.wording import count, text
 from lungcls.runs import grid, recorded as records, store
 from lungcls.runs.settings import STAGES, resolve
 from lungcls.sources import annotations
 
-# Weight files that are not Keras's own, by the beginning of their digest: in a row, and in words.
-WEIGHTS = {
-    "407bde17cfba": (
-        "ImageNet, rebuilt",
-        "MobileNet starts from ImageNet weights that were rebuilt from an 8-bit quantised copy, so they are close "
-        "to Keras's own file and not equal to it.",
-    ),
-    "578ce9ad015f": (
-        "ImageNet, last block missing",
-        "EfficientNetB4 stands in for the report's EfficientNetB2, of which no weights were at hand. Its own "
-        "ImageNet weights lack the last residual block, which passes its input through.",
-    ),
-}
+# Weight files that are not Keras's own, by the beginning of their digest.
+WEIGHTS = {"407bde17cfba": "ImageNet, rebuilt", "578ce9ad015f": "ImageNet, last block missing"}
 MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
 CHANGES = ("contrast", "bands", "balancing", "augmentation")  # the settings that ablations and zooms change
 LABEL_RULE = "mean of the readers' scores, rounded up"
@@ -66,6 +56,12 @@ class Group:
     def test(self):
         """DataFrame of the test cases with their patients."""
         return tables.result_of(self.parts, self.cohort)
+
+    @property
+    def sizes(self):
+        """Test cases and their patients, in words."""
+        test = self.test
+        return {"cases": count(len(test)), "patients": count(test["patient_id"].nunique())}
 
 
 def recorded(folder):
@@ -177,8 +173,8 @@ def weights_of(run):
     """Name where a run's weights come from, and no better than they are: briefly, and in a sentence or ""."""
     if run.config["stage"] == "scratch":
         return "from scratch", ""
-    digest = run.config["weights"]["digest"] or ""
-    return WEIGHTS.get(digest[:12], (run.weights, ""))
+    digest = (run.config["weights"]["digest"] or "")[:12]
+    return (WEIGHTS[digest], text(f"said-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
 
 
 def stand_in(group):

@@ -41,8 +41,8 @@ def recorded_facts(groups, *, this_build=None, seed=0):
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
         "recorded_cohort": first.runs[0].config["cohort"],
         "recorded_cases": count(len(first.parts)),
-        "recorded_test": count(len(first.test)),
-        "recorded_patients": count(first.test["patient_id"].nunique()),
+        "recorded_test": first.sizes["cases"],
+        "recorded_patients": first.sizes["patients"],
         "results_sources": _sources(every),
         "results_weights": _weights(found),
         "results_settings": _settings(found),
@@ -67,12 +67,12 @@ def recorded_facts(groups, *, this_build=None, seed=0):
 
 def _sources(groups):
     """What stands behind the rows, one column a source."""
+    size, networks_printed = count(evidence.printed_size()), count(len(quoted.f1_table()) * 4)
     columns = {
-        REPORT: PRINTED | {"test cases (patients)": f"not printed; {count(evidence.printed_size())} fit"}
+        REPORT: PRINTED | {"test cases (patients)": f"not printed; {size} fit", "networks": networks_printed}
     }
-    columns[REPORT]["networks"] = count(len(quoted.f1_table()) * 4)
     for group in groups:
-        test, plain = group.test, [run for run in group.runs if not networks.variant(run)]
+        plain = [run for run in group.runs if not networks.variant(run)]
         changed = len(group.runs) - len(plain)
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
         weights = dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)
@@ -80,7 +80,7 @@ def _sources(groups):
             "cohort": group.runs[0].config["cohort"],
             "labels": group.label_rule,
             "split": group.protocol,
-            "test cases (patients)": f"{count(len(test))} ({count(test['patient_id'].nunique())})",
+            "test cases (patients)": "{cases} ({patients})".format(**group.sizes),
             "pretrained weights": "; ".join(weights) or "–",
             "networks": count(len(plain)) + (f", and {count(changed)} with one change" if changed else ""),
             "seeds": ", ".join(map(str, networks.seeds_of(group.runs))),

@@ -24,10 +24,8 @@ SHOWN = {
     "binary": ("accuracy", "F1 (weighted)", "F1 (malignant)", "AUC"),
     "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa"),
 }
-RANKING = {
-    "binary": "AUC",
-    "multiclass": "quadratic weighted kappa",
-}  # no threshold, or how far an error goes
+# Scores that know no threshold, or how far an error goes.
+RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
 RULE = {"binary": "", "multiclass": text("said-fitted-rule")}
@@ -51,13 +49,12 @@ def score(group, task, *, seed):
     """Score a group's baselines and its plain networks, of several seeds the least."""
     rows = networks.by_network(group.of_task(task))
     plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
-    answers = baselines_of(group, task, seed=seed) | {
-        name: rows[key][0].predictions for name, key in plain.items()
-    }
-    decided = answers if task == "binary" else {name: _cut(table, task) for name, table in answers.items()}
+    answers = baselines_of(group, task, seed=seed)
+    answers |= {name: rows[key][0].predictions for name, key in plain.items()}
+    decided = answers if task == "binary" else {name: _cut(each, task) for name, each in answers.items()}
     results, same = {}, {}
-    for name, table in answers.items():
-        results[name] = tables.result_of(table, group.cohort)
+    for name, predictions in answers.items():
+        results[name] = tables.result_of(predictions, group.cohort)
         if decided[name] is not None and len(results[name]) == len(group.test):
             same[name] = tables.result_of(decided[name], group.cohort)
             if name == DIAMETER and task == "multiclass":
@@ -74,10 +71,10 @@ def baselines_of(group, task, *, seed):
     names = [name for name in tables.BASELINES.values() if name not in recorded.BASELINES]
     found, _ = tables.baseline_predictions(group.cohort, group.parts, task=task, seed=seed, names=names)
     named = {}
-    for name, table in (found | group.measured[task]).items():
-        n = int((table["split"] == "test").sum())
+    for name, predictions in (found | group.measured[task]).items():
+        n = int((predictions["split"] == "test").sum())
         view = f", {VIEW_NAMES['nodule']}" if name == networks.MEASURED["bands"] else ""
-        named[f"{name}{view}" + ("" if n == len(group.test) else f", {count(n)} cases")] = table
+        named[f"{name}{view}" + ("" if n == len(group.test) else f", {count(n)} cases")] = predictions
     return named
 
 
@@ -99,8 +96,7 @@ def label_of(run, name):
 
 def heading(group):
     """Name a group with its test cases and their patients."""
-    patients = count(group.test["patient_id"].nunique())
-    return f"{group.name}: {count(len(group.test))} cases of {patients} patients"
+    return "{}: {cases} cases of {patients} patients".format(group.name, **group.sizes)
 
 
 def constant(scores):
@@ -117,12 +113,10 @@ def clearly_above(one):
     """Say which of a group's networks are better than the diameter alone, by their own intervals."""
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
-    score = SHORT[RANKING[one.task]] + (
-        ", with cut points fitted for both" if one.task == "multiclass" else ""
-    )
-    test = {"cases": count(len(one.group.test)), "patients": count(one.group.test["patient_id"].nunique())}
-    said = test | {"task": TASKS[one.task], "group": one.group.name, "clear": len(clear), "of": len(rows)}
-    return text("said-above", score=score, names=f": {'; '.join(clear)}" if clear else "", **said)
+    score = text(f"said-score-{one.task}")
+    said = one.group.sizes | {"task": TASKS[one.task], "group": one.group.name, "of": len(rows)}
+    names = f": {'; '.join(clear)}" if clear else ""
+    return text("said-above", clear=len(clear), score=score, names=names, **said)
 
 
 # --- Tables -----------------------------------------------------------------------------------

@@ -108,9 +108,8 @@ def with_interval(row, *, percent=False, sign=False):
     if pd.isna(value):
         return "–"
     form, whole = ("+" if sign else "") + ("z.1f" if percent else "z.2f"), 100 if percent else 1
-    parts = (
-        f"{whole * number:{form}}" for number in (value, row["low"], row["high"])
-    )  # z: no minus before 0
+    # z: no minus before a zero
+    parts = (f"{whole * number:{form}}" for number in (value, row["low"], row["high"]))
     return "{} [{}, {}]".format(*parts).replace("-", MINUS)
 
 
