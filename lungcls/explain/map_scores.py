@@ -13,9 +13,8 @@ import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.explain import explanation, gradcam, heat_maps, lime, placement, sanity
-from lungcls.files import code_digests, sha, whole_folder
 from lungcls.metrics import localisation
-from lungcls.runs import keys, prediction
+from lungcls.runs import cache, keys, prediction
 
 CHUNK = 32  # cases whose maps are held at the size of the view
 BEST, PLACES = "best on this grid", ("as it is", "off centre")
@@ -60,17 +59,17 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
     >>> found = score_maps(run, data.select(test), seed=0)  # doctest: +SKIP
     >>> found.table.groupby("map")["concentration"].mean()  # doctest: +SKIP
     """
-    if store is None or not os.access(store, os.W_OK):
+
+    def make():
         return _score(run, cohort, seed, lime_cases, progress)
-    cache = Path(store) / ".cache"
-    code = [keys.engine(), code_digests("explain.map_scores")]
-    content = [run.config["key"], keys.cohort_fingerprint(cohort, cache / "cohorts"), seed, lime_cases, code]
-    folder = cache / "explanations" / f"{run.id}-{sha(content)[:12]}"
-    if folder.exists():
-        return _read(folder)
-    found = _score(run, cohort, seed, lime_cases, progress)
-    _write(found, folder)
-    return found
+
+    if store is None or not os.access(store, os.W_OK):
+        return make()
+    folder = Path(store) / ".cache"
+    fingerprint = keys.cohort_fingerprint(cohort, folder / "cohorts")
+    content = [run.id, run.config["key"], fingerprint, seed, lime_cases, keys.engine()]
+    doors = {"entry": "explain.map_scores", "write": _write, "read": _read}
+    return cache.kept(folder / "explanations", content, make, **doors)
 
 
 def _score(run, cohort, seed, lime_cases, progress):
@@ -167,16 +166,15 @@ def per_case(table):
 
 
 def _write(found, folder):
-    """Write scores and pieces to a new folder, whole or not at all."""
-    with whole_folder(folder) as scratch:
-        found.table.to_csv(scratch / "scores.csv", index=False, lineterminator="\n")
-        pieces, known = (
-            list(found.lime.values()),
-            {name: getattr(found, name) for name in ("layer", "grid", "why")},
-        )
-        known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
-        known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
-        np.savez_compressed(scratch / "lime.npz", case_id=np.array(list(found.lime)), **known)
+    """Write scores and pieces into a folder."""
+    found.table.to_csv(folder / "scores.csv", index=False, lineterminator="\n")
+    pieces, known = (
+        list(found.lime.values()),
+        {name: getattr(found, name) for name in ("layer", "grid", "why")},
+    )
+    known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
+    known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
+    np.savez_compressed(folder / "lime.npz", case_id=np.array(list(found.lime)), **known)
 
 
 def _read(folder):

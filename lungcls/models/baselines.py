@@ -209,6 +209,3 @@ def _table(cohort, split, rows, y_true, y_prob, task):
     table.insert(1, "split", split["split"].to_numpy())
     table.insert(2, "y_true", y_true)
     return table
-
-
-predict = predict_baseline

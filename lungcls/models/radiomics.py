@@ -111,6 +111,3 @@ def _texture(image, mask):
     angles = np.arange(4) * np.pi / 4
     counts = graycomatrix(levels, [1], angles, levels=GREYS + 1, symmetric=True)[1:, 1:]
     return {name: float(graycoprops(counts, name).mean()) for name in _TEXTURES}
-
-
-measure = measure_radiomics

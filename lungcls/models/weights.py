@@ -135,6 +135,3 @@ def _download(backbone, seconds):
     finally:
         part.unlink(missing_ok=True)
     return None
-
-
-find = find_weights

@@ -97,6 +97,3 @@ def _copies(labels, target, seed):
         rounds = [rng.permutation(own) for _ in range(-(-need // len(own)))]
         chosen.append(np.concatenate([*rounds, own[:0]])[:need])
     return np.concatenate(chosen)
-
-
-plan, inverse_frequency = balance, class_weights

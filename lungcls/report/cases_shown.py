@@ -28,6 +28,14 @@ def choose_views(cohort, wanted):
     ------
     InputError
         If a view is unknown or the cohort has none of them.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from lungcls.cohorts.cohort import Cohort
+    >>> from lungcls.report import choose_views
+    >>> choose_views(Cohort(pd.DataFrame(), {"nodule": np.zeros((0, 8, 8))}), "nodule, context")
+    (['nodule'], ['context'])
     """
     wanted = re.findall(r"\w+", wanted) if isinstance(wanted, str) else list(wanted)
     unknown = [view for view in wanted if view not in VIEWS]
@@ -42,67 +50,31 @@ def choose_views(cohort, wanted):
 
 
 def nearest(values, target):
-    """Return the row whose value is nearest to a target; the first of equals.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-        NaN is never chosen unless there is nothing else.
-    target : float
-
-    Returns
-    -------
-    int
-    """
+    """Return the row whose value is nearest to a target, the first of equals; NaN only for want of others."""
     gap = np.abs(np.asarray(values, dtype=float) - target)
     return int(np.argmin(np.where(np.isnan(gap), np.inf, gap)))
 
 
-def median_cases(values, scores):
-    """Choose one case of each score: that of the median value.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-        For instance the diameters.
-    scores : ndarray of shape (n,), int, 1..5
-
-    Returns
-    -------
-    dict of int to int
-        Row by score; scores without a case are left out.
-    """
-    values, scores = np.asarray(values, dtype=float), np.asarray(scores)
-    chosen = {}
+def _by_score(values, scores):
+    """For each score: itself, its rows, and the median of their values, 0 if none is known."""
     for score in np.unique(scores):
-        rows = np.flatnonzero(scores == score)
-        mine = values[rows]
-        target = np.nanmedian(mine) if np.isfinite(mine).any() else 0.0
-        chosen[int(score)] = int(rows[nearest(mine, target)])
-    return chosen
+        rows = np.flatnonzero(np.asarray(scores) == score)
+        known = np.isfinite(values[rows]).any()
+        yield int(score), rows, np.nanmedian(values[rows]) if known else 0.0
+
+
+def median_cases(values, scores):
+    """Choose one row for each score 1..5 that has a case: that of the median value."""
+    values = np.asarray(values, dtype=float)
+    by_score = _by_score(values, scores)
+    return {score: int(rows[nearest(values[rows], middle)]) for score, rows, middle in by_score}
 
 
 def typical_cases(values, scores, n):
-    """Choose cases of each score in turn, those nearest to the score's median value first.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_cases,), float
-        For instance the diameters.
-    scores : ndarray of shape (n_cases,), int, 1..5
-    n : int
-        How many; fewer if there are not so many.
-
-    Returns
-    -------
-    ndarray of int
-        Rows, in order of their scores.
-    """
+    """Choose n rows, scores in turn, those nearest to the score's median value first; in order of scores."""
     values, scores = np.asarray(values, dtype=float), np.asarray(scores)
     turn = np.zeros(len(scores), dtype=int)
-    for score in np.unique(scores):
-        rows = np.flatnonzero(scores == score)
-        median = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
-        turn[rows[np.argsort(np.abs(values[rows] - median), kind="stable")]] = np.arange(len(rows))
+    for _, rows, middle in _by_score(values, scores):
+        turn[rows[np.argsort(np.abs(values[rows] - middle), kind="stable")]] = np.arange(len(rows))
     chosen = np.lexsort((scores, turn))[:n]
     return chosen[np.lexsort((turn[chosen], scores[chosen]))]

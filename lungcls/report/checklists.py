@@ -10,6 +10,7 @@ from pathlib import Path
 import re
 
 import pandas as pd
+import yaml
 
 from lungcls.errors import InputError
 from lungcls.report.wording import count, table
@@ -23,29 +24,7 @@ _FACT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def collect(checkout, facts, *, shown=None):
-    """Render every checklist of a checkout.
-
-    Parameters
-    ----------
-    checkout : Path
-        With `_toc.yml`, `book` and `notebooks`.
-    facts : mapping of str to str
-        What items and pages may name.
-    shown : set of str, optional
-        Labels that notebooks show in this build, from :func:`labels_shown`; by default all that
-        they can show. What a cohort does not show is linked by its page.
-
-    Returns
-    -------
-    dict of str to str
-        ``checklist_<file>``, tables of items, one a section, and ``checklist_<file>_count``, a
-        sentence that counts the answers.
-
-    Raises
-    ------
-    InputError
-        As :func:`load` and :func:`check`.
-    """
+    """Render the checklists as ``checklist_<file>`` and its ``_count``; link the labels that are `shown`."""
     pages, found = pages_of(checkout, facts), {}
     for path in sorted((checkout / "book" / "checklists").glob("*.json")):
         checklist = load(path)
@@ -59,42 +38,23 @@ def collect(checkout, facts, *, shown=None):
 
 
 def load(path):
-    """Read a checklist and check that it is complete.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-        `title`, `cite` (a key of the references), `numbers` and `items`, dicts of ``KEYS``.
-
-    Raises
-    ------
-    InputError
-        Naming the file, the item, what was found and what was expected.
-    """
+    """Read a checklist (`title`, `cite`, `numbers`, `items` of ``KEYS``) and check that it is complete."""
     checklist = json.loads(path.read_text(encoding="utf-8"))
     for item in checklist["items"]:
         place = f"{path.name}: item {item.get('item')}"
         if set(item) != set(KEYS):
             raise InputError(f"{place}: found {', '.join(item)}, expected {', '.join(KEYS)}")
-        if item["answer"] not in ANSWERS:
-            raise InputError(
-                f"{place}: answer: found {item['answer']!r}, expected one of {', '.join(ANSWERS)}"
-            )
+        if (answer := item["answer"]) not in ANSWERS:
+            raise InputError(f"{place}: answer: found {answer!r}, expected one of {', '.join(ANSWERS)}")
         if not item["how"].strip():
             raise InputError(f"{place}: found no text, expected how the book answers it, or why not")
-        if item["answer"] in ANSWERS[:2] and not item["where"]:
-            raise InputError(f"{place}: found no place, expected one for what is {item['answer']}")
+        if answer in ANSWERS[:2] and not item["where"]:
+            raise InputError(f"{place}: found no place, expected one for what is {answer}")
     found, expected = [item["item"] for item in checklist["items"]], _numbers(**checklist["numbers"])
     if found != expected:
-        wrong = sorted(set(found) ^ set(expected)) or ["another order"]
-        raise InputError(
-            f"{path.name}: items: found or missing {', '.join(wrong)}, expected {expected[0]} to "
-            f"{expected[-1]}, each once"
-        )
+        wrong = ", ".join(sorted(set(found) ^ set(expected))) or "another order"
+        every = f"{expected[0]} to {expected[-1]}, each once"
+        raise InputError(f"{path.name}: items: found or missing {wrong}, expected {every}")
     return checklist
 
 
@@ -108,21 +68,7 @@ def _numbers(first, last, parts):
 
 
 def pages_of(checkout, facts):
-    """List the pages of a book and the labels that each can show.
-
-    Parameters
-    ----------
-    checkout : Path
-    facts : mapping of str to str
-        Tables of the pages are among them.
-
-    Returns
-    -------
-    dict of str to list of re.Pattern
-        By page, as `_toc.yml` names it. A label that a notebook computes fits any ending.
-    """
-    import yaml
-
+    """List the labels (patterns) that each page of `_toc.yml` can show, tables among the facts included."""
     contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
     names = [contents["root"], *(one["file"] for part in contents["parts"] for one in part["chapters"])]
     pages = {}
@@ -133,92 +79,43 @@ def pages_of(checkout, facts):
             text = (checkout / f"{name}.md").read_text(encoding="utf-8")
             text += "\n".join(["", *(facts.get(fact, "") for fact in _FACT.findall(text))])
             labels = [one or other for one, other in _LABEL.findall(text)]
-        pages[name] = [
-            re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label)))) for label in labels
-        ]
+        pages[name] = [_pattern(label) for label in labels]
     return pages
 
 
+def _pattern(label):
+    """What fits a label; where a notebook computes a part of it, anything does."""
+    return re.compile("[a-z0-9-]+".join(map(re.escape, re.split(r"\{[^{}]*\}", label))))
+
+
 def labels_shown(copies):
-    """List the labels of the figures and tables that executed notebooks show.
-
-    Parameters
-    ----------
-    copies : iterable of Path
-        Executed copies; those that do not exist show nothing.
-
-    Returns
-    -------
-    set of str
-    """
+    """List the labels of the figures and tables that executed notebooks show; missing copies show none."""
     texts = (path.read_text(encoding="utf-8") for path in map(Path, copies) if path.exists())
     return {label for text in texts for label in _SHOWN.findall(text)}
 
 
 def check(checklist, pages, *, source):
-    """Refuse a checklist that names a page or label which does not exist.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-    pages : mapping of str to list of re.Pattern
-        From :func:`pages_of`.
-    source : str
-        The file, for the message.
-
-    Raises
-    ------
-    InputError
-    """
-    for item in checklist["items"]:
-        for place in item["where"]:
-            page, _, label = place.partition("#")
-            if page not in pages:
-                raise InputError(f"{source}: item {item['item']}: no page {page!r}, expected one of _toc.yml")
-            if label and not any(pattern.fullmatch(label) for pattern in pages[page]):
-                raise InputError(f"{source}: item {item['item']}: {page} has no figure or table {label!r}")
+    """Refuse a checklist that names a page or label which does not exist."""
+    for item, place in ((one["item"], place) for one in checklist["items"] for place in one["where"]):
+        page, _, label = place.partition("#")
+        if page not in pages:
+            raise InputError(f"{source}: item {item}: no page {page!r}, expected one of _toc.yml")
+        if label and not any(pattern.fullmatch(label) for pattern in pages[page]):
+            raise InputError(f"{source}: item {item}: {page} has no figure or table {label!r}")
 
 
 # --- Rendering ----------------------------------------------------------------------------
 
 
 def render(checklist, stem, facts, *, shown=None):
-    """Write a checklist as tables, one a section.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-    stem : str
-        What the labels of the tables begin with.
-    facts : mapping of str to str
-        What the texts name in braces.
-    shown : set of str, optional
-        As in :func:`collect`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        If a text names a number that is not known.
-    """
+    """Write a checklist as tables ``tab-<stem>-<n>``, one a section, with the facts that it names."""
     parts = []
     sections = dict.fromkeys(item["section"] for item in checklist["items"])
     for place, section in enumerate(sections, start=1):
         rows = [_row(item, facts, shown) for item in checklist["items"] if item["section"] == section]
         frame = pd.DataFrame(rows, columns=["item", "asked for", "answer", "how, and where to see it"])
-        parts.append(
-            table(
-                frame,
-                name=f"tab-{stem.replace('_', '-')}-{place}",
-                texts=4,
-                caption=f"{checklist['title']}. {section}.",
-            )
-        )
+        name, caption = f"tab-{stem.replace('_', '-')}-{place}", f"{checklist['title']}. {section}."
+        parts.append(table(frame, name=name, texts=4, caption=caption))
     return "\n\n".join(parts)
 
 
@@ -238,17 +135,7 @@ def _link(place, shown):
 
 
 def counted(checklist):
-    """Say how many items have which answer.
-
-    Parameters
-    ----------
-    checklist : dict
-        From :func:`load`.
-
-    Returns
-    -------
-    str
-    """
+    """Say how many items have which answer."""
     answers = [item["answer"] for item in checklist["items"]]
     parts = [f"{count(answers.count(answer))} {answer}" for answer in ANSWERS]
     return f"Of {count(len(answers))} items, {', '.join(parts[:-1])} and {parts[-1]}."

@@ -47,22 +47,7 @@ def show_figure(fig, *, name, caption, alt):
 
 
 def figure_text(fig, *, name, caption, alt):
-    """Write a figure as a MyST directive with the image inside, for a page, and close it.
-
-    Parameters
-    ----------
-    fig, name, caption, alt
-        As for :func:`show_figure`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        As :func:`show_figure`.
-    """
+    """Write a figure as a MyST directive with the image inside, for a page, and close it."""
     return _figure(fig, name, caption, alt)[2]
 
 
@@ -71,17 +56,9 @@ def _figure(fig, name, caption, alt):
     _check(name, caption=caption, alt=alt)
     png, width = _png(fig)
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    text = _directive(
-        "figure",
-        source,
-        _line(caption),
-        name=name,
-        alt=_line(alt),
-        width=f"{width}px",
-        align="center",
-        **{"class": "dark-light"},  # the theme must not change grey levels in dark mode
-    )
-    return source, width, text
+    options = {"name": name, "alt": _line(alt), "width": f"{width}px", "align": "center"}
+    options["class"] = "dark-light"  # the theme must not change grey levels in dark mode
+    return source, width, _directive("figure", source, _line(caption), **options)
 
 
 def show_table(table, *, name, caption, decimals=2):
@@ -147,10 +124,7 @@ def _png(fig):
 
 
 def _directive(kind, argument, content, **options):
-    """Write a MyST directive; option values are quoted, so they may hold any sign.
-
-    The fence is of colons: a line that opens with backticks may hold no `code`.
-    """
+    """Write a MyST directive; its fence is of colons, since a line of backticks may hold no `code`."""
     lines = [f":{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in options.items()]
     return "\n".join([f"::::{{{kind}}} {argument}", *lines, "", content, "::::"])
 
@@ -208,10 +182,8 @@ def _escape(text):
 def _html_table(heads, right, rows, caption):
     style = [f'style="text-align: {"right" if numeric else "left"}"' for numeric in right]
     head = "".join(f"<th {s}>{html.escape(text)}</th>" for s, text in zip(style, heads))
-    body = "".join(
-        "<tr>" + "".join(f"<td {s}>{html.escape(cell)}</td>" for s, cell in zip(style, row)) + "</tr>"
-        for row in rows
-    )
+    lines = ("".join(f"<td {s}>{html.escape(cell)}</td>" for s, cell in zip(style, row)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     caption = f'<caption style="caption-side: top; text-align: left">{_html(caption)}</caption>'
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x: auto">{table}</div>'

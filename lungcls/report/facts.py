@@ -21,57 +21,38 @@ from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, measurements, networks
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
-from lungcls.report.wording import SPACE, count, percent, table
+from lungcls.report.wording import SPACE, captioned, count, percent
 from lungcls.runs.settings import resolve
 from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
 
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
 DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
+RULES = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
+RECORDED = {
+    "timings": measurements.timings,
+    "phantom_calibration": measurements.calibration,
+    "dicom_import": measurements.dicom_import,
+    "leakage_price": measurements.leakage_price,
+    "best_model": measurements.best_model,
+    "audit_limits": measurements.audit_limits,
+}  # what is written of each file in book/results
 
 
 def collect(cohort=None, *, results=None, asked=None, shown=None):
-    """Compute every number that a prose page may name.
-
-    Parameters
-    ----------
-    cohort : Cohort, optional
-        The cohort that the book shows; without it the names that start with
-        ``cohort_`` are left out.
-    results : path, optional
-        Folder of the recorded measurements; by default `book/results` of the checkout
-        that the working directory is in.
-    asked : mapping of str to value, optional
-        Parameters that the chapter on models was executed with, to find its networks.
-    shown : set of str, optional
-        Labels that this build's notebooks show; see :mod:`lungcls.report.checklists`.
-
-    Returns
-    -------
-    dict of str to str
-        Ready to print; some values are whole tables (MyST).
-
-    Raises
-    ------
-    InputError
-        If a recorded measurement is missing, or a checklist is not whole.
-    """
+    """Compute every number and table that a prose page may name, as texts ready to print."""
     if results is None:
         from lungcls.report.paths import find_checkout
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts()
-    found |= measurements.timings(measurements.read(results, "timings.json"))
-    found |= measurements.calibration(measurements.read(results, "phantom_calibration.json"))
+    for name, written in RECORDED.items():
+        found |= written(measurements.read(results, f"{name}.json"))
     groups = networks.recorded(Path(results) / "lidc")
-    found |= recorded_facts(groups, live=networks.live(cohort, asked))
+    found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
-    found |= measurements.dicom_import(measurements.read(results, "dicom_import.json"))
-    found |= measurements.leakage_price(measurements.read(results, "leakage_price.json"))
-    found |= measurements.best_model(measurements.read(results, "best_model.json"))
-    found |= measurements.audit_limits(measurements.read(results, "audit_limits.json"))
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
 
@@ -80,12 +61,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
 
 
 def lidc_facts():
-    """Count nodules, patients and classes by the report's rule.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Count nodules, patients and classes by the report's rule."""
     scans, cases = annotations.scans(), annotations.report_cases()
     every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
     first = annotations.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
@@ -99,7 +75,7 @@ def lidc_facts():
         "rule_patients": count(first["patient_id"].nunique()),
         "held_back": count(len(first) - len(cases)),
         "cases": count(len(cases)),
-        "patients": count(cases["patient_id"].nunique()),
+        "patients": count(len(a_patient)),
         "cases_a_patient": f"{len(cases) / cases['patient_id'].nunique():.1f}",
         "cases_most": count(a_patient.max()),
         "cases_sharing": percent((a_patient[a_patient > 1].sum()) / len(cases)),
@@ -112,12 +88,7 @@ def lidc_facts():
 
 
 def download_facts():
-    """Estimate what the CT series take on a disk and on a line, uncompressed.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Estimate what the CT series take on a disk and on a line, uncompressed."""
     scans, cases = annotations.scans(), annotations.report_cases()
     wanted = scans[scans["scan_id"].isin(cases["scan_id"])]
     slice_bytes = 2 * SLICE_SIZE**2
@@ -161,21 +132,15 @@ def _class_facts(scores):
 
 def _shortcuts(cases):
     """What is no image content and yet goes with malignancy: size, readers, grey bands."""
-    malignant = to_binary(cases["malignancy"])
-    band = pd.cut(cases["diameter_mm"], DIAMETERS_MM)
-    share = pd.Series(malignant).groupby(band.to_numpy(), observed=False).agg(["size", "mean"])
-    sizes = pd.DataFrame(
-        {
-            "diameter": [_interval(low, high) for low, high in zip(DIAMETERS_MM, DIAMETERS_MM[1:])],
-            "nodules": [count(n) for n in share["size"]],
-            "malignant": [percent(mean) for mean in share["mean"]],
-        }
-    )
-    panel = cases["ratings"].str.split().str.len().to_numpy()
+    malignant, panel = to_binary(cases["malignancy"]), cases["ratings"].str.split().str.len().to_numpy()
+    sizes = pd.cut(cases["diameter_mm"], DIAMETERS_MM).to_numpy()
+    by_size = pd.Series(malignant).groupby(sizes, observed=False)
+    ends = zip(DIAMETERS_MM[:-1], DIAMETERS_MM[1:], strict=True)
+    rows = {"diameter": [_interval(low, high) for low, high in ends]}
+    rows |= {"nodules": map(count, by_size.size()), "malignant": map(percent, by_size.mean())}
     crop = reported.load()["preprocessing"]["nodule_crop"]
-    caption = "Share of malignant nodules (scores 4 and 5) by diameter, report's case list."
     return {
-        "malignant_by_size": table(sizes, name="tab-size", caption=caption),
+        "malignant_by_size": captioned(pd.DataFrame(rows), "tab-size"),
         "malignant_one_reader": percent(malignant[panel == 1].mean()),
         "malignant_four_readers": percent(malignant[panel == 4].mean()),
         "bands_left": percent(keeps_band(cases, crop=crop).mean(), 1),
@@ -183,19 +148,7 @@ def _shortcuts(cases):
 
 
 def keeps_band(cases, *, crop):
-    """Say which zoomed views still show a grey band after a centre crop.
-
-    Parameters
-    ----------
-    cases : DataFrame
-        With the readers' box, as from :func:`lungcls.sources.annotations.nodules`.
-    crop : int
-        Side of the centre crop, in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-    """
+    """Say which zoomed views still show a grey band after a centre crop (pixels): bool, shape (n,)."""
     return nodule_shapes(cases, side=SLICE_SIZE).min(axis=1) < crop
 
 
@@ -206,42 +159,21 @@ def _interval(low, high):
 
 
 def label_rules():
-    """Compare the rules that make one score of several readers'.
-
-    Returns
-    -------
-    dict of str to str
-        `label_rules`, a table; `rule_moves_median`, `rule_moves_mean`: share of nodules
-        whose score differs from the mean rounded up.
-    """
-    names = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
-    scores = {}
-    for rule in annotations.AGGREGATIONS:
+    """Compare the rules that make one score of several readers', as a table and shares of moved nodules."""
+    scores, rows = {}, []
+    for rule, name in RULES.items():
         every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation=rule)
-        scores[rule] = every["malignancy"].to_numpy()
-    rows = []
-    for rule, values in scores.items():
-        counts = np.bincount(values, minlength=6)[1:]
-        malignant = percent(to_binary(values).mean())
-        rows.append([names[rule], *map(count, counts), malignant])
+        values = scores[rule] = every["malignancy"].to_numpy()
+        counts = map(count, np.bincount(values, minlength=6)[1:])
+        rows.append([name, *counts, percent(to_binary(values).mean())])
     frame = pd.DataFrame(rows, columns=["rule", *map(str, SCORE_NAMES), "malignant"])
-    total = len(scores["ceil_mean"])
-    caption = f"Scores of all {count(total)} nodules under three rules."
-    found = {"label_rules": table(frame, name="tab-rules", caption=caption)}
-    for rule in annotations.AGGREGATIONS[1:]:
-        found[f"rule_moves_{rule}"] = percent((scores[rule] != scores["ceil_mean"]).mean())
-    return found
+    moved = {rule: percent((values != scores["ceil_mean"]).mean()) for rule, values in scores.items()}
+    found = {f"rule_moves_{rule}": share for rule, share in moved.items() if rule != "ceil_mean"}
+    return found | {"label_rules": captioned(frame, "tab-rules", n=count(len(scores["ceil_mean"])))}
 
 
 def audit_facts():
-    """Audit a split of the report's case list by its protocol and one that keeps patients together.
-
-    Returns
-    -------
-    dict of str to str
-        The table `audit_protocols`; `audit_shared`, cases of the test part with their
-        patient in the training part.
-    """
+    """Audit a split of the report's case list by its protocol and one that keeps patients together."""
     cohort, found = Cohort(annotations.report_cases(), {}), {}
     for protocol in ("report", "patient"):
         findings = audit(cohort, split(cohort.cases, protocol=protocol, seed=0))
@@ -251,10 +183,9 @@ def audit_facts():
         cells = (findings.loc[check, parts] for findings in found.values())
         rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
     frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
-    caption = "Audit of two splits of the report's case list; class drift counts scores, the others cases."
     shared = found["report"].loc["shared patients", "train/test"]
     return {
-        "audit_protocols": table(frame, name="tab-audit", caption=caption, texts=2),
+        "audit_protocols": captioned(frame, "tab-audit", texts=2),
         "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
     }
 
@@ -263,16 +194,7 @@ def audit_facts():
 
 
 def reader_facts():
-    """Measure how far the readers of one nodule agree, over all of LIDC-IDRI.
-
-    Returns
-    -------
-    dict of str to str
-
-    References
-    ----------
-    .. [1] armato2011
-    """
+    """Measure how far the readers of one nodule agree, over all of LIDC-IDRI (armato2011)."""
     every = annotations.nodules(scans_per_patient=None, least_readers=1, aggregation="ceil_mean")
     panels = ratings.parse_ratings(every["ratings"])
     by_size, pairs = ratings.by_number_of_readers(panels), ratings.pair_counts(panels)
@@ -294,12 +216,7 @@ def reader_facts():
 
 
 def constant_facts():
-    """Score the answer that is always the largest class, on the report's case list.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Score the answer that is always the largest class, on the report's case list."""
     shares = annotations.report_cases()["malignancy"].value_counts(normalize=True)
     found = {}
     for task, share in (("binary", shares[[1, 2, 3]].sum()), ("multiclass", shares[3])):
@@ -313,19 +230,14 @@ def constant_facts():
 
 
 def quoted():
-    """Return the figures that prose pages quote from the report.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Return the figures that prose pages quote from the report."""
     report = reported.load()
     found = {f"report_{name}": count(number) for name, number in report["data"].items()}
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
     for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
-        for task, views in report["f1_percent"][model].items():
-            for view, printed in views.items():
-                found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
+        cells = pd.DataFrame(report["f1_percent"][model]).unstack()
+        for (task, view), printed in cells.items():
+            found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
     return found
 
 
@@ -333,13 +245,7 @@ def quoted():
 
 
 def profiles():
-    """Write the sizes of each profile.
-
-    Returns
-    -------
-    dict of str to str
-        The table `profiles`.
-    """
+    """Write the sizes of each profile as a table."""
     rows = []
     for name, sizes in PROFILES.items():
         cnn = resolve(name, model="cnn", stage="scratch")
@@ -349,19 +255,14 @@ def profiles():
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
     extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
     frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
-    return {"profiles": table(frame, name="tab-profiles", caption="Sizes of each profile.")}
+    return {"profiles": captioned(frame, "tab-profiles")}
 
 
 # --- The cohort that the book shows ---------------------------------------------------
 
 
 def cohort_facts(cohort):
-    """Describe the cohort that the book shows.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Describe the cohort that the book shows."""
     return {
         "cohort_sheet": cards.cohort_sheet(cohort),
         "cohort_name": cohort.name,

@@ -1,6 +1,10 @@
 """How computed numbers and tables look in the prose of the book."""
 
+from functools import cache
+from importlib.resources import files
+import json
 import re
+from string import Template
 
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -23,27 +27,28 @@ def duration(seconds):
 
 
 def table(frame, *, name, caption, texts=1):
-    """Write a table of texts as a numbered MyST table.
-
-    Parameters
-    ----------
-    frame : DataFrame of str
-    name : str
-        Label for ``{numref}``.
-    caption : str
-    texts : int, default 1
-        How many columns, from the left, are words; the others stand to the right.
-
-    Returns
-    -------
-    str
-    """
+    """Write a DataFrame of texts as a numbered MyST table; the first `texts` columns are words."""
     bar = [":---"] * texts + ["---:"] * (frame.shape[1] - texts)
     rows = [list(frame.columns), bar, *frame.itertuples(index=False)]
     lines = ["| " + " | ".join(map(_unbroken, row)) + " |" for row in rows]
     # The fence is of colons: a line that opens with backticks may hold no `code` and no role.
     head = [f"::::{{table}} {caption}", f":name: {name}", ":align: center", ""]
     return "\n".join([*head, *lines, "::::"])
+
+
+@cache
+def _texts():
+    return json.loads((files("lungcls") / "report" / "texts.json").read_text(encoding="utf-8"))
+
+
+def text(name, **values):
+    """Return a caption or sentence of `texts.json`, its ``$names`` replaced by computed values."""
+    return Template(_texts()[name]).substitute(values)
+
+
+def captioned(frame, name, *, texts=1, **values):
+    """Write a table as :func:`table` does, under its name with the caption that `texts.json` has for it."""
+    return table(frame, name=name, texts=texts, caption=text(name, **values))
 
 
 def _unbroken(text):

@@ -36,7 +36,7 @@ def fit(job, cohort, split, progress):
         blocks.calibrate_batch_norm(
             model, images[rows[:CALIBRATED_ON]]
         )  # random and frozen: signals would fade
-    plan = balancing.plan(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
+    plan = balancing.balance(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
     options = {name: settings[name] for name in _OPTIONS} | {"patience": settings["patience"] or None}
     options |= {
         "cache": job.cache / "features",

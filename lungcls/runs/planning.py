@@ -195,7 +195,7 @@ def find_weights(wanted, model):
             )
             return pretrained.WeightSource(pretrained.RANDOM, None, "")
         wanted = files[0]
-    return pretrained.find(wanted, model)
+    return pretrained.find_weights(wanted, model)
 
 
 # --- The split that runs share ------------------------------------------------------------

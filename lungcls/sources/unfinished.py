@@ -7,7 +7,7 @@ import shutil
 from filelock import FileLock, Timeout
 
 from lungcls.errors import InputError
-from lungcls.preprocessing.images import let_go, open_npy
+from lungcls.preprocessing.images import open_npy, release
 from lungcls.sources import annotations, views
 
 BATCH = 16  # slices that are copied in one go
@@ -62,5 +62,5 @@ def gather(work, folder, rows):
         out = views.new_arrays(folder, len(rows), [name])[name]
         for start in range(0, len(rows), BATCH):
             out[start : start + BATCH] = array[rows[start : start + BATCH]]
-            let_go(array), let_go(out)
+            release(array), release(out)
         out.flush()

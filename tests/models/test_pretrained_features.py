@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from lungcls.models import ensemble, pretrained_features
-from lungcls.runs import recipes
+from lungcls.runs.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,8 @@ def test_one_network_predicts_what_its_parts_predict(parts, tmp_path):
 
 
 def test_recipes_know_the_same_backbones():
-    assert tuple(pretrained_features.LAYERS) == recipes.BACKBONES
+    expected = Settings.__dataclass_fields__["backbone"].metadata["rule"].expected
+    assert expected == f"one of {', '.join(pretrained_features.LAYERS)}"
 
 
 def test_an_unknown_backbone_is_refused():

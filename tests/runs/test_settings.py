@@ -8,8 +8,7 @@ from lungcls.cohorts import splits
 from lungcls.errors import InputError
 from lungcls.models import backbones
 from lungcls.preprocessing import augmentation, balancing, fixed_crop, grey_levels, padding, pipelines
-from lungcls.runs import loop
-from lungcls.runs import settings
+from lungcls.runs import loop, settings
 from lungcls.runs.settings import BACKBONES, Settings, check_model, parse, resolve
 
 

@@ -24,7 +24,7 @@ SGD = ONE | {"optimizer": "sgd", "learning_rate": 0.01, "shuffle": False}
 
 def train(model, cache, *, task="binary", strategy="none", images=IMAGES, **options):
     labels = LABELS if task == "binary" else SCORES
-    plan = balancing.plan(labels[ROWS], strategy, seed=0, plus=2)
+    plan = balancing.balance(labels[ROWS], strategy, seed=0, plus=2)
     return stages.train(
         model,
         images,
@@ -119,7 +119,7 @@ def test_class_weights_reach_the_loss(tmp_path):
 def test_labels_of_other_rows_are_not_read(tmp_path):
     labels = SCORES.copy()
     labels[35:] = -1
-    plan = balancing.plan(labels[ROWS], "none", seed=0)
+    plan = balancing.balance(labels[ROWS], "none", seed=0)
     _, y_prob = stages.train(
         networks.cnn(image_size=32, task="multiclass", filters=(2,)),
         IMAGES,
@@ -155,7 +155,7 @@ def test_targets_and_probabilities():
 )
 def test_errors(tmp_path, options, message):
     options = {"task": "binary"} | options
-    plan = balancing.plan(LABELS[ROWS], "none", seed=0)
+    plan = balancing.balance(LABELS[ROWS], "none", seed=0)
     with pytest.raises(ValueError, match=message):
         stages.train(
             backbone(),

@@ -7,6 +7,7 @@ book, replaced only by a whole one.
 """
 
 from contextlib import contextmanager
+from functools import partial
 import os
 from pathlib import Path
 import re
@@ -14,16 +15,13 @@ import shutil
 import subprocess
 import sys
 
+from filelock import FileLock, Timeout
+
 from lungcls.errors import InputError
-from lungcls.report.build.execution import (
-    BookError,
-    check_parameters,
-    execute,
-    key_of,
-    parameters_of,
-    stored_key,
-    surroundings,
-)
+from lungcls.profiles import get_profile
+from lungcls.report.build import execution, gallery
+from lungcls.report.build.execution import BookError, execute
+from lungcls.report.build.pairs import differing
 from lungcls.report.build.staging import stage
 from lungcls.report.paths import find_checkout
 
@@ -43,39 +41,7 @@ def build(
     html_only=False,
     checkout=None,
 ):
-    """Make the book of a checkout; leave it in `_build/html`.
-
-    Parameters
-    ----------
-    profile : {"smoke", "quick", "full"}, default "quick"
-    only : str or sequence of str, optional
-        Numbers or names of the notebooks to execute ("01,02"); of the others, copies
-        executed earlier are shown, or they are left out.
-    force : bool, default False
-        Execute notebooks even if nothing has changed since.
-    cohort : str, default "phantom"
-        A cohort's folder, or "phantom", made on first use.
-    seed : int, default 0
-    parameters : mapping of str to value, optional
-        More parameters for every notebook that is executed.
-    html_only : bool, default False
-        Render what has been executed; execute nothing.
-    checkout : path, optional
-        By default the one that the working directory is in.
-
-    Returns
-    -------
-    Path
-        The book's first page.
-
-    Raises
-    ------
-    InputError
-        For an unknown notebook, profile, cohort or parameter, or outside a checkout.
-    BookError
-        If a cell fails, a number is missing or jupyter-book warns.
-    """
-    from lungcls.profiles import get_profile
+    """Make the book of a checkout in `_build/html` and return its first page; `only` as in :func:`choose`."""
     from lungcls.sources.opening import open_cohort
 
     checkout = find_checkout(checkout)
@@ -87,12 +53,12 @@ def build(
         opened = open_cohort(cohort, profile=profile, seed=seed)
         if not html_only:
             given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
-            _execute_all(checkout, chosen, profile, given, surroundings(checkout, opened), force)
+            _execute_all(checkout, chosen, profile, given, execution.surroundings(checkout, opened), force)
+            gallery.run_all(checkout, force=force)
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
         if copies and not any(copy.exists() for copy in copies.values()):
-            raise InputError(
-                f"no notebook has been executed in profile {profile}, expected `make book` first"
-            )
+            said = f"no notebook has been executed in profile {profile}"
+            raise InputError(f"{said}, expected `make book` first")
         left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
         for chapter in left_out:
             print(f"left out {chapter}: not executed in profile {profile}", flush=True)
@@ -100,76 +66,47 @@ def build(
 
 
 def choose(checkout, only=None):
-    """List notebooks by number or name.
-
-    Parameters
-    ----------
-    checkout : Path
-    only : str or sequence of str, optional
-        "01,02", or names such as "01_data_inspection"; all by default.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    InputError
-        For a name that fits none; the message lists the names.
-    """
+    """List the notebooks of a checkout, all or those that `only` names ("01,02", or full names)."""
     every = sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if only is None:
         return every
     names = only.split(",") if isinstance(only, str) else list(only)
     chosen = set()
-    for name in (name.strip() for name in names):
-        found = [path for path in every if name in (path.stem, path.stem[:2])]
+    for name in map(str.strip, names):
+        found = {path for path in every if name in (path.stem, path.stem[:2])}
         if not found:
             listed = ", ".join(path.stem for path in every) or "none"
             raise InputError(f"only: no notebook {name!r}, expected numbers or names of: {listed}")
-        chosen.update(found)
+        chosen |= found
     return sorted(chosen)
 
 
 @contextmanager
 def _alone(folder):
     """Hold the build folder; wait for another build in it to end."""
-    from filelock import FileLock, Timeout
-
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         print("another build is running: waiting for it to end", flush=True)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _execute_all(checkout, chosen, profile, parameters, around, force):
     """Execute notebooks one after the other, with a line each."""
-    from lungcls.report.build.pairs import differing
-
     for script in differing(checkout / "notebooks"):
         print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
     for path in chosen:
-        check_parameters(path, parameters)
+        execution.check_parameters(path, parameters)
     for path in chosen:
         out = executed_copy(checkout, profile, path.stem)
-        key = key_of(path, parameters, around)
-        print(f"{path.stem:<28}", end="", flush=True)
-        if not force and stored_key(out) == key:
-            print("reused", flush=True)
-            continue
+        key = execution.key_of(path, parameters, around)
         aside = checkout / "_build" / "failed" / path.name
-        try:
-            print(f"{execute(path, out, parameters=parameters, key=key, aside=aside):8.1f} s", flush=True)
-        except BookError:
-            print("failed", flush=True)
-            raise
+        make = partial(execute, path, out, parameters=parameters, key=key, aside=aside)
+        execution.once(path.stem, not force and execution.stored_key(out) == key, make)
 
 
 def executed_copy(checkout, profile, name):
@@ -181,30 +118,14 @@ def _numbers(checkout, cohort, copies):
     """Collect the numbers that prose pages name."""
     from lungcls.report import checklists, facts
 
-    asked = next((parameters_of(copy) for path, copy in copies.items() if path.stem == NETWORKS), None)
+    chapter = next((copy for path, copy in copies.items() if path.stem == NETWORKS), None)
+    asked = execution.parameters_of(chapter) if chapter else None
     shown = checklists.labels_shown(copies.values())
     return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
 
 
 def render(checkout, *, lenient=False):
-    """Run jupyter-book on the stage; put the HTML in place when it is whole.
-
-    Parameters
-    ----------
-    checkout : Path
-    lenient : bool, default False
-        Let references stay open: chapters were left out. Every other warning stops.
-
-    Returns
-    -------
-    Path
-        The book's first page.
-
-    Raises
-    ------
-    BookError
-        With jupyter-book's first warning; the last good book stays where it is.
-    """
+    """Run jupyter-book on the stage, `lenient` to open references; put the HTML in place when it is whole."""
     folder = checkout / "_build"
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "stage"]
     command += ["-n", "--keep-going"] + ([] if lenient else ["-W"])

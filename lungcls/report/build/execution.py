@@ -13,6 +13,10 @@ from pathlib import Path
 import platform
 import time
 
+from jupyter_client import AsyncKernelManager
+import nbformat
+import papermill
+
 import lungcls
 from lungcls.errors import InputError
 
@@ -22,13 +26,7 @@ class BookError(RuntimeError):
 
 
 def digest_of(*parts):
-    """Hash texts, bytes and JSON values, in order.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits (SHA-256).
-    """
+    """Hash texts, bytes and JSON values, in order: 64 hexadecimal digits (SHA-256)."""
     total = hashlib.sha256()
     for part in parts:
         if not isinstance(part, bytes):
@@ -37,45 +35,39 @@ def digest_of(*parts):
     return total.hexdigest()
 
 
-def surroundings(checkout, cohort):
-    """Hash what every notebook depends on.
+def once(name, known, make):
+    """Print in one line that a result is used again (`known`), or in how many seconds it is made anew."""
+    print(f"{name:<28}", end="", flush=True)
+    try:
+        print("reused" if known else f"{make():8.1f} s", flush=True)
+    except BookError:
+        print("failed", flush=True)
+        raise
 
-    Parameters
-    ----------
-    checkout : Path
-        Its `requirements.lock` and what is recorded in `book/results` are read.
-    cohort : Cohort
-        Only its fingerprint is used.
 
-    Returns
-    -------
-    dict of str to str
-    """
+def code_surroundings(checkout):
+    """Hash what every output depends on: package source, lock, Python."""
     package = Path(lungcls.__file__).parent
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
-    lock, results = checkout / "requirements.lock", checkout / "book" / "results"
-    kept = sorted(path for path in results.rglob("*") if path.suffix in (".json", ".csv"))
+    lock = checkout / "requirements.lock"
     return {
         "package": digest_of(*source),
-        "results": digest_of(*(path.read_bytes() for path in kept)),
         "lock": digest_of(lock.read_bytes() if lock.exists() else b""),
         "python": platform.python_version(),
-        "cohort": cohort.fingerprint(),
     }
 
 
+def surroundings(checkout, cohort):
+    """Hash what every notebook depends on: code, recorded results, cohort."""
+    results = (checkout / "book" / "results").rglob("*")
+    kept = sorted(path for path in results if path.suffix in (".json", ".csv"))
+    found = {"results": digest_of(*(path.read_bytes() for path in kept)), "cohort": cohort.fingerprint()}
+    return code_surroundings(checkout) | found
+
+
 def code_of(notebook):
-    """List the sources of a notebook's code cells, without what papermill injected.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-
-    Returns
-    -------
-    list of str
-    """
+    """List the sources of a notebook's code cells, without what papermill injected."""
     return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not _injected(cell)]
 
 
@@ -84,21 +76,7 @@ def _injected(cell):
 
 
 def check_parameters(path, parameters):
-    """Check that a notebook declares every parameter it is to be given.
-
-    Parameters
-    ----------
-    path : Path
-        A notebook with a cell tagged `parameters`.
-    parameters : mapping of str to value
-
-    Raises
-    ------
-    InputError
-        Naming the first undeclared parameter and listing the declared ones.
-    """
-    import papermill
-
+    """Refuse parameters that a notebook does not declare in its cell tagged `parameters`."""
     declared = list(papermill.inspect_notebook(str(path)))
     for name in parameters:
         if name not in declared:
@@ -107,19 +85,7 @@ def check_parameters(path, parameters):
 
 
 def key_of(path, parameters, around):
-    """Return the key of a notebook's result.
-
-    Parameters
-    ----------
-    path : Path
-    parameters : mapping of str to JSON value
-    around : dict
-        From :func:`surroundings`.
-
-    Returns
-    -------
-    str
-    """
+    """Return the key of a notebook's result from its code, parameters and :func:`surroundings`."""
     return digest_of(code_of(read(path)), dict(parameters), around)
 
 
@@ -135,39 +101,11 @@ def parameters_of(path):
 
 def read(path):
     """Read a notebook (format 4)."""
-    import nbformat
-
     return nbformat.read(path, as_version=4)
 
 
 def execute(path, out, *, parameters, key, aside):
-    """Execute a notebook; write its executed copy whole or not at all.
-
-    Parameters
-    ----------
-    path, out : Path
-        The notebook and its executed copy.
-    parameters : mapping of str to value
-        Every one has to be declared, see :func:`check_parameters`.
-    key : str
-        Stored in the copy, see :func:`key_of`.
-    aside : Path
-        Where the notebook goes, as far as it came, when a cell fails.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    BookError
-        Naming the notebook, the cell (counted from 1) and the exception. `out` is then
-        as it was before.
-    """
-    import nbformat
-    import papermill
-
+    """Execute a notebook into `out`, whole or not at all (then it lies `aside`); return the seconds."""
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(f".{out.stem}.part.ipynb")
     start = time.perf_counter()
@@ -193,7 +131,6 @@ def execute(path, out, *, parameters, key, aside):
 
 def _kernels(log):
     """Make kernels whose own messages (libraries, not cells) go to a file, not to the terminal."""
-    from jupyter_client import AsyncKernelManager
 
     class Kernels(AsyncKernelManager):
         async def start_kernel(self, **options):
@@ -216,18 +153,7 @@ def _failure(path, error):
 
 
 def with_prose(executed, source):
-    """Take the prose and tags of a notebook as it is now, and the outputs of its executed copy.
-
-    Parameters
-    ----------
-    executed, source : NotebookNode
-
-    Returns
-    -------
-    NotebookNode
-        `executed` unchanged where the code has changed since; in any case without
-        papermill's records, which name the machine it ran on.
-    """
+    """Take prose and tags of a notebook as it is now; its copy's outputs if the code is the same."""
     cells = executed.cells
     if code_of(executed) == code_of(source):
         cells = list(_merged(executed, source))

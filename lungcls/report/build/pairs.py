@@ -8,28 +8,12 @@ import hashlib
 from pathlib import Path
 import sys
 
+import jupytext
+import nbformat
+
 
 def notebook_text(script):
-    """Convert a percent script to a notebook.
-
-    Parameters
-    ----------
-    script : str
-        The script, with a jupytext header that names a kernel.
-
-    Returns
-    -------
-    str
-        The .ipynb file, without outputs.
-
-    Raises
-    ------
-    ValueError
-        If the header names no kernel: papermill could not execute the notebook.
-    """
-    import jupytext
-    import nbformat
-
+    """Convert a percent script, whose header names a kernel, to the text of an .ipynb without outputs."""
     notebook = jupytext.reads(script, fmt="py:percent")
     if "kernelspec" not in notebook.metadata:
         raise ValueError("script: no kernelspec in the jupytext header, expected python3")
@@ -44,51 +28,38 @@ def notebook_text(script):
     return nbformat.writes(notebook) + "\n"
 
 
-def differing(folder):
-    """List the scripts of a folder whose .ipynb is missing or not what the script gives.
-
-    Parameters
-    ----------
-    folder : path
-
-    Returns
-    -------
-    list of Path
-        The scripts, in order of name.
-    """
-    return [path for path in scripts(folder) if not _agrees(path)]
-
-
-def _agrees(path):
-    made = path.with_suffix(".ipynb")
-    return made.exists() and made.read_text(encoding="utf-8") == _converted(path)
-
-
-def _converted(path):
-    return notebook_text(path.read_text(encoding="utf-8"))
-
-
 def scripts(folder):
     """List the percent scripts ``NN_topic.py`` of a folder."""
     return sorted(Path(folder).glob("[0-9][0-9]_*.py"))
 
 
+def _made(folder):
+    """Texts of all .ipynb of a folder by path, as their scripts give them."""
+    read = ((path, path.read_text(encoding="utf-8")) for path in scripts(folder))
+    return {path.with_suffix(".ipynb"): notebook_text(script) for path, script in read}
+
+
+def differing(folder):
+    """List the scripts of a folder whose .ipynb is missing or not what the script gives, by name."""
+    return [path.with_suffix(".py") for path in _changed(_made(folder))]
+
+
 def make(folder):
-    """Make the .ipynb of every script that has changed.
+    """Make the .ipynb of every script that has changed; list those written."""
+    return write_changed(_made(folder))
 
-    Parameters
-    ----------
-    folder : path
 
-    Returns
-    -------
-    list of Path
-        The notebooks written.
-    """
-    changed = differing(folder)
+def _changed(texts):
+    there = {path: path.read_text(encoding="utf-8") for path in texts if path.exists()}
+    return sorted(path for path, text in texts.items() if there.get(path) != text)
+
+
+def write_changed(texts):
+    """Write the texts (by path) that differ from what is there; list their paths."""
+    changed = _changed(texts)
     for path in changed:
-        path.with_suffix(".ipynb").write_text(_converted(path), encoding="utf-8")
-    return [path.with_suffix(".ipynb") for path in changed]
+        path.write_text(texts[path], encoding="utf-8")
+    return changed
 
 
 if __name__ == "__main__":

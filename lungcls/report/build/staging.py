@@ -10,7 +10,11 @@ import os
 import re
 import shutil
 
+import nbformat
+import yaml
+
 from lungcls.errors import InputError
+from lungcls.report.build import gallery
 from lungcls.report.build.execution import digest_of, read, with_prose
 
 REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
@@ -18,27 +22,12 @@ IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 def stage(checkout, *, copies, numbers):
-    """Make `_build/stage` of a checkout anew.
-
-    Parameters
-    ----------
-    checkout : Path
-    copies : mapping of Path to Path
-        The executed copy of each notebook; it need not exist.
-    numbers : mapping of str to str
-        What prose pages may name as ``{{ name }}``.
-
-    Returns
-    -------
-    list of str
-        Chapters left out because their notebook has not been executed.
-    """
-    import nbformat
-
+    """Make `_build/stage` of a checkout anew; list the chapters left out for want of an executed copy."""
     folder = checkout / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "notebooks").mkdir(parents=True)
     shutil.copytree(checkout / "book", folder / "book")
+    gallery.place(checkout, folder / "book" / "gallery")
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
     for path, copy in copies.items():
         if copy.exists():
@@ -74,19 +63,7 @@ def _to_files(text, folder):
 
 
 def without(contents, chapters):
-    """Drop chapters from a table of contents, and parts that are left empty.
-
-    Parameters
-    ----------
-    contents : dict or list
-        The content of `_toc.yml`, or a part of it.
-    chapters : collection of str
-        File names, without suffix.
-
-    Returns
-    -------
-    dict or list
-    """
+    """Drop chapters (files without suffix) from a table of contents, and parts that are left empty."""
     if isinstance(contents, list):
         kept = [item for item in contents if item.get("file") not in chapters]
         return [item for item in (without(item, chapters) for item in kept) if item]
@@ -103,27 +80,7 @@ def without(contents, chapters):
 
 
 def configure(config, numbers, repository=None):
-    """Complete the configuration with computed numbers and the repository's address.
-
-    Parameters
-    ----------
-    config : dict
-        The content of `_config.yml`.
-    numbers : mapping of str to str
-    repository : str, optional
-        ``https://host/owner/name``, or with ``@branch`` (default `main`); by default
-        the environment variable LUNGCLS_REPOSITORY. Without it there are no launch
-        buttons, only downloads.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If the address is not of that form.
-    """
+    """Complete `_config.yml` with numbers for ``{{ name }}`` and the address of the repository."""
     parse = config.get("parse", {})
     config = {**config, "parse": {**parse, "myst_substitutions": dict(numbers)}}
     repository = os.environ.get(REPOSITORY, "") if repository is None else repository
@@ -144,12 +101,8 @@ def configure(config, numbers, repository=None):
 
 
 def _read_yaml(path):
-    import yaml
-
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _write_yaml(path, content):
-    import yaml
-
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -5,35 +5,12 @@ from lungcls.report.wording import MINUS
 
 
 def certain(one):
-    """Say whether an estimate is a count of everything there is.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-
-    Returns
-    -------
-    bool
-    """
+    """Say whether an estimate is a count of everything there is, with an interval of no width."""
     return one["low"] == one["high"] and not one["same"]
 
 
 def written(one, *, sign=True, percent=False):
-    """Write an estimate: +0.08 [+0.01, +0.15], or a count.
-
-    Parameters
-    ----------
-    one : mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    sign : bool, default True
-    percent : bool, default False
-        As for :func:`lungcls.report.results.tables.with_interval`.
-
-    Returns
-    -------
-    str
-    """
+    """Write an estimate: +0.08 [+0.01, +0.15], or a count."""
     if certain(one):
         return f"{one['value']:.3g}".replace("-", MINUS) + " (counted)"
     same = " (same answer to all)" if one["same"] else ""
@@ -41,25 +18,11 @@ def written(one, *, sign=True, percent=False):
 
 
 def written_together(given, tests):
-    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest.
-
-    Parameters
-    ----------
-    given : sequence of mapping
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    tests : sequence of mapping
-        The claim's, in the same order.
-
-    Returns
-    -------
-    str
-    """
-    texts = [written(one, sign="second" in test) for one, test in zip(given, tests)]
-    scores = {test.get("score") for test in tests}
-    if len(given) > 2 and len(scores) > 1:
-        return "; ".join(
-            f"{test.get('score', test.get('measure'))}: {text}" for test, text in zip(tests, texts)
-        )
+    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest."""
+    texts = [written(one, sign="second" in test) for one, test in zip(given, tests, strict=True)]
+    if len(given) > 2 and len({test.get("score") for test in tests}) > 1:
+        names = (test.get("score", test.get("measure")) for test in tests)
+        return "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
     if len(given) <= 2 or all(map(certain, given)):
         return "; ".join(texts)
     least, most = (choose(one["value"] for one in given) for choose in (min, max))

@@ -10,8 +10,7 @@ from lungcls.errors import InputError
 from lungcls.explain import case_properties, retrieval
 from lungcls.metrics import agreement, bootstrap, ratings, retrieval as retrieval_scores
 from lungcls.metrics.confidence import by_class
-from lungcls.preprocessing import balancing, grey_levels
-from lungcls.preprocessing import padding
+from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.ledger import estimate
 from lungcls.report.printed import quoted
 from lungcls.report.printed.rounding import fitting_sizes
@@ -31,36 +30,14 @@ ROWS = {
 PAIRINGS = ("unpaired", "narrowest", "widest")
 FIRST_CLASS = 1  # score 1
 RETRIEVED = 5  # cases a query
-SHARED = {
-    "texture": ["texture"],
-    "shape": ["margin", "spiculation", "sphericity"],
-    "intensity": ["grey level"],
-}
+SHAPE = ["margin", "spiculation", "sphericity"]
+SHARED = {"texture": ["texture"], "shape": SHAPE, "intensity": ["grey level"]}
+AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
 AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 
 def collect(ledger, *, measures, results, seed, random_init=None):
-    """Find the estimates of every claim that has tests.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`lungcls.report.claims.ledger.load`.
-    measures : mapping of str to dict, or str
-        From :func:`of_lidc` and :func:`of_cohort`; a text says why there is none.
-    results : mapping of str to DataFrame
-        From :func:`lungcls.report.results.tables.result_of`, by task, view and network, as
-        "binary nodule CNN". The view is "nodule", "wide" or, from :func:`together`, "both".
-    seed : int
-        Of the resamples.
-    random_init : str, optional
-        Why claims on pretrained networks cannot be tested, if they cannot.
-
-    Returns
-    -------
-    dict of int to list of dict, or str
-        For :func:`lungcls.report.claims.ledger.decide`.
-    """
+    """Find the estimates of every claim with tests, by its number, or a text that says why there are none."""
     found, known = {}, {}
     for claim in ledger["claims"]:
         if claim.get("pretrained") and random_init:
@@ -91,39 +68,23 @@ def _find(test, measures, results, seed, known):
 
 
 def of_lidc(*, seed):
-    """Measure what the report says of its data on the case list that is rebuilt from LIDC-IDRI.
-
-    Parameters
-    ----------
-    seed : int
-        Of the split and of the resamples.
-
-    Returns
-    -------
-    dict of str to dict
-        Counts, the readers' agreement, and the clue that copies give.
-    """
+    """Measure what the report says of its data on the case list from LIDC-IDRI: counts, readers, copies."""
     cases, stated = annotations.report_cases(), quoted.load()["data"]
-    scores, n = cases["malignancy"].to_numpy(), len(cases)
-    malignant = int((scores > 3).sum())
-    panels = ratings.parse_ratings(cases["ratings"])
+    scores, n, patients = cases["malignancy"].to_numpy(), len(cases), cases["patient_id"].nunique()
+    malignant, panels = int((scores > 3).sum()), ratings.parse_ratings(cases["ratings"])
     most = np.bincount(scores)[3] - 2 * max(np.delete(np.bincount(scores), 3))
-    found = {
-        "patients, against those stated": estimate(
-            cases["patient_id"].nunique() / stated["patients"] - 1, n=n
-        ),
-        "benign cases, less those stated": estimate(n - malignant - stated["benign"], n=n),
-        "malignant cases, less those stated": estimate(malignant - stated["malignant"], n=n),
-        "score 3, less twice the next class": estimate(int(most), n=n),
-        "rebuilt cases without a score": estimate(sum(len(panel) == 0 for panel in panels), n=n),
+    counted = {
+        "patients, against those stated": patients / stated["patients"] - 1,
+        "benign cases, less those stated": n - malignant - stated["benign"],
+        "malignant cases, less those stated": malignant - stated["malignant"],
+        "score 3, less twice the next class": int(most),
+        "rebuilt cases without a score": sum(len(panel) == 0 for panel in panels),
     }
+    found = {name: estimate(value, n=n) for name, value in counted.items()}
     agreed = agreement.reader_agreement(panels, cases["patient_id"], seed=seed)
     pairs = int(ratings.pair_counts(panels).sum() / 2)
-    for name, measure in (
-        ("readers on the same side", "same side of the border"),
-        ("readers with the same score", "same score"),
-    ):
-        found[name] = estimate(*agreed.loc[measure], n=pairs, patients=cases["patient_id"].nunique())
+    for name, measure in AGREED.items():
+        found[name] = estimate(*agreed.loc[measure], n=pairs, patients=patients)
     return found | _clues(cases, scores, seed)
 
 
@@ -132,14 +93,14 @@ def _clues(cases, scores, seed):
     train = (splits.split(cases, protocol="report", seed=seed)["split"] == "train").to_numpy()
     labels = {"binary": (scores[train] > 3).astype(int), "multiclass": scores[train]}
     plus, found = quoted.load()["preprocessing"]["extra_copies"], {}
-    for name, strategy in (("plain", "upsample"), ("plus", "upsample_plus")):
-        for task, known in labels.items():
-            plan = balancing.balance(known, strategy, seed=seed, plus=plus)
-            pairs = np.stack([known[plan.rows], plan.is_copy])
-            kinds, examples = np.unique(pairs, axis=1, return_counts=True)
-            right = sum(examples[kinds[1] == copy].max(initial=0) for copy in (0, 1)) / len(plan.rows)
-            blind = np.bincount(known[plan.rows]).max() / len(plan.rows)
-            found[f"clue of copies, {name}, {task}"] = estimate(right - blind, n=int(train.sum()))
+    for name, task in ((name, task) for name in ("plain", "plus") for task in labels):
+        known, strategy = labels[task], "upsample" if name == "plain" else "upsample_plus"
+        plan = balancing.balance(known, strategy, seed=seed, plus=plus)
+        pairs = np.stack([known[plan.rows], plan.is_copy])
+        kinds, examples = np.unique(pairs, axis=1, return_counts=True)
+        right = sum(examples[kinds[1] == copy].max(initial=0) for copy in (0, 1)) / len(plan.rows)
+        blind = np.bincount(known[plan.rows]).max() / len(plan.rows)
+        found[f"clue of copies, {name}, {task}"] = estimate(right - blind, n=int(train.sum()))
     return found
 
 
@@ -147,25 +108,7 @@ def _clues(cases, scores, seed):
 
 
 def of_cohort(cohort, *, crop, gain, seed, sample=200):
-    """Measure what the report says of its images on a cohort.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    crop : int
-        Side of the centre crop of the zoomed nodule, in pixels.
-    gain : float
-        Of the sigmoid contrast.
-    seed : int
-        Of the sample and of the resamples.
-    sample : int, default 200
-        Cases at most that the contrast is measured on.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        A text where the cohort lacks what it takes.
-    """
+    """Measure what the report says of its images (crop in pixels) on a cohort; a text says what it lacks."""
     missing = int(cohort.cases["malignancy"].isna().sum())
     found = {"cases at hand without a score": estimate(missing, n=len(cohort))}
     contrast = ("how far the nodule stands out", "pixels nearly black or white")
@@ -187,9 +130,7 @@ def _contrast(cohort, gain, seed, sample):
     drawn, masks = drawn[masks.any(axis=(1, 2))], masks[masks.any(axis=(1, 2))]
     before = grey_levels.min_max(cohort.views["nodule"][drawn])
     after = grey_levels.sigmoid_contrast(before, gain=gain)
-    change = np.array([_seen(*pair) for pair in zip(after, masks)]) - [
-        _seen(*pair) for pair in zip(before, masks)
-    ]
+    change = np.subtract(*([*map(_seen, images, masks)] for images in (after, before)))
     patients = cohort.cases["patient_id"].to_numpy()[drawn]
     return [mean_over_patients(values, patients, seed=seed) for values in change.T]
 
@@ -203,23 +144,7 @@ def _seen(image, mask):
 
 
 def of_retrieval(run, cohort, *, seed):
-    """Measure what the training cases that a run retrieves for test cases share with them.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run or str
-        A text says why there is none.
-    cohort : Cohort
-        The cases of the run.
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        For each of ``SHARED`` among each of ``AMONG`` the likeness of the retrieved cases,
-        less the 0.5 of random ones; a text where the cohort lacks what it takes.
-    """
+    """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
     places = {(name, among): f"likeness in {name}, {among}" for name in SHARED for among in AMONG}
     if isinstance(run, str):
         return dict.fromkeys(places.values(), run)
@@ -227,23 +152,21 @@ def of_retrieval(run, cohort, *, seed):
     parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
     test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
     scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
-    apart = retrieval.cosine_distances(
-        *(retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
-    )
+    vectors = (retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
+    apart = retrieval.cosine_distances(*vectors)
     allowed = retrieval.other_patients(patients[test], patients[train])
-    found = {}
-    for among, may in zip(AMONG, (allowed, allowed & np.not_equal.outer(scores[test], scores[train]))):
+    found, of_others = {}, np.not_equal.outer(scores[test], scores[train])
+    for among, may in zip(AMONG, (allowed, allowed & of_others), strict=True):
         rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)
         alike = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
         for name, of in SHARED.items():
-            lacks = [missing[one] for one in of if one in missing]
-            found[places[name, among]] = (
-                lacks[0] if lacks else _mean_of_known(alike[of].mean(axis=1) - 0.5, patients[test], seed)
-            )
+            lacks = next((missing[one] for one in of if one in missing), None)
+            found[places[name, among]] = lacks or _mean_of_known(alike[of], patients[test], seed)
     return found
 
 
-def _mean_of_known(values, patients, seed):
+def _mean_of_known(alike, patients, seed):
+    values = alike.mean(axis=1) - 0.5
     there = values.notna().to_numpy()
     return mean_over_patients(values[there], patients[there], seed=seed)
 
@@ -252,75 +175,30 @@ def _mean_of_known(values, patients, seed):
 
 
 def of_runs(results, first, second=None, *, score, seed):
-    """Estimate a score of one run, or the difference of two on the same cases.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-    first : str
-        Its name in `results`; the word before the first space is its task.
-    second : str, optional
-        What is subtracted.
-    score : str
-        "gap of class 1", "gap of class 1, less the next", a name of ``CASE_VALUES`` or of
-        ``MAP_VALUES``, perhaps with ", right less wrong", or, of two runs of one task, a name of :func:`lungcls.metrics.classification.scores`.
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`.
-
-    Raises
-    ------
-    InputError
-        If there is no such run.
-    """
-    wanted = [name for name in (first, second) if name is not None]
-    if lacking := [name for name in wanted if name not in results]:
+    """Estimate a score of one run, or its difference from a second one on the same cases, by their names."""
+    names = [name for name in (first, second) if name is not None]
+    if lacking := [name for name in names if name not in results]:
         raise InputError(f"no run of {' and of '.join(lacking)} here")
-    parts = [results[name].set_index("case_id").sort_index() for name in wanted]
-    patients = parts[0]["patient_id"]
-    tasks = {name.split()[0] for name in wanted}
-    same = len(wanted) == 2 and len(tasks) == 1 and all(part["y_pred"].nunique() == 1 for part in parts)
+    parts = [results[name].set_index("case_id").sort_index() for name in names]
+    tasks = {name.split()[0] for name in names}
+    same = len(names) == 2 and len(tasks) == 1 and all(part["y_pred"].nunique() == 1 for part in parts)
     if score.startswith("gap"):
         return _gap_of_class(parts[0], score, seed)
     if score.split(",")[0] in MAP_VALUES:
-        return _of_maps(parts, wanted, score, seed)
+        return _of_maps(parts, names, score, seed)
     if score in CASE_VALUES:
         values = [CASE_VALUES[score](part) for part in parts]
         change = values[0] - values[1].loc[values[0].index] if len(values) == 2 else values[0]
-        return mean_over_patients(change, patients, seed=seed) | {"same": same and score != "confidence"}
-    row = tables.differences(
-        {name: results[name] for name in wanted}, second, task=tasks.pop(), score=score, seed=seed
-    ).loc[first]
-    return estimate(
-        *row[["difference", "low", "high"]].astype(float),
-        n=int(row["n"]),
-        patients=int(row["patients"]),
-        same=same,
-    )
+        found = mean_over_patients(change, parts[0]["patient_id"], seed=seed)
+        return found | {"same": same and score != "confidence"}
+    pair = {name: results[name] for name in names}
+    row = tables.differences(pair, second, task=tasks.pop(), score=score, seed=seed).loc[first]
+    ends = row[["difference", "low", "high"]].astype(float)
+    return estimate(*ends, n=int(row["n"]), patients=int(row["patients"]), same=same)
 
 
 def together(first, second, *, task):
-    """Average the probabilities of two networks on the same cases, and decide by the mean.
-
-    Parameters
-    ----------
-    first, second : DataFrame
-        From :func:`lungcls.report.results.tables.result_of`.
-    task : {"binary", "multiclass"}
-
-    Returns
-    -------
-    DataFrame
-        As `first`.
-
-    Raises
-    ------
-    ValueError
-        If the two are not of the same cases.
-    """
+    """Average the probabilities of two networks on the same cases, and decide by the mean."""
     columns = list(CLASS_COLUMNS[task])
     first, second = first.set_index("case_id"), second.set_index("case_id")
     if set(first.index) != set(second.index):
@@ -369,30 +247,19 @@ def _of_maps(parts, names, score, seed):
 
 
 def mean_over_patients(values, patients, *, seed):
-    """Estimate a mean over cases, with its interval over patients.
-
-    Parameters
-    ----------
-    values : sequence of shape (n,), float or bool
-    patients : sequence of shape (n,)
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`.
-    """
+    """Estimate a mean of values (n,) with its 95 % interval over patients."""
     values = np.asarray(values, dtype=float)
 
     def mean(weights):
         return {"mean": weights @ values / weights.sum(axis=1)}
 
-    return _resampled(mean, patients, seed)
+    return resampled(mean, patients, seed)
 
 
-def _resampled(statistic, patients, seed):
-    value, draws = bootstrap.resample(statistic, patients=patients, seed=seed)
-    row = bootstrap.summary(value, draws, patients=patients).iloc[0]
+def resampled(statistic, patients, seed):
+    """Estimate a statistic (weights to dict, see `bootstrap.resample`) with its interval over patients."""
+    found = bootstrap.resample(statistic, patients=patients, seed=seed)
+    row = bootstrap.summary(*found, patients=patients).iloc[0]
     low, high = min(row["low"], row["value"]), max(row["high"], row["value"])  # a skewed one may leave it out
     return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))
 
@@ -406,29 +273,17 @@ def _gap_of_class(part, score, seed):
         gaps = by_class(true, said, y_prob, weights)["gap"]
         others = np.delete(gaps, FIRST_CLASS - 1, axis=1)
         largest = np.where(np.isnan(others), -np.inf, others).max(axis=1)  # one never predicted has no gap
-        first = gaps[:, FIRST_CLASS - 1]
-        return {
-            "gap": first - np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else first
-        }
+        less = np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else 0
+        return {"gap": gaps[:, FIRST_CLASS - 1] - less}
 
-    return _resampled(gap, part["patient_id"], seed)
+    return resampled(gap, part["patient_id"], seed)
 
 
 # --- The report's own tables ------------------------------------------------------------
 
 
 def printed_size():
-    """Return the number of test cases that fits all accuracies of the report's table 2.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If none or several of ``SIZES`` fit.
-    """
+    """Return the one number of test cases (of ``SIZES``) that fits all accuracies of the report's table 2."""
     accuracies = [row["accuracy"] for row in quoted.load()["main_results_percent"].values()]
     fit = [size for size, fits in zip(SIZES, fitting_sizes(accuracies, SIZES).all(axis=0)) if fits]
     if len(fit) != 1:
@@ -437,22 +292,7 @@ def printed_size():
 
 
 def printed(claim, *, pairing="unpaired"):
-    """Compare what the report prints for the runs that a claim compares.
-
-    Parameters
-    ----------
-    claim : dict
-        Of the ledger.
-    pairing : {"unpaired", "narrowest", "widest"}
-        As in :func:`printed_difference`.
-
-    Returns
-    -------
-    tests : list of dict
-        Those of the claim whose two values are both printed.
-    found : list of dict
-        Their :func:`printed_difference`.
-    """
+    """List the tests of a claim whose two values are printed, and their :func:`printed_difference`."""
     tests, found = [], []
     for test in claim["tests"]:
         pair = [_printed_value(test.get(side), test.get("score")) for side in ("first", "second")]
@@ -464,47 +304,19 @@ def printed(claim, *, pairing="unpaired"):
 
 def _printed_value(name, score):
     task, view, network = (name or "- - -").split(" ", 2)
-    if (
-        network not in PRINTED or (task, view) not in ROWS or (score == "accuracy" and network != "FT")
-    ):  # table 2 has one network
+    if network not in PRINTED or (task, view) not in ROWS:
         return None
-    if score == "accuracy":
-        return quoted.main_results().loc[ROWS[task, view], "accuracy"] / 100
+    if score == "accuracy":  # table 2 has one network
+        return quoted.main_results().loc[ROWS[task, view], "accuracy"] / 100 if network == "FT" else None
     place = task, "full_slice" if view == "wide" else view
     return quoted.f1_table().loc[PRINTED[network], place] / 100 if score == "F1 (weighted)" else None
 
 
 def printed_difference(first, second, *, n, pairing):
-    """Put an interval around the difference of two printed scores of the same number of cases.
-
-    Each score is taken for a share of right answers, which an accuracy is and a weighted
-    F1 is nearly. How often only one of the two networks is right decides the width; the
-    report does not say, so three answers are possible.
-
-    Parameters
-    ----------
-    first, second : float in [0, 1]
-    n : int
-    pairing : {"unpaired", "narrowest", "widest"}
-        Errors independent of each other, as on two test sets; or on the same cases,
-        agreeing as often as the two shares allow, or as rarely.
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`; the interval is that of a normal
-        distribution.
-
-    Raises
-    ------
-    ValueError
-        If a score leaves [0, 1] or `pairing` is unknown.
-    """
+    """Put a normal 95 % interval around the difference of two printed shares of `n` cases."""
     if not (0 <= first <= 1 and 0 <= second <= 1) or pairing not in PAIRINGS:
-        raise ValueError(
-            f"scores, pairing: found {first}, {second}, {pairing!r}, "
-            f"expected 0 to 1 and one of {', '.join(PAIRINGS)}"
-        )
+        expected = f"expected 0 to 1 and one of {', '.join(PAIRINGS)}"
+        raise ValueError(f"scores, pairing: found {first}, {second}, {pairing!r}, {expected}")
     difference = first - second
     apart = {
         "unpaired": first * (1 - first) + second * (1 - second) + difference**2,

@@ -17,12 +17,8 @@ from lungcls.metrics.paired_tests import holm
 from lungcls.report.printed import quoted
 from lungcls.report.wording import count
 
-HOLDS, FAILS, OPEN, UNTESTED = VERDICTS = (
-    "holds",
-    "does not hold",
-    "cannot be told at this n",
-    "not testable here",
-)
+VERDICTS = ("holds", "does not hold", "cannot be told at this n", "not testable here")
+HOLDS, FAILS, OPEN, UNTESTED = VERDICTS
 KINDS = ("data", "balancing", "model", "views", "explanation", "confidence", "conclusion")
 DIRECTIONS = ("above 0", "below 0", "no gain")
 REQUIRED = {"number", "section", "kind", "statement", "estimand", "tests", "evidence"}
@@ -36,25 +32,7 @@ JUST = np.nextafter(0, 1)  # an interval that touches 0 is not above it
 
 
 def load(path=None):
-    """Read the ledger and check it.
-
-    Parameters
-    ----------
-    path : path, optional
-        By default the one of the package.
-
-    Returns
-    -------
-    dict
-        `margin`, `chapters` (title by notebook), and `claims`, a list of dict in order of
-        their numbers; every test has its own `expects`, every comparison of runs its
-        `score`, and numbers of the report stand in the statements.
-
-    Raises
-    ------
-    InputError
-        Naming the claim, what was found and what was expected.
-    """
+    """Read the ledger and check it: `margin`, `chapters` (titles) and `claims`, in order of their numbers."""
     source = files("lungcls") / "report" / "claims" / "claims.json" if path is None else path
     ledger = json.loads(source.read_text(encoding="utf-8"))
     if not ledger.get("margin", 0) > 0:
@@ -71,10 +49,8 @@ def _read(claim, chapters):
     place = f"claims: {claim['number']}"
     wrong = (REQUIRED - set(claim)) | (set(claim) - REQUIRED - OPTIONAL)
     if wrong:
-        raise InputError(
-            f"{place}: {', '.join(sorted(wrong))} missing or unknown, "
-            f"expected {', '.join(sorted(REQUIRED))}, perhaps {', '.join(sorted(OPTIONAL))}"
-        )
+        names = (", ".join(sorted(those)) for those in (wrong, REQUIRED, OPTIONAL))
+        raise InputError("{}: {} missing or unknown, expected {}, perhaps {}".format(place, *names))
     if claim["kind"] not in KINDS:
         raise InputError(f"{place}: kind: found {claim['kind']!r}, expected one of {', '.join(KINDS)}")
     if bool(claim["tests"]) == ("lacks" in claim):
@@ -104,50 +80,17 @@ def _read_test(test, claim, place):
 
 
 def without_pretrained(ledger):
-    """Leave out the tests of a claim that need pretrained weights, for when there are none.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`load`.
-
-    Returns
-    -------
-    dict
-    """
-    kept = [
-        claim | {"tests": [test for test in claim["tests"] if not test.get("pretrained")]}
-        for claim in ledger["claims"]
-    ]
-    return ledger | {"claims": kept}
+    """Leave out the tests of claims that need pretrained weights, for when there are none."""
+    kept = ([test for test in claim["tests"] if not test.get("pretrained")] for claim in ledger["claims"])
+    claims = [claim | {"tests": tests} for claim, tests in zip(ledger["claims"], kept, strict=True)]
+    return ledger | {"claims": claims}
 
 
 # --- From estimates to verdicts -----------------------------------------------------------
 
 
 def estimate(value, low=None, high=None, *, n, patients=None, same=False):
-    """Lay out an estimate as :func:`decide` wants it.
-
-    Parameters
-    ----------
-    value : float
-    low, high : float, optional
-        Its 95 % interval; without them it is a count of all there is, and certain.
-    n : int
-        Cases, or pairs.
-    patients : int, optional
-    same : bool, default False
-        Two networks that give every case one and the same answer: nothing to compare.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ValueError
-        If the value lies outside its interval.
-    """
+    """Lay out an estimate; without an interval a certain count, `same` if two networks answer alike."""
     low, high = (value if end is None else end for end in (low, high))
     if not (np.isnan(value) or low <= value <= high):
         raise ValueError(f"value: found {value} outside [{low}, {high}], expected it inside")
@@ -155,31 +98,7 @@ def estimate(value, low=None, high=None, *, n, patients=None, same=False):
 
 
 def outcome(found, expects, *, margin):
-    """Say what one estimate says of what is expected.
-
-    Parameters
-    ----------
-    found : mapping
-        From :func:`estimate`.
-    expects : str or (float or None, float or None)
-        "above 0" or "below 0": the interval lies there; within the margin, or on the
-        other side, it does not. "no gain": the interval lies within the margin, or below
-        0; not so if it lies above 0 [1]_. A range: the interval lies in it, or apart.
-    margin : float above 0
-        Differences up to here do not matter.
-
-    Returns
-    -------
-    verdict : str
-        One of the first three of ``VERDICTS``.
-    p_holds, p_fails : float in [0, 1]
-        Two-sided p values of a normal distribution whose spread is that of the interval's
-        nearer half, so they are below 0.05 where the interval decides, and nowhere else.
-
-    References
-    ----------
-    .. [1] piaggio2012
-    """
+    """Return the verdict of one estimate on what is expected, and two-sided p for and against it."""
     if found["same"] or np.isnan([found["value"], found["low"], found["high"]]).any():
         return OPEN, 1.0, 1.0
     for_it, against_it = _ranges(expects, margin)
@@ -198,10 +117,8 @@ def _ranges(expects, margin):
         wanted, other = (above, below) if expects == "above 0" else (below, above)
         return [wanted], [other, near]
     low, high = (end if end is not None else sign * math.inf for end, sign in zip(expects, (-1, 1)))
-    return [(low, high)], [
-        (-math.inf, np.nextafter(low, -math.inf)),
-        (np.nextafter(high, math.inf), math.inf),
-    ]
+    before, after = np.nextafter(low, -math.inf), np.nextafter(high, math.inf)
+    return [(low, high)], [(-math.inf, before), (after, math.inf)]
 
 
 def _inside(found, low, high):
@@ -210,10 +127,8 @@ def _inside(found, low, high):
 
 def _p_inside(found, low, high):
     """p value of lying in a range: the larger one of its two ends'."""
-    return max(
-        _p_beyond(found["value"] - low, found["value"] - found["low"]),
-        _p_beyond(high - found["value"], found["high"] - found["value"]),
-    )
+    value, below, above = (found[name] for name in ("value", "low", "high"))
+    return max(_p_beyond(value - low, value - below), _p_beyond(high - value, above - value))
 
 
 def _p_beyond(distance, half):
@@ -225,36 +140,9 @@ def _p_beyond(distance, half):
 
 
 def decide(ledger, found):
-    """Decide every claim from what was found.
-
-    A claim holds if all its tests do, does not hold if one of them does not, and is open
-    otherwise. Holm's method runs over all claims with an estimate; counts of all there is
-    are certain and stand outside it.
-
-    Parameters
-    ----------
-    ledger : dict
-        From :func:`load`.
-    found : mapping of int to list of dict, or str
-        By number of the claim: an :func:`estimate` for each test, or why there is none.
-        Not needed for claims without tests.
-
-    Returns
-    -------
-    DataFrame, indexed by number
-        `section`, `kind`, `statement`, `estimand`, `verdict`, `p`, `p (Holm)`,
-        `verdict (Holm)`, `tests` (how many), `n` (least) and `why` (for what is not
-        testable, else empty).
-
-    Raises
-    ------
-    ValueError
-        If a claim has another number of estimates than tests.
-    """
-    rows = {
-        claim["number"]: _decide(claim, found.get(claim["number"], []), ledger["margin"])
-        for claim in ledger["claims"]
-    }
+    """Decide every claim from its estimates (or why there are none), also after Holm's adjustment."""
+    numbered = {claim["number"]: claim for claim in ledger["claims"]}
+    rows = {no: _decide(claim, found.get(no, []), ledger["margin"]) for no, claim in numbered.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("number")
     table["p (Holm)"] = holm(table["p"])
     undone = (table["p (Holm)"] >= ALPHA) & table["verdict"].isin((HOLDS, FAILS))
@@ -267,23 +155,15 @@ def _decide(claim, found, margin):
     if "lacks" in claim or isinstance(found, str):
         why = claim.get("lacks") or found
         return row | {"verdict": UNTESTED, "p": np.nan, "tests": 0, "n": 0, "why": why}
-    if len(found) != len(claim["tests"]):
-        raise ValueError(
-            f"claim {claim['number']}: found {len(found)} estimates, expected {len(claim['tests'])}"
-        )
+    if (n := len(found)) != len(claim["tests"]):
+        raise ValueError(f"claim {claim['number']}: found {n} estimates, expected {len(claim['tests'])}")
     margins = [margin if "first" in test else JUST for test in claim["tests"]]  # it is one of scores
-    said = [
-        outcome(one, test["expects"], margin=near) for one, test, near in zip(found, claim["tests"], margins)
-    ]
+    expected = [test["expects"] for test in claim["tests"]]
+    said = [outcome(one, of, margin=near) for one, of, near in zip(found, expected, margins, strict=True)]
     verdict, p = _together(said)
     certain = all(one["low"] == one["high"] and not one["same"] for one in found)
-    return row | {
-        "verdict": verdict,
-        "p": np.nan if certain else p,
-        "tests": len(found),
-        "n": min(one["n"] for one in found),
-        "why": "",
-    }
+    row |= {"verdict": verdict, "p": np.nan if certain else p, "tests": n}
+    return row | {"n": min(one["n"] for one in found), "why": ""}
 
 
 def _together(said):
@@ -296,28 +176,7 @@ def _together(said):
 
 
 def cases_needed(found, effect):
-    """Say how many test cases would show an effect of a given size, roughly.
-
-    The half-width of an interval goes down with the square root of the cases. So many
-    that it is as wide as the effect is large, and then 2.04 times as many: in four tests
-    of five the interval leaves out 0.
-
-    Parameters
-    ----------
-    found : mapping
-        From :func:`estimate`, with an interval.
-    effect : float other than 0
-
-    Returns
-    -------
-    float
-        NaN if the interval has no width.
-
-    Raises
-    ------
-    ValueError
-        If `effect` is 0.
-    """
+    """Say how many test cases would show an effect with power 0.8, roughly; NaN without an interval."""
     if effect == 0:
         raise ValueError("effect: found 0, expected an effect: no number of cases shows none")
     half = (found["high"] - found["low"]) / 2

@@ -8,9 +8,8 @@ gives the same answer each time. The chapter on data inspection has the autoenco
 import numpy as np
 
 from lungcls.explain import outliers
-from lungcls.metrics import bootstrap
 from lungcls.preprocessing.pipelines import preprocess
-from lungcls.report.claims.ledger import estimate
+from lungcls.report.claims.evidence import resampled
 
 SHARE = 0.05  # of the images count as unusual, as in the chapter
 COMPONENTS = 8  # more would be mostly noise, which an Isolation Forest cannot tell from shape
@@ -20,52 +19,17 @@ MEASURE = "malignant among unusual less others, {}"
 
 
 def of_cohort(cohort, *, seed):
-    """Compare the malignant share of unusual images with that of the others, in both views.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    seed : int
-        Of the Isolation Forest and of the resamples.
-
-    Returns
-    -------
-    dict of str to dict, or str
-        As :func:`lungcls.report.claims.evidence.of_cohort`: the difference by view, "nodule" and "wide"; a
-        text where the cohort lacks the view.
-    """
-    views = {
-        "nodule": next((view for view in ("nodule",) if view in cohort.views), None),
-        "wide": next((view for view in WIDE if view in cohort.views), None),
-    }
-    return {
-        MEASURE.format(name): difference(cohort, view, seed=seed)
-        if view
-        else f"the cohort {cohort.name} has no {'zoomed nodule' if name == 'nodule' else 'wide view'}"
-        for name, view in views.items()
-    }
+    """Compare the malignant share of unusual images with the others', by view; a text if there is none."""
+    found = {}
+    for name, of, lacks in (("nodule", ("nodule",), "zoomed nodule"), ("wide", WIDE, "wide view")):
+        view = next((view for view in of if view in cohort.views), None)
+        none = f"the cohort {cohort.name} has no {lacks}"
+        found[MEASURE.format(name)] = difference(cohort, view, seed=seed) if view else none
+    return found
 
 
 def difference(cohort, view, *, seed):
-    """Malignant share of the unusual images of a view less that of the others.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    view : str
-    seed : int
-
-    Returns
-    -------
-    dict
-        From :func:`lungcls.report.claims.ledger.estimate`. The interval is over patients; which images are
-        unusual is taken as given.
-
-    References
-    ----------
-    .. [1] liu2008
-    .. [2] jolliffe2016
-    """
+    """Malignant share of a view's unusual images less that of the others, with an interval over patients."""
     images = cohort.views[view]
     options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
     pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])
@@ -74,17 +38,13 @@ def difference(cohort, view, *, seed):
     scores = outliers.isolation_scores(vectors, seed=seed)
     chosen = outliers.most_unusual(scores, max(1, round(SHARE * len(cohort))))
     unusual, malignant = np.isin(np.arange(len(cohort)), chosen), cohort.labels("binary").astype(float)
-    patients = cohort.cases["patient_id"]
 
     def statistic(weights):
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
-            of_unusual, of_others = (
-                weights[:, group] @ malignant[group] / weights[:, group].sum(axis=1)
-                for group in (unusual, ~unusual)
+            first, second = (
+                weights[:, rows] @ malignant[rows] / weights[:, rows].sum(axis=1)
+                for rows in (unusual, ~unusual)
             )
-        return {"difference": of_unusual - of_others}
+        return {"difference": first - second}
 
-    found = bootstrap.resample(statistic, patients=patients, seed=seed)
-    row = bootstrap.summary(*found, patients=patients).iloc[0]
-    low, high = min(row["low"], row["value"]), max(row["high"], row["value"])
-    return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))
+    return resampled(statistic, cohort.cases["patient_id"], seed)

@@ -2,34 +2,15 @@
 
 import numpy as np
 
-from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, WIDTH, page_axes
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 PREDICTED, TRUE = "#e69f00", "#009e73"  # orange and green, as in the report's figure 10
 
 
 def histogram_grid(values, *, inside, means, bins=20):
-    """Show distributions of confidence side by side, with a range and the mean marked.
-
-    Parameters
-    ----------
-    values : mapping of str to ndarray of shape (n,), float in [0, 1]
-        By title.
-    inside : (float, float)
-        Range that is shaded.
-    means : mapping of str to float
-        By title.
-    bins : int, default 20
-        From 0 to 1.
-
-    Returns
-    -------
-    Figure
-    """
-    columns = min(2, len(values))
-    rows = -(-len(values) // columns)
-    figure, axes = page_axes(1.9 * rows + 0.5, rows, columns, sharex=True)
-    for ax in axes.flat[len(values) :]:
-        ax.set_axis_off()
+    """Show distributions of confidence by title, with a range shaded and each mean marked."""
+    figure, axes = panel_axes(len(values), 1.9, more=0.5, sharex=True)
     for ax, (title, mine) in zip(axes.flat, values.items()):
         ax.axvspan(*inside, color=BAND, label=f"{inside[0]:g} to {inside[1]:g}")
         ax.hist(mine, bins=bins, range=(0, 1), color=NEUTRAL)
@@ -39,42 +20,16 @@ def histogram_grid(values, *, inside, means, bins=20):
         ax.yaxis.get_major_locator().set_params(integer=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("cases")
-    for ax in [
-        column[len(values) // columns - 1 if place >= len(values) % columns else -1]
-        for place, column in enumerate(axes.T)
-    ]:
+    for ax in axes.flat[max(0, len(values) - axes.shape[1]) : len(values)]:  # the lowest panel of each column
         ax.set_xlabel("confidence")
         ax.tick_params(labelbottom=True)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    legend_below(figure, axes[0, 0], ncols=2)
     return figure
 
 
 def class_bars(tables, *, labels):
-    """Show predicted and true confidence of each class with intervals, as the report's figure 10.
-
-    Parameters
-    ----------
-    tables : mapping of str to (DataFrame, DataFrame)
-        By title: predicted and true confidence, a row a class with `value`, `low`, `high`.
-        NaN leaves a place empty.
-    labels : sequence of str
-        Of the classes.
-
-    Returns
-    -------
-    Figure
-    """
-    columns = min(2, len(tables))
-    rows = -(-len(tables) // columns)
-    figure, axes = page_axes(2.25 * rows + 0.5, rows, columns, sharey=True)
-    for ax in axes.flat[len(tables) :]:
-        ax.set_axis_off()
+    """Show predicted and true confidence of each class with intervals, as the report's figure 10."""
+    figure, axes = panel_axes(len(tables), 2.25, more=0.5, sharey=True)
     places = np.arange(len(labels))
     for ax, (title, pair) in zip(axes.flat, tables.items()):
         for table, name, colour, side in zip(pair, ("predicted", "true"), (PREDICTED, TRUE), (-0.2, 0.2)):
@@ -86,77 +41,33 @@ def class_bars(tables, *, labels):
         ax.set_title(title, fontsize=9)
     for ax in axes[:, 0]:
         ax.set_ylabel("mean probability")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    legend_below(figure, axes[0, 0], ncols=2)
     return figure
 
 
 def reliability(tables):
-    """Show the share of right answers against confidence, and how many cases are in each bin.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        By title: from :func:`lungcls.metrics.calibration.reliability`.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show the share of right answers against confidence with the cases a bin, by title."""
     columns = min(2, len(tables))
     rows = -(-len(tables) // columns)
-    figure, axes = page_axes(
-        (WIDTH / columns + 0.9) * rows, 2 * rows, columns, height_ratios=[3, 1] * rows, sharex=True
-    )
-    for place, (title, table) in enumerate(tables.items()):
-        row, column = 2 * (place // columns), place % columns
-        ax, below = axes[row, column], axes[row + 1, column]
+    heights = {"height_ratios": [3, 1] * rows}
+    figure, axes = page_axes((WIDTH / columns + 0.9) * rows, 2 * rows, columns, sharex=True, **heights)
+    panels = [axes[2 * row : 2 * row + 2, column] for row in range(rows) for column in range(columns)]
+    for (ax, below), (title, table) in zip(panels, tables.items()):
+        x, colour = table["confidence"], {"color": BINARY_COLOURS["benign"]}
         ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle="--", label="calibrated")
-        ax.vlines(
-            table["confidence"],
-            table["low"],
-            table["high"],
-            color=BINARY_COLOURS["benign"],
-            linewidth=1.6,
-            label="95 % interval",
-        )
-        ax.plot(
-            table["confidence"],
-            table["value"],
-            "o",
-            color=BINARY_COLOURS["benign"],
-            markersize=5,
-            label="share right",
-        )
+        ax.vlines(x, table["low"], table["high"], linewidth=1.6, label="95 % interval", **colour)
+        ax.plot(x, table["value"], "o", markersize=5, label="share right", **colour)
         ax.set(xlim=(0, 1), ylim=(0, 1))
         ax.set_title(title, fontsize=9)
-        below.bar(
-            table["from"],
-            table["n"],
-            width=table["to"] - table["from"],
-            align="edge",
-            color=NEUTRAL,
-            edgecolor="white",
-        )
+        bars = {"width": table["to"] - table["from"], "color": NEUTRAL, "edgecolor": "white"}
+        below.bar(table["from"], table["n"], align="edge", **bars)
         below.set(xlabel="confidence")
         below.tick_params(labelbottom=True)
         below.yaxis.get_major_locator().set_params(integer=True, nbins=3)
-        if column == 0:
-            ax.set_ylabel("share right")
-            below.set_ylabel("cases")
-    for unused in range(len(tables), rows * columns):
-        for row in (0, 1):
-            axes[2 * (unused // columns) + row, unused % columns].set_axis_off()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-    )
+    for ax, below in panels[::columns]:
+        ax.set_ylabel("share right")
+        below.set_ylabel("cases")
+    for ax in (ax for pair in panels[len(tables) :] for ax in pair):
+        ax.set_axis_off()
+    legend_below(figure, axes[0, 0], ncols=3)
     return figure

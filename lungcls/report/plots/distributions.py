@@ -1,27 +1,17 @@
-"""Figures: functions that take arrays, compute nothing and return a matplotlib figure.
-
-Colours are safe for colour-blind readers: scores 1..5 go from light to dark, so that
-their order shows without the hue; benign and malignant are blue and orange-red.
-"""
+"""Figures of counts, values and their distributions: take arrays, compute nothing."""
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS, page_axes
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
+
+BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
+HATCHED = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"}
 
 
 def label_distribution(scores, binary):
-    """Show the cases of each class of both tasks, as in the report's figure 2.
-
-    Parameters
-    ----------
-    scores : Series of int, indexed by score 1..5
-    binary : Series of int, indexed by "benign", "malignant"
-
-    Returns
-    -------
-    Figure
-    """
+    """Show the cases of each class of both tasks (two Series of counts), as in the report's figure 2."""
     figure, axes = page_axes(2.9, 1, 2, width_ratios=[5, 2.6], sharey=True)
     panels = ((scores, SCORE_COLOURS, "multi-class: malignancy score"), (binary, BINARY_COLOURS, "binary"))
     for ax, (counts, colours, name) in zip(axes[0], panels):
@@ -35,17 +25,7 @@ def label_distribution(scores, binary):
 
 
 def count_bars(counts, *, xlabel, ylabel):
-    """Show how often each whole number occurs.
-
-    Parameters
-    ----------
-    counts : Series of int, indexed by int
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show how often each whole number occurs: a Series of counts indexed by it."""
     figure, axes = page_axes(2.6)
     bars = axes[0, 0].bar(counts.index, counts.to_numpy(), color=NEUTRAL)
     axes[0, 0].bar_label(bars, [f"{n:,}" if n else "" for n in counts], padding=2, fontsize=9)
@@ -54,63 +34,26 @@ def count_bars(counts, *, xlabel, ylabel):
 
 
 def stacked_bars(counts, *, titles, parts, colours, ylabel):
-    """Show counts that are made of parts, one panel a way of counting, on one axis.
-
-    Parameters
-    ----------
-    counts : list of DataFrame of int
-        One a panel: a row a class, a column a part, stacked in their order; the sum is
-        written above.
-    titles : list of str
-    parts : list of str
-        Names of the columns; all but the first are hatched, and lighter.
-    colours : mapping of class to colour
-    ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show counts made of parts (columns of each table, the later ones hatched), one panel a table."""
     figure, axes = page_axes(2.6, 1, len(counts), sharey=True)
     for ax, table, title in zip(axes[0], counts, titles):
         labels, base = [str(label) for label in table.index], np.zeros(len(table))
         for i, column in enumerate(table):
-            style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
-            shades = [colours[label] for label in table.index]
-            bars = ax.bar(labels, table[column], bottom=base, color=shades, linewidth=0, **style)
+            style = {"color": [colours[label] for label in table.index], "linewidth": 0}
+            bars = ax.bar(labels, table[column], bottom=base, **style, **(HATCHED if i else {}))
             base += table[column].to_numpy()
         ax.bar_label(bars, [f"{total:,.0f}" for total in base], padding=2, fontsize=8)
         ax.set_title(title, fontsize=10)
         ax.margins(y=0.12)
     axes[0, 0].set_ylabel(ylabel)
     for i, name in enumerate(parts):
-        style = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"} if i else {}
-        axes[0, 0].bar([labels[0]], [0], color=NEUTRAL, label=name, **style)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=len(parts),
-        frameon=False,
-        fontsize=9,
-    )
+        axes[0, 0].bar([labels[0]], [0], color=NEUTRAL, label=name, **(HATCHED if i else {}))
+    legend_below(figure, axes[0, 0], ncols=len(parts))
     return figure
 
 
 def heat_map(shares, *, labels, xlabel, ylabel):
-    """Show a matrix of shares with each value written in its cell, in percent.
-
-    Parameters
-    ----------
-    shares : ndarray of shape (k, k), float in [0, 1]
-        NaN leaves a cell empty.
-    labels : sequence of str
-        Of the rows and of the columns.
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show a (k, k) matrix of shares with each value written in its cell in percent; NaN stays empty."""
     figure, axes = page_axes(4.0)
     ax, top = axes[0, 0], np.nanmax(shares)
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top)
@@ -128,20 +71,7 @@ def heat_map(shares, *, labels, xlabel, ylabel):
 
 
 def by_score(values, scores, *, ylabel, log=False):
-    """Show a value of each case by its score: boxes (quartiles) and the cases as points.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-    scores : ndarray of shape (n,), int, 1..5
-    ylabel : str
-    log : bool, default False
-        Draw the values on a logarithmic axis.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show a value of each case by its score 1..5: boxes (quartiles) and the cases as points."""
     values, scores = np.asarray(values), np.asarray(scores)
     figure, axes = page_axes(3.2)
     ax, rng = axes[0, 0], np.random.default_rng(0)
@@ -149,17 +79,8 @@ def by_score(values, scores, *, ylabel, log=False):
         mine = values[scores == score]
         place = score + rng.uniform(-0.36, 0.36, len(mine))
         ax.scatter(place, mine, s=9, alpha=0.5, color=colour, linewidths=0)
-        line = {"color": "black", "linewidth": 1.3}
-        ax.boxplot(
-            mine,
-            positions=[score],
-            widths=0.45,
-            showfliers=False,
-            boxprops=line,
-            medianprops=line,
-            whiskerprops=line,
-            capprops=line,
-        )
+        lines = {f"{part}props": {"color": "black", "linewidth": 1.3} for part in BOX}
+        ax.boxplot(mine, positions=[score], widths=0.45, showfliers=False, **lines)
     ax.set(xlabel="malignancy score", ylabel=ylabel, xticks=list(SCORE_COLOURS), xlim=(0.4, 5.6))
     ax.set_xticklabels(SCORE_COLOURS)
     if log:
@@ -171,23 +92,7 @@ def by_score(values, scores, *, ylabel, log=False):
 
 
 def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
-    """Show histograms below one another on one axis, with named vertical lines.
-
-    Parameters
-    ----------
-    values : list of ndarray of shape (n,), float
-    labels : list of str
-        One a histogram.
-    xlabel : str
-    ylabel : str, default "images"
-    marks : mapping of str to float, optional
-        Lines by name.
-    bins : int or sequence, default 30
-
-    Returns
-    -------
-    Figure
-    """
+    """Show histograms below one another on one axis, with `marks` as named vertical lines."""
     figure, axes = page_axes(0.9 + 1.5 * len(values), len(values), 1, sharex=True)
     for ax, mine, label in zip(axes[:, 0], values, labels):
         ax.hist(mine, bins=bins, color=NEUTRAL)
@@ -202,23 +107,10 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
 
 
 def curves(x, ys, *, xlabel, ylabel, titles=None):
-    """Show families of curves, one panel a family.
-
-    Parameters
-    ----------
-    x : ndarray of shape (m,)
-    ys : list of mapping of str to ndarray of shape (m,)
-        One mapping a panel, curves by name, light to dark in their order.
-    xlabel, ylabel : str
-    titles : list of str, optional
-
-    Returns
-    -------
-    Figure
-    """
+    """Show families of curves over x (m,), a mapping of name to (m,) a panel, light to dark in order."""
     figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
+    shades = list(SCORE_COLOURS.values())
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
-        shades = list(SCORE_COLOURS.values())
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)
         for (name, y), place in zip(family.items(), places):
             ax.plot(x, y, color=shades[place], linewidth=2, label=name)
@@ -231,22 +123,7 @@ def curves(x, ys, *, xlabel, ylabel, titles=None):
 
 
 def score_clouds(points, scores, *, titles, marked=None, shares=None):
-    """Show points on a plane, coloured by score, one panel a cloud.
-
-    Parameters
-    ----------
-    points : list of ndarray of shape (n, 2), float
-    scores : ndarray of shape (n,), int, 1..5
-    titles : list of str
-    marked : list of ndarray of int, optional
-        Rows to circle in each panel.
-    shares : list of (float, float), optional
-        Share of the variance along both axes, 0 to 1.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show points (n, 2) coloured by score, one panel a cloud; the rows `marked` are circled."""
     scores = np.asarray(scores)
     figure, axes = page_axes(3.9, 1, len(points))
     order = np.random.default_rng(0).permutation(len(scores))  # no score hides the others
@@ -263,67 +140,28 @@ def score_clouds(points, scores, *, titles, marked=None, shares=None):
         ax.title.set_fontsize(10)
     for score, colour in SCORE_COLOURS.items():
         axes[0, 0].scatter([], [], s=25, color=colour, label=f"score {score}")
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=6,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.2,
-        columnspacing=1.0,
-    )
+    legend_below(figure, axes[0, 0], ncols=6, handletextpad=0.2, columnspacing=1.0)
     return figure
 
 
 def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
-    """Show two runs' scores of the same cases against each other, one panel a pair.
-
-    Parameters
-    ----------
-    first, second : list of ndarray of shape (n,), float
-    titles : list of str
-    marked : list of (ndarray of int, ndarray of int)
-        Rows that the first and that the second run calls unusual, for each panel.
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show two runs' scores (n,) of the same cases against each other; `marked` rows are unusual in each."""
     figure, axes = page_axes(3.9, 1, len(first))
     for ax, x, y, title, (mine, other) in zip(axes[0], first, second, titles, marked):
-        both = np.intersect1d(mine, other)
-        one = np.setxor1d(mine, other)
+        both, one = np.intersect1d(mine, other), np.setxor1d(mine, other)
         ax.scatter(x, y, s=9, color=NEUTRAL, alpha=0.4, linewidths=0, label="other cases")
         ax.scatter(x[one], y[one], s=16, color=BINARY_COLOURS["benign"], label="unusual in one run")
         ax.scatter(x[both], y[both], s=20, marker="s", color=MARK, label="unusual in both runs")
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_title(title, fontsize=10)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, axes[0, 0], ncols=3, fontsize=None)
     return figure
 
 
 def values_in_bands(values, bands, *, marked=(), columns=3):
-    """Show who reaches which score, one panel a score, with a band behind the values.
-
-    Parameters
-    ----------
-    values : DataFrame of float
-        Rows: who, from top to bottom; columns: scores, in the order of the panels. NaN
-        leaves a place empty.
-    bands : DataFrame of float, indexed by score
-        `low`, `high`: ends of the band of each score.
-    marked : sequence of str, default ()
-        Rows in the colour that stands out.
-    columns : int, default 3
-        Panels side by side.
-
-    Returns
-    -------
-    Figure
-    """
-    rows = -(-values.shape[1] // columns)
-    figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
+    """Show who (rows) reaches which score (columns, one panel each), with a band `low`, `high` behind."""
+    height = 0.8 + 0.24 * len(values)
+    figure, axes = panel_axes(values.shape[1], height, columns=columns, sharey=True)
     places = np.arange(len(values))
     colours = [MARK if name in marked else NEUTRAL for name in values.index]
     for ax, score in zip(axes.flat, values.columns):
@@ -336,7 +174,5 @@ def values_in_bands(values, bands, *, marked=(), columns=3):
         ax.set_yticklabels(values.index, fontsize=9)
         ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(3))
-    for ax in axes.flat[values.shape[1] :]:
-        ax.set_axis_off()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", frameon=False)
+    legend_below(figure, axes[0, 0], fontsize=None)
     return figure

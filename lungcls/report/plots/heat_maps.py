@@ -11,24 +11,7 @@ OPAQUE = 0.75
 
 
 def overlays(rows, *, titles, row_labels, width=WIDTH):
-    """Show images with maps laid over them and the nodules' outlines, in rows and columns.
-
-    Parameters
-    ----------
-    rows : list of list of (image, map or None, mask or None)
-        Each an array of two axes over the same field; sizes may differ. What is above 0 in a
-        map is drawn in blue, what is below in pink, the stronger the more opaque. An image
-        with a map that is 0 everywhere is crossed out: it shows nothing. None leaves a place empty.
-    titles : list of list of str
-        Above each image.
-    row_labels : list of str
-    width : float, default 7.2
-        Of the figure, in inches.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show images with maps (above 0 blue, below pink, all 0 crossed out) and outlines, row by row."""
     columns = max(len(row) for row in rows)
     side = width / columns
     figure = Figure(figsize=(width, len(rows) * (side + 0.28)), layout="constrained")

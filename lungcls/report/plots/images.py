@@ -1,30 +1,21 @@
-"""Figures: functions that take arrays, compute nothing and return a matplotlib figure.
-
-Colours are safe for colour-blind readers: scores 1..5 go from light to dark, so that
-their order shows without the hue; benign and malignant are blue and orange-red.
-"""
+"""Figures of images: take arrays, compute nothing."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH, page_axes
+from lungcls.report.plots.panels import page_axes
+from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH
 
 
 def show_image(ax, image, mask=None, grey_range=None):
+    """Draw a grey image (H, W) in its own or a given range, with the outline of a mask."""
     low, high = grey_range or (image.min(), image.max())
     ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     if mask is not None and 0 < np.count_nonzero(mask) < mask.size:
         ax.contour(mask, levels=[0.5], colors=[OUTLINE], linewidths=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color="#999999", linewidth=0.5)  # a white canvas would be lost on the page
-
-
-def _per_image(grey_range, n):
-    """One grey range for each of n images: given once, once an image, or not at all."""
-    if grey_range is None or np.ndim(grey_range) == 1:
-        return [grey_range] * n
-    return list(grey_range)
 
 
 def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=None, width=WIDTH):
@@ -48,10 +39,8 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
     -------
     Figure
     """
-    rows, columns = len(images), max(len(row) for row in images)
-    n_titles = len(titles or [])
-    side = width / columns
-    figure = Figure(figsize=(width, rows * side + 0.22 * n_titles), layout="constrained")
+    rows, columns, n_titles = len(images), max(map(len, images)), len(titles or [])
+    figure = Figure(figsize=(width, rows * (width / columns) + 0.22 * n_titles), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for i, j in np.ndindex(rows, columns):
         image = images[i][j] if j < len(images[i]) else None
@@ -67,26 +56,11 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
 
 
 def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins=64, log=False):
-    """Show images side by side with the histogram of its grey levels below each.
-
-    Parameters
-    ----------
-    images : list of ndarray of shape (H, W)
-    titles : list of str
-    masks : list of ndarray of shape (H, W), optional
-    grey_range : (float, float) or one such pair an image, default (0, 1)
-        Of the images and of the histograms' axes.
-    bins : int, default 64
-    log : bool, default False
-        Draw the shares on a logarithmic axis.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show images with the histogram of its grey levels below each; one grey range, or one an image."""
     n = len(images)
     figure, axes = page_axes(WIDTH / n + 1.7, 2, n, height_ratios=[WIDTH / n, 1.4])
-    for i, (image, limits) in enumerate(zip(images, _per_image(grey_range, n))):
+    ranges = [grey_range] * n if np.ndim(grey_range) < 2 else grey_range
+    for i, (image, limits) in enumerate(zip(images, ranges)):
         show_image(axes[0, i], image, masks[i] if masks else None, limits)
         axes[0, i].set_title(titles[i], fontsize=10)
         weights = np.full(image.size, 1 / image.size)

@@ -4,28 +4,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
-from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH, page_axes
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
 SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
+SLANTED = {"fontsize": 6, "rotation": 45, "rotation_mode": "anchor"}
 
 
 def network_diagrams(networks, *, upper=None):
-    """Draw networks as rows of blocks, as high as their maps and as wide as their channels.
-
-    Parameters
-    ----------
-    networks : mapping of str to list of (str, int, int)
-        By name, for each block from the input on: its name, the side of its output in
-        pixels, and its channels.
-    upper : mapping of str to set of str, optional
-        The blocks of each network that fine-tuning trains; without it none is marked.
-
-    Returns
-    -------
-    Figure
-    """
+    """Draw networks as rows of blocks (name, side in pixels, channels); those in `upper` are fine-tuned."""
     figure = Figure(figsize=(WIDTH, 1.75 * len(networks)), layout="constrained")
     axes = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
     for ax, (name, blocks) in zip(axes, networks.items()):
@@ -35,26 +24,9 @@ def network_diagrams(networks, *, upper=None):
             colour = HEAD if last else TRAINED if block in trained else FROZEN
             height, width = 0.3 + np.log2(max(side, 1)) / 3, 0.25 + np.log2(max(channels, 1)) / 12
             ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour, edgecolor="white"))
-            ax.text(
-                place + width / 2,
-                height / 2 + 0.08,
-                f"{side}²×{channels}" if side > 1 else channels,
-                ha="center",
-                va="bottom",
-                fontsize=6,
-                rotation=45,
-                rotation_mode="anchor",
-            )
-            ax.text(
-                place + width / 2,
-                -height / 2 - 0.08,
-                block,
-                ha="right",
-                va="top",
-                fontsize=6,
-                rotation=45,
-                rotation_mode="anchor",
-            )
+            size, middle = f"{side}²×{channels}" if side > 1 else channels, place + width / 2
+            ax.text(middle, height / 2 + 0.08, size, ha="center", va="bottom", **SLANTED)
+            ax.text(middle, -height / 2 - 0.08, block, ha="right", va="top", **SLANTED)
             place += width + 0.12
         ax.set(xlim=(-0.1, max(place, 9)), ylim=(-2.1, 2.0))
         ax.set_title(name, fontsize=10, loc="left")
@@ -81,43 +53,25 @@ def learning_curves(histories, *, changes=None, best=None):
     -------
     Figure
     """
-    columns = min(2, len(histories))
-    rows = -(-len(histories) // columns)
-    figure, axes = page_axes(2.4 * rows + 0.3, rows, columns, sharey="row")
-    for ax in axes.flat[len(histories) :]:
-        ax.set_axis_off()
+    figure, axes = panel_axes(len(histories), 2.4, more=0.3, sharey="row")
     for ax, (name, losses) in zip(axes.flat, histories.items()):
         for (part, colour), loss in zip(SERIES.items(), losses):
-            ax.plot(
-                np.arange(1, len(loss) + 1),
-                loss,
-                color=colour,
-                linewidth=1.8,
-                label=part,
-                linestyle="--" if part == "training" else "-",
-            )
+            style = {"color": colour, "linestyle": "--" if part == "training" else "-"}
+            ax.plot(np.arange(1, len(loss) + 1), loss, linewidth=1.8, label=part, **style)
         for epoch in (best or {}).get(name, ()):
-            ax.plot(
-                epoch,
-                losses[1][epoch - 1],
-                "o",
-                color=SERIES["validation"],
-                markersize=6,
-                label="weights kept",
-            )
+            style = {"color": SERIES["validation"], "markersize": 6}
+            ax.plot(epoch, losses[1][epoch - 1], "o", label="weights kept", **style)
         if name in (changes or {}):
-            ax.axvline(
-                changes[name] + 0.5, color=MARK, linewidth=1.2, linestyle=":", label="fine-tuning begins"
-            )
+            style = {"color": MARK, "linewidth": 1.2, "linestyle": ":"}
+            ax.axvline(changes[name] + 0.5, label="fine-tuning begins", **style)
         ax.set_title(name, fontsize=10)
         ax.set(xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("cross-entropy")
     named = dict(pair[::-1] for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels()))
-    figure.legend(
-        named.values(), named.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9
-    )
+    place = {"loc": "outside lower center", "frameon": False, "fontsize": 9}
+    figure.legend(named.values(), named.keys(), ncols=4, **place)
     return figure
 
 
@@ -146,48 +100,28 @@ def intervals(groups, *, xlabel, references=None):
         colour, marker = COLOURS[number % len(COLOURS)], "osD^vP"[number % 6]
         ax.plot(value, at, marker, color=colour, markersize=6, label=group)
         if "low" in table:
-            ax.hlines(
-                at, table["low"].to_numpy(float), table["high"].to_numpy(float), color=colour, linewidth=1.8
-            )
+            ends = (table[end].to_numpy(float) for end in ("low", "high"))
+            ax.hlines(at, *ends, color=colour, linewidth=1.8)
     for (name, place), style in zip((references or {}).items(), ("--", ":", "-.", "-")):
         ax.axvline(place, color=NEUTRAL, linewidth=1.2, linestyle=style, label=name)
     ax.set(yticks=range(len(names)), xlabel=xlabel, ylim=(len(names) - 0.4, -0.6))
     ax.set_yticklabels(names)
     ax.grid(axis="x", color="#e3e6e8", linewidth=0.8)
     if len(groups) > 1 or references:
-        figure.legend(
-            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9
-        )
+        legend_below(figure, ax, ncols=3)
     return figure
 
 
 def confusion_matrices(matrices, *, labels, columns=2):
-    """Show matrices of counts, shaded by the share of the row.
-
-    Parameters
-    ----------
-    matrices : mapping of str to ndarray of shape (k, k), int
-        By title; row: true class, column: predicted class.
-    labels : sequence of str
-        Of the k classes.
-    columns : int, default 2
-
-    Returns
-    -------
-    Figure
-    """
+    """Show (k, k) matrices of counts by title, true classes as rows, shaded by the share of the row."""
     columns = min(columns, len(matrices))
-    rows = -(-len(matrices) // columns)
-    figure, axes = page_axes((WIDTH / columns) * 0.82 * rows, rows, columns)
-    for ax in axes.flat[len(matrices) :]:
-        ax.set_axis_off()
+    figure, axes = panel_axes(len(matrices), WIDTH / columns * 0.82, columns=columns)
     for ax, (title, counts) in zip(axes.flat, matrices.items()):
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(counts):
-            ax.text(
-                j, i, f"{count}", ha="center", va="center", color="white" if shares[i, j] > 0.6 else "black"
-            )
+            colour = "white" if shares[i, j] > 0.6 else "black"
+            ax.text(j, i, f"{count}", ha="center", va="center", color=colour)
         ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="predicted", ylabel="label")
         ax.set_xticklabels(labels)
         ax.set_yticklabels(labels, rotation=90 if max(map(len, labels)) > 3 else 0, va="center")

@@ -2,25 +2,12 @@
 
 import numpy as np
 
-from lungcls.report.plots.style import MARK, NEUTRAL, page_axes
+from lungcls.report.plots.panels import page_axes
+from lungcls.report.plots.style import MARK, NEUTRAL
 
 
 def size_strips(sizes, fits, *, labels, together):
-    """Show which test sizes fit each printed number, one strip a number, and all at once below.
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_sizes,), int
-    fits : ndarray of shape (n_numbers, n_sizes), bool
-    labels : sequence of str
-        One a number.
-    together : ndarray of shape (n_sizes,), bool
-        Sizes that fit all of them; each is marked and named.
-
-    Returns
-    -------
-    Figure
-    """
+    """Show which sizes fit each printed number (n_numbers, n_sizes), one strip each, and `together` below."""
     figure, axes = page_axes(0.9 + 0.42 * (len(labels) + 1))
     ax, sizes = axes[0, 0], np.asarray(sizes)
     for place, (fit, colour) in enumerate([*((row, NEUTRAL) for row in fits), (together, MARK)]):
@@ -36,20 +23,7 @@ def size_strips(sizes, fits, *, labels, together):
 
 
 def entries_and_marks(entries, marks, *, ylabel, mark_label):
-    """Show the entries of a table as points, one column a task, with a line that each column is held against.
-
-    Parameters
-    ----------
-    entries : DataFrame of float
-        Rows: models; columns: tasks.
-    marks : sequence of float
-        One a column.
-    ylabel, mark_label : str
-
-    Returns
-    -------
-    Figure
-    """
+    """Show the entries of a table (models by tasks) as points, with the line each column is held against."""
     figure, axes = page_axes(3.2)
     ax, shapes = axes[0, 0], "osD^v"
     places = np.arange(entries.shape[1])

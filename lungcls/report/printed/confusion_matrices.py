@@ -26,42 +26,19 @@ LIMIT = 500_000  # matrices that are listed at once
 
 
 def scores(matrices, *, average):
-    """Score confusion matrices.
-
-    Parameters
-    ----------
-    matrices : ndarray of shape (..., k, k), int or Fraction
-        True classes as rows. Fractions (dtype object) give exact scores.
-    average : {"weighted", "macro", "binary", "micro"}
-        Classes count by their cases; all alike; only the second of two; or all
-        decisions are pooled, which makes each score the accuracy.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (...)
-        `accuracy`, `precision`, `recall` and `f1`, shares of 1. A class that is never
-        predicted has the precision 0, as in scikit-learn.
-
-    Raises
-    ------
-    ValueError
-        If `average` is unknown, or "binary" and there are not two classes.
-    """
+    """Score matrices (..., k, k), true classes as rows, in shares of 1; Fractions stay exact."""
     matrices = np.asarray(matrices)
     if matrices.ndim < 2 or matrices.shape[-1] != matrices.shape[-2]:
         raise ValueError(f"matrices: found shape {matrices.shape}, expected (..., k, k)")
     _check_average(average, matrices.shape[-1])
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    true, said = matrices.sum(axis=-1), matrices.sum(axis=-2)
+    true, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
     total = true.sum(axis=-1)
     accuracy = _share(right.sum(axis=-1), total)
     if average == "micro":
         return dict.fromkeys(SCORES, accuracy)
-    by_class = {
-        "precision": _share(right, said),
-        "recall": _share(right, true),
-        "f1": _share(2 * right, true + said),
-    }
+    by_class = {"precision": _share(right, predicted), "recall": _share(right, true)}
+    by_class["f1"] = _share(2 * right, true + predicted)
     if average == "binary":
         return {"accuracy": accuracy} | {name: values[..., 1] for name, values in by_class.items()}
     weights, parts = (true, total) if average == "weighted" else (1, matrices.shape[-1])
@@ -70,20 +47,7 @@ def scores(matrices, *, average):
 
 
 def fits(matrix, printed, *, average, whole=100):
-    """Say whether a matrix has all the printed scores; exact.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (k, k), int
-    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
-    average : {"weighted", "macro", "binary", "micro"}
-    whole : int, default 100
-        As for :func:`lungcls.report.printed.rounding.bounds`.
-
-    Returns
-    -------
-    bool
-    """
+    """Say whether a (k, k) matrix has all the printed scores; exact."""
     exact = np.array([[Fraction(int(cases)) for cases in row] for row in matrix], dtype=object)
     found = scores(exact, average=average)
     return all(rounds_to(found[name], text, whole=whole) for name, text in printed.items())
@@ -111,29 +75,7 @@ def _check_printed(printed):
 
 
 def binary_matrices(printed, n, *, average, supports=None, whole=100):
-    """Find every confusion matrix of two classes that has the printed scores.
-
-    Parameters
-    ----------
-    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
-    n : int
-        Test cases.
-    average : {"weighted", "macro", "binary", "micro"}
-    supports : (int, int), optional
-        Cases of each class; by default every division of the `n` cases is tried.
-    whole : int, default 100
-        As for :func:`lungcls.report.printed.rounding.bounds`.
-
-    Returns
-    -------
-    ndarray of shape (m, 2, 2), int
-        ``[[TN, FP], [FN, TP]]``, all there are.
-
-    Raises
-    ------
-    ValueError
-        For an unknown score or average, or if `supports` are not `n` cases.
-    """
+    """Find all matrices ``[[TN, FP], [FN, TP]]`` of `n` cases that have the printed scores: (m, 2, 2)."""
     _check_printed(printed)
     _check_average(average, 2)
     if supports is not None and (len(supports) != 2 or sum(supports) != n):
@@ -154,27 +96,7 @@ def _two_by_two(n, positives, right):
 
 
 def matrices(printed, supports, *, average, whole=100):
-    """Find every confusion matrix of a few classes that has the printed scores.
-
-    Parameters
-    ----------
-    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
-    supports : sequence of int
-        Cases of each class.
-    average : {"weighted", "macro", "binary", "micro"}
-    whole : int, default 100
-        As for :func:`lungcls.report.printed.rounding.bounds`.
-
-    Returns
-    -------
-    ndarray of shape (m, k, k), int
-
-    Raises
-    ------
-    ValueError
-        For an unknown score or average, or if there are more than half a million
-        matrices to try: five classes of two cases each have that many already.
-    """
+    """Find all (m, k, k) matrices of a few classes that have the printed scores; at most ``LIMIT`` to try."""
     k = len(supports)
     _check_printed(printed)
     _check_average(average, k)
@@ -206,22 +128,7 @@ def _fitting(candidates, printed, average, whole):
 
 
 def parts_that_fit(printed, search):
-    """Search with some of a row's scores at a time, to see which ones belong together.
-
-    Parameters
-    ----------
-    printed : mapping of str to str
-        One row of a table, by score.
-    search : callable
-        From such a mapping to matrices, for instance :func:`binary_matrices` with all
-        else given.
-
-    Returns
-    -------
-    dict of tuple of str to ndarray of shape (m, k, k), int
-        For each choice of two scores or more, the matrices that have them. A row of one
-        model has a matrix under the choice of all.
-    """
+    """Search with every choice of two or more of a row's scores, to see which ones belong together."""
     choices = [names for size in range(2, len(printed) + 1) for names in combinations(printed, size)]
     return {names: search({name: printed[name] for name in names}) for names in choices}
 
@@ -230,25 +137,7 @@ def parts_that_fit(printed, search):
 
 
 def stratified_counts(totals, n):
-    """Divide a test set among classes as a stratified split does: by largest remainders.
-
-    Parameters
-    ----------
-    totals : sequence of int
-        Cases of each class in the whole set.
-    n : int
-        Test cases.
-
-    Returns
-    -------
-    ndarray of shape (k,), int
-        They sum to `n`. Of equal remainders the first class's counts as larger.
-
-    Raises
-    ------
-    ValueError
-        If `n` is not between 0 and the number of all cases.
-    """
+    """Divide `n` test cases among classes as a stratified split does: by largest remainders, (k,) int."""
     totals = np.asarray(totals)
     if not 0 <= n <= totals.sum():
         raise ValueError(f"n: found {n}, expected 0 to {totals.sum()}")
@@ -258,46 +147,15 @@ def stratified_counts(totals, n):
 
 
 def constant_matrix(supports, label):
-    """Return the confusion matrix of a predictor that always gives the same answer.
-
-    Parameters
-    ----------
-    supports : sequence of int
-        Cases of each class.
-    label : int
-        Position of the class that it always names.
-
-    Returns
-    -------
-    ndarray of shape (k, k), int
-    """
+    """Return the (k, k) confusion matrix of a predictor that always names the class at position `label`."""
     matrix = np.zeros((len(supports), len(supports)), dtype=int)
     matrix[:, label] = supports
     return matrix
 
 
 def matching_constants(text, supports, *, average, score="f1", whole=100):
-    """List the constant answers whose score is printed as this text.
-
-    Parameters
-    ----------
-    text : str
-    supports : sequence of int
-        Cases of each class.
-    average : {"weighted", "macro", "binary", "micro"}
-    score : {"accuracy", "precision", "recall", "f1"}, default "f1"
-    whole : int, default 100
-        As for :func:`lungcls.report.printed.rounding.bounds`.
-
-    Returns
-    -------
-    list of int
-        Positions of the classes that they name.
-    """
+    """List the classes whose constant answer has this printed score."""
     _check_printed({score: text})
-    answers = range(len(supports))
-    return [
-        label
-        for label in answers
-        if fits(constant_matrix(supports, label), {score: text}, average=average, whole=whole)
-    ]
+    answers = ((label, constant_matrix(supports, label)) for label in range(len(supports)))
+    options = {"average": average, "whole": whole}
+    return [label for label, matrix in answers if fits(matrix, {score: text}, **options)]

@@ -16,29 +16,7 @@ NEAREST = 20  # tries of which one is taken on: always the nearest would end in 
 
 
 def f1_bounds(supports, right, *, average):
-    """Return the least and the greatest F1 of all matrices with so many right cases.
-
-    Class by class, F1 depends on the cases found and on the cases predicted only, so a
-    table of the best sum for each pair of totals gives the exact ends.
-
-    Parameters
-    ----------
-    supports : sequence of int
-        Cases of each class.
-    right : int
-        Cases that are classified right: accuracy times cases.
-    average : {"weighted", "macro"}
-
-    Returns
-    -------
-    low, high : float
-        Shares of 1.
-
-    Raises
-    ------
-    ValueError
-        If `average` is neither, or `right` is not a number of the cases.
-    """
+    """Return the least and the greatest F1 of all matrices with so many `right` cases, shares of 1, exact."""
     n, k = sum(supports), len(supports)
     if average not in ("weighted", "macro"):
         raise ValueError(f"average: found {average!r}, expected weighted or macro")
@@ -60,43 +38,16 @@ def _with_class(table, cases, weight):
     for hits in range(min(cases, right) + 1):
         # Errors of this class and errors that name it are different cases among all errors.
         most = min(n, n - right - cases + 2 * hits)
-        for said in range(hits, most + 1):
-            gain = weight * 2 * hits / max(cases + said, 1)
-            better = table[: right + 1 - hits, : n + 1 - said] + gain
-            place = grown[hits:, said:]
+        for predicted in range(hits, most + 1):
+            gain = weight * 2 * hits / max(cases + predicted, 1)
+            better = table[: right + 1 - hits, : n + 1 - predicted] + gain
+            place = grown[hits:, predicted:]
             np.maximum(place, better, out=place)
     return grown
 
 
 def find_matrix(printed, supports, found, *, average, seed, whole=100):
-    """Look for a confusion matrix with the printed scores and a given diagonal.
-
-    Moves wrong cases between wrong classes at random and goes on from one of the tries
-    whose scores are nearest to the printed ones.
-
-    Parameters
-    ----------
-    printed : mapping of {"accuracy", "precision", "recall", "f1"} to str
-    supports : sequence of int
-        Cases of each class.
-    found : sequence of int
-        Cases of each class that are classified right.
-    average : {"weighted", "macro"}
-    seed : int
-    whole : int, default 100
-        As for :func:`lungcls.report.printed.rounding.bounds`.
-
-    Returns
-    -------
-    ndarray of shape (k, k), int, or None
-        A matrix that fits exactly. None says that the search found none, not that there
-        is none.
-
-    Raises
-    ------
-    ValueError
-        If `found` exceeds `supports` or does not have the printed accuracy.
-    """
+    """Look for a (k, k) matrix with the printed scores and a given diagonal; None if none is found."""
     supports, found = np.asarray(supports), np.asarray(found)
     if supports.shape != found.shape or (found > supports).any() or (found < 0).any():
         raise ValueError(f"found: found {found.tolist()}, expected 0 to {supports.tolist()}")
@@ -127,10 +78,10 @@ def _moved(matrix, rng):
     tries = np.repeat(matrix[None], BATCH, axis=0)
     for move in range(MOVES):
         row, source, target = rng.integers(k, size=(3, BATCH - 1))
-        wanted = (row != source) & (row != target) & (source != target) & (tries[copy, row, source] > 0)
-        wanted &= rng.random(BATCH - 1) < 1 / (1 + move)  # few moves more often than many
-        np.add.at(tries, (copy[wanted], row[wanted], source[wanted]), -1)
-        np.add.at(tries, (copy[wanted], row[wanted], target[wanted]), 1)
+        taken = (row != source) & (row != target) & (source != target) & (tries[copy, row, source] > 0)
+        taken &= rng.random(BATCH - 1) < 1 / (1 + move)  # few moves more often than many
+        np.add.at(tries, (copy[taken], row[taken], source[taken]), -1)
+        np.add.at(tries, (copy[taken], row[taken], target[taken]), 1)
     return tries
 
 

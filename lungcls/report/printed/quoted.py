@@ -9,70 +9,30 @@ import pandas as pd
 
 @cache
 def load():
-    """Read everything that is quoted from the report.
-
-    Returns
-    -------
-    dict
-        Percentages are texts with the decimals that are printed; `where` names the
-        sections and the table of each part, see :func:`where`.
-
-    References
-    ----------
-    .. [1] simeone2025
-    """
+    """Read everything that is quoted from the report (simeone2025); percentages are texts as printed."""
     return json.loads((files("lungcls") / "report" / "printed" / "reported.json").read_text(encoding="utf-8"))
 
 
+def _known(what, name, values):
+    """Return what has this name; refuse an unknown one, listing the names."""
+    if name not in values:
+        raise ValueError(f"{what}: found {name!r}, expected one of {', '.join(values)}")
+    return values[name]
+
+
 def pages(section):
-    """Return the pages that a section of the report is on.
-
-    Parameters
-    ----------
-    section : str
-        Its number, "2.4.1".
-
-    Returns
-    -------
-    first, last : int
-        It begins on the first and ends on the last one or before: the report's table of
-        contents says where sections begin, so the end is known to the page at best.
-
-    Raises
-    ------
-    ValueError
-        If there is no such section.
-    """
+    """Return the first and last page of a section such as "2.4.1"; it ends on the last one or before."""
     begins = load()["contents"]
-    if section not in begins:
-        raise ValueError(f"section: found {section!r}, expected one of {', '.join(begins)}")
+    _known("section", section, begins)
     numbers = list(begins)
     following = numbers[numbers.index(section) + 1 :]
     return begins[section], begins[following[0]] if following else begins[section]
 
 
 def where(part):
-    """Say in words where a part of the quoted values stands in the report.
-
-    Parameters
-    ----------
-    part : str
-        A name in `reported.json` such as "f1_percent".
-
-    Returns
-    -------
-    str
-        "table 1, section 5, pages 5-6".
-
-    Raises
-    ------
-    ValueError
-        If there is no such part.
-    """
-    places = load()["where"]
-    if part not in places:
-        raise ValueError(f"part: found {part!r}, expected one of {', '.join(places)}")
-    sections, table = places[part]["sections"], places[part].get("table")
+    """Say where a part of the quoted values stands: "table 1, section 5, pages 5-6"."""
+    place = _known("part", part, load()["where"])
+    sections, table = place["sections"], place.get("table")
     ends = [page for section in sections for page in pages(section)]
     first, last = min(ends), max(ends)
     words = [f"table {table}"] if table else []
@@ -81,12 +41,7 @@ def where(part):
 
 
 def class_counts():
-    """Return the report's own counts of the binary task.
-
-    Returns
-    -------
-    Series of int, indexed by "benign", "malignant"
-    """
+    """Return the report's own counts of the binary task, indexed by "benign" and "malignant"."""
     return pd.Series({name: load()["data"][name] for name in ("benign", "malignant")}, name="cases")
 
 
@@ -108,33 +63,15 @@ def claim(name):
     ValueError
         If there is no such claim; the message lists the names.
     """
-    claims = load()["claims"]
-    if name not in claims:
-        raise ValueError(f"claim: found {name!r}, expected one of {', '.join(claims)}")
-    return claims[name]
+    return _known("claim", name, load()["claims"])
 
 
 def f1_table():
-    """Return the report's table 1: F1 on the test set.
-
-    Returns
-    -------
-    DataFrame of float, in percent
-        Rows: models; columns: (task, view).
-    """
-    rows = {
-        model: {(task, view): float(text) for task, views in tasks.items() for view, text in views.items()}
-        for model, tasks in load()["f1_percent"].items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    """Return the report's table 1, F1 on the test set in percent: models by (task, view)."""
+    rows = {model: pd.DataFrame(tasks).unstack() for model, tasks in load()["f1_percent"].items()}
+    return pd.DataFrame(rows).T.astype(float).rename_axis("model")
 
 
 def main_results():
-    """Return the report's table 2: precision, accuracy and F1 on the test set.
-
-    Returns
-    -------
-    DataFrame of float, in percent
-        Rows: ``Binary_FullSlice`` .. ``MultiClass_Nodule``, the report's names.
-    """
+    """Return the report's table 2, precision, accuracy and F1 in percent, by its own names of the rows."""
     return pd.DataFrame.from_dict(load()["main_results_percent"], orient="index").astype(float)

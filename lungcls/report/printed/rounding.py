@@ -13,26 +13,7 @@ import numpy as np
 
 
 def bounds(text, *, whole=100):
-    """Return the values that a printed number can stand for.
-
-    Parameters
-    ----------
-    text : str
-        Digits, with as many decimals as are printed; a percentage unless `whole` says
-        otherwise.
-    whole : int, default 100
-        What stands for 1: 100 for percentages, 1 for shares.
-
-    Returns
-    -------
-    low, high : Fraction
-        Shares of 1; see :func:`rounds_to` for the ends.
-
-    Raises
-    ------
-    ValueError
-        If `text` is not a plain number.
-    """
+    """Return the ends (Fractions, shares of 1) of what a printed number (of `whole`) can stand for."""
     if not (isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?", text)):
         raise ValueError(f"score: found {text!r}, expected a text of digits such as '82.28'")
     half = Fraction(1, 2 * 10 ** _decimals(text))
@@ -40,47 +21,13 @@ def bounds(text, *, whole=100):
 
 
 def rounds_to(value, text, *, whole=100):
-    """Say whether a value is printed as this text.
-
-    Parameters
-    ----------
-    value : Fraction
-        A share of 1.
-    text : str
-    whole : int, default 100
-        As for :func:`bounds`.
-
-    Returns
-    -------
-    bool
-        A value half-way between two texts belongs to the upper one (half up) and to the
-        one with the even last digit (half to even).
-    """
+    """Say whether a Fraction is printed as this text; a tie counts half up and half to even."""
     low, high = bounds(text, whole=whole)
     return low <= value < high or (value == high and int(text[-1]) % 2 == 0)
 
 
 def counts(text, n, *, whole=100):
-    """List the numbers of cases out of `n` whose share is printed as this text.
-
-    Parameters
-    ----------
-    text : str
-    n : int
-        1 or more.
-    whole : int, default 100
-        As for :func:`bounds`.
-
-    Returns
-    -------
-    ndarray of int, 0..n
-        Empty if there is none.
-
-    Raises
-    ------
-    ValueError
-        If `n` is less than 1 or `text` is not a number.
-    """
+    """List the numbers of cases out of `n` whose share is printed as this text."""
     if n < 1:
         raise ValueError(f"n: found {n}, expected 1 or more")
     low, high = bounds(text, whole=whole)
@@ -89,45 +36,12 @@ def counts(text, n, *, whole=100):
 
 
 def fitting_sizes(texts, sizes, *, whole=100):
-    """Say which test sizes are possible for each of several accuracies.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Accuracies, or any other shares of the whole test set.
-    sizes : sequence of int
-    whole : int, default 100
-        As for :func:`bounds`.
-
-    Returns
-    -------
-    ndarray of shape (n_texts, n_sizes), bool
-        Where a whole column is true, the size fits all of them.
-    """
+    """Say which test sizes are possible for each of several shares: bool of shape (n_texts, n_sizes)."""
     return np.array([[counts(text, n, whole=whole).size > 0 for n in sizes] for text in texts])
 
 
 def gap(first, second):
-    """Return the least distance between two rounded numbers.
-
-    The expected calibration error is a mean of ``|accuracy - confidence|`` over groups
-    of cases, so by the triangle inequality it is at least the gap between mean
-    confidence and accuracy of all cases, whatever the groups [1]_.
-
-    Parameters
-    ----------
-    first, second : (Fraction, Fraction)
-        From :func:`bounds`.
-
-    Returns
-    -------
-    Fraction
-        0 if the two can be equal.
-
-    References
-    ----------
-    .. [1] guo2017
-    """
+    """Return the least distance between two ranges of :func:`bounds`; 0 if they can be equal."""
     return max(first[0] - second[1], second[0] - first[1], Fraction(0))
 
 

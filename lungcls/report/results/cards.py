@@ -6,65 +6,24 @@ from lungcls.cohorts.cohort import SCORE_NAMES, to_binary
 from lungcls.metrics import size_matched
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import networks, tables
-from lungcls.report.wording import SPACE, count, duration, percent, table
+from lungcls.report.wording import SPACE, captioned, count, duration, percent, text
 from lungcls.runs import grid
 from lungcls.runs.settings import STAGES
 from lungcls.sources import annotations
 
 PARTS = ("train", "validation", "test")
 SETTINGS = (
-    "image_size",
-    "contrast",
-    "gain",
-    "crop",
-    "balancing",
-    "plus",
-    "augmentation",
-    "copies",
-    "unfreeze_from",
-    "dropout",
-    "batch_size",
-    "epochs",
-    "patience",
-    "optimizer",
-    "learning_rate",
-    "schedule",
-    "weight_decay",
-)
+    "image_size contrast gain crop balancing plus augmentation copies unfreeze_from dropout batch_size epochs "
+    "patience optimizer learning_rate schedule weight_decay"
+).split()
 SCORE = "AUC"
 
 
 def collect(folder, *, seed=0):
-    """Write what the model card [1]_ and the datasheet [2]_ say in numbers.
-
-    Parameters
-    ----------
-    folder : path
-        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`; the card is that of
-        the plain networks of the first split.
-    seed : int, default 0
-        Of the resamples.
-
-    Returns
-    -------
-    dict of str to str
-        Tables: `card_details`, `card_settings`, `card_sizes`, `sheet_parts`; `card_versions` and
-        `card_beyond`, sentences; `sheet_lacking`, cases of the list without a recorded image;
-        ``sheet_spacing``, ``sheet_thickness`` and ``sheet_contrast`` of the scans.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no run.
-
-    References
-    ----------
-    .. [1] mitchell2019
-    .. [2] gebru2021
-    """
+    """Write what the model card (mitchell2019) and the datasheet (gebru2021) say in numbers."""
     group = networks.recorded(folder)[0]
     plain = [run for run in group.runs if not networks.variant(run)]
-    rows = networks.rows_of([run for run in plain if run.config["task"] == "binary"])
+    rows = networks.by_network([run for run in plain if run.config["task"] == "binary"])
     return {
         "card_details": _details(plain),
         "card_settings": _settings(plain),
@@ -93,43 +52,22 @@ def _details(found):
     for name, members in _kinds(found).items():
         sizes = sorted({run.environment["parameters"] for run in members})
         time = sum(run.environment["processor_seconds"] for run in members)
-        views = dict.fromkeys(VIEW_NAMES[run.config["view"]] for run in members)
-        rows.append(
-            [
-                name,
-                networks.weights_of(members[0])[0],
-                ", ".join(views),
-                "–".join(dict.fromkeys((count(sizes[0]), count(sizes[-1])))),
-                count(len(members)),
-                duration(time),
-            ]
-        )
-    frame = pd.DataFrame(
-        rows, columns=["network", "starts from", "views", "parameters", "runs", "processor time"]
-    )
-    return table(
-        frame,
-        name="tab-card-details",
-        texts=3,
-        caption="The recorded networks: parameters (they differ a little with the number of answers), runs "
-        "over tasks, views and seeds, and what the training took.",
-    )
+        views = ", ".join(dict.fromkeys(VIEW_NAMES[run.config["view"]] for run in members))
+        span = "–".join(dict.fromkeys((count(sizes[0]), count(sizes[-1]))))
+        origin = networks.weights_of(members[0])[0]
+        rows.append([name, origin, views, span, count(len(members)), duration(time)])
+    heads = ["network", "starts from", "views", "parameters", "runs", "processor time"]
+    return captioned(pd.DataFrame(rows, columns=heads), "tab-card-details", texts=3)
 
 
 def _settings(found):
     columns = {}
     for name, members in _kinds(found).items():
         kinds = [run.config["settings"] for run in members]
-        columns[name] = [
-            " or ".join(dict.fromkeys(_written(kind[key]) for kind in kinds)) for key in SETTINGS
-        ]
-    frame = pd.DataFrame(columns, index=[f"`{key}`" for key in SETTINGS]).rename_axis("setting").reset_index()
-    return table(
-        frame,
-        name="tab-card-settings",
-        caption="Settings of the recorded networks, under the names that "
-        "`lungcls train --set` takes. What each means stands in {doc}`/book/api`.",
-    )
+        values = (dict.fromkeys(_written(kind[key]) for kind in kinds) for key in SETTINGS)
+        columns[name] = [" or ".join(each) for each in values]
+    frame = pd.DataFrame(columns, index=[f"`{key}`" for key in SETTINGS]).rename_axis("setting")
+    return captioned(frame.reset_index(), "tab-card-settings")
 
 
 def _written(value):
@@ -142,9 +80,8 @@ def _versions(found):
     for run in found:
         for name, version in run.environment["packages"].items():
             used.setdefault(name, {})[version] = None
-    platforms = dict.fromkeys(
-        f"{run.environment['platform']}, Python {run.environment['python']}" for run in found
-    )
+    machines = (run.environment for run in found)
+    platforms = dict.fromkeys(f"{one['platform']}, Python {one['python']}" for one in machines)
     packages = ", ".join(f"{name} {' and '.join(versions)}" for name, versions in used.items())
     return f"{packages}; {'; '.join(platforms)}."
 
@@ -165,28 +102,15 @@ def _sizes(rows, group, seed):
     for (name, view), result in _results(rows, group, seed).items():
         given = (result["y_true"], result["p_malignant"], diameters.loc[result["case_id"]])
         options = {"patients": result["patient_id"], "seed": seed}
-        bands = size_matched.stratified_auc(*given, **options)
-        bands = bands[bands["size"] != "all"]
-        matched = size_matched.matched_auc(*given, **options).iloc[0]
-        cells.append(
-            [
-                name,
-                view,
-                *(tables.with_interval(row) for _, row in bands.iterrows()),
-                tables.with_interval(matched),
-            ]
-        )
-    frame = pd.DataFrame(cells, columns=["model", "view", *bands["size"], "like size"])
-    sizes = "; ".join(
-        f"{row['size']} {count(row['n'])} ({count(row['malignant'])})" for _, row in bands.iterrows()
-    )
-    return table(
-        frame,
-        name="tab-card-sizes",
-        texts=2,
-        caption="AUC in the binary task by diameter, with 95 % intervals over patients. Last: pairs of nearly "
-        f"the same diameter, where size cannot help. Test cases (malignant ones): {sizes}.",
-    )
+        by_size = size_matched.stratified_auc(*given, **options)
+        by_size = by_size[by_size["size"] != "all"]
+        matched = size_matched.matched_auc(*given, **options)
+        found = [row for table in (by_size, matched.iloc[:1]) for _, row in table.iterrows()]
+        cells.append([name, view, *map(tables.with_interval, found)])
+    frame = pd.DataFrame(cells, columns=["model", "view", *by_size["size"], "like size"])
+    columns = zip(by_size["size"], by_size["n"], by_size["malignant"], strict=True)
+    sizes = "; ".join(f"{size} {count(n)} ({count(malignant)})" for size, n, malignant in columns)
+    return captioned(frame, "tab-card-sizes", texts=2, sizes=sizes)
 
 
 def _beyond(rows, group, seed):
@@ -194,13 +118,10 @@ def _beyond(rows, group, seed):
     results = {f"{name}, {view}": result for (name, view), result in _results(rows, group, seed).items()}
     found = tables.differences(results, "diameter alone, –", task="binary", score=SCORE, seed=seed)
     above, below = found.index[found["low"] > 0], found.index[found["high"] < 0]
-    open_ones = len(found) - len(above) - len(below)
-    text = (
-        f"Of {count(len(found))} networks of the binary task, {count(len(above))} order the test cases better "
-        f"than their diameter alone does, {count(len(below))} worse, and of {count(open_ones)} it cannot be told "
-        "(AUC, paired 95 % interval over patients)."
-    )
-    return text + (f" Better: {'; '.join(above)}." if len(above) else "")
+    sizes = {"n": len(found), "above": len(above), "below": len(below)}
+    sizes["open"] = sizes["n"] - sizes["above"] - sizes["below"]
+    named = f" Better: {'; '.join(above)}." if len(above) else ""
+    return text("said-card-beyond", **{name: count(n) for name, n in sizes.items()}) + named
 
 
 # --- Datasheet --------------------------------------------------------------------------------
@@ -211,12 +132,7 @@ def _parts(group):
     listed = group.cohort.cases.merge(group.parts, on="case_id", how="left")
     columns = {name: listed[listed["split"] == name] for name in PARTS} | {"whole list": listed}
     frame = pd.DataFrame({name: _described(cases) for name, cases in columns.items()}).rename_axis("")
-    return table(
-        frame.reset_index(),
-        name="tab-sheet-parts",
-        caption=f"The parts of the recorded split ({group.protocol}), and the report's case list. Cases of the "
-        "list without a recorded image are in no part.",
-    )
+    return captioned(frame.reset_index(), "tab-sheet-parts", protocol=group.protocol)
 
 
 def _described(cases):
@@ -235,9 +151,8 @@ def _described(cases):
 def _scans(cases):
     """What is known of the scans behind a case list."""
     scans = annotations.scans().merge(cases[["scan_id"]].drop_duplicates(), on="scan_id")
-    spacing, thickness = (
-        scans[name].quantile([0, 0.5, 1]) for name in ("pixel_spacing_mm", "slice_thickness_mm")
-    )
+    names = ("pixel_spacing_mm", "slice_thickness_mm")
+    spacing, thickness = (scans[name].quantile([0, 0.5, 1]) for name in names)
     return {
         "sheet_spacing": "{1:.2f}{s}mm (from {0:.2f} to {2:.2f})".format(*spacing, s=SPACE),
         "sheet_thickness": "{1:g}{s}mm (from {0:g} to {2:g})".format(*thickness, s=SPACE),
@@ -246,26 +161,12 @@ def _scans(cases):
 
 
 def cohort_sheet(cohort):
-    """Write what a cohort says of itself.
-
-    Parameters
-    ----------
-    cohort : Cohort
-
-    Returns
-    -------
-    str
-        A table.
-    """
-    said = {name: text for name, text in cohort.info.items() if isinstance(text, str)}
-    said |= {f"view `{name}`": text for name, text in cohort.info.get("views", {}).items()}
+    """Write what a cohort's `cohort.json` says, as a MyST table."""
+    said = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
+    said |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
     said = said or {"name": cohort.name}
-    frame = pd.DataFrame(
-        {
-            "what": [name.replace("_", " ") for name in said],
-            "as its `cohort.json` says": [" ".join(text.replace("|", "/").split()) for text in said.values()],
-        }
-    )
-    return table(
-        frame, name="tab-sheet-cohort", texts=2, caption="The cohort that this copy of the book shows."
-    )
+    rows = [
+        [name.replace("_", " "), " ".join(words.split()).replace("|", "/")] for name, words in said.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["what", "as its `cohort.json` says"])
+    return captioned(frame, "tab-sheet-cohort", texts=2)

@@ -7,27 +7,11 @@ import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.report.results.tables import with_interval
-from lungcls.report.wording import MINUS, SPACE, count, duration, percent, table
+from lungcls.report.wording import MINUS, SPACE, captioned, count, duration, percent, text
 
 
 def read(folder, name):
-    """Read a recorded measurement.
-
-    Parameters
-    ----------
-    folder : path
-    name : str
-        A JSON file in it.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If it is not there.
-    """
+    """Read a recorded measurement, a JSON file of a folder."""
     path = Path(folder) / name
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a recorded measurement")
@@ -35,69 +19,39 @@ def read(folder, name):
 
 
 def timings(found):
-    """Write the measured time and memory of each command.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/commands.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        ``time_<command>`` and ``memory_<command>``, `timing_machine`, and the table
-        `commands`.
-    """
+    """Write the measured time and memory of each command (`benchmarks/commands.py`)."""
     facts, rows = {"timing_machine": found["machine"]}, []
     for name, measured in found["commands"].items():
         time, memory = duration(measured["seconds"]), f"{measured['peak_bytes'] / 1e9:.1f}{SPACE}GB"
         facts |= {f"time_{name}": time, f"memory_{name}": memory}
         rows.append([f"`{measured['command']}`", measured["what"], time, memory])
     frame = pd.DataFrame(rows, columns=["command", "what it does", "time", "memory"])
-    caption = "Measured time and largest memory of each command."
-    return facts | {"commands": table(frame, name="tab-commands", caption=caption, texts=2)}
+    return facts | {"commands": captioned(frame, "tab-commands", texts=2)}
 
 
 def calibration(found):
-    """Write the comparison of the phantom with real images.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/phantom_calibration.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The tables `phantom_auc` and `phantom_looks`, the differences between phantom and
-        real in them (`phantom_gap_all`, `phantom_gap_largest`), `phantom_apart`,
-        `phantom_calibration_cases` and `phantom_calibration_epochs`.
-    """
+    """Write the comparison of the phantom with real images (`benchmarks/phantom_calibration.py`)."""
     network, looks = found["network"], found["appearance"]
     bands = list(network["auc"]["real to real"])
-    rows = []
+    rows, (real, phantom) = [], (network["auc"][pair] for pair in ("real to real", "phantom to phantom"))
     for pair, measured in network["auc"].items():
         means = [f"{measured[band]['mean of folds']:.3f} ({measured[band]['pooled']:.3f})" for band in bands]
         rows.append([*pair.split(" to "), *means])
-    less = [_less_real(network["auc"], band, "mean of folds") for band in bands]
-    pooled = [_less_real(network["auc"], band, "pooled") for band in bands]
+    less = [phantom[band]["mean of folds"] - real[band]["mean of folds"] for band in bands]
+    pooled = [phantom[band]["pooled"] - real[band]["pooled"] for band in bands]
     apart = [f"{a:+.3f} ({b:+.3f})".replace("-", MINUS) for a, b in zip(less, pooled)]
     rows.append(["phantom less real", "", *apart])
-    intervals = [network["auc"]["phantom to phantom"][band]["95 % interval"] for band in bands]
+    intervals = (phantom[band]["95 % interval"] for band in bands)
     ends = [f"[{low:+.3f}, {high:+.3f}]".replace("-", MINUS) for low, high in intervals]
     rows.append(["95 % interval, pooled", "", *ends])
-    rows.append(["malignant of all", "", *(_cases(network["auc"]["real to real"][band]) for band in bands)])
+    sizes = (f"{count(real[band]['malignant'])} of {count(real[band]['cases'])}" for band in bands)
+    rows.append(["malignant of all", "", *sizes])
     auc = pd.DataFrame(rows, columns=["trained on", "tested on", *bands])
     rows = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
     appearance = pd.DataFrame(rows, columns=["measured on the window", "phantom", "real"])
-    texts = {
-        "auc": "Binary AUC of one small network by where it was trained and tested, by diameter: mean of the "
-        "folds, and in brackets all folds pooled. The interval is of the pooled difference, patients as clusters.",
-        "looks": "Appearance of phantom and real windows, each stretched to 0..1.",
-    }
     return {
-        "phantom_auc": table(auc, name="tab-phantom-auc", caption=texts["auc"], texts=2),
-        "phantom_looks": table(appearance, name="tab-phantom-looks", caption=texts["looks"]),
+        "phantom_auc": captioned(auc, "tab-phantom-auc", texts=2),
+        "phantom_looks": captioned(appearance, "tab-phantom-looks"),
         "phantom_gap_all": f"{abs(less[0]):.3f}",
         "phantom_gap_largest": f"{abs(less[-1]):.3f}",
         "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.3f}",
@@ -107,47 +61,16 @@ def calibration(found):
     }
 
 
-def _less_real(auc, band, kind):
-    return auc["phantom to phantom"][band][kind] - auc["real to real"][band][kind]
-
-
-def _cases(measured):
-    return f"{count(measured['malignant'])} of {count(measured['cases'])}"
-
-
 def dicom_import(found):
-    """Write what an import of DICOM series takes.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/dicom_import.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The table `dicom_import`, and `dicom_series_time`: processor time that a series more
-        takes with one worker.
-    """
-    rows = [
-        [
-            str(row["jobs"]),
-            str(row["series"]),
-            row["headers"],
-            f"{row['processor_seconds']:.1f}{SPACE}s",
-            f"{row['peak_mib']}{SPACE}MiB",
-        ]
-        for row in found["rows"]
-    ]
-    frame = pd.DataFrame(rows, columns=["workers", "series", "headers", "processor time", "largest memory"])
-    caption = (
-        f"Import of synthetic series of about {found['slices_a_series']} slices: time of all processors, and "
-        "memory of all processes together."
-    )
+    """Write what an import of DICOM series takes (`benchmarks/dicom_import.py`)."""
+    rows = pd.DataFrame(found["rows"])[["jobs", "series", "headers"]].astype(str)
+    rows["processor time"] = [f"{row['processor_seconds']:.1f}{SPACE}s" for row in found["rows"]]
+    rows["largest memory"] = [f"{row['peak_mib']}{SPACE}MiB" for row in found["rows"]]
+    frame, slices = rows.rename(columns={"jobs": "workers"}), found["slices_a_series"]
     half, whole = (row for row in found["rows"] if (row["jobs"], row["headers"]) == (1, "read"))
     more = (whole["processor_seconds"] - half["processor_seconds"]) / (whole["series"] - half["series"])
     return {
-        "dicom_import": table(frame, name="tab-dicom-import", caption=caption),
+        "dicom_import": captioned(frame, "tab-dicom-import", slices=slices),
         "dicom_series_time": f"{more:.1f}{SPACE}s",
     }
 
@@ -156,28 +79,14 @@ def dicom_import(found):
 
 
 def best_model(found):
-    """Write what the recipe of the best model reaches on real windows, and what it adds to the diameter.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/best_model.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        ``best_`` and `cases`; in percent `auc`, `f1`, `kappa` (with intervals) and `diameter_auc`; the paired
-        gains over the diameter with fitted cut points, `auc_gain`, `f1_gain` and `kappa_gain`.
-    """
+    """Write what the best model reaches and adds to the diameter (`benchmarks/best_model.py`)."""
     shown = {
         "auc": ("binary", "AUC"),
         "f1": ("binary", "F1 (weighted)"),
         "kappa": ("multiclass", "quadratic weighted kappa"),
     }
-    facts = {
-        "best_cases": count(found["cases"]),
-        "best_diameter_auc": f"{100 * found['scores']['binary']['diameter']['AUC']['value']:.1f}",
-    }
+    diameter = found["scores"]["binary"]["diameter"]["AUC"]["value"]
+    facts = {"best_cases": count(found["cases"]), "best_diameter_auc": f"{100 * diameter:.1f}"}
     for name, (task, score) in shown.items():
         row = found["scores"][task]["recipe"][score]
         gain = found["differences"][task]["recipe less diameter, fitted rule"][score]
@@ -199,75 +108,47 @@ PRICED = {
 
 
 def leakage_price(found):
-    """Write what it is worth to have test patients in training, and the report's protocol.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/leakage_price.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The tables `leakage_price` and `leakage_protocol`; ``leakage_`` and `draws`, `train`,
-        `test`, `shared` (matched design), `cases`, `patients`, `protocol_draws`,
-        `protocol_test`, `protocol_shared`; the numbers of the text: `known_auc` (the
-        patient's other labels), `plain_recall` (diameter, plain design), `matched_recall`,
-        `largest` (most that the upper end of an interval of the frozen features and the
-        nearest windows reaches, AUC and F1), and the sentence on the `network`.
-    """
-    matched, protocol = found["price"]["matched"], found["protocol"]
-    scores = [*matched["scores"], *found["price"].get("network", {"scores": []})["scores"]]
-    price = {(row["predictor"], row["task"], row["score"]): row for row in scores}
-    names = list(dict.fromkeys(row["predictor"] for row in scores))
+    """Write what test patients in training are worth (`benchmarks/leakage_price.py`)."""
+    matched, network = found["price"]["matched"], found["price"].get("network", {"scores": []})
+    price, trained = _by_score(matched["scores"] + network["scores"]), _by_score(network["scores"])
+    names = list(dict.fromkeys(name for name, *_ in price))
     cells = [[name, *(_difference(price[name, *score]) for score in PRICED.values())] for name in names]
-    caption = (
-        "Score with other nodules of the tested patients in training less score without them: mean of "
-        f"{matched['draws']} draws, with its corrected 95 % interval."
-    )
-    if "network" in found["price"]:
-        caption += f" The network: {found['price']['network']['draws']} draws."
+    draws = f" The network: {network['draws']} draws." if trained else ""
     frame = pd.DataFrame(cells, columns=["predictor", *PRICED])
-    facts = {"leakage_price": table(frame, name="tab-leakage-price", caption=caption)}
-    facts |= {f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")}
     recall = ("diameter alone", "binary", "recall (malignant)")
     known = ("patient's other labels", "binary", "AUC")
-    plain = {(row["predictor"], row["task"], row["score"]): row for row in found["price"]["plain"]["scores"]}
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
-    trained = {row["predictor"] for row in found["price"].get("network", {"scores": []})["scores"]}
-    seeing = [
-        price[name, *score]["high"]
-        for name in names
-        if "context" in name and name not in trained
-        for score in shown
-    ]
-    return (
-        facts
-        | _protocol(protocol)
-        | {
-            "leakage_shared": percent(matched["shared"]),
-            "leakage_cases": count(found["cases"]),
-            "leakage_patients": count(found["patients"]),
-            "leakage_known_auc": f"{price[known]['with']:.2f}",
-            "leakage_plain_recall": _difference(plain[recall]),
-            "leakage_matched_recall": _difference(price[recall]),
-            "leakage_largest": f"{max(seeing):.3f}",
-            "leakage_network": _of_network(found["price"].get("network"), price, trained),
-        }
-    )
+    seeing = [name for name in names if "context" in name and (name, *shown[0]) not in trained]
+    return {
+        "leakage_price": captioned(frame, "tab-leakage-price", draws=matched["draws"], network=draws),
+        **{f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")},
+        **_protocol(found["protocol"]),
+        "leakage_shared": percent(matched["shared"]),
+        "leakage_cases": count(found["cases"]),
+        "leakage_patients": count(found["patients"]),
+        "leakage_known_auc": f"{price[known]['with']:.2f}",
+        "leakage_plain_recall": _difference(_by_score(found["price"]["plain"]["scores"])[recall]),
+        "leakage_matched_recall": _difference(price[recall]),
+        "leakage_largest": f"{max(price[name, *score]['high'] for name in seeing for score in shown):.3f}",
+        "leakage_network": _of_network(network, trained),
+    }
 
 
-def _of_network(measured, price, names):
+def _by_score(rows):
+    return {(row["predictor"], row["task"], row["score"]): row for row in rows}
+
+
+def _of_network(measured, trained):
     """Say in words what the price of the network is."""
-    if measured is None:
+    if not trained:
         return "was not tried."
-    cells = [price[name, *score] for name in names for score in PRICED.values()]
+    names = dict.fromkeys(name for name, *_ in trained)
+    cells = [trained[name, *score] for name in names for score in PRICED.values()]
     apart = sum(cell["low"] > 0 or cell["high"] < 0 for cell in cells)
-    return (
-        f"was trained anew for each of {measured['draws']} draws, which are few. Of its {len(cells)} intervals, "
-        f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0; the widest goes from "
-        "{low:+.3f} to {high:+.3f}.".format(**max(cells, key=lambda cell: cell["high"] - cell["low"]))
-    ).replace("-", MINUS)
+    widest = max(cells, key=lambda cell: cell["high"] - cell["low"])
+    said = {"apart": f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0", "intervals": len(cells)}
+    said |= {end: f"{widest[end]:+.3f}".replace("-", MINUS) for end in ("low", "high")}
+    return text("said-leakage-network", draws=measured["draws"], **said)
 
 
 def _difference(row):
@@ -277,62 +158,39 @@ def _difference(row):
 
 def _protocol(found):
     """The report's printed values beside the draws of each predictor under its protocol."""
-    names = list(dict.fromkeys(row["predictor"] for row in found["scores"]))
-    by = {(row["task"], row["score"], row["predictor"]): row for row in found["scores"]}
-    rows = []
-    for task, score in dict.fromkeys((task, score) for task, score, _ in by):
-        drawn = [by[task, score, name] for name in names]
-        cells = [
-            f"{100 * row['mean']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}], "
-            f"{percent(row['share below printed'])}"
-            for row in drawn
-        ]
-        rows.append([f"{task}: {score}", f"{100 * drawn[0]['printed']:.2f}", *cells])
-    caption = (
-        "The report's printed values for the zoomed nodule (%) and "
-        f"{found['draws']} draws of its protocol: mean, middle 95 % of the draws, and the share of "
-        "draws below the printed value."
-    )
+    by, rows = _by_score(found["scores"]), []
+    names = list(dict.fromkeys(name for name, *_ in by))
+    for task, score in dict.fromkeys((task, score) for _, task, score in by):
+        drawn = [by[name, task, score] for name in names]
+        printed = f"{100 * drawn[0]['printed']:.2f}"
+        rows.append([f"{task}: {score}", printed, *map(_drawn, drawn)])
     frame = pd.DataFrame(rows, columns=["score", "report", *names])
     return {
-        "leakage_protocol": table(frame, name="tab-leakage-protocol", caption=caption),
+        "leakage_protocol": captioned(frame, "tab-leakage-protocol", draws=found["draws"]),
         "leakage_protocol_draws": count(found["draws"]),
         "leakage_protocol_test": count(found["test"]),
         "leakage_protocol_shared": percent(found["shared"]["mean"]),
     }
 
 
+def _drawn(row):
+    mean, low, high = (f"{100 * row[name]:.1f}" for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}], {percent(row['share below printed'])}"
+
+
 def audit_limits(found):
-    """Write how like different patients are, and which changed copies the audit sees.
-
-    Parameters
-    ----------
-    found : dict
-        What `benchmarks/audit_limits.py` recorded.
-
-    Returns
-    -------
-    dict of str to str
-        The table `audit_limits`; `audit_correlation` (the limit), `audit_most` (of
-        different patients), `audit_cases`, `audit_seconds` and `audit_memory` (first cohort).
-    """
-    columns = {
-        f"{name}, {view.replace('_', ' ')}": measured
-        for name, cohort in found["cohorts"].items()
-        for view, measured in cohort["views"].items()
-    }
+    """Write which changed copies the audit sees (`benchmarks/audit_limits.py`)."""
+    columns = {}
+    for name, cohort in found["cohorts"].items():
+        columns |= {f"{name}, {view.replace('_', ' ')}": one for view, one in cohort["views"].items()}
     most = [one["nearest other patient"]["most"] for one in columns.values()]
     rows = [["most of different patients", *(f"{number:.3f}" for number in most)]]
     for change in next(iter(columns.values()))["seen"]:
         rows.append([f"{change}: seen", *(percent(one["seen"][change]) for one in columns.values())])
-    caption = (
-        "Largest correlation between images of different patients, and share of changed copies that "
-        "the audit sees, by cohort and view."
-    )
     first = next(iter(found["cohorts"].values()))
     frame = pd.DataFrame(rows, columns=["", *columns])
     return {
-        "audit_limits": table(frame, name="tab-audit-limits", caption=caption),
+        "audit_limits": captioned(frame, "tab-audit-limits"),
         "audit_correlation": f"{found['correlation']}",
         "audit_most": f"{max(most):.3f}",
         "audit_cases": count(first["cases"]),

@@ -16,25 +16,16 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import tables
+from lungcls.report.wording import count, text
 from lungcls.runs import grid, recorded as records, store
 from lungcls.runs.settings import STAGES, resolve
 from lungcls.sources import annotations
 
-# Weight files that are not Keras's own, by the beginning of their digest: in a row, and in words.
-WEIGHTS = {
-    "407bde17cfba": (
-        "ImageNet, rebuilt",
-        "MobileNet starts from ImageNet weights that were rebuilt from an 8-bit quantised copy, so they are close "
-        "to Keras's own file and not equal to it.",
-    ),
-    "578ce9ad015f": (
-        "ImageNet, last block missing",
-        "EfficientNetB4 stands in for the report's EfficientNetB2, of which no weights were at hand. Its own "
-        "ImageNet weights lack the last residual block, which passes its input through.",
-    ),
-}
+# Weight files that are not Keras's own, by the beginning of their digest.
+WEIGHTS = {"407bde17cfba": "ImageNet, rebuilt", "578ce9ad015f": "ImageNet, last block missing"}
 MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
-CHANGES = ("contrast", "bands", "balancing", "augmentation")  # the settings that ablations and zooms change
+CHANGES = ("contrast", "padding", "balancing", "augmentation")  # the settings that ablations and zooms change
+LABEL_RULE = "mean of the readers' scores, rounded up"
 PROTOCOLS = {
     "patient": "patients kept together, stratified",
     "report": "single cases, stratified, as in the report",
@@ -43,21 +34,7 @@ PROTOCOLS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one cohort and split.
-
-    Attributes
-    ----------
-    name : str
-        What a table calls it.
-    cohort : lungcls.cohorts.cohort.Cohort
-        Labels, patients and covariates; needs no image.
-    parts : DataFrame
-        `case_id` and `split`.
-    runs : list of lungcls.runs.store.Run
-    label_rule : str
-    measured : dict of str to dict of str to DataFrame
-        Predictions of the baselines that need images, by task and by their names in tables.
-    """
+    """Runs of one cohort and split, with the predictions of baselines that need images, by task."""
 
     name: str
     cohort: Cohort
@@ -65,6 +42,10 @@ class Group:
     runs: list
     label_rule: str
     measured: dict
+
+    def of_task(self, task):
+        """List the runs of one task."""
+        return [run for run in self.runs if run.config["task"] == task]
 
     @property
     def protocol(self):
@@ -76,27 +57,15 @@ class Group:
         """DataFrame of the test cases with their patients."""
         return tables.result_of(self.parts, self.cohort)
 
+    @property
+    def sizes(self):
+        """Test cases and their patients, in words."""
+        test = self.test
+        return {"cases": count(len(test)), "patients": count(test["patient_id"].nunique())}
+
 
 def recorded(folder):
-    """Gather the recorded runs of a folder.
-
-    Parameters
-    ----------
-    folder : path
-        Records of runs on the report's case list, as of :mod:`lungcls.runs.recorded`.
-
-    Returns
-    -------
-    list of Group
-        The splits that keep patients together first. Folds of a cross-validation are left out: each
-        has a test part of its own.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no run, runs of one split on different cases, one run twice, under two
-        versions of the package, or no baselines of a split on its cases.
-    """
+    """Take the recorded runs of a folder as groups, splits that keep patients together first; no folds."""
     found = [run for run in store.list_runs(folder) if run.config["fold"] is None]
     if not found:
         raise InputError(f"{folder}: no recorded run, expected those of `lungcls study --record`")
@@ -107,50 +76,32 @@ def recorded(folder):
         members = list(members)
         parts = members[0].predictions[["case_id", "split"]]
         if not all(run.predictions[["case_id", "split"]].equals(parts) for run in members):
-            raise InputError(
-                f"{folder}: found other cases among the runs of the split {split}, expected the same"
-            )
+            other = f"other cases among the runs of the split {split}"
+            raise InputError(f"{folder}: found {other}, expected the same")
         name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
         name += f" ({split})" if name in {group.name for group in groups} else ""
         measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
-        groups.append(
-            Group(name, cohort, parts, members, "mean of the readers' scores, rounded up", measured)
-        )
+        groups.append(Group(name, cohort, parts, members, LABEL_RULE, measured))
     return groups
 
 
 def _measured(folder, split, task, parts):
     """Predictions of the baselines that need images, by their names in tables."""
     found = records.read_baselines(folder, split, task)
-    if lacking := [name for name in records.BASELINES if name not in found]:
-        raise InputError(
-            f"{folder}: no {task}-{lacking[0]}.csv of the split {split}, expected it beside the runs: "
-            "`lungcls study --record` writes it"
-        )
-    wanted = parts.set_index("case_id")["split"].sort_index()
-    for name, table in found.items():
-        if not table.set_index("case_id")["split"].sort_index().equals(wanted):
-            raise InputError(
-                f"{folder}: found other cases in {task}-{name}.csv of the split {split} than in its runs, "
-                "expected the same"
-            )
+    for name in records.BASELINES:
+        file = f"{task}-{name}.csv"
+        if name not in found:
+            place = "expected it beside the runs: `lungcls study --record` writes it"
+            raise InputError(f"{folder}: no {file} of the split {split}, {place}")
+        mine, theirs = (each.set_index("case_id")["split"].sort_index() for each in (found[name], parts))
+        if not mine.equals(theirs):
+            other = f"found other cases in {file} of the split {split} than in its runs"
+            raise InputError(f"{folder}: {other}, expected the same")
     return {MEASURED[name]: table for name, table in found.items()}
 
 
 def last_stages(folder=None):
-    """Take the recorded networks as they end: from scratch or fine-tuned, unchanged, the least seed.
-
-    Parameters
-    ----------
-    folder : path, optional
-        As for :func:`recorded`; by default that of the checkout around the working directory.
-
-    Returns
-    -------
-    dict of str to dict of str to DataFrame
-        By name and view, and by task: the answers, from :func:`lungcls.report.results.tables.result_of`. Empty
-        outside a checkout, where there are no records.
-    """
+    """Take the recorded plain networks as they end (least seed): results by name and view, and by task."""
     if folder is None:
         from lungcls.report.paths import find_checkout
 
@@ -160,8 +111,7 @@ def last_stages(folder=None):
             return {}
     group, found = recorded(folder)[0], {}
     for task in CLASS_COLUMNS:
-        rows = rows_of([run for run in group.runs if run.config["task"] == task])
-        for (view, name, change), members in rows.items():
+        for (view, name, change), members in by_network(group.of_task(task)).items():
             if not change and members[0].config["stage"] != "transfer_learning":
                 result = tables.result_of(members[0].predictions, group.cohort)
                 found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
@@ -175,10 +125,8 @@ def _check_once(found, folder):
         names = ("cohort", "split", "task", "view", "model", "stage", "seed", "weights", "settings")
         what = json.dumps([run.config[name] for name in names], sort_keys=True)
         if what in known:
-            raise InputError(
-                f"{folder}: {known[what]} and {run.id} are one run under two versions of the package, "
-                "expected one of them"
-            )
+            same = f"{known[what]} and {run.id} are one run under two versions of the package"
+            raise InputError(f"{folder}: {same}, expected one of them")
         known[what] = run.id
 
 
@@ -186,21 +134,8 @@ def _split_of(run):
     return run.config["settings"]["protocol"], run.config["split"]
 
 
-def live(cohort, asked):
-    """Gather the runs that the chapters of this book were made with.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        The one that the book shows, with its folder.
-    asked : mapping of str to value, or None
-        Parameters that the chapter on models was executed with; None if it was not.
-
-    Returns
-    -------
-    Group, or str
-        Why there is none.
-    """
+def of_this_build(cohort, asked):
+    """Gather the runs that the chapters of this book were made with."""
     if cohort is None or asked is None:
         return "The chapter that trains the networks was not executed in this build."
     if "diameter_mm" not in cohort.cases:
@@ -208,7 +143,7 @@ def live(cohort, asked):
     backbone = asked.get("backbone", grid.BACKBONE)
     options = {"weights": asked.get("weights", "imagenet"), "store": asked.get("runs") or None}
     try:
-        cells = grid.grid(cohort.views, profile=asked["profile"], backbone=backbone)
+        cells = grid.grid_of(cohort.views, profile=asked["profile"], backbone=backbone)
         cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
         with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
             jobs = grid.plan(cohort.folder, cells, profile=asked["profile"], seed=asked["seed"], **options)
@@ -219,10 +154,9 @@ def live(cohort, asked):
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
     rule = cohort.info.get("label_rule", "not said by the cohort")
-    measured = {
-        task: tables.baseline_predictions(cohort, parts, task=task, seed=asked["seed"], names=MEASURED)[0]
-        for task in CLASS_COLUMNS
-    }
+    options = {"seed": asked["seed"], "names": MEASURED}
+    known = {task: tables.baseline_predictions(cohort, parts, task=task, **options) for task in CLASS_COLUMNS}
+    measured = {task: found for task, (found, _) in known.items()}
     bare = Cohort(cohort.cases, {}, info=cohort.info)
     return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
 
@@ -230,94 +164,47 @@ def live(cohort, asked):
 # --- What a row is called -----------------------------------------------------------------
 
 
+def seeds_of(found):
+    """List the seeds that runs were trained with, each once."""
+    return sorted({run.config["seed"] for run in found})
+
+
 def weights_of(run):
-    """Name where a run's weights come from, and no better than they are.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-
-    Returns
-    -------
-    short : str
-        For a row.
-    words : str
-        A sentence on weights that are not Keras's own; empty for the others.
-    """
+    """Name where a run's weights come from, and no better than they are: briefly, and in a sentence or ""."""
     if run.config["stage"] == "scratch":
         return "from scratch", ""
-    digest = run.config["weights"]["digest"] or ""
-    return WEIGHTS.get(digest[:12], (run.weights, ""))
+    digest = (run.config["weights"]["digest"] or "")[:12]
+    return (WEIGHTS[digest], text(f"said-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
 
 
 def stand_in(group):
-    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name.
-
-    Parameters
-    ----------
-    group : Group
-
-    Returns
-    -------
-    str or None
-    """
+    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name."""
     models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
     mine = sorted(model for model in models if model.startswith("efficientnet"))
     return grid.BACKBONE if grid.BACKBONE in mine else next(iter(mine), None)
 
 
 def variant(run):
-    """Name what a run changes against the plain network of its kind.
-
-    Parameters
-    ----------
-    run : lungcls.runs.store.Run
-
-    Returns
-    -------
-    str
-        As :mod:`lungcls.runs.grid` names it, or the settings; empty for the plain network.
-    """
+    """Name what a run changes against the plain network of its kind; empty for the plain one."""
     settings = run.config["settings"]
     plain = asdict(resolve("full", model=run.config["model"], stage=run.config["stage"]))
     changed = {name: settings[name] for name in CHANGES if settings[name] != plain[name]}
-    known = grid.ABLATIONS | grid.ZOOMS
-    return next(
-        (name for name, change in known.items() if change == changed),
-        ", ".join(f"{name} {value}" for name, value in changed.items()),
-    )
+    known = [name for name, change in (grid.ABLATIONS | grid.ZOOMS).items() if change == changed]
+    return known[0] if known else ", ".join(f"{name} {value}" for name, value in changed.items())
 
 
-def rows_of(found):
-    """Sort runs into rows: the seeds of one network on one view make one row.
-
-    Parameters
-    ----------
-    found : sequence of lungcls.runs.store.Run
-        Of one group and one task.
-
-    Returns
-    -------
-    dict of (str, str, str) to list of lungcls.runs.store.Run
-        By view, name of the network with its weights, and :func:`variant`; the least seed first. Where
-        runs of one seed differ in other settings, the name says in which.
-    """
-    order = sorted(
-        found,
-        key=lambda run: (
-            run.config["view"],
-            run.config["model"],
-            STAGES.index(run.config["stage"]),
-            variant(run),
-            run.config["seed"],
-            run.id,
-        ),
-    )
+def by_network(found):
+    """Sort runs into rows: the seeds of one network on one view make one row."""
     rows = {}
-    for run in order:
+    for run in sorted(found, key=_place):
         name = f"{grid.title(run.config['model'], run.config['stage'])} ({weights_of(run)[0]})"
         rows.setdefault((run.config["view"], name, variant(run)), []).append(run)
     return {key: those for row, members in rows.items() for key, those in _apart(row, members).items()}
+
+
+def _place(run):
+    stage, change = STAGES.index(run.config["stage"]), variant(run)
+    return run.config["view"], run.config["model"], stage, change, run.config["seed"], run.id
 
 
 def _apart(row, members):

@@ -30,112 +30,38 @@ AVERAGES = ("weighted", "macro", "per_class")
 
 
 def result_of(predictions, cohort):
-    """Take the test part of predictions, and the patient of each case.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As ``lungcls.runs.store.Run.predictions`` or :func:`lungcls.models.baselines.predict_baseline` give it.
-    cohort : Cohort
-
-    Returns
-    -------
-    DataFrame
-        The columns of `predictions` but `split`, and `patient_id`.
-    """
+    """Take the test part of predictions without `split`, and the `patient_id` of each case."""
     test = predictions[predictions["split"] == "test"].drop(columns="split")
     return test.merge(cohort.cases[["case_id", "patient_id"]], on="case_id", validate="one_to_one")
 
 
 def baseline_results(cohort, split, *, task, view, seed):
-    """Fit every baseline that the cohort has what it needs for.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    split : DataFrame
-        `case_id` and `split`.
-    task : {"binary", "multiclass"}
-    view : str
-        The grey bands are those of the view "nodule" and of no other.
-    seed : int
-
-    Returns
-    -------
-    results : dict of str to DataFrame
-        By the names of ``BASELINES``.
-    missing : dict of str to str
-        Why there are no others.
-    """
+    """Return the results of all baselines that the cohort allows, and why there are no others."""
     names = [name for name in BASELINES.values() if name != "padding" or view == "nodule"]
     found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
     return {title: result_of(table, cohort) for title, table in found.items()}, missing
 
 
 def baseline_predictions(cohort, split, *, task, seed, names):
-    """Fit baselines and predict all cases of a split.
-
-    Parameters
-    ----------
-    cohort, split, task, seed
-        As for :func:`baseline_results`.
-    names : collection of str
-        Of ``lungcls.models.baselines.NAMES``; in the order of ``BASELINES``.
-
-    Returns
-    -------
-    predictions : dict of str to DataFrame
-        From :func:`lungcls.models.baselines.predict_baseline`, by the names of ``BASELINES``.
-    missing : dict of str to str
-        Why there are no others.
-    """
+    """Fit baselines and predict all cases of a split, by title; and why there are no others."""
     found, missing = {}, {}
-    for title, name in BASELINES.items():
-        if name in names:
-            try:
-                found[title] = baselines.predict_baseline(name, cohort, split, task=task, seed=seed)
-            except InputError as error:
-                missing[title] = str(error)
+    for title, name in ((title, name) for title, name in BASELINES.items() if name in names):
+        try:
+            found[title] = baselines.predict_baseline(name, cohort, split, task=task, seed=seed)
+        except InputError as error:
+            missing[title] = str(error)
     return found, missing
 
 
 def scored(results, *, task, seed):
-    """Score results, each with its 95 % interval over patients.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-        From :func:`result_of`, by what a table calls them.
-    task : {"binary", "multiclass"}
-    seed : int
-        Of the resamples.
-
-    Returns
-    -------
-    DataFrame
-        Rows of :func:`lungcls.metrics.bootstrap.score_intervals`, under the names of `results`.
-
-    Raises
-    ------
-    ValueError
-        If a baseline of ``REQUIRED`` is not among them: no table without it.
-    """
-    if lacking := [name for name in REQUIRED if name not in results]:
-        raise ValueError(
-            f"results: found no {' and no '.join(lacking)}, expected the baselines in every table"
-        )
-    parts = {
-        name: bootstrap.score_intervals(
-            result["y_true"],
-            result["y_pred"],
-            result[list(CLASS_COLUMNS[task])].to_numpy(),
-            patients=result["patient_id"],
-            task=task,
-            average=AVERAGES,
-            seed=seed,
-        )
-        for name, result in results.items()
-    }
+    """Score results by name with 95 % intervals over patients; the ``REQUIRED`` baselines are among them."""
+    if lacking := " and no ".join(name for name in REQUIRED if name not in results):
+        raise ValueError(f"results: found no {lacking}, expected the baselines in every table")
+    options = {"task": task, "average": AVERAGES, "seed": seed}
+    parts = {}
+    for name, result in results.items():
+        answers = result["y_true"], result["y_pred"], result[list(CLASS_COLUMNS[task])].to_numpy()
+        parts[name] = bootstrap.score_intervals(*answers, patients=result["patient_id"], **options)
     return pd.concat(parts, names=["name", None]).reset_index(level="name").reset_index(drop=True)
 
 
@@ -181,54 +107,32 @@ def with_interval(row, *, percent=False, sign=False):
     value = row["difference"] if "difference" in row else row["value"]
     if pd.isna(value):
         return "–"
-    form = ("+" if sign else "") + ("z.1f" if percent else "z.2f")  # z: no minus before a zero
-    parts = (
-        f"{(100 if percent else 1) * number:{form}}".replace("-", MINUS)
-        for number in (value, row["low"], row["high"])
-    )
-    return "{} [{}, {}]".format(*parts)
+    form, whole = ("+" if sign else "") + ("z.1f" if percent else "z.2f"), 100 if percent else 1
+    # z: no minus before a zero
+    parts = (f"{whole * number:{form}}" for number in (value, row["low"], row["high"]))
+    return "{} [{}, {}]".format(*parts).replace("-", MINUS)
+
+
+def gains_of(found, names):
+    """Write the rows of :func:`differences` of some names in percentage points; a dash for the others."""
+    rows = (found.loc[name] if name in found.index else None for name in names)
+    return ["–" if row is None else with_interval(row, percent=True, sign=True) for row in rows]
 
 
 def differences(results, base, *, task, score, seed):
-    """Compare results with one of them on the same cases.
-
-    Parameters
-    ----------
-    results : mapping of str to DataFrame
-    base : str
-        The name that the others are compared with.
-    task : {"binary", "multiclass"}
-    score : str
-        A name of :func:`lungcls.metrics.classification.scores`.
-    seed : int
-
-    Returns
-    -------
-    DataFrame, indexed by name
-        `first`, `second` (the base), `difference`, `low`, `high`, `p`, `n`, `patients`.
-
-    Raises
-    ------
-    ValueError
-        If two results are not of the same cases with the same labels.
-    """
+    """Compare results by name with one on the same cases: difference, 95 % interval, p, n, patients."""
     columns, rows = list(CLASS_COLUMNS[task]), {}
-    ranked = score.startswith(
-        ("AUC", "average precision")
-    )  # the others need no probabilities, which cost most
+    # The other scores need no probabilities, which cost most.
+    ranked = score.startswith(("AUC", "average precision"))
+    options = {"task": task, "average": AVERAGES, "seed": seed}
     second = results[base].set_index("case_id").sort_index()
-    for name, result in results.items():
-        if name == base:
-            continue
-        first = result.set_index("case_id").sort_index()
+    for name in (name for name in results if name != base):
+        first = results[name].set_index("case_id").sort_index()
         if not first["y_true"].equals(second["y_true"]):
-            raise ValueError(
-                f"results: found other cases or labels in {name!r} than in {base!r}, "
-                "expected the same test cases"
-            )
+            found = f"found other cases or labels in {name!r} than in {base!r}"
+            raise ValueError(f"results: {found}, expected the same test cases")
         answers = [(part["y_pred"], part[columns].to_numpy() if ranked else None) for part in (first, second)]
-        table = bootstrap.score_differences(
-            second["y_true"], *answers, patients=second["patient_id"], task=task, average=AVERAGES, seed=seed
-        ).set_index("score")
-        rows[name] = table.loc[score]
+        known = {"patients": second["patient_id"]}
+        table = bootstrap.score_differences(second["y_true"], *answers, **known, **options)
+        rows[name] = table.set_index("score").loc[score]
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").drop(columns="resamples")

@@ -17,7 +17,7 @@ def facts():
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_confidence_recomputes_from_the_predictions(facts, task):
-    mine = networks.rows_of([run for run in GROUP.runs if run.config["task"] == task])
+    mine = networks.by_network([run for run in GROUP.runs if run.config["task"] == task])
     plain = {key: members[0] for key, members in mine.items() if not key[2]}
     for (view, name, _), run in plain.items():
         start = f"| {name}, {page.VIEW_NAMES[view]} |"

@@ -62,7 +62,7 @@ def test_every_record_is_in_one_group_and_groups_share_their_cases():
 def test_every_plain_row_recomputes_from_the_predictions(facts):
     for group in networks.recorded(FOLDER):
         for task in page.TASKS:
-            mine = networks.rows_of([run for run in group.runs if run.config["task"] == task])
+            mine = networks.by_network([run for run in group.runs if run.config["task"] == task])
             for (view, name, change), members in mine.items():
                 if change:
                     continue
@@ -401,27 +401,30 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
 
     monkeypatch.setattr(grid, "plan", plan)
     monkeypatch.setattr(grid, "find", lambda job: CNN)
-    group = networks.live(cohort, asked)
+    group = networks.of_this_build(cohort, asked)
     assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
     drawn = []
     monkeypatch.setattr(
         score_tables.network_plots, "intervals", lambda groups, **_: drawn.append(list(groups))
     )
     monkeypatch.setattr(score_tables, "figure_text", lambda fig, **text: text["name"])
-    found = page.recorded_facts(networks.recorded(FOLDER), live=group)
+    found = page.recorded_facts(networks.recorded(FOLDER), this_build=group)
     assert drawn and not [
         name for names in drawn for name in names if "this build" in name
     ]  # simulated: in no figure
     (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "mine, this build" in head)
     assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
-    assert "say nothing of patients" in found["results_live"]
+    assert "say nothing of patients" in found["results_this_build"]
     monkeypatch.setattr(grid, "find", lambda job: None)
-    assert networks.live(cohort, asked) == "The networks of this build are not in the run store any more."
+    assert (
+        networks.of_this_build(cohort, asked)
+        == "The networks of this build are not in the run store any more."
+    )
 
 
 def test_why_there_are_no_runs_of_this_build():
     cases = annotations.report_cases()
-    assert "was not executed" in networks.live(Cohort(cases, {}), None)
-    assert "no diameters" in networks.live(
+    assert "was not executed" in networks.of_this_build(Cohort(cases, {}), None)
+    assert "no diameters" in networks.of_this_build(
         Cohort(cases.drop(columns="diameter_mm"), {}), {"profile": "quick"}
     )
