@@ -30,8 +30,9 @@ from lungcls.metrics import bootstrap, classification, thresholds
 from lungcls.models import baselines
 from lungcls.preprocessing.fixed_crop import crops, cut
 from lungcls.runs import store
+from lungcls.runs.keys import engine
 from lungcls.runs.settings import of_model, resolve
-from lungcls.runs.training import fix_threads, train
+from lungcls.runs.training import fix_threads, train as train_run
 
 CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
 FOLDS = 5
@@ -363,7 +364,7 @@ CARRIED = (
 def carry(folder, work, weights):
     """Predict all cases with four candidates, on the folds that choose."""
     options = {"store": work / "runs", "split_seed": CHOOSING, "folds": FOLDS, "weights": "none"}
-    committees = [train(folder, recipe="best-multiclass", fold=fold, **options) for fold in range(FOLDS)]
+    committees = [train_run(folder, recipe="best-multiclass", fold=fold, **options) for fold in range(FOLDS)]
     answers_of_frozen(folder, work, weights, committees)
 
 
@@ -457,7 +458,7 @@ def final(folder, work, weights):
     """
     for fold in range(FOLDS):
         options = {"weights": weights, "fold": fold, "store": work / "runs"}
-        run = train(folder, recipe="best-multiclass", split_seed=SCORING, folds=FOLDS, **options)
+        run = train_run(folder, recipe="best-multiclass", split_seed=SCORING, folds=FOLDS, **options)
         print(f"{run.id}: {run.environment['seconds']} s", flush=True)
 
 
@@ -689,7 +690,7 @@ def report(folder, work):
         "recipe": made_by[0].config["settings"],
         "weights": made_by[0].config["weights"],
         "keys": {run.id: run.config["key"] for run in made_by},
-        "engine": keys.engine(),
+        "engine": engine(),
         "processor_seconds": {run.id: run.environment["processor_seconds"] for run in made_by},
         "ceiling": band_of(data.cases),
         "screening": screened(folder, work),

@@ -24,7 +24,7 @@ os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
 import numpy as np
 
 from lungcls.cohorts.cohort import Cohort, save
-from lungcls.runs import planning, progress, training
+from lungcls.runs import planning, study, training
 
 WANTED = {
     "task": "binary",
@@ -93,7 +93,7 @@ def kill_once(folder, cohort, moment, at):
     job = planning.plan_run(cohort, store=store, **WANTED)
     if job.folder.exists():
         raise SystemExit(f"{moment} {at}: half a run is there")
-    kept = progress.epochs_kept(job)
+    kept = study.epochs_kept(job)
     return training.train_job(job), kept
 
 

@@ -528,8 +528,8 @@ except ValueError as error:
 # ## Exercise
 #
 # How small would the crop have to be for the bands to vanish from *every* image, and what would that cost?
-# Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the nodule
-# itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how large the
+# Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the
+# nodule itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how large the
 # nodule is.
 
 # %% tags=["hide-cell"]

@@ -67,6 +67,7 @@ from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid as study
 from lungcls.runs.inputs import prepared
+from lungcls.runs.study import train_all
 from lungcls.sources import annotations
 from lungcls.sources.opening import open_cohort
 
@@ -375,7 +376,7 @@ show_text(
 # learn from the same training cases, and all are tested on the same test cases, which are *not* balanced.
 
 # %% tags=["hide-input"]
-failed = study.train_all(list(jobs.values()))
+failed = train_all(list(jobs.values()))
 assert not failed, failed
 trained = {how: study.find(jobs[how]) for how in balancing.STRATEGIES}
 

@@ -61,6 +61,7 @@ from lungcls.report.printed import quoted
 from lungcls.report.results import tables
 from lungcls.report.wording import count
 from lungcls.runs import grid
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 data = open_cohort(cohort, profile=profile, seed=seed)
@@ -81,7 +82,7 @@ cells = [
 ]
 cells = [replace(cell, overrides=changes.get(cell.name, {})) for cell in cells]
 jobs = grid.plan(data.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
-failed = grid.train_all(jobs)
+failed = train_all(jobs)
 
 # %% tags=["hide-input"]
 assert not failed, failed
@@ -463,7 +464,7 @@ base = next(cell for cell in cells if (cell.name, cell.task, cell.view) == ("CNN
 filters = jobs[cells.index(base)].config["settings"]["filters"]
 small = replace(base, name="CNN, two blocks", overrides={**base.overrides, "filters": tuple(filters[:2])})
 (job,) = grid.plan(data.folder, [small], profile=profile, weights=weights, seed=seed, store=runs or None)
-assert not grid.train_all([job], progress=False)
+assert not train_all([job], progress=False)
 pair = {n: results["binary", last][n] for n in ("CNN", *tables.REQUIRED)}
 pair["CNN, two blocks"] = tables.result_of(grid.find(job).predictions, chosen)
 show_table(

@@ -66,6 +66,7 @@ from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, prediction
 from lungcls.runs.inputs import pixel_options
+from lungcls.runs.study import train_all
 from lungcls.sources import annotations
 from lungcls.sources.opening import open_cohort
 
@@ -78,7 +79,7 @@ cells = [
 cells = [cell for cell in cells if cell.group in ("table 1", "ablations")]
 wanted = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 jobs = {cell.name if cell.overrides else BASE: job for cell, job in zip(cells, wanted)}
-failed = grid.train_all(list(jobs.values()))
+failed = train_all(list(jobs.values()))
 assert not failed, failed
 trained = {name: grid.find(job) for name, job in jobs.items()}
 base, settings = trained[BASE], jobs[BASE].config["settings"]

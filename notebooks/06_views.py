@@ -62,6 +62,7 @@ from lungcls.report.results import tables
 from lungcls.report.wording import MINUS, count
 from lungcls.runs import grid as study
 from lungcls.runs.inputs import prepared
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -94,7 +95,7 @@ if ready:
     ]
     options = {"profile": profile, "weights": weights, "seed": seed, "store": runs or None}
     jobs = study.plan(whole.folder, cells + forms, **options)
-    failed = study.train_all(jobs)
+    failed = train_all(jobs)
     assert not {job.id for job in jobs[: len(cells)]} & set(failed), failed
     trained = [study.find(job) for job in jobs]
     settings = jobs[0].config["settings"]

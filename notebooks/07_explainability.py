@@ -66,6 +66,7 @@ from lungcls.report.plots import distributions, heat_maps as map_plots, networks
 from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, planning, prediction, store as run_store, training
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -85,7 +86,7 @@ planned = list(zip(cells, grid.plan(whole.folder, cells, **options))) if outline
 label = next((job.config["weights"]["label"] for cell, job in planned if cell.model != "cnn"), "none")
 kept = ("cnn",) if label == "random init" else ("cnn", backbone)
 wanted = [(cell, job) for cell, job in planned if cell.model in kept and cell.stage != "transfer_learning"]
-failed = grid.train_all([job for _, job in wanted])
+failed = train_all([job for _, job in wanted])
 assert not failed, failed
 networks = {(cell.task, cell.view, cell.name): grid.find(job) for cell, job in wanted}
 if run:
@@ -745,7 +746,7 @@ if ready:
 def pairs_of(view):
     cell = next(cell for cell, _ in planned if (cell.task, cell.view, cell.name) == ("binary", view, "CNN"))
     made = [grid.plan(whole.folder, [cell], **options | {"seed": seed + i})[0] for i in range(trainings)]
-    failed = grid.train_all(made)
+    failed = train_all(made)
     assert not failed, failed
     nets = [grid.find(job) for job in made]
     return [explanation.explain_run(net, test, classes=1).values for net in nets]

@@ -68,6 +68,7 @@ from lungcls.report.plots import images as images_, networks as network_plots
 from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, prediction, store as run_store, training
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -80,7 +81,7 @@ cells = [
     if cell.group == "table 1" and cell.stage != "transfer_learning"
 ]
 jobs = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
-failed = grid.train_all(jobs)
+failed = train_all(jobs)
 assert not failed, failed
 
 # %% tags=["hide-input"]

@@ -69,6 +69,7 @@ from lungcls.report.printed import quoted as reported
 from lungcls.report.results import confidence_tables, tables
 from lungcls.report.wording import MINUS, count, percent
 from lungcls.runs import grid as study, prediction, store as run_store
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -76,7 +77,7 @@ whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
 cells = [cell for cell in study.grid_of(shown, profile=profile, backbone=backbone) if cell.group == "table 1"]
 jobs = study.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
-failed = study.train_all(jobs)
+failed = train_all(jobs)
 
 # %% tags=["hide-input"]
 assert not failed, failed

@@ -66,6 +66,7 @@ from lungcls.report.plots import networks
 from lungcls.report.results import tables
 from lungcls.report.wording import MINUS, count
 from lungcls.runs import grid, prediction, training
+from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
 SCORE = "F1 (weighted)"  # the report's
@@ -168,7 +169,7 @@ wanted = [
     for cell, job in zip(cells + forms, planned)
     if cell.group != "candidates" or job.config["weights"]["label"] != "random init"
 ]
-failed = grid.train_all([job for _, job in wanted])
+failed = train_all([job for _, job in wanted])
 assert not {job.id for cell, job in wanted if cell.group != "zoomed view"} & set(failed), failed
 
 # %% tags=["hide-input"]
@@ -209,9 +210,7 @@ def with_maps(name):
     test = data.select(results[name]["case_id"].to_numpy())
     options = {"seed": seed, "lime_cases": lime_cases, "store": planned[0].store}
     try:
-        found = map_scores.score_maps(
-            trained[name], test, seed=seed, lime_cases=lime_cases, store=planned[0].store
-        )
+        found = map_scores.score_maps(trained[name], test, **options)
     except InputError:
         return results[name]
     return results[name].merge(

@@ -16,7 +16,7 @@ from PIL import Image
 import pytest
 
 from lungcls import __version__
-from lungcls.cli.main import main
+from lungcls.cli.__main__ import main
 from lungcls.cohorts.cohort import Cohort, load, save
 
 

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import pandas as pd
 import pytest
 
-from lungcls.cli.main import main
+from lungcls.cli.__main__ import main
 from lungcls.runs import grid, training
 
 

@@ -1,6 +1,6 @@
 """Look inside a network: Grad-CAM of one nodule, and how much of the map lies on it."""
 
-from lungcls import explain, metrics, runs, sources
+from lungcls import explain, runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
 run = runs.train(data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False)

@@ -1,5 +1,35 @@
-"""``python -m lungcls.cli``."""
+"""The `lungcls` command. Thin: it reads arguments, calls the package and prints.
 
-from lungcls.cli.main import main
+Exit codes: 0 well, 1 a finding or a failure, 2 bad input. Each command imports what it
+needs when it runs, so that `lungcls --help` answers at once.
+"""
 
-main(prog_name="lungcls")
+import click
+
+from lungcls import __version__
+from lungcls.cli import book, cohorts, runs
+from lungcls.cli.shared import CONTEXT, Commands
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="lungcls")
+def main():
+    """Lung nodule classification in CT: cohorts, experiments and the book."""
+
+
+for command in (
+    cohorts.cohort,
+    cohorts.audit,
+    runs.train,
+    runs.study,
+    runs.runs_group,
+    runs.predict,
+    runs.explain,
+    runs.weights_group,
+    book.book,
+):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main(prog_name="lungcls")

@@ -80,12 +80,13 @@ def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls.cohorts.cohort import load
     from lungcls.runs import grid, recorded, settings
+    from lungcls.runs.study import train_all
 
     plain_warnings()
     cells = grid.grid_of(load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
-    failed = grid.train_all(requested, jobs=jobs)
+    failed = train_all(requested, jobs=jobs)
     for cell, job in zip(cells, requested, strict=True):
         state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
         click.echo(f"{cell.name:<22} {job.id:<58} {state}")

@@ -12,6 +12,7 @@ class Commands(click.Group):
     """A group that prints bad input as one line and ends with exit code 2."""
 
     def invoke(self, ctx):
+        """Run a command; bad input is one line."""
         try:
             return super().invoke(ctx)
         except InputError as error:

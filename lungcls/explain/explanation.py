@@ -80,7 +80,8 @@ def predictor(model):
     """A function from images (n, H, W, 1) to probabilities (n, n_classes), traced once, such as LIME asks."""
     import keras
 
-    from lungcls.runs import loop, stages
+    from lungcls.models.backend import run_batch
+    from lungcls.runs import stages
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of one trace for each network
     logits = keras.Model(model.input, model.get_layer("logits").output)
@@ -88,6 +89,6 @@ def predictor(model):
     def predict(images):
         starts = range(0, len(images), BATCH)
         batches = (np.asarray(images[start : start + BATCH], np.float32) for start in starts)
-        return stages.probabilities(np.concatenate([loop.run(logits, one, BATCH) for one in batches]))
+        return stages.probabilities(np.concatenate([run_batch(logits, one, BATCH) for one in batches]))
 
     return predict

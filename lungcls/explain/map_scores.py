@@ -21,7 +21,7 @@ BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
 
 
-# A table, a row a case, map and place; a dict of LIME's pieces by case; the layer, its grid, and why that one.
+# A table, a row a case, map and place; LIME's pieces by case; the layer, its grid, and why that one.
 MapScores = namedtuple("MapScores", ["table", "lime", "layer", "grid", "why"])
 
 

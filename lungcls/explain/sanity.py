@@ -135,7 +135,7 @@ def _drawn(weight, rng):
 
 
 def others(maps, *, seed):
-    """Another image's map in place of each of maps (n, h, w): how similar are those by chance?"""
+    """Another image's map in place of each of maps (n, h, w): as similar as chance makes them."""
     if len(maps) < 2:
         raise ValueError(f"maps: found {len(maps)}, expected at least two")
     order = np.random.default_rng(seed).permutation(len(maps))

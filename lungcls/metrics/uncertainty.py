@@ -1,4 +1,4 @@
-"""Is a network unsure where readers disagree?
+"""How unsure a network is where readers disagree.
 
 Readers who see the same nodule give it different scores. A network that knows what it does not
 know should be least sure of such nodules.

@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 
 def import_keras():
     """Import Keras and return it, with standard error closed while its backend starts.
@@ -20,3 +22,12 @@ def import_keras():
         os.close(kept)
         os.close(nowhere)
     return keras
+
+
+def run_batch(model, batch, size):
+    """Run a network on one batch, filled up to `size` rows so that it is traced once."""
+    import keras
+
+    model.jit_compile = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
+    full = batch[np.minimum(np.arange(size), len(batch) - 1)]
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(model.predict_on_batch(full))[: len(batch)])

@@ -1,7 +1,7 @@
 """What the book needs: quoted and recorded results, claims, tables, plots, execution and rendering.
 
-What computes a score belongs in `metrics`, what trains or scores a run in `runs`. No other room may import this
-one, and its figures take arrays and compute nothing.
+What computes a score belongs in `metrics`, what trains or scores a run in `runs`. No other room may import
+this one, and its figures take arrays and compute nothing.
 """
 
 import lazy_loader

@@ -10,9 +10,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "evaluation": ["compare", "score"],
-        "grid": ["grid_of", "plan", "train_all"],
+        "grid": ["grid_of", "plan"],
         "prediction": ["calibrate", "open_model", "predict", "write_predictions"],
         "store": ["find", "list_runs", "load"],
+        "study": ["train_all"],
         "training": ["train"],
     },
 )

@@ -29,8 +29,9 @@ _OPTIONS = ("epochs", "batch_size", "learning_rate", "weight_decay")
 
 
 def fit(job, cohort, split, progress):
-    """Train the ensemble of a job: the model, probabilities of all cases, history, epochs resumed,
-    thresholds.
+    """Train the ensemble of a job.
+
+    It gives the model, probabilities of all cases, the history, epochs resumed, and thresholds.
     """
     images, digest = inputs.prepared(job, cohort, progress=progress)
     images = np.asarray(images)  # every epoch needs them all

@@ -10,10 +10,10 @@ import json
 import keras
 import numpy as np
 
+from lungcls.models.backend import run_batch
 from lungcls.preprocessing.augmentation import augment
 from lungcls.preprocessing.images import release
 from lungcls.runs import cache
-from lungcls.runs.loop import run
 
 
 def cached(
@@ -38,7 +38,7 @@ def cached(
     def make(start, stop):
         batch = augment(images[rows[start:stop]], drawn[0], seed=[*drawn[1:], start])
         release(images)
-        return run(backbone, batch, cache.CHUNK)
+        return run_batch(backbone, batch, cache.CHUNK)
 
     title = "features" if copy == 0 else f"features, copy {copy}"
     shape = (len(rows), *backbone.output.shape[1:])
@@ -47,8 +47,9 @@ def cached(
 
 
 class Variants:
-    """The plain features of all images, and those of the copies of `rows`; called, it draws one of them for
-    each row.
+    """The plain features of all images, and those of the copies of `rows`.
+
+    Called, it draws one of them for each row.
     """
 
     def __init__(self, plain, copies, rows):

@@ -1,14 +1,10 @@
-"""The grid of runs: what the report compares, trained side by side, with a live table."""
+"""The grid of runs: what the report compares, as cells and as jobs."""
 
 from dataclasses import dataclass, field
-import os
-import time
 
 from lungcls.cohorts import cohort as cohorts
-from lungcls.errors import InputError
-from lungcls.runs import store, training
+from lungcls.runs import store
 from lungcls.runs.planning import plan_run
-from lungcls.runs.progress import Progress
 from lungcls.runs.settings import resolve
 
 BACKBONE = "efficientnetb2"  # the report's choice
@@ -132,48 +128,3 @@ def plan(data, cells, *, overrides=None, **options):
 def find(job):
     """Return the run of a job, or None where it is not trained."""
     return store.load(job.folder) if job.folder.exists() else None
-
-
-# --- Training all of them -----------------------------------------------------------------
-
-
-def train_all(requested, *, jobs=None, progress=True):
-    """Train the jobs that are not done, side by side, with a live table; say by id why some failed.
-
-    The work goes through joblib: within ``joblib.parallel_config(backend=...)`` it runs on that backend, for
-    example on a cluster that shares the folders.
-    """
-    from joblib import Parallel, delayed, parallel_config
-
-    left = [job for job in dict((job.id, job) for job in requested).values() if not job.folder.exists()]
-    threads = max((job.config["settings"]["threads"] for job in left), default=1)
-    jobs = jobs or max(1, (os.cpu_count() or 1) // threads)
-    failed = {}
-    if not left:
-        return failed
-    with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
-        pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-        for job_id, seconds, why in pool(delayed(_attempt)(job) for job in left):
-            if why is not None:
-                failed[job_id] = why
-            table.ended(job_id, seconds, why)
-    return failed
-
-
-def _worker_options(threads):
-    """Start workers of our own with that many threads; leave a backend that the user chose."""
-    from joblib.parallel import get_active_backend
-
-    name = type(get_active_backend()[0]).__name__
-    return {"backend": "loky", "inner_max_num_threads": threads} if name == "LokyBackend" else {}
-
-
-def _attempt(job):
-    """Train one run in a worker; a failure is a line, and the others go on."""
-    started = time.monotonic()
-    try:
-        training.train_job(job)
-        why = None
-    except InputError as error:
-        why = str(error)
-    return job.id, time.monotonic() - started, why

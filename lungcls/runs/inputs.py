@@ -1,4 +1,4 @@
-"""What a run sees of a cohort: its images and masks, made on demand or kept for all runs that see the same."""
+"""What a run sees of a cohort: images and masks, made on demand or kept for all that see the same."""
 
 import numpy as np
 
@@ -16,9 +16,8 @@ def check(cohort, config):
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
     form = form_of(config)
     if form != "kept" and view != "nodule":
-        raise InputError(
-            f"padding: found {form!r} with the view {view!r}, expected kept: only the zoomed nodule has padding"
-        )
+        only = "only the zoomed nodule has padding"
+        raise InputError(f"padding: found {form!r} with the view {view!r}, expected kept: {only}")
     if config["model"] == "ensemble":
         cohort.spacing()
 
@@ -90,8 +89,9 @@ def pixel_options(config):
 
 
 def source(cohort, config, *, progress=False):
-    """The images (n, H, W) that one network preprocesses, and the view whose pipeline they take; both are
-    checked.
+    """The images (n, H, W) that one network preprocesses, and the view whose pipeline they take.
+
+    Both are checked.
     """
     view, form, options = config["view"], form_of(config), pixel_options(config)
     check_view(cohort, view, crop=options["crop"] if view == "nodule" else None, progress=progress)
@@ -121,8 +121,9 @@ def source(cohort, config, *, progress=False):
 
 
 def check_view(cohort, view, *, crop=None, progress=False):
-    """Refuse images that are too small for the crop, not finite or of one grey level; the message names the
-    row.
+    """Refuse images that are too small for the crop, not finite or of one grey level.
+
+    The message names the row.
     """
     images = cohort.views[view]
     side = min(images.shape[1:])
@@ -136,8 +137,9 @@ def check_view(cohort, view, *, crop=None, progress=False):
 
 
 def masks_of(cohort, config):
-    """A cohort's nodule masks as a run's images are, (n, size, size, 1) bool: at least half of a pixel is
-    nodule.
+    """A cohort's nodule masks as a run's images are, (n, size, size, 1) bool.
+
+    At least half of a pixel is nodule.
     """
     view, settings = config["view"], config["settings"]
     if view not in cohort.masks:

@@ -38,7 +38,7 @@ def backend_name():
 
 
 def cohort_fingerprint(cohort, folder):
-    """A cohort's fingerprint; its arrays are read once, then remembered in `folder` by path, size and time."""
+    """A cohort's fingerprint; arrays are read once, then remembered by path, size and time in `folder`."""
     seen = [table_text(cohort.cases)]
     for arrays in (cohort.views, cohort.masks):
         for name, images in sorted(arrays.items()):
@@ -55,7 +55,7 @@ def cohort_fingerprint(cohort, folder):
 
 
 def differences(old, new):
-    """Say in words how the parts of one key differ from those of another: "learning_rate 0.001, now 0.0003"."""
+    """Say in words how the parts of one key differ from another's: "learning_rate 0.001, now 0.0003"."""
     words = []
     for name in [name for name in old if name in new and old[name] != new[name]]:
         if name in ("code", "settings"):

@@ -17,6 +17,7 @@ from scipy.special import log_softmax
 from tqdm import tqdm
 
 from lungcls.errors import InputError
+from lungcls.models.backend import run_batch
 from lungcls.preprocessing.images import release
 from lungcls.runs.cache import gone_on_error
 
@@ -51,8 +52,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in training: a dict an epoch, the epoch whose weights were kept, and how many were
-    resumed.
+    """What happened in training.
+
+    A dict for each epoch, the epoch whose weights were kept, and how many epochs were resumed.
     """
 
     epochs: list
@@ -266,13 +268,6 @@ def logits_of(head, inputs, rows, batch_size=128):
         chosen = rows[first : first + size]
         plain = np.zeros(len(chosen), bool)
         batch = inputs(chosen, plain, 0) if callable(inputs) else np.asarray(inputs[chosen], np.float32)
-        found.append(run(head, batch, size))
+        found.append(run_batch(head, batch, size))
         release(inputs)
     return np.concatenate(found)
-
-
-def run(model, batch, size):
-    """Run a network on one batch, filled up to `size` rows so that it is traced once."""
-    model.jit_compile = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
-    full = batch[np.minimum(np.arange(size), len(batch) - 1)]
-    return np.ascontiguousarray(keras.ops.convert_to_numpy(model.predict_on_batch(full))[: len(batch)])

@@ -25,8 +25,9 @@ _OPTIONS = (
 
 
 def fit(job, cohort, split, progress):
-    """Train the network of a job: the model, probabilities of all cases, history, epochs resumed, no
-    thresholds.
+    """Train the network of a job.
+
+    It gives the model, probabilities of all cases, the history, epochs resumed, and no thresholds.
     """
     settings, task, seed = job.settings, job.config["task"], job.config["seed"]
     images, digest = inputs.prepared(job, cohort, progress=progress)

@@ -145,7 +145,10 @@ def _whole(data):
 
 
 def _source(request, found):
-    """The pretrained weights of a request: of its backbone, or of that whose features an ensemble weighs in."""
+    """The pretrained weights of a request.
+
+    Of its backbone, or of that whose features an ensemble weighs in.
+    """
     model = request["model"]
     if model == "cnn" or (model == "ensemble" and request["stage"] == "scratch"):
         return find_weights("none", "cnn")

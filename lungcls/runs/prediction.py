@@ -27,7 +27,7 @@ def open_model(run):
 
 
 def images_of(run, cohort):
-    """A cohort's images as a run was trained on: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
+    """A cohort's images as the run's were: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
     view = run.config["view"]
     if view not in cohort.views:
         raise InputError(
@@ -86,8 +86,9 @@ def predict(run, cohort, *, test_time=None):
 
 
 def versions(run, cohort):
-    """Probabilities (5, n, n_classes) of the versions that test-time augmentation makes; the first is the
-    image.
+    """Probabilities (5, n, n_classes) of the versions that test-time augmentation makes.
+
+    The first is the image.
     """
     if run.config["model"] == "ensemble":
         raise InputError(f"{run.id}: found an ensemble, which turns images itself, expected another run")
@@ -106,7 +107,10 @@ def versions(run, cohort):
 
 
 def write_predictions(run, cohort, path, *, calibrated=False, level=None):
-    """Predict on a cohort folder and write the table, whole or not at all; a file that is there is replaced."""
+    """Predict on a cohort folder and write the table, whole or not at all.
+
+    A file that is there is replaced.
+    """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: a folder, expected a file to write")

@@ -21,8 +21,9 @@ SOME = (THRESHOLDS,)  # of runs that have their own
 
 
 def record(run, folder):
-    """Copy a run without its network into its own folder below another one, whole or not at all; one that is
-    there stays.
+    """Copy a run without its network into its own folder below another one, whole or not at all.
+
+    One that is there stays.
     """
     place = Path(folder) / run.id
     if not place.exists():
@@ -45,8 +46,9 @@ def record_all(runs, cohort, folder):
 
 
 def record_baselines(cohort, split, name, folder, *, task, seed=0):
-    """Keep what the baselines that need images answer, beside the records of a split; say which could not,
-    and why.
+    """Keep what the baselines that need images answer, beside the records of a split.
+
+    Say which could not, and why.
     """
     missing = {}
     for baseline in BASELINES:

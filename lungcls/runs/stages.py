@@ -10,11 +10,12 @@ import numpy as np
 from scipy.special import softmax
 
 from lungcls.metrics.classification import LABELS
+from lungcls.models.backend import run_batch
 from lungcls.models.blocks import split
 from lungcls.preprocessing.augmentation import augment
 from lungcls.preprocessing.images import release
 from lungcls.runs import features
-from lungcls.runs.loop import Examples, fit, logits_of, run, unaugmented
+from lungcls.runs.loop import Examples, fit, logits_of, unaugmented
 
 
 def train(
@@ -36,8 +37,9 @@ def train(
     progress=False,
     **options,
 ):
-    """Train a network in place from a block boundary on; return its History and its predictions on all
-    images.
+    """Train a network in place from a block boundary on.
+
+    Return its History and its predictions on all images.
 
     `images` (n, H, W, 1), float32 in [0, 1], may be memory-mapped; `labels` (n,) are 0 or 1, or scores
     1..5, and only those of `rows` and `validation_rows` are read; `plan` is a balancing plan of
@@ -77,7 +79,7 @@ class _Fresh:
         changed = augment(plain, self.augmentation, seed=seed)
         batch = np.where(augmented[:, None, None, None], changed, plain)
         release(self.images)
-        return batch if self.backbone is None else run(self.backbone, batch, len(batch))
+        return batch if self.backbone is None else run_batch(self.backbone, batch, len(batch))
 
 
 def to_targets(labels, task):
@@ -103,8 +105,9 @@ def _check_copies(copies, unfreeze_from):
 
 
 def probabilities(logits):
-    """Turn logits (n, 1) or (n, n_classes) into one probability a class, float32; benign, malignant for (n,
-    1).
+    """Turn logits (n, 1) or (n, n_classes) into one probability a class, float32.
+
+    The columns of (n, 1) become benign and malignant.
     """
     z = logits.astype(float)
     if z.shape[1] == 1:

@@ -121,7 +121,7 @@ def load_thresholds(folder):
 
 
 def stale_because(run):
-    """Say in a list why a run would be trained again by this version of the package; empty if it would not."""
+    """Why this version of the package would train a run again, as a list; empty if it would not."""
     now = {"code": keys.code(run.config["model"]), **keys.engine()}
     return keys.differences(run.config["parts"], now)
 
@@ -149,8 +149,9 @@ SHOWN = ("accuracy", "balanced accuracy", "F1 (macro)", "F1 (weighted)", "AUC", 
 
 
 def scores(run, part="test"):
-    """Score a run from its stored predictions, without intervals: `n`, and those of `SHOWN` that the task
-    has.
+    """Score a run from its stored predictions, without intervals.
+
+    `n`, and those of `SHOWN` that the task has.
     """
     y_true, y_prob = run.part(part)
     y_pred = run.predictions.loc[run.predictions["split"] == part, "y_pred"]

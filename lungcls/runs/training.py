@@ -117,8 +117,9 @@ def train_job(job, *, progress=False):
 
 
 def fix_threads(count):
-    """Fix how many threads the backend uses, before it starts; False where it already runs with another
-    number.
+    """Fix how many threads the backend uses, before it starts.
+
+    False where it already runs with another number.
     """
     if "keras" in sys.modules and os.environ.get(_THREADS[0]) != str(count):
         return False

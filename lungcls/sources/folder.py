@@ -19,7 +19,7 @@ GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # Pillow's modes of
 
 
 def import_images(csv, folder, *, labels=True, progress=True):
-    """Turn image files listed in a CSV file into a cohort.
+    r"""Turn image files listed in a CSV file into a cohort.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from scipy.stats import chi2_contingency
 
-from lungcls.cli.main import main
+from lungcls.cli.__main__ import main
 from lungcls.cohorts import leakage as auditing
 from lungcls.cohorts.cohort import Cohort, save
 from lungcls.cohorts.splits import save_split, split

@@ -6,7 +6,8 @@ from click.testing import CliRunner
 import numpy as np
 import pytest
 
-from lungcls import cli, explain
+from lungcls import explain
+from lungcls.cli.__main__ import main
 from lungcls.errors import InputError
 from lungcls.explain import explanation
 from lungcls.runs import prediction
@@ -50,7 +51,7 @@ def test_maps_are_exported_with_their_coordinates(trained, outlined, tmp_path):
     _, run, folder = outlined
     out = tmp_path / "maps.npz"
     ran = CliRunner().invoke(
-        cli.main, ["explain", run.id, str(folder / "cohort"), "--out", str(out), "--runs", str(trained[1])]
+        main, ["explain", run.id, str(folder / "cohort"), "--out", str(out), "--runs", str(trained[1])]
     )
     assert ran.exit_code == 0 and "40 maps of block2_relu" in ran.output
     with np.load(out) as stored:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungcls.cli.main import main
+from lungcls.cli.__main__ import main
 from lungcls.cohorts import predictions
 from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.errors import InputError

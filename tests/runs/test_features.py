@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing(backbone, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(features, "run", full)
+    monkeypatch.setattr(features, "run_batch", full)
     with pytest.raises(InputError, match="features cannot be written .No space left on device"):
         cached(backbone, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".part", ".npy")]

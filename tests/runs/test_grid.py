@@ -4,8 +4,9 @@ import pytest
 
 from lungcls.cohorts import predictions
 from lungcls.errors import InputError
-from lungcls.runs import grid, progress, training
+from lungcls.runs import grid, study, training
 from lungcls.runs.settings import read
+from lungcls.runs.study import train_all
 
 SMALL = {"crop": 32, "epochs": 2}
 
@@ -75,16 +76,16 @@ def test_the_grid_is_trained_once_and_a_failure_stops_no_other(trained, tmp_path
     ]
     cells.append(grid.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}))
     wanted = grid.plan(trained[0], cells, profile="smoke", overrides=SMALL, store=tmp_path)
-    failed = grid.train_all(wanted, jobs=1)
+    failed = train_all(wanted, jobs=1)
     assert list(failed) == [wanted[2].id] and "crop: found 41" in failed[wanted[2].id]
-    assert progress.states(wanted)["state"].tolist() == ["done", "done", "left"]
+    assert study.states(wanted)["state"].tolist() == ["done", "done", "left"]
     shown = capfd.readouterr().err
     assert f"{wanted[0].id}: done in" in shown and "left 1" in shown
     assert grid.find(wanted[2]) is None
     assert list(grid.find(wanted[1]).predictions)[3:8] == list(predictions.CLASS_COLUMNS["multiclass"])
     assert grid.find(wanted[1]).predictions["y_pred"].isin(range(1, 6)).all()
     monkeypatch.setattr(training, "_train", lambda *_: pytest.fail("trained again"))
-    assert grid.train_all(wanted[:2], jobs=1) == {}
+    assert train_all(wanted[:2], jobs=1) == {}
 
 
 def test_fine_tuning_trains_its_parent_first(trained, tmp_path):
@@ -97,7 +98,7 @@ def test_fine_tuning_trains_its_parent_first(trained, tmp_path):
         store=tmp_path,
         overrides=SMALL | {"learning_rate": 0.01},
     )  # random layers have tiny gradients
-    assert grid.train_all([job], jobs=1, progress=False) == {}
+    assert train_all([job], jobs=1, progress=False) == {}
     child, parent = grid.find(job), grid.find(job.parent)
     assert child.config["parent"] == parent.id and child.weights == parent.weights == "random init"
     assert not child.predictions["p_malignant"].equals(parent.predictions["p_malignant"])

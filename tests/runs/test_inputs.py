@@ -110,7 +110,7 @@ def lacking(name):
         (
             "spacing",
             "fixed",
-            "cases.csv, row 1: found no pixel_spacing_mm above 0, expected one for a crop of fixed size in mm",
+            "cases.csv, row 1: found no pixel_spacing_mm above 0, expected one for a crop of fixed",
         ),
         ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
     ],

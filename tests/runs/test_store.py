@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from lungcls.cohorts.cohort import load
 from lungcls.errors import InputError
-from lungcls.runs import planning, prediction, progress, store as runs, training
+from lungcls.runs import planning, prediction, store as runs, study, training
 
 WANTED = {"task": "binary", "view": "nodule", "model": "cnn", "stage": "scratch", "profile": "smoke"}
 CROP = {"crop": 32}
@@ -92,9 +92,9 @@ def test_a_killed_run_goes_on_and_ends_alike(trained, tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     job = prepare(cohort, tmp_path / "killed", **options)
-    kept = progress.epochs_kept(job)
+    kept = study.epochs_kept(job)
     assert 1 <= kept < 4 and not job.folder.exists()
-    assert list(progress.states([job])["state"]) == ["left"]
+    assert list(study.states([job])["state"]) == ["left"]
     resumed = training.train_job(job)
     left_in_peace = training.train_job(prepare(cohort, tmp_path / "peace", **options))
     assert resumed.environment["resumed_after"] == kept
@@ -123,7 +123,7 @@ def test_a_second_process_waits_for_the_first(trained, tmp_path, monkeypatch):
         second = threading.Thread(target=lambda: found.append(training.train_job(job)), daemon=True)
         second.start()
         second.join(0.3)
-        assert second.is_alive() and progress.states([job])["state"].tolist() == ["running"]
+        assert second.is_alive() and study.states([job])["state"].tolist() == ["running"]
         (tmp_path / "made").rename(job.folder)
     second.join(30)
     assert found and found[0].id == job.id

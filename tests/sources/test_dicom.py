@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 import pytest
 
-from lungcls.cli.main import main
+from lungcls.cli.__main__ import main
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.sources import annotations, dicom, hounsfield, series, unfinished

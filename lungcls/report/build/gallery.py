@@ -1,8 +1,8 @@
 """Run the short scripts of the gallery, so that the book shows each with what it prints.
 
-A script `book/gallery/NAME.py` runs in a folder of its own. What it prints becomes NAME.txt, and figures that
-it saves in the folder which LUNGCLS_GALLERY names lie beside it. The output is used again while the script, the
-package, the lock and Python are the same.
+A script `book/gallery/NAME.py` runs in a folder of its own. What it prints becomes NAME.txt, and figures
+that it saves in the folder which LUNGCLS_GALLERY names lie beside it. The output is used again while the
+script, the package, the lock and Python are the same.
 """
 
 from functools import partial

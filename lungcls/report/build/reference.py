@@ -1,7 +1,7 @@
 """Pages of the API reference: one a room, made from the names that its face offers.
 
-``python -m lungcls.report.build.reference book/api`` writes the pages that have changed. Each says what belongs in
-the room, lists its names in a table, and shows the documentation of each.
+``python -m lungcls.report.build.reference book/api`` writes the pages that have changed. Each says what
+belongs in the room, lists its names in a table, and shows the documentation of each.
 """
 
 from importlib import import_module

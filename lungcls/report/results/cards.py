@@ -13,8 +13,8 @@ from lungcls.sources import annotations
 
 PARTS = ("train", "validation", "test")
 SETTINGS = (
-    "image_size contrast gain crop balancing plus augmentation copies unfreeze_from dropout batch_size epochs "
-    "patience optimizer learning_rate schedule weight_decay"
+    "image_size contrast gain crop balancing plus augmentation copies unfreeze_from dropout batch_size "
+    "epochs patience optimizer learning_rate schedule weight_decay"
 ).split()
 SCORE = "AUC"
 

@@ -1,4 +1,4 @@
-"""How sure the recorded networks are, for the results page: figures 9 and 10 in numbers, calibration, sets."""
+"""How sure the recorded networks are: figures 9 and 10 in numbers, calibration, sets."""
 
 import pandas as pd
 

@@ -1,4 +1,6 @@
-"""Rows of the results page: what the report prints and what each group of runs scored, as tables and as figures.
+"""Rows of the results page.
+
+What the report prints and what each group of runs scored, as tables and as figures.
 
 A table has one block of rows for each source, headed by the source and its number of cases.
 """
@@ -176,6 +178,9 @@ def score_figure(scores, task):
 
 
 def _in_short(name):
-    """Shorten the name of a row: an asterisk for ImageNet weights that are not Keras's own, no number of cases."""
+    """Shorten the name of a row.
+
+    An asterisk for ImageNet weights that are not Keras's own, no number of cases.
+    """
     name = re.sub(r" \((from scratch|ImageNet)\)|, [\d,]+ cases$", "", name)
     return re.sub(r" \(ImageNet, [^)]*\)", "*", name)

@@ -5,7 +5,7 @@ import sys
 
 import pandas as pd
 
-from lungcls.runs.progress import Progress, summary
+from lungcls.runs.study import Progress, summary
 
 
 def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
