@@ -529,8 +529,8 @@ except ValueError as error:
 #
 # How small would the crop have to be for the bands to vanish from *every* image, and what would that cost?
 # Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the
-# nodule itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how large the
-# nodule is.
+# nodule itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how
+# large the nodule is.
 
 # %% tags=["hide-cell"]
 # Solution

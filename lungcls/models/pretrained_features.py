@@ -127,7 +127,7 @@ def weigh(logits, predicted, scores):
 
 
 def join(network, frozen, linear, weights, task):
-    """Join another network, the extractor and the solved (kernel, bias) of both to one with a layer `logits`."""
+    """Join a network, the extractor and the solved (kernel, bias) of both to one with a layer `logits`."""
     first = keras.Model(network.input, network.get_layer("logits").output, name="ensemble")
     image = keras.Input(network.input.shape[1:], name="image")
     ridge, weighed = keras.layers.Dense(5, name="ridge"), keras.layers.Dense(5, name="weighed")
