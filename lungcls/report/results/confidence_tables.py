@@ -257,7 +257,9 @@ def prediction_sets(tests, *, level, seed):
         for kind in conformal.KINDS:
             if kind == "neighbours" and test.task == "binary":
                 continue
-            chosen, full = conformal.conformal_sets(test.y_true, test.y_prob, test.folds, level=level, kind=kind)
+            chosen, full = conformal.conformal_sets(
+                test.y_true, test.y_prob, test.folds, level=level, kind=kind
+            )
             mine = found[name, kind] = conformal.quality(
                 test.y_true, chosen, patients=test.patients, seed=seed
             )
