@@ -68,8 +68,9 @@ def cache_folder():
 
 
 def sha(content):
-    """SHA-256 of anything that JSON can write, as 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of bytes, or of anything that JSON can write, as 64 hexadecimal digits."""
+    content = content if isinstance(content, bytes) else json.dumps(content, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def code_digests(*modules, package=Path(__file__).parent):

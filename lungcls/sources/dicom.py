@@ -128,9 +128,9 @@ def _cut_all(work, found, cases, scans, *, jobs, progress):
     here = [uid for uid in scans.index if uid in found.series]
     known = read_done(work)
     done = {uid: known[uid] for uid in here if uid in known and not known[uid]["left_out"]}
-    wanted = dict(tuple(cases.groupby("series_uid")))
+    of_series = dict(tuple(cases.groupby("series_uid")))
     open_ones, cut = [uid for uid in here if uid not in done], delayed(cut_series)
-    work_on = (cut(work, uid, found.series[uid], wanted[uid], scans.loc[uid]) for uid in open_ones)
+    work_on = (cut(work, uid, found.series[uid], of_series[uid], scans.loc[uid]) for uid in open_ones)
     run = Parallel(n_jobs=jobs, return_as="generator_unordered")
     shown = {"desc": "cutting series", "disable": None if progress else True}
     with (work / "done.jsonl").open("a", encoding="utf-8") as log:
@@ -145,7 +145,7 @@ def _cut_all(work, found, cases, scans, *, jobs, progress):
 
 
 def _info(root, done, found, cases, scans, rows):
-    """Describe the cohort: what it holds of what was wanted, and what is missing."""
+    """Describe the cohort: what it holds of the case list, and what is missing."""
     patients = scans["patient_id"]
     left_out, notes = [], []
     for uid, record in done.items():

@@ -70,14 +70,14 @@ class Slice(NamedTuple):
 class Found(NamedTuple):
     """What a tree of files holds."""
 
-    series: dict  # list of Slice by SeriesInstanceUID, of the series wanted
+    series: dict  # list of Slice by SeriesInstanceUID, of the series requested
     files: int
-    dicom: int  # of them DICOM, wanted or not
+    dicom: int  # of them DICOM, requested or not
     unreadable: list  # paths of files that start like DICOM and have no readable header
 
 
-def find(root, wanted, *, jobs=1, progress=True):
-    """Find the series of the SeriesInstanceUIDs in `wanted`, in whatever folders and under whatever names."""
+def find(root, requested, *, jobs=1, progress=True):
+    """Find the series of the requested SeriesInstanceUIDs, in whatever folders and under whatever names."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -90,8 +90,8 @@ def find(root, wanted, *, jobs=1, progress=True):
     series, dicom, unreadable, shared = {}, 0, [], {}
     total = sum(n for _, _, n in chunks)
     with tqdm(total=total, desc="reading headers", unit="files", disable=None if progress else True) as bar:
-        wanted = frozenset(wanted)
-        for read in run(delayed(_read_chunk)(*chunk, wanted, memory) for chunk in chunks):
+        requested = frozenset(requested)
+        for read in run(delayed(_read_chunk)(*chunk, requested, memory) for chunk in chunks):
             for uid, slices in read.series.items():
                 # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
                 kept = (shared.setdefault(one.geometry, one.geometry) for one in slices)
@@ -116,8 +116,8 @@ def _chunks(root):
             yield folder, first, min(CHUNK, len(files) - first)
 
 
-def _read_chunk(folder, first, n, wanted, memory):
-    """Read the headers of some files of a folder, or remember them; keep the series wanted."""
+def _read_chunk(folder, first, n, requested, memory):
+    """Read the headers of some files of a folder, or remember them; keep the series requested."""
     names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())[first : first + n]
     stats = [_stat(Path(folder) / name) for name in names]
     seen = json.dumps([FORMAT, os.path.realpath(folder), names, stats])
@@ -130,7 +130,7 @@ def _read_chunk(folder, first, n, wanted, memory):
             whole_text(path, json.dumps(known))
     series = {}
     for uid, rows in known["series"].items():
-        if uid in wanted:
+        if uid in requested:
             series[uid] = [_slice(folder, names, row, known["geometries"]) for row in rows]
     unreadable = [str(Path(folder) / names[i]) for i in known["unreadable"]]
     return Found(series, n, known["dicom"], unreadable)

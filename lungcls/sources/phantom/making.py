@@ -38,7 +38,7 @@ def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
         A new or empty folder.
     cases : int or sequence of str
         How many cases, with class shares as in the report's 2,363; more than those are
-        further phantoms of the same nodules (``pat12-r2``). Or the case ids wanted.
+        further phantoms of the same nodules (``pat12-r2``). Or the requested case ids.
     seed : int
     views : sequence of {"full_slice", "nodule", "context"}
         Which views to write, each with its mask.
@@ -133,8 +133,8 @@ def render(cases, *, seed):
         hu = plain.hu
         for one_id, share in _on_slice(patient, case).items():
             one, rng = patient.loc[one_id], _rng(seed, patient.loc[one_id], "nodule", of="case_id")
-            look = {"shown": shown.loc[one_id], "size": share, "rng": rng, **size}
-            hu = nodule.add(hu, plain.lung, plain.depth_mm, *annotations.mask(one), **look)
+            options = {"shown": shown.loc[one_id], "size": share, "rng": rng, **size}
+            hu = nodule.add(hu, plain.lung, plain.depth_mm, *annotations.mask(one), **options)
         noise = _rng(seed, case, "noise", of="case_id")
         full = scanner.scan(hu, machine, pixel_spacing_mm=spacing, rng=noise)
         yield row, full, annotations.full_mask(case)
