@@ -1,4 +1,4 @@
-"""Does a run look at the nodule? Its maps scored case by case, beside maps that know nothing.
+"""Do a run's maps find the nodule? They are scored case by case, beside maps that know nothing.
 
 Grad-CAM and LIME are held against the readers' outlines. A nodule in the middle of its image
 is found by whatever points to the middle, so images are also shifted off the centre.
@@ -22,7 +22,7 @@ BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
 
 
-# A table, a row a case, map and place; a dict of LIME's pieces by case; the layer, its grid, and why that one.
+# A table, a row a case, map and place; a dict of LIME's pieces by case; the layer, its grid, why that layer
 MapScores = namedtuple("MapScores", ["table", "lime", "layer", "grid", "why"])
 
 
@@ -83,7 +83,7 @@ def _score(run, cohort, seed, lime_cases, progress):
     images = np.asarray(prediction.images_of(run, cohort)[np.arange(len(cohort))])
     found = gradcam.grad_cam(model, images)
     tables = [_score_grid(run, found, masks, PLACES[0], seed)]
-    # where whoever points to the middle is right, look again off the centre
+    # where whoever points to the middle is right, look again off the centre: there that fails
     if masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean() > 0.5:
         by = heat_maps.offsets(len(images), images.shape[1], seed=seed)
         in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
@@ -170,11 +170,9 @@ def _write(found, folder):
     """Write scores and pieces to a new folder, whole or not at all."""
     with whole_folder(folder) as scratch:
         found.table.to_csv(scratch / "scores.csv", index=False, lineterminator="\n")
-        pieces, known = (
-            list(found.lime.values()),
-            {name: getattr(found, name) for name in ("layer", "grid", "why")},
-        )
-        known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
+        pieces = list(found.lime.values())
+        known = {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
+        known |= {"layer": found.layer, "grid": found.grid, "why": found.why}
         known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
         np.savez_compressed(scratch / "lime.npz", case_id=np.array(list(found.lime)), **known)
 
@@ -183,9 +181,8 @@ def _read(folder):
     """MapScores that were written to a folder."""
     table = pd.read_csv(folder / "scores.csv", dtype={"case_id": str}, float_precision="round_trip")
     with np.load(folder / "lime.npz") as stored:
-        found, layer, why = stored["segments"], str(stored["layer"]), str(stored["why"])
-        pieces = [
-            lime.Pieces(found[i], stored[f"weights{i}"], float(fit)) for i, fit in enumerate(stored["fit"])
-        ]
+        found, layer, why = enumerate(stored["segments"]), str(stored["layer"]), str(stored["why"])
+        fits = stored["fit"].tolist()
+        pieces = [lime.Pieces(one, stored[f"weights{i}"], fits[i]) for i, one in found]
         by_case = dict(zip(stored["case_id"].tolist(), pieces, strict=True))
         return MapScores(table, by_case, layer, tuple(stored["grid"].tolist()), why)

@@ -19,8 +19,8 @@ LEARNING_RATE = 2e-3  # ours: the report gives nothing about its autoencoder
 BATCH = 256  # images that one pass through the trained network holds in memory
 
 
-# What an autoencoder learnt: vectors (n, latent_size), float32; error (n,), float32, the mean squared difference
-# between an image and its copy; loss (epochs,), float64, its mean while training; copies (n, H, W, 1), float32.
+# What an autoencoder learnt: vectors (n, latent_size), float32; error (n,), the mean squared difference of an
+# image and its copy; loss (epochs,), its mean while training; copies (n, H, W, 1), float32 in [0, 1]
 Latent = namedtuple("Latent", ["vectors", "error", "loss", "copies"])
 
 

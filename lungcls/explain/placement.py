@@ -18,12 +18,8 @@ class CropInView:
     """Which part of a view a run's images show, and the nodules in it."""
 
     view: str  # whose pixels the corners count
-    corners: (
-        np.ndarray
-    )  # (n, 4), int: first row and column, and those behind the last; may lie outside the view
-    masks: (
-        np.ndarray | None
-    )  # (n, H, W), bool, of that part, in pixels of the view, a fixed-size crop's in its own
+    corners: np.ndarray  # (n, 4), int: first row and column, and those behind the last; may lie outside
+    masks: np.ndarray | None  # (n, H, W), bool, of that part: the view's pixels, or a fixed-size crop's own
 
     def cell_middles(self, grid):
         """Rows (n, h) and columns (n, w) where the middles of a grid's cells lie, in pixels of the view."""
