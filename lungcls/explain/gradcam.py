@@ -137,7 +137,7 @@ def choose_layer(model, name=None):
     if name is not None:
         if name not in sides:
             raise ValueError(f"layer: found {name!r}, expected one of {', '.join(sides)}")
-        return name, "as asked for"
+        return name, "as requested"
     if not sides:
         raise ValueError(f"model: {model.name} has no convolution, expected one to explain")
     convolutions = [layer for layer in sides if "Conv" in type(model.get_layer(layer)).__name__]

@@ -168,10 +168,8 @@ def per_case(table):
 def _write(found, folder):
     """Write scores and pieces into a folder."""
     found.table.to_csv(folder / "scores.csv", index=False, lineterminator="\n")
-    pieces, known = (
-        list(found.lime.values()),
-        {name: getattr(found, name) for name in ("layer", "grid", "why")},
-    )
+    pieces = list(found.lime.values())
+    known = {name: getattr(found, name) for name in ("layer", "grid", "why")}
     known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
     known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
     np.savez_compressed(folder / "lime.npz", case_id=np.array(list(found.lime)), **known)

@@ -17,7 +17,7 @@ from lungcls.runs import inputs
 class CropInView:
     """Which part of a view a run's images show, and the nodules in it."""
 
-    view: str
+    view: str  # whose pixels the corners count
     corners: np.ndarray  # (n, 4), int: first row and column, and those behind the last; may lie outside it
     masks: np.ndarray | None  # (n, H, W), bool, of that part, in pixels of the view or of a fixed-size crop
 
@@ -46,15 +46,13 @@ def _fixed_crop(cohort, images, wider, settings):
     """The fixed-size crop around each nodule, in the wider view that it is cut from."""
     corners, masks, outlines, wide = [], [], cohort.masks.get(wider), cohort.views[wider]
     sides = np.maximum(1, np.round(settings["crop_mm"] / cohort.spacing())).astype(int)
-    shares = (np.arange(settings["image_size"]) + 0.5) / settings["image_size"]
+    size, last = settings["image_size"], wide.shape[1] - 1
     for i, side in enumerate(sides):
         middle = (images.shape[1] - side) // 2
         row, column = padding.locate(images[i], wide[i])
         corners.append(np.array([row, column] * 2) + middle + [0, 0, side, side])
         if outlines is not None:
-            starts = corners[i][:2]
-            rows, columns = (
-                np.clip(start + (shares * side).astype(int), 0, wide.shape[1] - 1) for start in starts
-            )
+            steps = ((np.arange(size) + 0.5) * side / size).astype(int)
+            rows, columns = (np.clip(start + steps, 0, last) for start in corners[i][:2])
             masks.append(outlines[i][np.ix_(rows, columns)] > 0)
     return CropInView(wider, np.array(corners), None if outlines is None else np.array(masks))
