@@ -127,7 +127,7 @@ def weigh(logits, predicted, scores):
 
 
 def join(network, frozen, linear, weights, task):
-    """Make one network, with a layer `logits`, of another, the extractor and (kernel, bias) of both solved."""
+    """Make one network, with a layer `logits`, of another, the extractor and (kernel, bias) of both fits."""
     first = keras.Model(network.input, network.get_layer("logits").output, name="ensemble")
     image = keras.Input(network.input.shape[1:], name="image")
     ridge, weighed = keras.layers.Dense(5, name="ridge"), keras.layers.Dense(5, name="weighed")
