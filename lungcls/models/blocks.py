@@ -86,10 +86,9 @@ def summary(model):
 
 def stages_from(model, name):
     """The stages of :func:`summary` that lie above a boundary, without the head."""
-    cut, cuts = boundary(model, name).name, list(boundaries(model).items())
-    above = [block for block, layer in cuts if layer == cut or block == "head"]
-    first = [block for block, _ in cuts].index(above[0])
-    return list(dict.fromkeys(stage_of(block) for block, _ in cuts[first:-1]))
+    cuts = boundaries(model)
+    first = list(cuts.values()).index(boundary(model, name).name)
+    return list(dict.fromkeys(stage_of(block) for block in list(cuts)[first:-1]))
 
 
 def stage_of(block):

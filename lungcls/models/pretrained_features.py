@@ -127,7 +127,7 @@ def weigh(logits, predicted, scores):
 
 
 def join(network, frozen, linear, weights, task):
-    """Join a network, the extractor and the solved (kernel, bias) of both to one with a layer `logits`."""
+    """Make one network, with a layer `logits`, of another, the extractor and (kernel, bias) of both fits."""
     first = keras.Model(network.input, network.get_layer("logits").output, name="ensemble")
     image = keras.Input(network.input.shape[1:], name="image")
     ridge, weighed = keras.layers.Dense(5, name="ridge"), keras.layers.Dense(5, name="weighed")
@@ -139,3 +139,5 @@ def join(network, frozen, linear, weights, task):
     ridge.set_weights(linear)
     weighed.set_weights(weights)
     return keras.Model(image, probabilities(z, task), name=f"weighed_{task}")
+
+

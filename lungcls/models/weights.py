@@ -47,8 +47,8 @@ def find_weights(weights, backbone, *, seconds=SECONDS):
     Returns
     -------
     WeightSource
-        Its `label`, `path` and `digest`. Labelled "random init" where ImageNet weights cannot be had; a
-        warning says so.
+        Its `label`, `path` and `digest`. The label is "random init" where ImageNet weights
+        cannot be had; a warning says so.
 
     Raises
     ------
@@ -76,10 +76,7 @@ def find_weights(weights, backbone, *, seconds=SECONDS):
 
 
 def check(backbones, *, seconds=SECONDS):
-    """Say for each backbone if ImageNet weights can be had, or why not, in `seconds`.
-
-    Nothing is downloaded.
-    """
+    """Say for each backbone if ImageNet weights can be had, or why not, in `seconds`; none is downloaded."""
     missing = [name for name in backbones if not cached_path(name).exists()]
     why = _unreachable(_URLS[missing[0]], seconds) if missing else None
     where = why or "can be downloaded"
@@ -139,3 +136,5 @@ def _download(backbone, seconds):
     finally:
         part.unlink(missing_ok=True)
     return None
+
+

@@ -185,7 +185,7 @@ def test_errors(noise):
         baselines.measure("second_reader", cohort)
     with pytest.raises(ValueError, match="task: found 'three'"):
         baselines.predict_baseline("majority", cohort, split, task="three", seed=0)
-    with pytest.raises(InputError, match="split: found case 'nobody', expected cases of tiny"):
+    with pytest.raises(InputError, match="split: row 1: case_id is 'nobody', expected a case of tiny"):
         baselines.predict_baseline("majority", cohort, split.replace("pat1", "nobody"), **options)
     with pytest.raises(InputError, match="split: found no training case of class 0"):
         baselines.predict_baseline("majority", cohort, split.assign(split="test"), **options)
