@@ -457,7 +457,7 @@ values.index = [
 values.columns = [NAMES[column].replace(": ", "\n") for column in values.columns]
 named = band.reindex(list(NAMES)).set_axis(values.columns)
 show_figure(
-    distributions.values_in_bands(values, named, marked=[ORDER[1]]),
+    distributions.values_in_ranges(values, named, marked=[ORDER[1]]),
     name="fig-ceiling",
     caption=f"Who reaches which score on the report's case list (n = {count(len(cases))}; the report's own "
     "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a band "

@@ -13,6 +13,8 @@ import json
 import re
 import struct
 
+from IPython.display import Markdown, display
+from matplotlib import pyplot as plt
 import pandas as pd
 
 DPI = 150  # 1.5 image pixels for each pixel of a plain screen
@@ -96,8 +98,6 @@ def show_text(markdown):
     markdown : str
         In the book, MyST: roles such as ``{numref}`` work.
     """
-    from IPython.display import Markdown, display
-
     display(Markdown(markdown))
 
 
@@ -111,8 +111,6 @@ def _check(name, **texts):
 
 def _png(fig):
     """Draw a figure; return the file's bytes and its width on the page in pixels."""
-    from matplotlib import pyplot as plt
-
     buffer = BytesIO()
     # No software version in the file: the same figure gives the same bytes.
     options = {"bbox_inches": "tight", "facecolor": "white", "metadata": {"Software": None}}
@@ -201,6 +199,4 @@ def _line(text):
 
 
 def _send(plain, markdown, page):
-    from IPython.display import display
-
     display({"text/plain": plain, "text/markdown": markdown, "text/html": page}, raw=True)

@@ -29,11 +29,10 @@ def stage(checkout, *, copies, numbers):
     shutil.copytree(checkout / "book", folder / "book")
     gallery.place(checkout, folder / "book" / "gallery")
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
-    for path, copy in copies.items():
-        if copy.exists():
-            notebook = with_prose(read(copy), read(path))
-            _extract_images(notebook, folder / "notebooks")
-            nbformat.write(notebook, folder / "notebooks" / path.name)
+    for path, copy in ((path, copy) for path, copy in copies.items() if copy.exists()):
+        notebook = with_prose(read(copy), read(path))
+        _extract_images(notebook, folder / "notebooks")
+        nbformat.write(notebook, folder / "notebooks" / path.name)
     _write_yaml(folder / "_toc.yml", without(_read_yaml(checkout / "_toc.yml"), left_out))
     numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
     _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
@@ -42,11 +41,9 @@ def stage(checkout, *, copies, numbers):
 
 def _extract_images(notebook, folder):
     """Write the images of figure directives to files, so that pages stay light."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "text/markdown" in data:
-                data["text/markdown"] = _to_files(data["text/markdown"], folder)
+    displays = (one.get("data", {}) for cell in notebook.cells for one in cell.get("outputs", []))
+    for data in (data for data in displays if "text/markdown" in data):
+        data["text/markdown"] = _to_files(data["text/markdown"], folder)
 
 
 def _to_files(text, folder):

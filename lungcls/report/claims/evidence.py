@@ -1,5 +1,7 @@
 """Estimates for the ledger of claims: from annotations, from a cohort, from runs, from printed tables."""
 
+from functools import cache, partial
+
 import numpy as np
 from scipy.ndimage import binary_dilation
 from scipy.stats import norm
@@ -38,24 +40,20 @@ AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 def collect(ledger, *, measures, results, seed, random_init=None):
     """Find the estimates of every claim with tests, by its number, or a text that says why there are none."""
-    found, known = {}, {}
+    found, compare = {}, cache(partial(of_runs, results, seed=seed))  # claims share comparisons
     for claim in ledger["claims"]:
-        if claim.get("pretrained") and random_init:
-            found[claim["number"]] = random_init
-            continue
         try:
-            found[claim["number"]] = [_find(test, measures, results, seed, known) for test in claim["tests"]]
+            if claim.get("pretrained") and random_init:
+                raise InputError(random_init)
+            found[claim["number"]] = [_find(test, measures, compare) for test in claim["tests"]]
         except InputError as error:
             found[claim["number"]] = str(error)
     return found
 
 
-def _find(test, measures, results, seed, known):
+def _find(test, measures, compare):
     if "first" in test:
-        asked = test["first"], test.get("second"), test["score"]
-        if asked not in known:  # claims share comparisons
-            known[asked] = of_runs(results, *asked[:2], score=asked[2], seed=seed)
-        return known[asked]
+        return compare(test["first"], test.get("second"), score=test["score"])
     if test["measure"] not in measures:
         raise ValueError(f"measure: found {test['measure']!r}, expected one of {', '.join(measures)}")
     found = measures[test["measure"]]

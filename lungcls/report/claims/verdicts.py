@@ -1,6 +1,6 @@
 """Verdicts on the report's statements on networks, from recorded runs."""
 
-from dataclasses import dataclass
+from collections import namedtuple
 
 import pandas as pd
 
@@ -47,21 +47,15 @@ def both_views(results):
 
 def on_networks(ledger):
     """Leave only the claims that are tested by answers of networks."""
-    kept = [claim for claim in ledger["claims"] if claim["tests"] and all(map(_of_answers, claim["tests"]))]
+
+    def of_answers(test):
+        return "first" in test and test["score"].split(",")[0] not in evidence.MAP_VALUES
+
+    kept = [claim for claim in ledger["claims"] if claim["tests"] and all(map(of_answers, claim["tests"]))]
     return ledger | {"claims": kept}
 
 
-def _of_answers(test):
-    return "first" in test and test["score"].split(",")[0] not in evidence.MAP_VALUES
-
-
-@dataclass(frozen=True)
-class Decided:
-    """Claims decided from the runs of one group and seed."""
-
-    results: dict
-    found: dict
-    table: pd.DataFrame
+Decided = namedtuple("Decided", "results found table")  # from the runs of one group and seed
 
 
 def decide(ledger, group, *, training, seed):

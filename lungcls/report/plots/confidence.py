@@ -10,7 +10,7 @@ PREDICTED, TRUE = "#e69f00", "#009e73"  # orange and green, as in the report's f
 
 def histogram_grid(values, *, inside, means, bins=20):
     """Show distributions of confidence by title, with a range shaded and each mean marked."""
-    figure, axes = panel_axes(len(values), 1.9, more=0.5, sharex=True)
+    figure, axes = panel_axes(len(values), 1.9, more=0.5, ylabel="cases", sharex=True)
     for ax, (title, mine) in zip(axes.flat, values.items()):
         ax.axvspan(*inside, color=BAND, label=f"{inside[0]:g} to {inside[1]:g}")
         ax.hist(mine, bins=bins, range=(0, 1), color=NEUTRAL)
@@ -18,8 +18,6 @@ def histogram_grid(values, *, inside, means, bins=20):
         ax.set_title(title, fontsize=9)
         ax.set(xlim=(0, 1))
         ax.yaxis.get_major_locator().set_params(integer=True)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("cases")
     for ax in axes.flat[max(0, len(values) - axes.shape[1]) : len(values)]:  # the lowest panel of each column
         ax.set_xlabel("confidence")
         ax.tick_params(labelbottom=True)
@@ -29,7 +27,7 @@ def histogram_grid(values, *, inside, means, bins=20):
 
 def class_bars(tables, *, labels):
     """Show predicted and true confidence of each class with intervals, as the report's figure 10."""
-    figure, axes = panel_axes(len(tables), 2.25, more=0.5, sharey=True)
+    figure, axes = panel_axes(len(tables), 2.25, more=0.5, ylabel="mean probability", sharey=True)
     places = np.arange(len(labels))
     for ax, (title, pair) in zip(axes.flat, tables.items()):
         for table, name, colour, side in zip(pair, ("predicted", "true"), (PREDICTED, TRUE), (-0.2, 0.2)):
@@ -39,8 +37,6 @@ def class_bars(tables, *, labels):
         ax.set(xticks=places, ylim=(0, 1))
         ax.set_xticklabels(labels)
         ax.set_title(title, fontsize=9)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("mean probability")
     legend_below(figure, axes[0, 0], ncols=2)
     return figure
 

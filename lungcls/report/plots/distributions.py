@@ -3,7 +3,7 @@
 from matplotlib.ticker import LogLocator, MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.panels import legend_below, page_axes, share_matrix
 from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
 
 BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
@@ -55,17 +55,10 @@ def stacked_bars(counts, *, titles, parts, colours, ylabel):
 def heat_map(shares, *, labels, xlabel, ylabel):
     """Show a (k, k) matrix of shares with each value written in its cell in percent; NaN stays empty."""
     figure, axes = page_axes(4.0)
-    ax, top = axes[0, 0], np.nanmax(shares)
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top)
-    ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel=xlabel, ylabel=ylabel)
-    ax.set_xticklabels(labels)
-    ax.set_yticklabels(labels)
-    ax.spines[:].set_visible(False)
-    for (i, j), share in np.ndenumerate(shares):
-        if np.isfinite(share):
-            colour = "white" if share > 0.6 * top else "black"
-            ax.text(j, i, f"{100 * share:.0f} %", ha="center", va="center", color=colour)
-    bar = figure.colorbar(image, ax=ax, label="share of the row")
+    texts = [["" if np.isnan(share) else f"{100 * share:.0f} %" for share in row] for row in shares]
+    image = share_matrix(axes[0, 0], shares, texts, labels=labels, top=np.nanmax(shares))
+    axes[0, 0].set(xlabel=xlabel, ylabel=ylabel)
+    bar = figure.colorbar(image, ax=axes[0, 0], label="share of the row")
     bar.ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     return figure
 
@@ -158,21 +151,23 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
     return figure
 
 
-def values_in_bands(values, bands, *, marked=(), columns=3):
-    """Show who (rows) reaches which score (columns, one panel each), with a band `low`, `high` behind."""
-    height = 0.8 + 0.24 * len(values)
-    figure, axes = panel_axes(values.shape[1], height, columns=columns, sharey=True)
+def values_in_ranges(values, ranges, *, marked=(), columns=3):
+    """Show who (rows) reaches which score (columns, one panel each), with a range `low`, `high` behind."""
+    rows = -(-values.shape[1] // columns)
+    figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
     places = np.arange(len(values))
     colours = [MARK if name in marked else NEUTRAL for name in values.index]
     for ax, score in zip(axes.flat, values.columns):
-        ax.axvspan(*bands.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (band)")
+        ax.axvspan(*ranges.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (band)")
         ax.hlines(places, 0, values[score], color="#dddddd", linewidth=0.8)
         ax.scatter(values[score], places, s=30, color=colours, zorder=3)
-        shown = [*values[score].dropna(), *bands.loc[score, ["low", "high"]]]
+        shown = [*values[score].dropna(), *ranges.loc[score, ["low", "high"]]]
         margin = 0.08 * (max(shown) - min(shown))
         ax.set(yticks=places, xlim=(min(shown) - margin, max(shown) + margin), ylim=(len(values) - 0.5, -0.5))
         ax.set_yticklabels(values.index, fontsize=9)
         ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(3))
+    for ax in axes.flat[values.shape[1] :]:
+        ax.set_axis_off()
     legend_below(figure, axes[0, 0], fontsize=None)
     return figure

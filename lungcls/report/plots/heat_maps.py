@@ -1,9 +1,9 @@
 """Figures of heat maps: take arrays, compute nothing."""
 
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 import numpy as np
 
+from lungcls.report.plots.panels import image_axes
 from lungcls.report.plots.style import OUTLINE, WIDTH
 
 FOR, AGAINST = "#3aa0ff", "#e0529c"  # stand out from grey, from the outline and from each other
@@ -12,23 +12,13 @@ OPAQUE = 0.75
 
 def overlays(rows, *, titles, row_labels, width=WIDTH):
     """Show images with maps (above 0 blue, below pink, all 0 crossed out) and outlines, row by row."""
-    columns = max(len(row) for row in rows)
-    side = width / columns
-    figure = Figure(figsize=(width, len(rows) * (side + 0.28)), layout="constrained")
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for i, j in np.ndindex(axes.shape):
-        ax, place = axes[i, j], rows[i][j] if j < len(rows[i]) else None
-        if place is None:
-            ax.set_axis_off()
-            continue
-        _draw(ax, *place)
-        ax.set_title(titles[i][j], fontsize=8)
-    for ax, label in zip(axes[:, 0], row_labels):
-        ax.set_ylabel(label, fontsize=9)
-    return figure
+    height = len(rows) * (width / max(map(len, rows)) + 0.28)
+    options = {"height": height, "width": width, "sizes": (8, 9)}
+    return image_axes(rows, _draw, titles=titles, row_labels=row_labels, **options)
 
 
-def _draw(ax, image, heat, mask):
+def _draw(ax, place):
+    image, heat, mask = place
     extent = (0, 1, 1, 0)  # one field, whatever the number of pixels
     ax.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     if heat is not None:

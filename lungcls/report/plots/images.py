@@ -1,10 +1,11 @@
 """Figures of images: take arrays, compute nothing."""
 
-from matplotlib.figure import Figure
+from functools import partial
+
 from matplotlib.ticker import MaxNLocator
 import numpy as np
 
-from lungcls.report.plots.panels import page_axes
+from lungcls.report.plots.panels import image_axes, page_axes
 from lungcls.report.plots.style import NEUTRAL, OUTLINE, WIDTH
 
 
@@ -39,20 +40,19 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
     -------
     Figure
     """
-    rows, columns, n_titles = len(images), max(map(len, images)), len(titles or [])
-    figure = Figure(figsize=(width, rows * (width / columns) + 0.22 * n_titles), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for i, j in np.ndindex(rows, columns):
-        image = images[i][j] if j < len(images[i]) else None
-        if image is None:
-            axes[i, j].set_axis_off()
-            continue
-        show_image(axes[i, j], image, masks[i][j] if masks else None, grey_range)
-        if i < n_titles and j < len(titles[i]):
-            axes[i, j].set_title(titles[i][j], fontsize=9 if columns < 5 else 8)
-    for ax, label in zip(axes[:, 0], row_labels or []):
-        ax.set_ylabel(label, fontsize=10)
-    return figure
+    columns, titles = max(map(len, images)), titles or []
+    outlines = masks or [[None] * len(row) for row in images]
+    places = [
+        [None if image is None else (image, mask) for image, mask in zip(*rows)]
+        for rows in zip(images, outlines)
+    ]
+    height, sizes = len(images) * (width / columns) + 0.22 * len(titles), (9 if columns < 5 else 8, 10)
+    options = {"height": height, "width": width, "titles": titles, "sizes": sizes}
+    return image_axes(places, partial(_draw, grey_range=grey_range), row_labels=row_labels or [], **options)
+
+
+def _draw(ax, place, grey_range):
+    show_image(ax, *place, grey_range)
 
 
 def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins=64, log=False):

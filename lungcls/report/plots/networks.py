@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
-from lungcls.report.plots.panels import legend_below, page_axes, panel_axes
+from lungcls.report.plots.panels import legend_below, page_axes, panel_axes, share_matrix
 from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
@@ -53,7 +53,7 @@ def learning_curves(histories, *, changes=None, best=None):
     -------
     Figure
     """
-    figure, axes = panel_axes(len(histories), 2.4, more=0.3, sharey="row")
+    figure, axes = panel_axes(len(histories), 2.4, more=0.3, ylabel="cross-entropy", sharey="row")
     for ax, (name, losses) in zip(axes.flat, histories.items()):
         for (part, colour), loss in zip(SERIES.items(), losses):
             style = {"color": colour, "linestyle": "--" if part == "training" else "-"}
@@ -67,8 +67,6 @@ def learning_curves(histories, *, changes=None, best=None):
         ax.set_title(name, fontsize=10)
         ax.set(xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("cross-entropy")
     named = dict(pair[::-1] for ax in axes.flat for pair in zip(*ax.get_legend_handles_labels()))
     place = {"loc": "outside lower center", "frameon": False, "fontsize": 9}
     figure.legend(named.values(), named.keys(), ncols=4, **place)
@@ -118,13 +116,8 @@ def confusion_matrices(matrices, *, labels, columns=2):
     figure, axes = panel_axes(len(matrices), WIDTH / columns * 0.82, columns=columns)
     for ax, (title, counts) in zip(axes.flat, matrices.items()):
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (i, j), count in np.ndenumerate(counts):
-            colour = "white" if shares[i, j] > 0.6 else "black"
-            ax.text(j, i, f"{count}", ha="center", va="center", color=colour)
-        ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="predicted", ylabel="label")
-        ax.set_xticklabels(labels)
+        share_matrix(ax, shares, counts, labels=labels, top=1)
+        ax.set(xlabel="predicted", ylabel="label")
         ax.set_yticklabels(labels, rotation=90 if max(map(len, labels)) > 3 else 0, va="center")
-        ax.spines[:].set_visible(False)
         ax.set_title(title, fontsize=10)
     return figure

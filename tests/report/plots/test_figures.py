@@ -153,7 +153,7 @@ def test_score_pairs_tell_one_run_from_both():
 def test_values_stand_in_their_bands():
     values = pd.DataFrame({"accuracy": [0.5, 0.8], "AUC": [np.nan, 0.9]}, index=["constant", "report"])
     bands = pd.DataFrame({"low": [0.7, 0.85], "high": [0.75, 0.95]}, index=["accuracy", "AUC"])
-    figure = distributions.values_in_bands(values, bands, marked=["report"], columns=2)
+    figure = distributions.values_in_ranges(values, bands, marked=["report"], columns=2)
     left, right = drawn(figure)
     assert [ax.get_title() for ax in (left, right)] == ["accuracy", "AUC"]
     assert [text.get_text() for text in left.get_yticklabels()] == ["constant", "report"]
@@ -169,5 +169,5 @@ def test_values_stand_in_their_bands():
 def test_panels_that_are_left_over_stay_empty():
     values = pd.DataFrame({("binary", "AUC"): [0.5]}, index=["constant"])
     bands = pd.DataFrame({"low": [0.7], "high": [0.75]}, index=pd.MultiIndex.from_tuples([("binary", "AUC")]))
-    first, second = drawn(distributions.values_in_bands(values, bands, columns=2))
+    first, second = drawn(distributions.values_in_ranges(values, bands, columns=2))
     assert first.get_title() == "binary\nAUC" and not second.axison
