@@ -139,5 +139,3 @@ def join(network, frozen, linear, weights, task):
     ridge.set_weights(linear)
     weighed.set_weights(weights)
     return keras.Model(image, probabilities(z, task), name=f"weighed_{task}")
-
-

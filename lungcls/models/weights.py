@@ -136,5 +136,3 @@ def _download(backbone, seconds):
     finally:
         part.unlink(missing_ok=True)
     return None
-
-
