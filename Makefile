@@ -32,8 +32,9 @@ coverage: $(STAMP)  ## Run all tests and say which lines and branches none of th
 
 env: $(STAMP)  ## Make .venv with the locked versions
 
-notebooks: $(STAMP)  ## Make every notebooks/NN_topic.ipynb from its percent script
+notebooks: $(STAMP)  ## Make every notebook from its percent script, and the API pages from the rooms' faces
 	$(BIN)/python -m lungcls.report.build.pairs notebooks
+	$(BIN)/python -m lungcls.report.build.reference book/api
 
 lock: $(STAMP)  ## Resolve the locks again (ARGS=--upgrade for the newest versions)
 	@command -v uv >/dev/null || test -x .cache/uv/bin/uv || \
