@@ -43,8 +43,12 @@ def explain_run(run, cohort, *, cases=None, layer=None, classes=None, model=None
 
     Examples
     --------
-    >>> maps = explain_run(run, data, cases=["pat1", "pat2"])  # doctest: +SKIP
-    >>> overlays([maps.pictures()], titles=[["1", "2"]], row_labels=["CNN"])  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> run, cases = runs.train(data, task="binary", **small), data.cases["case_id"][:2].tolist()
+    >>> explain_run(run, data, cases=cases).values.shape
+    (2, 16, 16)
     """
     images = prediction.images_of(run, cohort if cases is None else cohort.select(cases))
     try:

@@ -56,8 +56,13 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
 
     Examples
     --------
-    >>> found = score_maps(run, data.select(test), seed=0)  # doctest: +SKIP
-    >>> found.table.groupby("map")["concentration"].mean()  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> run = runs.train(data, task="binary", **small)
+    >>> found = score_maps(run, data.select([0, 1, 2]), seed=0, lime_cases=0)
+    >>> "Grad-CAM" in set(found.table["map"])
+    True
     """
 
     def make():

@@ -46,8 +46,13 @@ def embed_run(run, cohort):
 
     Examples
     --------
-    >>> vectors = embed_run(run, data)  # doctest: +SKIP
-    >>> rows, distances = nearest_cases(vectors[test], vectors[train], k=5)  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> vectors = embed_run(runs.train(data, task="binary", **small), data)
+    >>> rows, distances = nearest_cases(vectors[:2], vectors[2:], k=5)
+    >>> rows.shape
+    (2, 5)
     """
     images = prediction.images_of(run, cohort)
     return embed(prediction.open_model(run), images)

@@ -11,8 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "evaluation": ["compare", "score"],
         "grid": ["grid_of", "plan"],
-        "prediction": ["calibrate", "open_model", "predict", "write_predictions"],
-        "store": ["find", "list_runs", "load"],
+        "prediction": ["calibrate", "predict"],
+        "store": ["find", "list_runs"],
         "study": ["train_all"],
         "training": ["train"],
     },

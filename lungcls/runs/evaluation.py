@@ -43,9 +43,12 @@ def score(run, *, against="diameter", data=None, part="test", seed=0):
 
     Examples
     --------
-    >>> from lungcls import runs
-    >>> run = runs.train("my_cohort", task="binary", view="nodule", model="cnn")  # doctest: +SKIP
-    >>> runs.score(run, against="diameter")  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> table = runs.score(runs.train(data, task="binary", **small), against="diameter")
+    >>> list(table)
+    ['value', 'low', 'high', 'n', 'patients', 'diameter', 'difference', 'difference_low', 'difference_high', 'p']
     """
     first = _part(run, run.predictions, data, part)
     options = {"patients": first["patient_id"], "task": run.config["task"], "average": AVERAGES, "seed": seed}
@@ -78,10 +81,14 @@ def compare(run, other, *, data=None, part="test", seed=0):
     InputError
         If the runs were not tested on the same cases.
 
-    Examples -------- >>> from lungcls import runs >>> plain = runs.train("my_cohort", task="binary",
-    view="nodule", model="cnn")  # doctest: +SKIP >>> other = runs.train("my_cohort", task="binary",
-    view="nodule", model="cnn", dropout=0.5)  # doctest: +SKIP >>> runs.compare(other, plain)  # doctest:
-    +SKIP
+    Examples
+    --------
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> first, other = (runs.train(data, task="binary", **small, dropout=rate) for rate in (0.3, 0.5))
+    >>> runs.compare(other, first).index.tolist()
+    ['accuracy', 'F1 (weighted)', 'AUC', 'recall (malignant)', 'F1 (malignant)']
     """
     first = _part(run, run.predictions, data, part)
     second = _part(other, other.predictions, data or run.data, part)

@@ -45,8 +45,24 @@ class Cell:
 def grid_of(views, *, profile="quick", backbone=BACKBONE):
     """List the cells that the report compares: Table 1, the other candidates and the ablations.
 
-    The full slice, or the context window where there is none, and the nodule are compared. Only the profile
-    "full" fine-tunes the candidates, trains them for both tasks, and adds :func:`zooms`.
+    Parameters
+    ----------
+    views : collection of str
+        Of the cohort. The full slice, or the context window where there is none, and the nodule are compared.
+    profile : {"smoke", "quick", "full"}, default "quick"
+        Only "full" fine-tunes the candidates, trains them for both tasks, and adds :func:`zooms`.
+    backbone : str, default "efficientnetb2"
+        Of Table 1.
+
+    Returns
+    -------
+    list of Cell
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> len(runs.grid_of(["full_slice", "nodule"]))
+    20
     """
     shown = [view for view in ("full_slice", "context") if view in views][:1]
     shown += [view for view in ("nodule",) if view in views]
@@ -116,7 +132,9 @@ def plan(data, cells, *, overrides=None, **options):
     >>> cells = runs.grid_of(["nodule"], profile="quick")
     >>> [cell.name for cell in cells][:3]
     ['EfficientNetB2 TL', 'EfficientNetB2 TL', 'EfficientNetB2 FT']
-    >>> jobs = runs.plan("my_cohort", cells)  # doctest: +SKIP
+    >>> from lungcls import sources
+    >>> [job.config["task"] for job in runs.plan(sources.open_cohort("phantom", profile="smoke"), cells[-1:])]
+    ['binary']
     """
     jobs = []
     for cell in cells:

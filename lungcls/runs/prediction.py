@@ -66,9 +66,12 @@ def predict(run, cohort, *, test_time=None):
 
     Examples
     --------
-    >>> from lungcls import cohorts, runs
-    >>> run = runs.find("my_runs", "binary-nodule-cnn")  # doctest: +SKIP
-    >>> runs.predict(run, cohorts.load("my_cohort", labels=False))  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> run = runs.train(data, task="binary", **small)
+    >>> list(runs.predict(run, data.select([0, 1, 2])))
+    ['case_id', 'p_benign', 'p_malignant', 'y_pred', 'confidence']
     """
     if test_time is None:
         images, model = images_of(run, cohort), open_model(run)
@@ -149,8 +152,12 @@ def calibrate(run, table, *, calibrated=False, level=None):
 
     Examples
     --------
-    >>> from lungcls import runs
-    >>> table = runs.calibrate(run, runs.predict(run, data), calibrated=True, level=0.9)  # doctest: +SKIP
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> run, few = runs.train(data, task="binary", **small), data.select([0, 1])
+    >>> list(runs.calibrate(run, runs.predict(run, few), calibrated=True, level=0.9))[-1]
+    'set'
     """
     if not calibrated and level is None:
         return table

@@ -93,12 +93,55 @@ def load(folder):
 
 
 def list_runs(store):
-    """Open all runs of a store, by name."""
+    """Open all runs of a store, by name.
+
+    Parameters
+    ----------
+    store : path
+
+    Returns
+    -------
+    list of Run
+        Each with its `config`, `history`, `predictions` and `environment`.
+
+    Raises
+    ------
+    InputError
+        If a folder in it holds no run.
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> runs.list_runs("nowhere")
+    []
+    """
     return [load(path.parent) for path in sorted(Path(store).glob("[!.]*/config.json"))]
 
 
 def find(store, name):
-    """Find a run by its folder, its name, or a beginning of name or key that only one run has."""
+    """Find a run by its folder, its name, or a beginning of name or key that only one run has.
+
+    Parameters
+    ----------
+    store : path
+    name : str
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If no run or several have that name.
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> runs.find("nowhere", "binary-nodule-cnn")
+    Traceback (most recent call last):
+    lungcls.errors.InputError: binary-nodule-cnn: no such run, expected the name of one run in nowhere
+    """
     if (Path(name) / "config.json").is_file():
         return load(name)
     found = [run for run in list_runs(store) if run.id.startswith(name) or run.config["key"].startswith(name)]

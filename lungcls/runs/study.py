@@ -19,10 +19,30 @@ from lungcls.runs import training
 
 
 def train_all(requested, *, jobs=None, progress=True):
-    """Train the jobs that are not done, side by side, with a live table; say by id why some failed.
+    """Train the jobs that are not done, side by side, with a live table.
 
     The work goes through joblib: within ``joblib.parallel_config(backend=...)`` it runs on that backend, for
     example on a cluster that shares the folders.
+
+    Parameters
+    ----------
+    requested : sequence of Job
+        As from :func:`lungcls.runs.plan`.
+    jobs : int, optional
+        Processes; by default one for each of the cores, shared by the threads of a run.
+    progress : bool, default True
+        Show what is done, running and left.
+
+    Returns
+    -------
+    dict of str to str
+        Why, by id, for each run that failed; empty if all are done.
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> runs.train_all([])
+    {}
     """
     from joblib import Parallel, delayed, parallel_config
 

@@ -83,9 +83,14 @@ def train(
     InputError
         If a name, a value, an image or the cohort is not as it must be, or the store cannot be written.
 
-    Examples -------- >>> from lungcls import runs >>> run = runs.train("my_cohort", task="binary",
-    view="nodule", model="cnn", dropout=0.5)  # doctest: +SKIP >>> runs.score(run, against="diameter")  #
-    doctest: +SKIP
+    Examples
+    --------
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> run = runs.train(data, task="binary", **small, dropout=0.5)
+    >>> run.id
+    'binary-nodule-cnn-scratch-s0-...'
     """
     request = {"task": task, "view": view, "model": model, "stage": stage, "recipe": recipe}
     options = {"weights": weights, "seed": seed, "fold": fold, "store": store}

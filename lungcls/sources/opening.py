@@ -34,7 +34,7 @@ def open_cohort(cohort, *, profile="quick", seed=0):
 
     Examples
     --------
-    >>> data = open_cohort("phantom", profile="smoke")  # doctest: +SKIP
+    >>> data = open_cohort("phantom", profile="smoke")
     >>> open_cohort("nowhere")
     Traceback (most recent call last):
     lungcls.errors.InputError: cohort: found 'nowhere', expected 'phantom' or a cohort folder
