@@ -9,6 +9,6 @@ import lazy_loader
 _NAMES = {
     "cohort": ["Cohort", "check_pixels", "load", "save"],
     "leakage": ["audit"],
-    "splits": ["folds", "load_split", "save_split", "split"],
+    "splits": ["folds", "split"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_NAMES)

@@ -55,10 +55,8 @@ def require_cases(table, source):
 
 
 def check_cases(cases, source, *, labels=True):
-    """Check a case table and type its columns: ids text, `malignancy` int, others numeric if all values are.
-
-    A missing number is NaN, missing text is empty; `source` is what the messages name.
-    """
+    """Check a case table and type its columns: ids text, `malignancy` int, others numeric if they can."""
+    # A missing number is NaN, missing text is empty; `source` is what the messages name.
     require_columns(cases, source, REQUIRED if labels else REQUIRED[:2])
     require_cases(cases, source)
     cases = cases.copy()

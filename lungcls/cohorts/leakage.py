@@ -209,14 +209,12 @@ def _moments(images):
 
 
 def scaling(moments, train, *, stated=None):
-    """Say, by their moments (n, 4), whether images were scaled by numbers that held-out cases helped to make.
-
-    Where a scaling leaves its mark in the grey levels: images standardised by a common mean and standard
-    deviation have 0 and 1 over just those cases that these were taken from, and common limits are reached
-    by them. Integers that were rounded, a PCA or a choice of settings leave none. `stated`, what
-    `cohort.json` says under `fitted_on` ("image", "train" or "all"), is believed unless pixels speak
-    against it. Returns a verdict and why.
-    """
+    """Say, by moments (n, 4), whether images were scaled by numbers that held-out cases helped to make."""
+    # Where a scaling leaves its mark in the grey levels: images standardised by a common mean and standard
+    # deviation have 0 and 1 over just those cases that these were taken from, and common limits are reached
+    # by them. Integers that were rounded, a PCA or a choice of settings leave none. `stated`, what
+    # `cohort.json` says under `fitted_on` ("image", "train" or "all"), is believed unless pixels speak
+    # against it. Returns a verdict and why.
     mean, square, low, high = moments.T
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     if np.ptp(low) == 0 and np.ptp(high) == 0:

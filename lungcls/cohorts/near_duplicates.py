@@ -63,10 +63,8 @@ def identical(known, first, second):
 
 
 def similar(known, first, second):
-    """Which images are the same or nearly so, flips and quarter turns included: bool, as :func:`identical`.
-
-    Every pair is compared, by products of matrices: nothing is approximated.
-    """
+    """Which images are the same or nearly so, flips and turns included: bool, (len(first), len(second))."""
+    # Every pair is compared, by products of matrices: nothing is approximated.
     near = np.zeros((len(first), len(second)), dtype=bool)
     for whole, correlation in _turned(known, first, second):
         row, column = np.nonzero(correlation >= CORRELATION)

@@ -177,24 +177,7 @@ def _nearest(kinds, starts, shares):
 
 
 def save_split(table, path):
-    """Write a split as `case_id,split`, whole or not at all.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`split` returns it.
-    path : path
-        A CSV file; one that is there is replaced.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    InputError
-        If the table is not a split or the file cannot be written.
-    """
+    """Write a split as `case_id,split`, whole or not at all; one that is there is replaced."""
     check_split(table, path)
     whole_text(Path(path), table[[*COLUMNS]].to_csv(index=False, lineterminator="\n"))
     return Path(path)

@@ -6,10 +6,8 @@ import numpy as np
 
 
 def import_keras():
-    """Import Keras and return it, with standard error closed while its backend starts.
-
-    TensorFlow then writes about its build and its devices, no setting stops it, and a notebook would show it.
-    """
+    """Import Keras and return it, with standard error closed while its backend starts."""
+    # TensorFlow then writes about its build and devices; no setting stops it, and a notebook shows it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # warnings that come later
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -81,11 +81,9 @@ def predict_baseline(name, cohort, split, *, task, seed, measured=None):
 
 
 def cross_predict(name, cohort, folds, *, task, seed, measured=None):
-    """Predict each of `folds` with a baseline fitted on the others: as :func:`predict_baseline`, and `fold`.
-
-    The probabilities of different folds come from different fits: an order over all folds
-    mixes them (the majority class then has an AUC a little off 0.5).
-    """
+    """Predict each fold with a baseline fitted on the others: as :func:`predict_baseline`, and `fold`."""
+    # The probabilities of different folds come from different fits: an order over all folds
+    # mixes them (the majority class then has an AUC a little off 0.5).
     if measured is None and name != "second_reader":
         measured = measure(name, cohort)
     parts = []
@@ -102,11 +100,9 @@ def cross_predict(name, cohort, folds, *, task, seed, measured=None):
 
 
 def measure(name, cohort):
-    """What a baseline goes by, for every case: float64, (n, n_measures); of `majority` there is nothing.
-
-    Logarithm of the diameter in mm; the columns of :func:`lungcls.models.radiomics.measure_radiomics`;
-    pixels of padding above and below together, and left and right together.
-    """
+    """What a baseline goes by, for every case: float64, (n, n_measures); of `majority` there is nothing."""
+    # Logarithm of the diameter in mm; the columns of :func:`lungcls.models.radiomics.measure_radiomics`;
+    # pixels of padding above and below together, and left and right together.
     if name not in NAMES[:-1]:
         raise ValueError(f"name: found {name!r}, expected one of {NAMES[:-1]}")
     if name == "majority":

@@ -10,10 +10,8 @@ _BLOCK = re.compile(r"(block\d+[a-z]?|conv\d_block\d+)_|conv_(?:pad|dw|pw)_(\d+)
 
 
 def boundaries(model):
-    """Where a flat classifier can be cut in two: block name to the layer whose output enters it, in order.
-
-    One tensor carries everything there. The first is "image" (nothing is frozen), the last "head".
-    """
+    """Where a flat classifier can be cut in two: block name to the layer whose output enters it, in order."""
+    # One tensor carries everything there. The first is "image" (nothing is frozen), the last "head".
     found, seen, last, reach = {"image": model.layers[0].name}, {""}, {}, 0
     for place, layer in enumerate(model.layers):
         last |= dict.fromkeys(_sources(layer), place)  # the last layer that takes the output of each
@@ -37,12 +35,10 @@ def boundary(model, name):
 
 
 def split(model, name):
-    """Cut a network at a block boundary into its backbone (None from "image") and its head, up to the logits.
-
-    Both share its layers: the head's become trainable, the others not. Batch normalisation of a
-    backbone stays frozen, and so in inference mode; a network that trains from "image" on keeps
-    its own in training mode.
-    """
+    """Cut a network at a block boundary: its backbone (None from "image") and its head, up to the logits."""
+    # Both share its layers: the head's become trainable, the others not. Batch normalisation of a
+    # backbone stays frozen, and so in inference mode; a network that trains from "image" on keeps
+    # its own in training mode.
     cut = boundary(model, name)
     logits = model.get_layer("logits").output
     whole = isinstance(cut, keras.layers.InputLayer)
@@ -103,12 +99,10 @@ def _map_of(layer):
 
 
 def calibrate_batch_norm(model, images):
-    """Give batch normalisation, in place, the statistics of training images (n, H, W, 1), a hundred or so.
-
-    In a network with random weights they are 0 and 1, and an untrained MobileNet or EfficientNet
-    then gives the same output for every image: signals fade from layer to layer. After this, its
-    frozen part is a set of random features that do differ.
-    """
+    """Give batch normalisation, in place, the statistics of training images (n, H, W, 1), a hundred or so."""
+    # In a network with random weights they are 0 and 1, and an untrained MobileNet or EfficientNet
+    # then gives the same output for every image: signals fade from layer to layer. After this, its
+    # frozen part is a set of random features that do differ.
     changes = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

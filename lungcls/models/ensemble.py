@@ -20,11 +20,9 @@ SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodul
 
 
 def member(*, image_size, sizes=1, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
-    """Build one member: from images (n, H, H, 1) in [0, 1] to logits (n, 5 * sizes), a score's side by side.
-
-    The whole image at half its resolution and its middle half as it is are the two channels
-    of one small image: a fovea and its surroundings for the price of one.
-    """
+    """Build one member: from images (n, H, H, 1) to logits (n, 5 * sizes), those of a score side by side."""
+    # The whole image at half its resolution and its middle half as it is are the two channels
+    # of one small image: a fovea and its surroundings for the price of one.
     least = 2 ** (len(filters) + 1)
     if image_size % 4 or image_size < least:
         expected = f"a multiple of 4, at least {least} for {len(filters)} blocks"
@@ -80,10 +78,8 @@ def targets(scores, ratings, *, share):
 
 
 def with_size(targets, diameters):
-    """Spread targets (n, 5) over the case's size class, (n, 5 * sizes), if every diameter is known.
-
-    Diameters, in mm, are labels of training cases, never an input.
-    """
+    """Spread targets (n, 5) over the case's size class, (n, 5 * sizes), if every diameter is known."""
+    # Diameters, in mm, are labels of training cases, never an input.
     if diameters is None or not (np.asarray(diameters, dtype=float) > 0).all():
         return targets
     classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]

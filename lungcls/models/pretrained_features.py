@@ -27,11 +27,9 @@ GAIN = 5.0  # brings the ridge's predictions to the range of logits; ours
 
 
 def extractor(backbone, image_size, *, side=128, weights=None):
-    """Build the frozen part, from images (n, image_size, image_size, 1) to features (n, m), some a channel.
-
-    Images are resized to `side` pixels. Of each map it keeps the mean in each window of `WIDTHS`
-    and the greatest value in the inner half (howard2017mobilenets, tan2019efficientnet).
-    """
+    """Build the frozen part: from images (n, image_size, image_size, 1) to features (n, m)."""
+    # Images are resized to `side` pixels. Of each map it keeps the mean in each window of `WIDTHS`
+    # and the greatest value in the inner half (howard2017mobilenets, tan2019efficientnet).
     if backbone not in LAYERS:
         raise ValueError(f"backbone: found {backbone!r}, expected one of {', '.join(LAYERS)}")
     whole = backbones.transfer(backbone, image_size=side, task="multiclass", weights=weights)
@@ -76,15 +74,13 @@ def test_time_views(images):
 
 
 def ridge(x, y, groups, shares, *, penalty):
-    """Solve a ridge regression of targets (n, k) on all views of all cases, and once more without each group.
-
-    `x` is (n, m) a view; `groups` below 0 are cases that no fit may see. Its dual form, so that
-    the products of all pairs are needed once. Features are standardised over all known cases and
-    weighted by `shares`, each fit starts from the mean of its own targets, and `penalty` is times
-    the number of views, whose errors are added up. Returns the predictions, (n, k), means over
-    views: of each case by the fit without its group, of those below 0 by the fit to all others;
-    and kernel (m, k) and bias (k,) of that fit.
-    """
+    """Solve a ridge regression of targets (n, k) on all views of cases, and once more without each group."""
+    # `x` is (n, m) a view; `groups` below 0 are cases that no fit may see. Its dual form, so that
+    # the products of all pairs are needed once. Features are standardised over all known cases and
+    # weighted by `shares`, each fit starts from the mean of its own targets, and `penalty` is times
+    # the number of views, whose errors are added up. Returns the predictions, (n, k), means over
+    # views: of each case by the fit without its group, of those below 0 by the fit to all others;
+    # and kernel (m, k) and bias (k,) of that fit.
     if not penalty > 0:
         raise ValueError(f"penalty: found {penalty}, expected more than 0")
     known = groups >= 0
@@ -115,10 +111,8 @@ def ridge(x, y, groups, shares, *, penalty):
 
 
 def weigh(logits, predicted, scores):
-    """Weigh logits and the ridge's predictions, (n, 5) each, by a logistic regression: its kernel and bias.
-
-    They are of cases, with each score 1..5 among them, that neither has seen.
-    """
+    """Weigh logits and the ridge's predictions, (n, 5), by a logistic regression: its kernel and bias."""
+    # They are of cases, with each score 1..5 among them, that neither has seen.
     from sklearn.linear_model import LogisticRegression
 
     both = np.concatenate([logits, GAIN * np.asarray(predicted)], axis=1)

@@ -16,10 +16,8 @@ from lungcls.sources.annotations import aggregate
 
 
 def draw(ratings, *, seed):
-    """Draw one reader of each panel (armato2011): the score, 1..5, and the mean of the others rounded up.
-
-    `ratings` are texts of scores separated by spaces; both are 0 where there are fewer than two.
-    """
+    """Draw one reader of each panel (armato2011): the score, 1..5, and the mean of the others rounded up."""
+    # `ratings` are texts of scores separated by spaces; both are 0 where there are fewer than two.
     panels = parse_ratings(ratings)
     predicted, label = np.zeros(len(panels), dtype=int), np.zeros(len(panels), dtype=int)
     places = np.random.default_rng(seed).random(len(panels))
@@ -34,11 +32,9 @@ def draw(ratings, *, seed):
 
 
 def to_predictions(predicted, label, train, *, task):
-    """Labels, decisions and probabilities of drawn readers' scores 1..5; `train` is a bool array.
-
-    The probabilities are how often training cases with the same score had each label, each label
-    counted once more. The largest need not be at the decision, the reader's own score.
-    """
+    """Labels, decisions and probabilities of drawn readers' scores 1..5; `train` is a bool array."""
+    # The probabilities are how often training cases with the same score had each label, each label
+    # counted once more. The largest need not be at the decision, the reader's own score.
     if task not in TASKS:
         raise ValueError(f"task: found {task!r}, expected one of {TASKS}")
     if not np.any(train):

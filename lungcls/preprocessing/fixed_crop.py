@@ -16,10 +16,8 @@ CROP_MM = 60.0  # ours: 128 pixels hold it in all but the finest scans, and near
 
 
 def cut(images, *, spacing, crop_mm, size):
-    """Cut `crop_mm` around the middle of images (n, H, W), `size` pixels a side: float32 in [0, 1], bilinear.
-
-    `spacing` is mm a pixel, (n,). Beyond the image the outermost pixels are repeated.
-    """
+    """Cut `crop_mm` around the middle of images (n, H, W): float32 in [0, 1], (n, size, size), bilinear."""
+    # `spacing` is mm a pixel, (n,). Beyond the image the outermost pixels are repeated.
     from scipy.ndimage import map_coordinates
 
     spacing = np.asarray(spacing, dtype=float)
@@ -45,10 +43,8 @@ def crops(images, spacing, **options):
 
 
 def cut_from_wider(images, wide, *, spacing, crop_mm=CROP_MM, size):
-    """Cut `crop_mm` around the zoomed picture (n, H, W) out of a wider view (n, H2, W2): float32 in [0, 1].
-
-    Each crop is scaled by its own grey levels, then resized to `size` pixels a side; see :func:`cut`.
-    """
+    """Cut `crop_mm` around zoomed images (n, H, W) from a wider view: float32 in [0, 1], (n, size, size)."""
+    # Each crop is scaled by its own grey levels, then resized; `spacing` and the rim as in `cut`.
     spacing = np.asarray(spacing, dtype=float)
     if not crop_mm > 0 or not (spacing > 0).all():
         raise ValueError(f"spacing: found {spacing.min()} and a crop of {crop_mm} mm, expected both above 0")

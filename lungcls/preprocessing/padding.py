@@ -13,11 +13,9 @@ WIDER = ("full_slice", "context")  # where surroundings are looked for, the wide
 
 
 def widths(images):
-    """Pixels of padding at the top, bottom, left and right of stored images (n, H, W): int, (n, 4).
-
-    A row or column of the rim is padding if all its pixels have the grey of the last pixel, bottom
-    right: where a margin is odd, its larger half lies there. An image of one grey is all padding.
-    """
+    """Pixels of padding at the top, bottom, left and right of stored images (n, H, W): int, (n, 4)."""
+    # A row or column of the rim is padding if all its pixels have the grey of the last pixel, bottom
+    # right: where a margin is odd, its larger half lies there. An image of one grey is all padding.
     images = image_stack(np.asarray(images))
     grey = images == images[:, -1:, -1:]
     rows, columns = grey.all(axis=2), grey.all(axis=1)

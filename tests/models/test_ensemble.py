@@ -104,10 +104,10 @@ def test_a_member_never_sees_what_it_leaves_out(images, tmp_path, monkeypatch):
     def watched(model, train, validation, *, seed, **options):
         seen[seed] = (set(train.rows.tolist()), set(validation.rows.tolist()))
 
-    monkeypatch.setattr(ensembles, "fit", watched)
+    monkeypatch.setattr(ensembles, "fit_network", watched)
     groups = np.array([0, 1, -1, 1, 0])
     targets = ensemble.targets([1, 2, 3, 4, 5], None, share=0)
-    options = {"checkpoint": lambda number: tmp_path / str(number), "build": SMALL, "seed": 2}
+    options = {"work": tmp_path, "build": SMALL, "seed": 2}
     ensembles.train(images, targets, groups, **options)
     assert seen == {2000: ({1, 3}, {0, 4}), 2001: ({0, 4}, {1, 3})}
 
