@@ -6,6 +6,8 @@ import json
 import re
 from string import Template
 
+import pandas as pd
+
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 JOINER = "\N{WORD JOINER}"  # no line ends here
@@ -46,8 +48,9 @@ def text(name, **values):
     return Template(_texts()[name]).substitute(values)
 
 
-def captioned(frame, name, *, texts=1, **values):
-    """Write a table as :func:`table` does, under its name with the caption that `texts.json` has for it."""
+def captioned(rows, name, *, heads=None, texts=1, **values):
+    """Write rows of texts under these heads (or a DataFrame) as :func:`table` does, with the caption of its name."""
+    frame = pd.DataFrame(rows, columns=heads)
     return table(frame, name=name, texts=texts, caption=text(name, **values))
 
 

@@ -16,7 +16,7 @@ from lungcls.report.display import figure_text
 from lungcls.report.plots import networks as network_plots
 from lungcls.report.printed import quoted
 from lungcls.report.results import networks, tables
-from lungcls.report.wording import count, table, text
+from lungcls.report.wording import captioned, count, text
 from lungcls.runs import recorded
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -28,7 +28,6 @@ SHOWN = {
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
-RULE = {"binary": "", "multiclass": text("said-fitted-rule")}
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
 REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, cut points fitted"
 
@@ -113,10 +112,9 @@ def clearly_above(one):
     """Say which of a group's networks are better than the diameter alone, by their own intervals."""
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
-    score = text(f"said-score-{one.task}")
-    said = one.group.sizes | {"task": TASKS[one.task], "group": one.group.name, "of": len(rows)}
     names = f": {'; '.join(clear)}" if clear else ""
-    return text("said-above", clear=len(clear), score=score, names=names, **said)
+    said = one.group.sizes | {"group": one.group.name, "clear": len(clear), "of": len(rows)}
+    return text(f"said-above-{one.task}", names=names, **said)
 
 
 # --- Tables -----------------------------------------------------------------------------------
@@ -131,9 +129,7 @@ def score_table(scores, task):
         rows[last] = tables.gains_of(one.above, rows.index)
         blocks.append(_block(heading(one.group), rows.rename_axis("model and view").reset_index(), last))
     frame = pd.concat(blocks, ignore_index=True)[["model and view", *SHOWN[task], last]].fillna("")
-    said = {"task": TASKS[task], "score": SHORT[RANKING[task]], "rule": RULE[task], "diameter": DIAMETER}
-    caption = text("tab-results-task", **said)
-    return table(frame.rename(columns=SHORT), name=f"tab-results-{task}", caption=caption)
+    return captioned(frame.rename(columns=SHORT), f"tab-results-{task}", diameter=DIAMETER)
 
 
 def _block(head, rows, last):
