@@ -165,7 +165,7 @@ def cohort_sheet(cohort):
     said = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
     said |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
     said = said or {"name": cohort.name}
-    rows = [
-        [name.replace("_", " "), " ".join(words.split()).replace("|", "/")] for name, words in said.items()
-    ]
-    return captioned(rows, "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)
+    lines = {
+        name.replace("_", " "): " ".join(words.replace("|", "/").split()) for name, words in said.items()
+    }
+    return captioned(lines.items(), "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)

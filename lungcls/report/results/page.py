@@ -7,6 +7,7 @@ Which runs there are, which are missing and what is said of them follows from th
 
 import pandas as pd
 
+from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import evidence
 from lungcls.report.printed import quoted
@@ -59,18 +60,15 @@ def _sources(groups):
     columns = {REPORT: text("said-of-the-report", **sizes).split(" | ")}
     for group in groups:
         plain = [run for run in group.runs if not networks.variant(run)]
-        changed = len(group.runs) - len(plain)
+        changed, cohort = len(group.runs) - len(plain), group.runs[0].config["cohort"]
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
-        weights = dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)
-        columns[group.name] = [
-            group.runs[0].config["cohort"],
-            group.label_rule,
-            group.protocol,
+        weights = "; ".join(dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)) or "–"
+        test, seeds = (
             "{cases} ({patients})".format(**group.sizes),
-            "; ".join(weights) or "–",
-            count(len(plain)) + (f", and {count(changed)} with one change" if changed else ""),
             ", ".join(map(str, networks.seeds_of(group.runs))),
-        ]
+        )
+        trained = count(len(plain)) + (f", and {count(changed)} with one change" if changed else "")
+        columns[group.name] = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
     frame = pd.DataFrame({"": HEADS, **columns})
     return captioned(frame, "tab-sources", texts=len(frame.columns))
 
@@ -83,22 +81,18 @@ def _seeds(groups):
         several = {key[:2]: members for key, members in found if len(members) > 1 and not key[2]}
         rows += [[f"**{TASKS[task]}, {score_tables.heading(group)}**", *[""] * 4]] if several else []
         for (view, name), members in several.items():
-            spreads = (
-                _spread(members, group, task, score) for score in ("accuracy", "F1 (weighted)", RANKING[task])
-            )
+            scores = ("accuracy", "F1 (weighted)", RANKING[task])
+            spreads = (_spread(members, group, task, score) for score in scores)
             rows.append([f"{name}, {VIEW_NAMES[view]}", count(len(members)), *spreads])
     return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("said-one-training")
 
 
 def _spread(members, group, task, score):
-    from lungcls.metrics.classification import scores
-
-    found = []
+    found, options = [], {"task": task, "average": "weighted"}
     for run in members:
         test = tables.result_of(run.predictions, group.cohort)
         y_prob = test[list(tables.CLASS_COLUMNS[task])].to_numpy()
-        every = scores(test["y_true"], test["y_pred"], y_prob, task=task, average="weighted")
-        found.append(100 * every[score])
+        found.append(100 * classification.scores(test["y_true"], test["y_pred"], y_prob, **options)[score])
     return f"{sum(found) / len(found):.1f} ({min(found):.1f}–{max(found):.1f})"
 
 

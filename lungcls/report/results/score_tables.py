@@ -100,12 +100,11 @@ def heading(group):
 
 def constant(scores):
     """Name the networks that give every test case the same answer."""
-    every = ((one, label, key) for one in scores for label, key in one.networks.items())
-    return [
-        f"{name}, {TASKS[one.task]}, {VIEW_NAMES[view]} ({one.group.name})"
-        for one, label, (view, name, _) in every
-        if one.results[label]["y_pred"].nunique() == 1
-    ]
+    found = []
+    for one in scores:
+        same = (key for label, key in one.networks.items() if one.results[label]["y_pred"].nunique() == 1)
+        found += [f"{key[1]}, {TASKS[one.task]}, {VIEW_NAMES[key[0]]} ({one.group.name})" for key in same]
+    return found
 
 
 def clearly_above(one):
@@ -141,10 +140,11 @@ def _block(head, rows, last):
 def _report_rows(task):
     """The report's table 1, with the accuracies of table 2 where it has them."""
     rows, main, f1 = [], quoted.load()["main_results_percent"], quoted.load()["f1_percent"]
-    for view, (model, name) in (
-        (view, stage) for view in ("full_slice", "nodule") for stage in STAGES.items()
-    ):
-        row = {"model and view": f"{name}, {VIEW_NAMES[view]}", "F1 (weighted)": f1[model][task][view]}
+    for view, model in ((view, model) for view in ("full_slice", "nodule") for model in STAGES):
+        row = {
+            "model and view": f"{STAGES[model]}, {VIEW_NAMES[view]}",
+            "F1 (weighted)": f1[model][task][view],
+        }
         if model.endswith("FT"):
             key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
             row |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
