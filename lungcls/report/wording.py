@@ -14,12 +14,43 @@ JOINER = "\N{WORD JOINER}"  # no line ends here
 
 
 def count(number):
-    """Write a whole number with a comma between thousands: 2,363."""
+    """Write a whole number with a comma between thousands.
+
+    Parameters
+    ----------
+    number : int, or float without a fraction
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from lungcls.report import count
+    >>> count(2363)
+    '2,363'
+    """
     return f"{int(number):,}"
 
 
 def percent(share, decimals=0):
-    """Write a share of 1 as a percentage: 38 %."""
+    """Write a share of 1 as a percentage, with a no-break space before the sign.
+
+    Parameters
+    ----------
+    share : float
+    decimals : int, default 0
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from lungcls.report import percent
+    >>> percent(0.382)
+    '38\xa0%'
+    """
     return f"{100 * share:.{decimals}f}{SPACE}%"
 
 
