@@ -38,6 +38,15 @@ def show_figure(fig, *, name, caption, alt):
     ------
     ValueError
         If `name` is not of that form, or `caption` or `alt` is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lungcls.report import image_grid, show_figure
+    >>> figure = image_grid([[np.eye(8)]])
+    >>> words = {"caption": "A line.", "alt": "A white diagonal."}
+    >>> show_figure(figure, name="fig-eye", **words)  # doctest: +ELLIPSIS
+    {'text/plain': 'Figure fig-eye: A line.', ...
     """
     source, width, text = _figure(fig, name, caption, alt)
     page = (
@@ -81,6 +90,14 @@ def show_table(table, *, name, caption, decimals=2):
     ------
     ValueError
         If `name` is not of that form, or `caption` or the table is empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from lungcls.report import show_table
+    >>> table = pd.DataFrame({"cases": [1793]})
+    >>> show_table(table, name="tab-cases", caption="The case list.")  # doctest: +ELLIPSIS
+    {'text/plain': 'Table tab-cases: The case list.', ...
     """
     _check(name, caption=caption)
     if table.empty:
@@ -97,6 +114,12 @@ def show_text(markdown):
     ----------
     markdown : str
         In the book, MyST: roles such as ``{numref}`` work.
+
+    Examples
+    --------
+    >>> from lungcls.report import count, show_text
+    >>> show_text(f"There are {count(1793)} cases.")
+    <IPython.core.display.Markdown object>
     """
     display(Markdown(markdown))
 

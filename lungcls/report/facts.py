@@ -140,7 +140,7 @@ def _shortcuts(cases):
     rows |= {"nodules": map(count, by_size.size()), "malignant": map(percent, by_size.mean())}
     crop = reported.load()["preprocessing"]["nodule_crop"]
     return {
-        "malignant_by_size": captioned(pd.DataFrame(rows), "tab-size"),
+        "malignant_by_size": captioned(rows, "tab-size"),
         "malignant_one_reader": percent(malignant[panel == 1].mean()),
         "malignant_four_readers": percent(malignant[panel == 4].mean()),
         "bands_left": percent(keeps_band(cases, crop=crop).mean(), 1),
@@ -166,10 +166,10 @@ def label_rules():
         values = scores[rule] = every["malignancy"].to_numpy()
         counts = map(count, np.bincount(values, minlength=6)[1:])
         rows.append([name, *counts, percent(to_binary(values).mean())])
-    frame = pd.DataFrame(rows, columns=["rule", *map(str, SCORE_NAMES), "malignant"])
     moved = {rule: percent((values != scores["ceil_mean"]).mean()) for rule, values in scores.items()}
     found = {f"rule_moves_{rule}": share for rule, share in moved.items() if rule != "ceil_mean"}
-    return found | {"label_rules": captioned(frame, "tab-rules", n=count(len(scores["ceil_mean"])))}
+    options = {"heads": ["rule", *map(str, SCORE_NAMES), "malignant"], "n": count(len(scores["ceil_mean"]))}
+    return found | {"label_rules": captioned(rows, "tab-rules", **options)}
 
 
 def audit_facts():
@@ -182,10 +182,10 @@ def audit_facts():
     for check, parts in found["report"].index:
         cells = (findings.loc[check, parts] for findings in found.values())
         rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
-    frame = pd.DataFrame(rows, columns=["check", "parts", "the report's protocol", "patients together"])
+    heads = ["check", "parts", "the report's protocol", "patients together"]
     shared = found["report"].loc["shared patients", "train/test"]
     return {
-        "audit_protocols": captioned(frame, "tab-audit", texts=2),
+        "audit_protocols": captioned(rows, "tab-audit", heads=heads, texts=2),
         "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
     }
 
@@ -254,8 +254,7 @@ def profiles():
         rows.append([f"`{name}`", *map(count, astuple(sizes)[1:]), count(cnn.epochs), count(copies), filters])
     heads = [field.name.replace("_", " ") for field in fields(Profile)]
     extra = ["epochs of a network, at most", "kept copies", "filters of the CNN"]
-    frame = pd.DataFrame(rows, columns=["profile", *heads[1:], *extra])
-    return {"profiles": captioned(frame, "tab-profiles")}
+    return {"profiles": captioned(rows, "tab-profiles", heads=["profile", *heads[1:], *extra])}
 
 
 # --- The cohort that the book shows ---------------------------------------------------

@@ -6,18 +6,51 @@ import json
 import re
 from string import Template
 
+import pandas as pd
+
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 JOINER = "\N{WORD JOINER}"  # no line ends here
 
 
 def count(number):
-    """Write a whole number with a comma between thousands: 2,363."""
+    """Write a whole number with a comma between thousands.
+
+    Parameters
+    ----------
+    number : int, or float without a fraction
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from lungcls.report import count
+    >>> count(2363)
+    '2,363'
+    """
     return f"{int(number):,}"
 
 
 def percent(share, decimals=0):
-    """Write a share of 1 as a percentage: 38 %."""
+    """Write a share of 1 as a percentage, with a no-break space before the sign.
+
+    Parameters
+    ----------
+    share : float
+    decimals : int, default 0
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from lungcls.report import percent
+    >>> percent(0.382)
+    '38\xa0%'
+    """
     return f"{100 * share:.{decimals}f}{SPACE}%"
 
 
@@ -46,8 +79,9 @@ def text(name, **values):
     return Template(_texts()[name]).substitute(values)
 
 
-def captioned(frame, name, *, texts=1, **values):
-    """Write a table as :func:`table` does, under its name with the caption that `texts.json` has for it."""
+def captioned(rows, name, *, heads=None, texts=1, **values):
+    """Write rows of texts under these heads (or a DataFrame) as :func:`table` does, with the caption of its name."""
+    frame = pd.DataFrame(rows, columns=heads)
     return table(frame, name=name, texts=texts, caption=text(name, **values))
 
 

@@ -20,7 +20,7 @@ def page(room):
     names = getattr(face, "__all__", [])
     lines = [f".. automodule:: {full}", ""]
     lines += [".. autosummary::", "   :nosignatures:", ""] if names else []
-    lines += [f"   ~{full}.{name}" for name in names] + [""]
+    lines += [f"   {name}" for name in names] + [""]
     lines += [f".. {_directive(getattr(face, name))}:: {full}.{name}" for name in names]
     return "\n".join([f"# `{full}`", "", "```{eval-rst}", *lines, "```", ""])
 

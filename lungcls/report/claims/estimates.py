@@ -1,12 +1,8 @@
 """How estimates are written in a ledger of statements."""
 
+from lungcls.report.claims.ledger import certain
 from lungcls.report.results import tables
 from lungcls.report.wording import MINUS
-
-
-def certain(one):
-    """Say whether an estimate is a count of everything there is, with an interval of no width."""
-    return one["low"] == one["high"] and not one["same"]
 
 
 def written(one, *, sign=True, percent=False):

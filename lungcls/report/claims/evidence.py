@@ -7,6 +7,7 @@ from scipy.ndimage import binary_dilation
 from scipy.stats import norm
 
 from lungcls.cohorts import splits
+from lungcls.cohorts.cohort import TASKS
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.explain import case_properties, retrieval
@@ -23,12 +24,8 @@ RING = 6  # pixels around the nodule that count as its surroundings, as in the c
 BLACK, WHITE = 0.05, 0.95  # grey levels that nobody can tell from black or white
 SIZES = range(200, 421)  # test sizes that the report's tables are searched for
 PRINTED = {"CNN": "CNN", "TL": "EfficientNet TL", "FT": "EfficientNet FT"}
-ROWS = {
-    ("binary", "wide"): "Binary_FullSlice",
-    ("binary", "nodule"): "Binary_Nodule",
-    ("multiclass", "wide"): "MultiClass_FullSlice",
-    ("multiclass", "nodule"): "MultiClass_Nodule",
-}
+TABLE_2 = {"binary": "Binary", "multiclass": "MultiClass", "wide": "FullSlice", "nodule": "Nodule"}
+ROWS = {(task, view): f"{TABLE_2[task]}_{TABLE_2[view]}" for task in TASKS for view in ("wide", "nodule")}
 PAIRINGS = ("unpaired", "narrowest", "widest")
 FIRST_CLASS = 1  # score 1
 RETRIEVED = 5  # cases a query

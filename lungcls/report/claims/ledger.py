@@ -97,6 +97,11 @@ def estimate(value, low=None, high=None, *, n, patients=None, same=False):
     return {"value": value, "low": low, "high": high, "n": n, "patients": patients, "same": same}
 
 
+def certain(one):
+    """Say whether an estimate is a count of everything there is, with an interval of no width."""
+    return one["low"] == one["high"] and not one["same"]
+
+
 def outcome(found, expects, *, margin):
     """Return the verdict of one estimate on what is expected, and two-sided p for and against it."""
     if found["same"] or np.isnan([found["value"], found["low"], found["high"]]).any():
@@ -161,8 +166,7 @@ def _decide(claim, found, margin):
     expected = [test["expects"] for test in claim["tests"]]
     said = [outcome(one, of, margin=near) for one, of, near in zip(found, expected, margins, strict=True)]
     verdict, p = _together(said)
-    certain = all(one["low"] == one["high"] and not one["same"] for one in found)
-    row |= {"verdict": verdict, "p": np.nan if certain else p, "tests": n}
+    row |= {"verdict": verdict, "p": np.nan if all(map(certain, found)) else p, "tests": n}
     return row | {"n": min(one["n"] for one in found), "why": ""}
 
 

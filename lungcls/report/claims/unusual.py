@@ -41,10 +41,11 @@ def difference(cohort, view, *, seed):
 
     def statistic(weights):
         with np.errstate(invalid="ignore"):  # a resample may lack all unusual ones
-            first, second = (
-                weights[:, rows] @ malignant[rows] / weights[:, rows].sum(axis=1)
-                for rows in (unusual, ~unusual)
-            )
+            first, second = (_share(weights[:, rows], malignant[rows]) for rows in (unusual, ~unusual))
         return {"difference": first - second}
 
     return resampled(statistic, cohort.cases["patient_id"], seed)
+
+
+def _share(weights, values):
+    return weights @ values / weights.sum(axis=1)

@@ -111,8 +111,8 @@ def without_bands(group, *, seed):
     heads = ["task", "zoomed view", "weighted F1, less the wide view", "the zoomed view is better"]
     views = {run.config["view"] for run in group.runs}
     wide = next(VIEW_NAMES[view] for view in ("full_slice", "context") if view in views)
-    frame = pd.DataFrame(rows, columns=heads)
-    return captioned(frame, "tab-results-without-bands", texts=4, wide=wide, **_said_of(group))
+    said = {"wide": wide, **_said_of(group)}
+    return captioned(rows, "tab-results-without-bands", heads=heads, texts=4, **said)
 
 
 def worth_of_bands(group, *, seed):

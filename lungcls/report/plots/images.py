@@ -38,7 +38,15 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
 
     Returns
     -------
-    Figure
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lungcls.report import image_grid
+    >>> figure = image_grid([[np.eye(8), np.ones((8, 8))]], titles=[["a line", "nothing"]], grey_range=(0, 1))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['a line', 'nothing']
     """
     columns, titles = max(map(len, images)), titles or []
     outlines = masks or [[None] * len(row) for row in images]

@@ -51,7 +51,14 @@ def learning_curves(histories, *, changes=None, best=None):
 
     Returns
     -------
-    Figure
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from lungcls.report import learning_curves
+    >>> figure = learning_curves({"CNN": ([0.7, 0.5, 0.4], [0.7, 0.6, 0.65])}, best={"CNN": [2]})
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['training', 'validation', 'weights kept']
     """
     figure, axes = panel_axes(len(histories), 2.4, more=0.3, ylabel="cross-entropy", sharey="row")
     for ax, (name, losses) in zip(axes.flat, histories.items()):
@@ -87,7 +94,16 @@ def intervals(groups, *, xlabel, references=None):
 
     Returns
     -------
-    Figure
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from lungcls.report import intervals
+    >>> found = pd.DataFrame({"value": [0.81], "low": [0.74], "high": [0.87]}, index=["CNN"])
+    >>> figure = intervals({"LIDC-IDRI": found}, xlabel="AUC", references={"diameter alone": 0.78})
+    >>> figure.axes[0].get_xlabel()
+    'AUC'
     """
     names = list(dict.fromkeys(name for table in groups.values() for name in table.index))
     figure, axes = page_axes(0.9 + 0.36 * len(names) * max(1, 0.45 * len(groups)))

@@ -47,7 +47,7 @@ def image_axes(places, draw, *, height, titles, row_labels, sizes, width=WIDTH):
 def share_matrix(ax, shares, texts, *, labels, top):
     """Draw a (k, k) matrix of shares up to `top` in blue, with a text (or "") in each cell."""
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top)
-    for (i, j), text in np.ndenumerate(texts):
+    for (i, j), text in ((place, text) for place, text in np.ndenumerate(texts) if text != ""):
         colour = "white" if shares[i, j] > 0.6 * top else "black"
         ax.text(j, i, text, ha="center", va="center", color=colour)
     ax.set(xticks=range(len(labels)), yticks=range(len(labels)))

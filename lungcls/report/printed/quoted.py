@@ -46,7 +46,7 @@ def class_counts():
 
 
 def claim(name):
-    """Return a statement of the report in its own words.
+    """Return a statement of the report in its own words [1]_.
 
     Parameters
     ----------
@@ -62,6 +62,16 @@ def claim(name):
     ------
     ValueError
         If there is no such claim; the message lists the names.
+
+    References
+    ----------
+    .. [1] simeone2025
+
+    Examples
+    --------
+    >>> from lungcls.report import claim
+    >>> claim("clahe")["section"]
+    '2.4.1'
     """
     return _known("claim", name, load()["claims"])
 

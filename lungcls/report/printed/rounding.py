@@ -16,7 +16,7 @@ def bounds(text, *, whole=100):
     """Return the ends (Fractions, shares of 1) of what a printed number (of `whole`) can stand for."""
     if not (isinstance(text, str) and re.fullmatch(r"\d+(\.\d+)?", text)):
         raise ValueError(f"score: found {text!r}, expected a text of digits such as '82.28'")
-    half = Fraction(1, 2 * 10 ** _decimals(text))
+    half = Fraction(1, 2 * 10 ** len(text.partition(".")[2]))  # of the last digit
     return (Fraction(text) - half) / whole, (Fraction(text) + half) / whole
 
 
@@ -43,7 +43,3 @@ def fitting_sizes(texts, sizes, *, whole=100):
 def gap(first, second):
     """Return the least distance between two ranges of :func:`bounds`; 0 if they can be equal."""
     return max(first[0] - second[1], second[0] - first[1], Fraction(0))
-
-
-def _decimals(text):
-    return len(text.partition(".")[2])

@@ -57,7 +57,7 @@ def _details(found):
         origin = networks.weights_of(members[0])[0]
         rows.append([name, origin, views, span, count(len(members)), duration(time)])
     heads = ["network", "starts from", "views", "parameters", "runs", "processor time"]
-    return captioned(pd.DataFrame(rows, columns=heads), "tab-card-details", texts=3)
+    return captioned(rows, "tab-card-details", heads=heads, texts=3)
 
 
 def _settings(found):
@@ -107,10 +107,10 @@ def _sizes(rows, group, seed):
         matched = size_matched.matched_auc(*given, **options)
         found = [row for table in (by_size, matched.iloc[:1]) for _, row in table.iterrows()]
         cells.append([name, view, *map(tables.with_interval, found)])
-    frame = pd.DataFrame(cells, columns=["model", "view", *by_size["size"], "like size"])
+    heads = ["model", "view", *by_size["size"], "like size"]
     columns = zip(by_size["size"], by_size["n"], by_size["malignant"], strict=True)
     sizes = "; ".join(f"{size} {count(n)} ({count(malignant)})" for size, n, malignant in columns)
-    return captioned(frame, "tab-card-sizes", texts=2, sizes=sizes)
+    return captioned(cells, "tab-card-sizes", heads=heads, texts=2, sizes=sizes)
 
 
 def _beyond(rows, group, seed):
@@ -165,8 +165,7 @@ def cohort_sheet(cohort):
     said = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
     said |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
     said = said or {"name": cohort.name}
-    rows = [
-        [name.replace("_", " "), " ".join(words.split()).replace("|", "/")] for name, words in said.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["what", "as its `cohort.json` says"])
-    return captioned(frame, "tab-sheet-cohort", texts=2)
+    lines = {
+        name.replace("_", " "): " ".join(words.replace("|", "/").split()) for name, words in said.items()
+    }
+    return captioned(lines.items(), "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)

@@ -41,10 +41,7 @@ def _figures(group, seed):
     zoomed = {name.replace(" (", "\n("): result for (view, name), result in every if view == "nodule"}
     if not zoomed:
         return dict.fromkeys(("figure_9", "figure_10"), text("said-no-zoomed-network"))
-    tests = {
-        name: confidence_tables.tested(result, task="multiclass", seed=seed)
-        for name, result in zoomed.items()
-    }
+    tests = _tests(zoomed, "multiclass", seed)
     shares = {name: test.confidence for name, test in tests.items()}
     means, stated = {name: share.mean() for name, share in shares.items()}, quoted.load()["confidence"]
     inside = float(stated["most_from"]), float(stated["most_to"])

@@ -25,8 +25,8 @@ def timings(found):
         time, memory = duration(measured["seconds"]), f"{measured['peak_bytes'] / 1e9:.1f}{SPACE}GB"
         facts |= {f"time_{name}": time, f"memory_{name}": memory}
         rows.append([f"`{measured['command']}`", measured["what"], time, memory])
-    frame = pd.DataFrame(rows, columns=["command", "what it does", "time", "memory"])
-    return facts | {"commands": captioned(frame, "tab-commands", texts=2)}
+    heads = ["command", "what it does", "time", "memory"]
+    return facts | {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
 
 
 def calibration(found):
@@ -46,12 +46,11 @@ def calibration(found):
     rows.append(["95 % interval, pooled", "", *ends])
     sizes = (f"{count(real[band]['malignant'])} of {count(real[band]['cases'])}" for band in bands)
     rows.append(["malignant of all", "", *sizes])
-    auc = pd.DataFrame(rows, columns=["trained on", "tested on", *bands])
-    rows = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
-    appearance = pd.DataFrame(rows, columns=["measured on the window", "phantom", "real"])
+    heads = ["trained on", "tested on", *bands], ["measured on the window", "phantom", "real"]
+    seen = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
     return {
-        "phantom_auc": captioned(auc, "tab-phantom-auc", texts=2),
-        "phantom_looks": captioned(appearance, "tab-phantom-looks"),
+        "phantom_auc": captioned(rows, "tab-phantom-auc", heads=heads[0], texts=2),
+        "phantom_looks": captioned(seen, "tab-phantom-looks", heads=heads[1]),
         "phantom_gap_all": f"{abs(less[0]):.3f}",
         "phantom_gap_largest": f"{abs(less[-1]):.3f}",
         "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.3f}",
@@ -114,13 +113,13 @@ def leakage_price(found):
     names = list(dict.fromkeys(name for name, *_ in price))
     cells = [[name, *(_difference(price[name, *score]) for score in PRICED.values())] for name in names]
     draws = f" The network: {network['draws']} draws." if trained else ""
-    frame = pd.DataFrame(cells, columns=["predictor", *PRICED])
+    said = {"draws": matched["draws"], "network": draws}
     recall = ("diameter alone", "binary", "recall (malignant)")
     known = ("patient's other labels", "binary", "AUC")
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
     seeing = [name for name in names if "context" in name and (name, *shown[0]) not in trained]
     return {
-        "leakage_price": captioned(frame, "tab-leakage-price", draws=matched["draws"], network=draws),
+        "leakage_price": captioned(cells, "tab-leakage-price", heads=["predictor", *PRICED], **said),
         **{f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")},
         **_protocol(found["protocol"]),
         "leakage_shared": percent(matched["shared"]),
@@ -164,9 +163,9 @@ def _protocol(found):
         drawn = [by[name, task, score] for name in names]
         printed = f"{100 * drawn[0]['printed']:.2f}"
         rows.append([f"{task}: {score}", printed, *map(_drawn, drawn)])
-    frame = pd.DataFrame(rows, columns=["score", "report", *names])
+    heads = ["score", "report", *names]
     return {
-        "leakage_protocol": captioned(frame, "tab-leakage-protocol", draws=found["draws"]),
+        "leakage_protocol": captioned(rows, "tab-leakage-protocol", heads=heads, draws=found["draws"]),
         "leakage_protocol_draws": count(found["draws"]),
         "leakage_protocol_test": count(found["test"]),
         "leakage_protocol_shared": percent(found["shared"]["mean"]),
@@ -188,9 +187,8 @@ def audit_limits(found):
     for change in next(iter(columns.values()))["seen"]:
         rows.append([f"{change}: seen", *(percent(one["seen"][change]) for one in columns.values())])
     first = next(iter(found["cohorts"].values()))
-    frame = pd.DataFrame(rows, columns=["", *columns])
     return {
-        "audit_limits": captioned(frame, "tab-audit-limits"),
+        "audit_limits": captioned(rows, "tab-audit-limits", heads=["", *columns]),
         "audit_correlation": f"{found['correlation']}",
         "audit_most": f"{max(most):.3f}",
         "audit_cases": count(first["cases"]),

@@ -26,10 +26,6 @@ WEIGHTS = {"407bde17cfba": "ImageNet, rebuilt", "578ce9ad015f": "ImageNet, last 
 MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
 CHANGES = ("contrast", "padding", "balancing", "augmentation")  # the settings that ablations and zooms change
 LABEL_RULE = "mean of the readers' scores, rounded up"
-PROTOCOLS = {
-    "patient": "patients kept together, stratified",
-    "report": "single cases, stratified, as in the report",
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Group:
     @property
     def protocol(self):
         """How the split was drawn, in words."""
-        return PROTOCOLS[self.runs[0].config["settings"]["protocol"]]
+        return text(f"said-protocol-{self.runs[0].config['settings']['protocol']}")
 
     @property
     def test(self):

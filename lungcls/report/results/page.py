@@ -7,29 +7,18 @@ Which runs there are, which are missing and what is said of them follows from th
 
 import pandas as pd
 
+from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import evidence
 from lungcls.report.printed import quoted
 from lungcls.report.results import changes, networks, score_tables, tables
-from lungcls.report.results.score_tables import REPORT, TASKS
+from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
 from lungcls.report.wording import captioned, count, duration, text
 from lungcls.runs import grid
 
-PRINTED = {
-    "cohort": "its own; its counts fit LIDC-IDRI",
-    "labels": "not said; the counts fit the mean, rounded up",
-    "split": "single cases, stratified",
-    "test cases (patients)": "",
-    "pretrained weights": "ImageNet",
-    "networks": "",
-    "seeds": "not said",
-}
+HEADS = ("cohort", "labels", "split", "test cases (patients)", "pretrained weights", "networks", "seeds")
 ORIGINS = {"ImageNet": "Keras's own ImageNet weights", "random init": "random weights"}
 SIZES = ("image_size", "batch_size", "epochs", "patience")
-SPREAD = {
-    "binary": ("accuracy", "F1 (weighted)", "AUC"),
-    "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa"),
-}
 
 
 def recorded_facts(groups, *, this_build=None, seed=0):
@@ -67,25 +56,20 @@ def recorded_facts(groups, *, this_build=None, seed=0):
 
 def _sources(groups):
     """What stands behind the rows, one column a source."""
-    size, networks_printed = count(evidence.printed_size()), count(len(quoted.f1_table()) * 4)
-    columns = {
-        REPORT: PRINTED | {"test cases (patients)": f"not printed; {size} fit", "networks": networks_printed}
-    }
+    sizes = {"n": count(evidence.printed_size()), "networks": count(len(quoted.f1_table()) * 4)}
+    columns = {REPORT: text("said-of-the-report", **sizes).split(" | ")}
     for group in groups:
         plain = [run for run in group.runs if not networks.variant(run)]
-        changed = len(group.runs) - len(plain)
+        changed, cohort = len(group.runs) - len(plain), group.runs[0].config["cohort"]
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
-        weights = dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)
-        columns[group.name] = {
-            "cohort": group.runs[0].config["cohort"],
-            "labels": group.label_rule,
-            "split": group.protocol,
-            "test cases (patients)": "{cases} ({patients})".format(**group.sizes),
-            "pretrained weights": "; ".join(weights) or "–",
-            "networks": count(len(plain)) + (f", and {count(changed)} with one change" if changed else ""),
-            "seeds": ", ".join(map(str, networks.seeds_of(group.runs))),
-        }
-    frame = pd.DataFrame(columns).rename_axis("").reset_index()
+        weights = "; ".join(dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)) or "–"
+        test, seeds = (
+            "{cases} ({patients})".format(**group.sizes),
+            ", ".join(map(str, networks.seeds_of(group.runs))),
+        )
+        trained = count(len(plain)) + (f", and {count(changed)} with one change" if changed else "")
+        columns[group.name] = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
+    frame = pd.DataFrame({"": HEADS, **columns})
     return captioned(frame, "tab-sources", texts=len(frame.columns))
 
 
@@ -97,21 +81,18 @@ def _seeds(groups):
         several = {key[:2]: members for key, members in found if len(members) > 1 and not key[2]}
         rows += [[f"**{TASKS[task]}, {score_tables.heading(group)}**", *[""] * 4]] if several else []
         for (view, name), members in several.items():
-            spreads = (_spread(members, group, task, score) for score in SPREAD[task])
+            scores = ("accuracy", "F1 (weighted)", RANKING[task])
+            spreads = (_spread(members, group, task, score) for score in scores)
             rows.append([f"{name}, {VIEW_NAMES[view]}", count(len(members)), *spreads])
-    frame = pd.DataFrame(rows, columns=heads)
-    return captioned(frame, "tab-results-seeds") if rows else text("said-one-training")
+    return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("said-one-training")
 
 
 def _spread(members, group, task, score):
-    from lungcls.metrics.classification import scores
-
-    found = []
+    found, options = [], {"task": task, "average": "weighted"}
     for run in members:
         test = tables.result_of(run.predictions, group.cohort)
         y_prob = test[list(tables.CLASS_COLUMNS[task])].to_numpy()
-        every = scores(test["y_true"], test["y_pred"], y_prob, task=task, average="weighted")
-        found.append(100 * every[score])
+        found.append(100 * classification.scores(test["y_true"], test["y_pred"], y_prob, **options)[score])
     return f"{sum(found) / len(found):.1f} ({min(found):.1f}–{max(found):.1f})"
 
 

@@ -18,7 +18,7 @@ from lungcls.report.display import figure_text
 from lungcls.report.plots import networks as network_plots
 from lungcls.report.printed import quoted
 from lungcls.report.results import networks, tables
-from lungcls.report.wording import count, table, text
+from lungcls.report.wording import captioned, count, text
 from lungcls.runs import recorded
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
@@ -30,7 +30,6 @@ SHOWN = {
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
-RULE = {"binary": "", "multiclass": text("said-fitted-rule")}
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
 REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, cut points fitted"
 
@@ -103,22 +102,20 @@ def heading(group):
 
 def constant(scores):
     """Name the networks that give every test case the same answer."""
-    every = ((one, label, key) for one in scores for label, key in one.networks.items())
-    return [
-        f"{name}, {TASKS[one.task]}, {VIEW_NAMES[view]} ({one.group.name})"
-        for one, label, (view, name, _) in every
-        if one.results[label]["y_pred"].nunique() == 1
-    ]
+    found = []
+    for one in scores:
+        same = (key for label, key in one.networks.items() if one.results[label]["y_pred"].nunique() == 1)
+        found += [f"{key[1]}, {TASKS[one.task]}, {VIEW_NAMES[key[0]]} ({one.group.name})" for key in same]
+    return found
 
 
 def clearly_above(one):
     """Say which of a group's networks are better than the diameter alone, by their own intervals."""
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
-    score = text(f"said-score-{one.task}")
-    said = one.group.sizes | {"task": TASKS[one.task], "group": one.group.name, "of": len(rows)}
     names = f": {'; '.join(clear)}" if clear else ""
-    return text("said-above", clear=len(clear), score=score, names=names, **said)
+    said = one.group.sizes | {"group": one.group.name, "clear": len(clear), "of": len(rows)}
+    return text(f"said-above-{one.task}", names=names, **said)
 
 
 # --- Tables -----------------------------------------------------------------------------------
@@ -133,9 +130,7 @@ def score_table(scores, task):
         rows[last] = tables.gains_of(one.above, rows.index)
         blocks.append(_block(heading(one.group), rows.rename_axis("model and view").reset_index(), last))
     frame = pd.concat(blocks, ignore_index=True)[["model and view", *SHOWN[task], last]].fillna("")
-    said = {"task": TASKS[task], "score": SHORT[RANKING[task]], "rule": RULE[task], "diameter": DIAMETER}
-    caption = text("tab-results-task", **said)
-    return table(frame.rename(columns=SHORT), name=f"tab-results-{task}", caption=caption)
+    return captioned(frame.rename(columns=SHORT), f"tab-results-{task}", diameter=DIAMETER)
 
 
 def _block(head, rows, last):
@@ -147,10 +142,11 @@ def _block(head, rows, last):
 def _report_rows(task):
     """The report's table 1, with the accuracies of table 2 where it has them."""
     rows, main, f1 = [], quoted.load()["main_results_percent"], quoted.load()["f1_percent"]
-    for view, (model, name) in (
-        (view, stage) for view in ("full_slice", "nodule") for stage in STAGES.items()
-    ):
-        row = {"model and view": f"{name}, {VIEW_NAMES[view]}", "F1 (weighted)": f1[model][task][view]}
+    for view, model in ((view, model) for view in ("full_slice", "nodule") for model in STAGES):
+        row = {
+            "model and view": f"{STAGES[model]}, {VIEW_NAMES[view]}",
+            "F1 (weighted)": f1[model][task][view],
+        }
         if model.endswith("FT"):
             key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
             row |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}

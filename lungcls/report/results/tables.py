@@ -71,7 +71,7 @@ def results_table(table, *, scores, percent=False):
     Parameters
     ----------
     table : DataFrame
-        From :func:`scored`.
+        From :func:`lungcls.report.results.tables.scored`.
     scores : sequence of str
     percent : bool, default False
         Write them in percent with one decimal, as the report does.
@@ -79,6 +79,14 @@ def results_table(table, *, scores, percent=False):
     Returns
     -------
     DataFrame of str, indexed by name
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from lungcls.report import results_table
+    >>> row = {"name": "CNN", "score": "AUC", "value": 0.81, "low": 0.74, "high": 0.87, "n": 475}
+    >>> results_table(pd.DataFrame([row]), scores=["AUC"], percent=True).loc["CNN"].tolist()
+    ['475', '81.0 [74.0, 87.0]']
     """
     rows = {}
     for name, found in table.groupby("name", sort=False):
@@ -103,6 +111,14 @@ def with_interval(row, *, percent=False, sign=False):
     -------
     str
         "–" for a value that is not defined.
+
+    Examples
+    --------
+    >>> from lungcls.report import with_interval
+    >>> with_interval({"value": 0.814, "low": 0.742, "high": 0.871})
+    '0.81 [0.74, 0.87]'
+    >>> with_interval({"difference": 0.031, "low": 0.004, "high": 0.058}, percent=True, sign=True)
+    '+3.1 [+0.4, +5.8]'
     """
     value = row["difference"] if "difference" in row else row["value"]
     if pd.isna(value):

@@ -34,7 +34,7 @@ def test_a_page_is_a_table_of_names_and_then_each(monkeypatch):
     lines = reference.page("runs").splitlines()
     assert lines[:4] == ["# `lungcls.runs`", "", "```{eval-rst}", ".. automodule:: lungcls.runs"]
     table = lines.index(".. autosummary::")
-    assert lines[table + 3 : table + 6] == [f"   ~lungcls.runs.{name}" for name in face.__all__]
+    assert lines[table + 3 : table + 6] == [f"   {name}" for name in face.__all__]
     assert ".. autoclass:: lungcls.runs.Run" in lines
     assert ".. autofunction:: lungcls.runs.train" in lines
     assert ".. autodata:: lungcls.runs.TASKS" in lines
