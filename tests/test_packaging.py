@@ -11,6 +11,7 @@ import tomllib
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 import pytest
 import yaml
 
@@ -80,12 +81,13 @@ def test_locks_of_extras_change_no_version_of_the_environment(python):
 
 @cache
 def names_of_imports():
-    """The distributions that each top-level module can come from, lower case."""
-    return {module: {name.lower() for name in names} for module, names in packages_distributions().items()}
+    """The distributions that each top-level module can come from."""
+    found = packages_distributions().items()
+    return {module: {canonicalize_name(name) for name in names} for module, names in found}
 
 
 def test_what_the_package_imports_is_declared_and_no_extra_for_tests_is_among_it():
-    runs = {requirement.name.lower() for requirement in required(set(OPTIONAL) - {"test"})}
+    runs = {canonicalize_name(requirement.name) for requirement in required(set(OPTIONAL) - {"test"})}
     for path in sorted((ROOT / "lungcls").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
