@@ -61,6 +61,7 @@ from lungcls.report.printed import quoted
 from lungcls.report.results import tables
 from lungcls.report.wording import count
 from lungcls.runs import grid
+from lungcls.runs.evaluation import SCORES
 from lungcls.runs.study import train_all
 from lungcls.sources.opening import open_cohort
 
@@ -332,7 +333,7 @@ rows = {}
 for task, view in dict.fromkeys((cell.task, cell.view) for cell in candidates):
     place, mine = (task, view), [cell.name for cell in candidates if (cell.task, cell.view) == (task, view)]
     for name in [*mine, *(n for n in names if n != "CNN"), *tables.REQUIRED]:
-        texts = {score: cell_text(place, name, score) for score in tables.SCORES[task][:3]}
+        texts = {score: cell_text(place, name, score) for score in SCORES[task][:3]}
         rows[columns[place], label(name)] = {"n": f"{sizes[place]['n']}", **texts}
 candidate_table = pd.DataFrame.from_dict(rows, orient="index")
 candidate_table.index = pd.MultiIndex.from_tuples(candidate_table.index, names=["task and view", "model"])
@@ -468,7 +469,7 @@ assert not train_all([job], progress=False)
 pair = {n: results["binary", last][n] for n in ("CNN", *tables.REQUIRED)}
 pair["CNN, two blocks"] = tables.result_of(grid.find(job).predictions, chosen)
 show_table(
-    tables.results_table(tables.scored(pair, task="binary", seed=seed), scores=tables.SCORES["binary"]),
+    tables.results_table(tables.scored(pair, task="binary", seed=seed), scores=SCORES["binary"]),
     name="tab-two-blocks",
     caption=f"Four blocks against two, view *{VIEW_NAMES[last]}*, binary task, with 95 % intervals.",
 )

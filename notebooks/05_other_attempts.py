@@ -65,6 +65,7 @@ from lungcls.report.printed import quoted
 from lungcls.report.results import tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, prediction
+from lungcls.runs.evaluation import SCORES
 from lungcls.runs.inputs import pixel_options
 from lungcls.runs.study import train_all
 from lungcls.sources import annotations
@@ -219,7 +220,7 @@ if lacking:
 else:
     scored = tables.scored(baselines | results, task="binary", seed=seed)
     show_table(
-        tables.results_table(scored, scores=tables.SCORES["binary"]),
+        tables.results_table(scored, scores=SCORES["binary"]),
         name="tab-attempts-scores",
         caption="The attempts on the test part, view "
         f"*{VIEW_NAMES[view]}*, with 95 % intervals from a bootstrap over patients. F1 (weighted) is the "
@@ -1033,7 +1034,7 @@ if not lacking:
     beside = {name: baselines[name] for name in tables.REQUIRED}
     scored = tables.scored(beside | both, task="binary", seed=seed)
     show_table(
-        tables.results_table(scored, scores=tables.SCORES["binary"]),
+        tables.results_table(scored, scores=SCORES["binary"]),
         name="tab-settled",
         caption=f"The base network ({base.weights}) as it is stored, and with a batch normalisation that has "
         f"gone {percent(1 - left)} of its way, as after {batches} batches at 1 % each; line at 0.5, the same "

@@ -1,7 +1,5 @@
 """Score a run with intervals, beside a baseline or another run: what a run knows is not asked for again."""
 
-import pandas as pd
-
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
@@ -50,14 +48,13 @@ def score(run, *, against="diameter", data=None, part="test", seed=0):
     >>> list(table)[:7]
     ['value', 'low', 'high', 'n', 'patients', 'diameter', 'difference']
     """
-    first = _part(run, run.predictions, data, part)
-    options = {"patients": first["patient_id"], "task": run.config["task"], "average": AVERAGES, "seed": seed}
-    y_prob = first[list(CLASS_COLUMNS[run.config["task"]])].to_numpy()
-    table = bootstrap.score_intervals(first["y_true"], first["y_pred"], y_prob, **options)
-    table = table.set_index("score")[["value", "low", "high", "n", "patients"]]
+    task = run.config["task"]
+    first = result_of(run.predictions, _data(run, data), part)
+    table = intervals_of(first, task=task, seed=seed).set_index("score")
+    table = table[["value", "low", "high", "n", "patients"]]
     if against is not None:
         table = table.join(_difference(run, first, against, data, part, seed))
-    return table.loc[list(SCORES[run.config["task"]])]
+    return table.loc[list(SCORES[task])]
 
 
 def compare(run, other, *, data=None, part="test", seed=0):
@@ -90,54 +87,28 @@ def compare(run, other, *, data=None, part="test", seed=0):
     >>> runs.compare(other, first).index.tolist()
     ['accuracy', 'F1 (weighted)', 'AUC', 'recall (malignant)', 'F1 (malignant)']
     """
-    first = _part(run, run.predictions, data, part)
-    second = _part(other, other.predictions, data or run.data, part)
-    table = _paired(first, second, run.config["task"], seed)
+    task, data = run.config["task"], _data(run, data)
+    first, second = (result_of(one.predictions, data, part) for one in (run, other))
     names = ["first", "second", "difference", "low", "high", "p", "n", "patients"]
-    return table.loc[list(SCORES[run.config["task"]]), names]
+    return paired(first, second, task=task, seed=seed).loc[list(SCORES[task]), names]
 
 
 def _difference(run, first, against, data, part, seed):
     """The other's values and the paired differences, as columns beside the run's own."""
+    task, data = run.config["task"], _data(run, data)
     if isinstance(against, Run):
-        second, name = _part(against, against.predictions, data or run.data, part), against.id
+        found, name = against.predictions, against.id
     else:
-        split, task = run.predictions[["case_id", "split"]], run.config["task"]
+        split, name = run.predictions[["case_id", "split"]], against
         try:
-            found = baselines.predict_baseline(against, _data(run, data), split, task=task, seed=seed)
+            found = baselines.predict_baseline(against, data, split, task=task, seed=seed)
         except ValueError as error:
             raise InputError(f"against: {error}") from error
-        second, name = _part(run, found, data, part), against
-        first = first[first["case_id"].isin(second["case_id"])]
-    table = _paired(first, second, run.config["task"], seed)
+    second = result_of(found, data, part)
+    first = first[first["case_id"].isin(second["case_id"])]
     names = {"second": name, "low": "difference_low", "high": "difference_high"}
-    return table.rename(columns=names)[[name, "difference", "difference_low", "difference_high", "p"]]
-
-
-def _paired(first, second, task, seed):
-    """Paired differences of two parts, indexed by score."""
-    first, second = (part.set_index("case_id").sort_index() for part in (first, second))
-    if not first["y_true"].equals(second["y_true"]):
-        raise InputError("compare: found other cases or labels, expected two predictions of the same cases")
-    columns = list(CLASS_COLUMNS[task])
-    answers = [(part["y_pred"], part[columns].to_numpy()) for part in (first, second)]
-    options = {"patients": first["patient_id"], "task": task, "average": AVERAGES, "seed": seed}
-    return bootstrap.score_differences(first["y_true"], *answers, **options).set_index("score")
-
-
-def _part(run, predictions, data, part):
-    """One part of predictions, with the patient of each case."""
-    chosen = predictions[predictions["split"] == part]
-    if chosen.empty:
-        raise InputError(f"part: found no {part!r} case in {run.id}, expected train, validation or test")
-    patients = _data(run, data).cases[["case_id", "patient_id"]]
-    table = pd.merge(chosen, patients, on="case_id", how="left", validate="one_to_one")
-    if table["patient_id"].isna().any():
-        raise InputError(
-            f"data: found a cohort without {table['case_id'][table['patient_id'].isna()].iloc[0]!r}, "
-            f"expected that of {run.id}"
-        )
-    return table
+    table = paired(first, second, task=task, seed=seed).rename(columns=names)
+    return table[[name, "difference", "difference_low", "difference_high", "p"]]
 
 
 def _data(run, data):
@@ -145,3 +116,37 @@ def _data(run, data):
     if found is None:
         raise InputError(f"{run.id}: found no cohort, expected it as data=...")
     return found
+
+
+# --- Results: a part of predictions, of a run or of a baseline --------------------------
+
+
+def result_of(predictions, cohort, part="test"):
+    """One part of predictions without `split`, and the `patient_id` of each case."""
+    chosen = predictions[predictions["split"] == part].drop(columns="split")
+    if chosen.empty:
+        raise InputError(f"part: found no {part!r} case, expected train, validation or test")
+    patients = cohort.cases[["case_id", "patient_id"]]
+    if unknown := set(chosen["case_id"]) - set(patients["case_id"]):
+        raise InputError(f"data: found a cohort without {min(unknown)!r}, expected that of the predictions")
+    return chosen.merge(patients, on="case_id", validate="one_to_one")
+
+
+def intervals_of(result, *, task, seed):
+    """Scores of a result, each with its 95 % interval over patients; see `bootstrap.score_intervals`."""
+    answers = result["y_true"], result["y_pred"], result[list(CLASS_COLUMNS[task])].to_numpy()
+    options = {"patients": result["patient_id"], "task": task, "average": AVERAGES, "seed": seed}
+    return bootstrap.score_intervals(*answers, **options)
+
+
+def paired(first, second, *, task, seed, ranked=True):
+    """Paired differences of two results by score; if not `ranked`, those that need no probabilities."""
+    first, second = (result.set_index("case_id").sort_index() for result in (first, second))
+    if not first["y_true"].equals(second["y_true"]):
+        raise InputError("results: found other cases or labels, expected the same test cases")
+    columns = list(CLASS_COLUMNS[task])
+    answers = [
+        (result["y_pred"], result[columns].to_numpy() if ranked else None) for result in (first, second)
+    ]
+    options = {"patients": second["patient_id"], "task": task, "average": AVERAGES, "seed": seed}
+    return bootstrap.score_differences(second["y_true"], *answers, **options).set_index("score")

@@ -7,6 +7,7 @@ Which runs there are, which are missing and what is said of them follows from th
 
 import pandas as pd
 
+from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import evidence
@@ -91,7 +92,7 @@ def _spread(members, group, task, score):
     found, options = [], {"task": task, "average": "weighted"}
     for run in members:
         test = tables.result_of(run.predictions, group.cohort)
-        y_prob = test[list(tables.CLASS_COLUMNS[task])].to_numpy()
+        y_prob = test[list(CLASS_COLUMNS[task])].to_numpy()
         found.append(100 * classification.scores(test["y_true"], test["y_pred"], y_prob, **options)[score])
     return f"{sum(found) / len(found):.1f} ({min(found):.1f}–{max(found):.1f})"
 

@@ -10,6 +10,7 @@ import re
 
 import pandas as pd
 
+from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import thresholds
 from lungcls.report.cases_shown import VIEW_NAMES
@@ -81,7 +82,7 @@ def baselines_of(group, task, *, seed):
 
 def _cut(predictions, task):
     """Decide anew by cut points that are fitted on the validation part; None if it lacks a class."""
-    columns = list(tables.CLASS_COLUMNS[task])
+    columns = list(CLASS_COLUMNS[task])
     known = predictions[predictions["split"] == "validation"]
     try:
         cuts = thresholds.fit(known["y_true"], known[columns].to_numpy(), task)

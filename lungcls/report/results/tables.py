@@ -6,11 +6,10 @@ baselines are treated alike.
 
 import pandas as pd
 
-from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.metrics import bootstrap
 from lungcls.models import baselines
 from lungcls.report.wording import MINUS
+from lungcls.runs.evaluation import intervals_of, paired, result_of
 
 # Names that a table shows, and those of lungcls.models.baselines. The first two must be in every table.
 BASELINES = {
@@ -21,18 +20,6 @@ BASELINES = {
     "second reader": "second_reader",
 }
 REQUIRED = tuple(BASELINES)[:2]
-
-SCORES = {
-    "binary": ("accuracy", "F1 (weighted)", "AUC", "recall (malignant)", "F1 (malignant)"),
-    "multiclass": ("accuracy", "F1 (weighted)", "F1 (macro)", "quadratic weighted kappa", "share within one"),
-}
-AVERAGES = ("weighted", "macro", "per_class")
-
-
-def result_of(predictions, cohort):
-    """Take the test part of predictions without `split`, and the `patient_id` of each case."""
-    test = predictions[predictions["split"] == "test"].drop(columns="split")
-    return test.merge(cohort.cases[["case_id", "patient_id"]], on="case_id", validate="one_to_one")
 
 
 def baseline_results(cohort, split, *, task, view, seed):
@@ -57,11 +44,7 @@ def scored(results, *, task, seed):
     """Score results by name with 95 % intervals over patients; the ``REQUIRED`` baselines are among them."""
     if lacking := " and no ".join(name for name in REQUIRED if name not in results):
         raise ValueError(f"results: found no {lacking}, expected the baselines in every table")
-    options = {"task": task, "average": AVERAGES, "seed": seed}
-    parts = {}
-    for name, result in results.items():
-        answers = result["y_true"], result["y_pred"], result[list(CLASS_COLUMNS[task])].to_numpy()
-        parts[name] = bootstrap.score_intervals(*answers, patients=result["patient_id"], **options)
+    parts = {name: intervals_of(result, task=task, seed=seed) for name, result in results.items()}
     return pd.concat(parts, names=["name", None]).reset_index(level="name").reset_index(drop=True)
 
 
@@ -137,18 +120,8 @@ def gains_of(found, names):
 
 def differences(results, base, *, task, score, seed):
     """Compare results by name with one on the same cases: difference, 95 % interval, p, n, patients."""
-    columns, rows = list(CLASS_COLUMNS[task]), {}
     # The other scores need no probabilities, which cost most.
-    ranked = score.startswith(("AUC", "average precision"))
-    options = {"task": task, "average": AVERAGES, "seed": seed}
-    second = results[base].set_index("case_id").sort_index()
-    for name in (name for name in results if name != base):
-        first = results[name].set_index("case_id").sort_index()
-        if not first["y_true"].equals(second["y_true"]):
-            found = f"found other cases or labels in {name!r} than in {base!r}"
-            raise ValueError(f"results: {found}, expected the same test cases")
-        answers = [(part["y_pred"], part[columns].to_numpy() if ranked else None) for part in (first, second)]
-        known = {"patients": second["patient_id"]}
-        table = bootstrap.score_differences(second["y_true"], *answers, **known, **options)
-        rows[name] = table.set_index("score").loc[score]
+    options = {"task": task, "seed": seed, "ranked": score.startswith(("AUC", "average precision"))}
+    others = {name: result for name, result in results.items() if name != base}
+    rows = {name: paired(result, results[base], **options).loc[score] for name, result in others.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model").drop(columns="resamples")
