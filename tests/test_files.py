@@ -46,7 +46,7 @@ def test_edits_elsewhere_and_of_words_do_not_count(copied):
     others = {
         ".".join(path.relative_to(copied).with_suffix("").parts) for path in copied.rglob("*.py")
     } - set(before)
-    assert {"cli", "runs.__init__"} <= others
+    assert {"cli.runs", "runs.__init__"} <= others
     for name in others:
         edit(copied, name, "\nEDITED = 1\n")
     edit(copied, ENTRY, "\n# a comment\n")

@@ -48,7 +48,7 @@ def import_images(csv, folder, *, labels=True, progress=True):
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as here:
     ...     np.save(f"{here}/a.npy", np.arange(12.0).reshape(3, 4))
-    ...     _ = Path(here, "cases.csv").write_text("case_id,patient_id,malignancy,nodule\\nc1,p1,4,a.npy")
+    ...     _ = Path(here, "cases.csv").write_text("case_id,patient_id,malignancy,nodule\nc1,p1,4,a.npy")
     ...     made = import_images(f"{here}/cases.csv", f"{here}/cohort", progress=False)
     ...     made.views["nodule"].shape
     (1, 3, 4)
