@@ -54,7 +54,8 @@ def show_figure(fig, *, name, caption, alt):
         f'style="width: {width}px; max-width: 100%; height: auto; background: white">'
         f"<figcaption>{_html(caption)}</figcaption></figure>"
     )
-    _send(f"Figure {name}: {_line(caption)}", text, page)
+    plain = f"Figure {name}: {_line(caption)}"
+    display({"text/plain": plain, "text/markdown": text, "text/html": page}, raw=True)
 
 
 def figure_text(fig, *, name, caption, alt):
@@ -104,7 +105,8 @@ def show_table(table, *, name, caption, decimals=2):
         raise ValueError(f"table {name!r}: found no row or no column, expected at least one of each")
     heads, right, rows = _cells(table, decimals)
     text = _directive("table", _line(caption), _markdown_table(heads, right, rows), name=name, align="center")
-    _send(f"Table {name}: {_line(caption)}", text, _html_table(heads, right, rows, caption))
+    plain, page = f"Table {name}: {_line(caption)}", _html_table(heads, right, rows, caption)
+    display({"text/plain": plain, "text/markdown": text, "text/html": page}, raw=True)
 
 
 def show_text(markdown):
@@ -219,7 +221,3 @@ def _html(text):
 
 def _line(text):
     return " ".join(text.split())
-
-
-def _send(plain, markdown, page):
-    display({"text/plain": plain, "text/markdown": markdown, "text/html": page}, raw=True)

@@ -29,14 +29,6 @@ from lungcls.sources.views import SIZE, nodule_shapes
 SLICE_SIZE = 512  # height and width of a full slice, in pixels
 DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
 RULES = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
-RECORDED = {
-    "timings": measurements.timings,
-    "phantom_calibration": measurements.calibration,
-    "dicom_import": measurements.dicom_import,
-    "leakage_price": measurements.leakage_price,
-    "best_model": measurements.best_model,
-    "audit_limits": measurements.audit_limits,
-}  # what is written of each file in book/results
 
 
 def collect(cohort=None, *, results=None, asked=None, shown=None):
@@ -47,8 +39,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts()
-    for name, written in RECORDED.items():
-        found |= written(measurements.read(results, f"{name}.json"))
+    found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
     found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, asked))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)

@@ -228,7 +228,7 @@ def test_the_calibration_becomes_two_tables():
     }
     auc["phantom to phantom"]["all"]["95 % interval"] = [-0.081, -0.039]
     network = {"auc": auc, "telling apart": 0.876, "epochs": 14}
-    found = measurements.calibration({"cases": 2363, "appearance": looks, "network": network})
+    found = measurements.phantom_calibration({"cases": 2363, "appearance": looks, "network": network})
     assert "| phantom | real | 0.840 (0.845) |" in found["phantom_auc"]
     assert "| phantom less real |  | −0.050 (−0.060) |" in found["phantom_auc"]
     assert "| 95 % interval, pooled |  | [−0.081,\u00a0−0.039] |" in found["phantom_auc"]

@@ -33,9 +33,10 @@ def stage(checkout, *, copies, numbers):
         notebook = with_prose(read(copy), read(path))
         _extract_images(notebook, folder / "notebooks")
         nbformat.write(notebook, folder / "notebooks" / path.name)
-    _write_yaml(folder / "_toc.yml", without(_read_yaml(checkout / "_toc.yml"), left_out))
+    _write_yaml(folder / "_toc.yml", without(yaml.safe_load((checkout / "_toc.yml").read_bytes()), left_out))
     numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
-    _write_yaml(folder / "_config.yml", configure(_read_yaml(checkout / "_config.yml"), numbers))
+    config = yaml.safe_load((checkout / "_config.yml").read_bytes())
+    _write_yaml(folder / "_config.yml", configure(config, numbers))
     return left_out
 
 
@@ -95,10 +96,6 @@ def configure(config, numbers, repository=None):
         },
         "html": {**config.get("html", {}), "use_repository_button": True},
     }
-
-
-def _read_yaml(path):
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _write_yaml(path, content):

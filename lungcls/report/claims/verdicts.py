@@ -156,16 +156,13 @@ def _stand_ins(group):
     lines = []
     if backbone not in (None, grid.BACKBONE):
         mine, reports = (grid.title(name, "scratch") for name in (backbone, grid.BACKBONE))
-        lines.append(f"{mine}{_short(group, backbone)} stands in the place of the report's {reports}")
+        weights = {networks.weights_of(run)[0] for run in group.runs if run.config["model"] == backbone}
+        name = f"{mine} ({'; '.join(sorted(weights))})"
+        lines.append(f"{name} stands in the place of the report's {reports}")
     if "context" in views and "full_slice" not in views:
         lines.append(f"the {VIEW_NAMES['context']} stands in the place of its {VIEW_NAMES['full_slice']}")
     said = ", and ".join(lines)
     return text("said-stand-in", said=said[0].upper() + said[1:]) if said else ""
-
-
-def _short(group, backbone):
-    weights = {networks.weights_of(run)[0] for run in group.runs if run.config["model"] == backbone}
-    return f" ({'; '.join(sorted(weights))})"
 
 
 def _row(claim, main, others, group, seed):

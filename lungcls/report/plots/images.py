@@ -1,7 +1,5 @@
 """Figures of images: take arrays, compute nothing."""
 
-from functools import partial
-
 from matplotlib.ticker import MaxNLocator
 import numpy as np
 
@@ -55,12 +53,14 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
         for rows in zip(images, outlines)
     ]
     height, sizes = len(images) * (width / columns) + 0.22 * len(titles), (9 if columns < 5 else 8, 10)
-    options = {"height": height, "width": width, "titles": titles, "sizes": sizes}
-    return image_axes(places, partial(_draw, grey_range=grey_range), row_labels=row_labels or [], **options)
-
-
-def _draw(ax, place, grey_range):
-    show_image(ax, *place, grey_range)
+    options = {
+        "height": height,
+        "titles": titles,
+        "row_labels": row_labels or [],
+        "sizes": sizes,
+        "width": width,
+    }
+    return image_axes(places, lambda ax, place: show_image(ax, *place, grey_range), **options)
 
 
 def images_and_histograms(images, *, titles, masks=None, grey_range=(0, 1), bins=64, log=False):

@@ -46,7 +46,9 @@ def class_counts():
 
 
 def claim(name):
-    """Return a statement of the report in its own words [1]_.
+    """Return a statement of the report in its own words.
+
+    The report is [1]_; the words are quoted as they are printed.
 
     Parameters
     ----------

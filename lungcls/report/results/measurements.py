@@ -18,6 +18,14 @@ def read(folder, name):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def collect(folder):
+    """Write every recorded measurement of a folder, each file by the function of its name."""
+    found = {}
+    for write in (timings, phantom_calibration, dicom_import, best_model, leakage_price, audit_limits):
+        found |= write(read(folder, f"{write.__name__}.json"))
+    return found
+
+
 def timings(found):
     """Write the measured time and memory of each command (`benchmarks/commands.py`)."""
     facts, rows = {"timing_machine": found["machine"]}, []
@@ -29,7 +37,7 @@ def timings(found):
     return facts | {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
 
 
-def calibration(found):
+def phantom_calibration(found):
     """Write the comparison of the phantom with real images (`benchmarks/phantom_calibration.py`)."""
     network, looks = found["network"], found["appearance"]
     bands = list(network["auc"]["real to real"])
