@@ -17,17 +17,7 @@ def main():
     """Lung nodule classification in CT: cohorts, experiments and the book."""
 
 
-for command in (
-    cohorts.cohort,
-    cohorts.audit,
-    runs.train,
-    runs.study,
-    runs.runs_group,
-    runs.predict,
-    runs.explain,
-    runs.weights_group,
-    book.book,
-):
+for command in (cohorts.cohort, cohorts.audit, *runs.COMMANDS, book.book):
     main.add_command(command)
 
 

@@ -6,28 +6,23 @@ from lungcls.cli.shared import FOLDER
 from lungcls.errors import InputError
 
 
-def _default_store():
+def _store():
     from lungcls.runs.planning import default_store
 
     return default_store()
 
 
-STORE = click.option(
-    "--runs",
-    "store",
-    type=FOLDER,
-    default=_default_store,
-    help="Where runs live; by default in the user's cache.",
-)
+IN_CACHE = "Where runs live; by default in the user's cache."
+STORE = click.option("--runs", "store", type=FOLDER, default=_store, help=IN_CACHE)
 COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
-WEIGHTS = click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    help="imagenet, none, a file, or a folder of files named by backbone.",
-)
+SOURCES = "imagenet, none, a file, or a folder of files named by backbone."
+WEIGHTS = click.option("--weights", default="imagenet", show_default=True, help=SOURCES)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+AS_SURE = "Probabilities that are as sure as the test cases were right."
+HOLDING = "Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases."
+GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
+PART = "Only this part of the grid; can be repeated. The last is in the profile full only."
 SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
 
 
@@ -65,13 +60,7 @@ def train(folder, profile, pairs, **request):
 @PROFILE
 @SEED
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
-@click.option(
-    "--group",
-    "groups",
-    multiple=True,
-    type=click.Choice(["table 1", "candidates", "ablations", "zoomed view"]),
-    help="Only this part of the grid; can be repeated. The last is in the profile full only.",
-)
+@click.option("--group", "groups", multiple=True, type=GROUPS, help=PART)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
 @click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
 @SET
@@ -91,9 +80,8 @@ def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
         state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
         click.echo(f"{cell.name:<22} {job.id:<58} {state}")
     if record:
-        recorded.record_all(
-            [grid.find(job) for job in requested if job.id not in failed], load(folder), record
-        )
+        done = [grid.find(job) for job in requested if job.id not in failed]
+        recorded.record_all(done, load(folder), record)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -140,12 +128,8 @@ def remove(run, stale, store):
 
     if (run is None) != stale:
         raise InputError("runs remove: expected the name of a run, or --stale")
-    chosen = (
-        [found for found in runs.list_runs(store) if runs.stale_because(found)]
-        if stale
-        else [runs.find(store, run)]
-    )
-    for found in chosen:
+    stored = runs.list_runs(store) if stale else [runs.find(store, run)]
+    for found in (one for one in stored if not stale or runs.stale_because(one)):
         runs.remove(found)
         click.echo(f"removed {found.id}")
 
@@ -154,16 +138,8 @@ def remove(run, stale, store):
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
-@click.option(
-    "--calibrated", is_flag=True, help="Probabilities that are as sure as the test cases were right."
-)
-@click.option(
-    "--sets",
-    "level",
-    type=float,
-    metavar="SHARE",
-    help="Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases.",
-)
+@click.option("--calibrated", is_flag=True, help=AS_SURE)
+@click.option("--sets", "level", type=float, metavar="SHARE", help=HOLDING)
 @STORE
 def predict(run, folder, out, calibrated, level, store):
     """Predict with a RUN on the cohort in FOLDER; labels are not needed.
@@ -192,9 +168,8 @@ def explain(run, folder, out, layer, store):
     found = runs.find(store, run)
     maps = explanation.export(found, folder, out, layer=layer)
     zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
-    click.echo(
-        f"{found.id} ({found.weights}): {len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}{zero}"
-    )
+    made = f"{len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}"
+    click.echo(f"{found.id} ({found.weights}): {made}{zero}")
 
 
 @click.group("weights")
@@ -244,3 +219,6 @@ def show_run(run, *, everything=False):
     for name, value in rows:
         click.echo(f"  {name.replace('_', ' '):<16} {value}")
     click.echo(f"  {'folder':<16} {run.folder}")
+
+
+COMMANDS = (train, study, runs_group, predict, explain, weights_group)

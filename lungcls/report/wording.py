@@ -34,7 +34,7 @@ def count(number):
 
 
 def percent(share, decimals=0):
-    """Write a share of 1 as a percentage, with a no-break space before the sign.
+    r"""Write a share of 1 as a percentage, with a no-break space before the sign.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def text(name, **values):
 
 
 def captioned(rows, name, *, heads=None, texts=1, **values):
-    """Write rows of texts under these heads (or a DataFrame) as :func:`table` does, with the caption of its name."""
+    """Write rows of texts under heads, or a DataFrame, as :func:`table`, with the caption of its name."""
     frame = pd.DataFrame(rows, columns=heads)
     return table(frame, name=name, texts=texts, caption=text(name, **values))
 

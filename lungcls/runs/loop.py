@@ -94,13 +94,12 @@ def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **opt
             loss = _epoch(head, train, len(state.history), rate, settings)
             val_loss, val_accuracy = evaluate(head, validation, batch_size)
             if not np.isfinite([loss, val_loss]).all():
+                found = f"the loss of epoch {len(state.history) + 1} is not finite"
                 raise InputError(
-                    f"training: the loss of epoch {len(state.history) + 1} is not finite, "
-                    f"expected a learning_rate below {settings['learning_rate']}"
+                    f"training: {found}, expected a learning_rate below {settings['learning_rate']}"
                 )
-            state.end_epoch(
-                {"loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy, "learning_rate": rate}
-            )
+            row = {"loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy, "learning_rate": rate}
+            state.end_epoch(row)
             bar.set_postfix(loss=f"{loss:.3f}", val_loss=f"{val_loss:.3f}")
             bar.update()
     state.restore_best()
@@ -116,10 +115,8 @@ def _check(settings):
             raise ValueError(f"{name}: found {settings[name]}, expected more than 0")
     epochs, patience = settings["epochs"], settings["patience"]
     if patience is not None and not 1 <= patience < epochs:
-        raise ValueError(
-            f"patience: found {patience} with {epochs} epochs, expected 1 to {epochs - 1} "
-            "(more can never stop the run) or None"
-        )
+        found, why = f"{patience} with {epochs} epochs", "more can never stop the run"
+        raise ValueError(f"patience: found {found}, expected 1 to {epochs - 1} ({why}) or None")
 
 
 def _compile(head, width, settings):

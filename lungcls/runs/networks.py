@@ -11,17 +11,8 @@ from lungcls.preprocessing import balancing
 from lungcls.runs import inputs, stages
 
 CALIBRATED_ON = 128  # training images whose statistics batch normalisation gets in a random backbone
-_OPTIONS = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "schedule",
-    "weight_decay",
-    "optimizer",
-    "unfreeze_from",
-    "augmentation",
-    "copies",
-)
+_OPTIONS = "epochs batch_size learning_rate schedule weight_decay optimizer".split()
+_OPTIONS += "unfreeze_from augmentation copies".split()
 
 
 def fit(job, cohort, split, progress):
@@ -34,21 +25,14 @@ def fit(job, cohort, split, progress):
     rows, validation_rows = (np.flatnonzero(split == part) for part in PARTS[:2])
     labels, model = cohort.labels(task), build(job)
     if settings["unfreeze_from"] != "image" and job.parent is None and job.weights is None:
-        blocks.calibrate_batch_norm(
-            model, images[rows[:CALIBRATED_ON]]
-        )  # random and frozen: signals would fade
+        blocks.calibrate_batch_norm(model, images[rows[:CALIBRATED_ON]])  # else signals would fade
     plan = balancing.balance(labels[rows], settings["balancing"], seed=seed, plus=settings["plus"])
     options = {name: settings[name] for name in _OPTIONS} | {"patience": settings["patience"] or None}
-    options |= {
-        "cache": job.cache / "features",
-        "checkpoint": job.work / "checkpoint.npz",
-        "image_digest": digest,
-    }
+    options |= {"cache": job.cache / "features", "checkpoint": job.work / "checkpoint.npz"}
+    options |= {"image_digest": digest, "task": task, "seed": seed, "progress": progress}
     parts = {"rows": rows, "validation_rows": validation_rows, "plan": plan}
     try:
-        history, y_prob = stages.train(
-            model, images, labels, task=task, seed=seed, progress=progress, **parts, **options
-        )
+        history, y_prob = stages.train(model, images, labels, **parts, **options)
     except ValueError as error:
         raise InputError(f"{job.id}: {error}") from error
     table = pd.DataFrame(history.epochs)

@@ -15,6 +15,8 @@ from lungcls.runs import inputs, keys
 from lungcls.runs.settings import BACKBONES, NOT_INHERITED, RECIPES, of_model, resolve
 
 NAMES = ("task", "view", "model", "stage", "seed", "fold")  # what a run is named by
+DEFAULTS = {"stage": None, "weights": "imagenet", "profile": "quick", "seed": 0, "fold": None}
+DEFAULTS |= {"store": None, "settings": None}
 
 
 @dataclass(frozen=True)
@@ -90,23 +92,14 @@ def plan_run(data, *, task=None, view=None, model=None, stage=None, recipe=None,
     return replace(job, config=job.config | {"recipe": recipe})
 
 
-def _plan(
-    data,
-    *,
-    task,
-    view,
-    model,
-    stage=None,
-    weights="imagenet",
-    profile="quick",
-    seed=0,
-    fold=None,
-    store=None,
-    settings=None,
-):
-    store, request = Path(store or default_store()), dict(locals())
+def _plan(data, **request):
+    if unknown := set(request) - {*NAMES, *DEFAULTS}:
+        raise TypeError(f"train: found {min(unknown)!r}, expected one of {', '.join(DEFAULTS)}")
+    request = DEFAULTS | request
+    task, view, model, stage, seed, fold = (request[name] for name in NAMES)
+    store = Path(request["store"] or default_store())
     stage = stage or ("transfer_learning" if model in BACKBONES else "scratch")
-    found = resolve(profile, model=model, stage=stage, overrides=settings)
+    found = resolve(request["profile"], model=model, stage=stage, overrides=request["settings"])
     if task not in cohorts.TASKS:
         raise InputError(f"task: found {task!r}, expected one of {', '.join(cohorts.TASKS)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -119,13 +112,10 @@ def _plan(
     source = _source(request, found)
     if model == "ensemble" and source.path is not None:
         stage = "transfer_learning"
-    parent = _parent(request, stage)
+    parent = _parent(data, request, stage)
     parts |= {"stage": stage, "seed": seed, "fold": fold, "split": digest, "weights": source.digest}
-    parts |= {
-        "cohort": keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts"),
-        "code": keys.code(model),
-    }
-    parts |= {"parent": parent.config["key"] if parent else "", **keys.engine()}
+    parts["cohort"] = keys.cohort_fingerprint(loaded, store / ".cache" / "cohorts")
+    parts |= {"code": keys.code(model), "parent": parent.config["key"] if parent else "", **keys.engine()}
     label = {"label": source.label, "digest": source.digest}
     config = configuration(parts, label, loaded.name, split, parent)
     return Job(store, loaded.folder.resolve(), config, source.path, parent)
@@ -138,9 +128,8 @@ def _whole(data):
         raise InputError(f"{data.name}: found a cohort in memory, expected one on disk; save it first")
     loaded = cohorts.load(folder)
     if isinstance(data, cohorts.Cohort) and list(data.cases["case_id"]) != list(loaded.cases["case_id"]):
-        raise InputError(
-            f"{folder}: found {len(data)} of its {len(loaded)} cases, expected all; save them apart first"
-        )
+        found = f"{len(data)} of its {len(loaded)} cases"
+        raise InputError(f"{folder}: found {found}, expected all; save them apart first")
     return loaded
 
 
@@ -155,13 +144,13 @@ def _source(request, found):
     return find_weights(request["weights"], found.backbone if model == "ensemble" else model)
 
 
-def _parent(request, stage):
+def _parent(data, request, stage):
     """The job of the run that another one starts from, or None."""
     if stage == "fine_tuning":
         kept = {key: value for key, value in (request["settings"] or {}).items() if key not in NOT_INHERITED}
-        return _plan(**request | {"stage": "transfer_learning", "settings": kept})
+        return _plan(data, **request | {"stage": "transfer_learning", "settings": kept})
     if request["model"] == "ensemble" and stage == "transfer_learning":
-        return _plan(**request | {"task": "multiclass", "stage": "scratch"})
+        return _plan(data, **request | {"task": "multiclass", "stage": "scratch"})
     return None
 
 
@@ -208,14 +197,8 @@ def shared_split(cohort, settings, fold, store):
     """The name and the digest of the split table that runs share, made on first use."""
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
-    shape = [
-        settings.protocol,
-        settings.split_seed,
-        settings.cases,
-        settings.test_share,
-        fold,
-        fold is None or settings.folds,
-    ]
+    shape = [getattr(settings, name) for name in ("protocol", "split_seed", "cases", "test_share")]
+    shape += [fold, fold is None or settings.folds]
     table = cohort.cases[["case_id", "patient_id", "malignancy"]]
     made_of = [table.to_csv(index=False), shape, code_digests("cohorts.splits")]
     name = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"

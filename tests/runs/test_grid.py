@@ -137,6 +137,12 @@ def test_another_number_of_threads_takes_a_process_of_its_own(trained, tmp_path,
     assert run.config["settings"]["threads"] == 2 and len(run.predictions) == 40
 
 
+def test_a_misspelt_option_is_not_ignored(trained):
+    cell = grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch")
+    with pytest.raises(TypeError, match="found 'profil', expected one of stage, weights, profile"):
+        grid.plan(trained[0], [cell], profil="smoke")
+
+
 def test_the_last_stage_has_its_settings():
     assert grid.settings_of("cnn", "full").unfreeze_from == "image"
     assert grid.settings_of("mobilenet", "full").unfreeze_from == "block13"

@@ -88,7 +88,7 @@ def test_differences_are_of_the_same_cases():
     )
     assert found.loc["again", "difference"] == 0 and found.loc["again", "high"] == 0
     assert found.loc["majority class", "difference"] == pytest.approx(-0.5)
-    with pytest.raises(ValueError, match="other cases or labels in 'few'"):
+    with pytest.raises(ValueError, match="found other cases or labels, expected the same test cases"):
         tables.differences(
             {"few": result(0.4, n=20), "network": PERFECT}, "network", task="binary", score="accuracy", seed=0
         )
