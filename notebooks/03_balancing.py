@@ -685,7 +685,7 @@ show_text(
 #   stand beside them from here on.
 # - Weights and copies give each class the same say. The extra copies of `upsample_plus` weaken the clue that
 #   the report feared; augmenting all images alike removes it.
-# - One run on a small test part does not settle which strategy is best.
+# - One run on a small test part does not decide which strategy is best.
 # - RandAugment and AugMix change grey levels and sometimes lose the nodule. Mild rotations, flips and shifts
 #   do neither.
 

@@ -127,7 +127,7 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
 
 def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
     for task in page.TASKS:
-        for name in ("radiomic measures", "grey bands alone"):
+        for name in ("radiomic measures", "padding alone"):
             assert facts[f"results_{task}"].count(f"| {name}") == len(networks.recorded(FOLDER))
     record(tmp_path, CNN, name="a")
     path = tmp_path / "baselines" / CNN.config["split"] / "binary-padding.csv"
@@ -343,7 +343,7 @@ def test_what_the_readme_says_follows_from_the_records():
     found = verdicts.answers(first, seed=0)
     filled, alone = (
         evidence.of_runs(found, f"binary nodule {form}", "binary nodule CNN", score="F1 (weighted)", seed=0)
-        for form in ("bands filled", "bands alone")
+        for form in ("padding filled", "padding alone")
     )
     assert filled["high"] < 0 and alone["low"] < 0 < alone["high"]
     readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
