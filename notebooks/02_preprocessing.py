@@ -70,7 +70,7 @@ shown = found[:2]
 zoomed = "nodule" in shown
 scores = data.labels("multiclass")
 diameters = data.cases["diameter_mm"] if "diameter_mm" in data.cases else pd.Series(np.nan, data.cases.index)
-example = nearest(diameters, 15)  # large enough to see, small enough for a band
+example = nearest(diameters, 15)  # large enough to see, small enough for padding
 
 lacking = f" It lacks {' and '.join(VIEW_NAMES[view] for view in missing)}: skipped." if missing else ""
 show_text(

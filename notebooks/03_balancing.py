@@ -401,7 +401,7 @@ found = tables.scored(
 show_table(
     tables.results_table(found, scores=list(SHOWN)).rename(columns=SHOWN),
     name="tab-balancing-runs",
-    caption="One small network for each strategy, below what is known without a network, on the test part: "
+    caption="One small network for each strategy, below the baselines, on the test part: "
     "number of test cases; accuracy; sensitivity (share of the malignant cases that are found) and "
     "specificity (share of the benign cases that are left in peace); F1 of the malignant class; F1 of both "
     "classes, weighted by their number of cases, which is the report's F1; AUC, which does not depend on "

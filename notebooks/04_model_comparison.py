@@ -17,8 +17,8 @@
 #
 # - how the report's small network and the three pretrained ones are built;
 # - what *transfer learning* and *fine-tuning* are, and how to read a learning curve;
-# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside what is
-#   known without any network;
+# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside the
+#   baselines;
 # - which classes are taken for which, and what a single score hides.
 
 # %% [markdown]

@@ -651,8 +651,9 @@ show_text(
     f'The report\'s guess (section {words["section"]}): "{words["words"]}". It makes two predictions. The '
     "nodule and what it tells should be damaged in the augmented images; and networks that learn from them "
     "should find it *harder to learn*, on the training cases already. The [chapter on "
-    "augmentation](03_balancing.ipynb) measured how far it changes an image. Here the rule without training is asked as "
-    "well: does the grey in the middle still tell malignant from benign once the image has been augmented?"
+    "augmentation](03_balancing.ipynb) measured how far it changes an image. Here the rule without training "
+    "is asked as well: does the grey in the middle still tell malignant from benign once the image has been "
+    "augmented?"
 )
 
 # %% tags=["hide-input"]

@@ -157,7 +157,7 @@ if ready:
         "(bottom), with malignancy score and diameter. In the bottom row the grey frame becomes thinner from "
         "left to right.",
         alt="Five CT images in two rows: the wide view above, the zoomed nodule below, framed by padding "
-        "that become thinner as the nodule grows.",
+        "that becomes thinner as the nodule grows.",
     )
 
 # %% tags=["hide-input"]
@@ -390,11 +390,12 @@ show_text(
 # There is another difference between the views than resolution and surroundings. The zoomed picture is cut at
 # the box that the readers drew, with a fixed margin, and laid on a grey canvas. The width of this *padding*
 # is therefore the size of the nodule, as measured by the readers, in a form that takes no eye for lungs to
-# read (see [Preprocessing](02_preprocessing.ipynb)). No full slice has it. A network that reads the padding is
-# right often, and would be helpless before a scan in which nobody has drawn a box yet.
+# read (see [Preprocessing](02_preprocessing.ipynb)). No full slice has it. A network that reads the padding
+# is right often, and would be helpless before a scan in which nobody has drawn a box yet.
 #
 # **How the report laid out its canvas is not known.** It says that a centre crop removed the "gray bands". In
-# our reconstruction it makes the padding narrower and leaves most of it. All that follows is about our reconstruction.
+# our reconstruction it makes the padding narrower and leaves most of it. All that follows is about our
+# reconstruction.
 #
 # To see what the padding is worth, we train the same small network (CNN) on the zoomed view in four forms.
 # Split, seed and settings are the same.
@@ -403,11 +404,11 @@ show_text(
 # : The zoomed view as above. It is the CNN of the last section.
 #
 # padding filled
-# : In place of the padding stands what surrounds the picture in the slice. The picture itself has not changed,
-#   so the network sees more of the patient and nothing of the box.
+# : In place of the padding stands what surrounds the picture in the slice. The picture itself has not
+#   changed, so the network sees more of the patient and nothing of the box.
 #
 # fixed-size crop
-# : A square of the same number of millimetres for every nodule, around the same middle. The nodule's size can
+# : A crop of the same number of millimetres for every nodule, around the same middle. The nodule's size can
 #   still be seen, but only on the nodule.
 #
 # padding alone
@@ -431,10 +432,10 @@ if ready:
         name="fig-views-forms",
         caption="The zoomed view in its forms, as it reaches the network, for the cases of the first figure. "
         + (f"The fixed-size crop has {settings['crop_mm']:g} mm. " if "fixed-size crop" in images else "")
-        + "In the last row only the readers' box is left. There even the grey of the padding follows its size, "
-        "because the contrast turns around each image's mean.",
-        alt="Rows of five small CT images: with grey padding, with the padding filled by lung, a fixed-size crop, "
-        "and bright padding around an empty rectangle.",
+        + "In the last row only the readers' box is left. There even the grey of the padding follows its "
+        "size, because the contrast turns around each image's mean.",
+        alt="Rows of five small CT images: with grey padding, with the padding filled by lung, a fixed-size "
+        "crop, and bright padding around an empty rectangle.",
     )
     if not (spacing > 0).all():
         show_text("The cohort does not give the size of a pixel for every case: no fixed-size crop.")
@@ -556,7 +557,8 @@ def conclude(task):
     if kept == left == "holds":
         return "the zoomed view wins with the padding and without: the shortcut is not what decides"
     if kept == "holds":
-        return f"the zoomed view wins with the padding; without it the statement {left}: the padding may have won"
+        won = "the padding may have won"
+        return f"the zoomed view wins with the padding; without it the statement {left}: {won}"
     return f"with the padding the statement {kept}, without it {left}"
 
 
@@ -697,9 +699,9 @@ if ready:
 #   come from surroundings that mislead.
 # - In our reconstruction it also carries the readers' measure of size in its padding. A baseline that sees
 #   only the padding belongs beside every result on this view.
-# - A comparison of views is fair only between forms that carry the same extra information. Filled padding and a
-#   fixed-size crop are two ways to get there: `padding=filled` and `padding=fixed` are settings of any run on
-#   the zoomed view.
+# - A comparison of views is fair only between forms that carry the same extra information. Filled padding and
+#   a fixed-size crop are two ways to get there: `padding=filled` and `padding=fixed` are settings of any run
+#   on the zoomed view.
 # - Whether a statement holds is read from an interval, not from two numbers. With few test cases, many
 #   statements stay open, and that is a result too.
 # - What is recorded of these comparisons on real CT windows stands in [Results side by
@@ -709,8 +711,8 @@ if ready:
 # ## Exercise
 #
 # Does the network that was trained on the zoomed view really look at its padding? Do not train anything: give
-# the trained network (`form_runs["binary", "padding kept"]`) the *filled* images of the test cases and see how
-# its answers change. A run's settings say how its images are made, so a copy of the run with another
+# the trained network (`form_runs["binary", "padding kept"]`) the *filled* images of the test cases and see
+# how its answers change. A run's settings say how its images are made, so a copy of the run with another
 # `padding` is enough. Is a worse result proof of the shortcut?
 
 # %% tags=["hide-cell"]
@@ -735,8 +737,8 @@ if ready and "padding filled" in names_of_forms:
     show_text(
         "Filling the padding changes the weighted F1 of the same network by "
         f"{written(row, percent=True)} points. A clear fall would show that the "
-        "answers depend on what stood in the place of the padding. It would be no proof that the network read "
-        "the size from it: images without padding are of a kind that it has never seen, and the contrast of "
-        "the whole picture changes with it, because it turns around each image's mean. Training on filled "
+        "answers depend on what stood in the place of the padding. It would be no proof that the network "
+        "read the size from it: images without padding are of a kind that it has never seen, and the "
+        "contrast of the whole picture changes with it, because it turns around each image's mean. Training on filled "
         "images, as in the third row, does not have this flaw."
     )

@@ -180,8 +180,8 @@ show_text(
 # %% [markdown]
 # ## The report's figure 8
 #
-# Each row begins with a test case. The others are the training cases that the network finds most similar, with
-# their malignancy score, their diameter where it is known, and their distance.
+# Each row begins with a test case. The others are the training cases that the network finds most similar,
+# with their malignancy score, their diameter where it is known, and their distance.
 
 
 # %% tags=["hide-input"]

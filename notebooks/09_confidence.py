@@ -452,7 +452,8 @@ show_text("\n".join(["What the tables say:", "", *lines]))
 #
 # Take cases with known labels that the network has not learnt from. For each, note how badly its right class
 # fits: $s = 1 - p_{\text{right class}}$. Order these $n$ numbers and take the one at place $\lceil (n + 1)\,
-# \ell \rceil$, where $\ell$ is the level that is requested, as the threshold $\hat q$. A new case gets the set
+# \ell \rceil$, where $\ell$ is the level that is requested, as the threshold $\hat q$. A new case gets
+# the set
 #
 # $$C = \{\, c : 1 - p_c \le \hat q \,\} .$$
 #
@@ -573,10 +574,10 @@ for number, strip in enumerate(strips, start=1):
 # ## Selective prediction
 #
 # Confidence need not be calibrated to be of use. It is enough if the wrong answers have less of it than the
-# right ones. Then the network can answer the cases that it is sure of and leave the others to a radiologist: *selective
-# prediction*. The share that it answers is the *coverage*, the share of wrong answers among them the
-# *risk* {cite}`geifman2017`. The mean of the risk over all coverages $a$, the area under the *risk-coverage
-# curve*,
+# right ones. Then the network can answer the cases that it is sure of and leave the others to a radiologist:
+# *selective prediction*. The share that it answers is the *coverage*, the share of wrong answers among them
+# the *risk* {cite}`geifman2017`. The mean of the risk over all coverages $a$, the area under the
+# *risk-coverage curve*,
 #
 # $$\mathrm{AURC} = \int_0^1 \mathrm{risk}(a)\, \mathrm{d}a ,$$
 #
@@ -615,8 +616,8 @@ for of in TASKS:
 show_table(
     pd.concat(area_rows, names=["task", "model"]),
     name="tab-confidence-deferral",
-    caption=f"Selective prediction by confidence, n = {len(test.y_true)} test cases: share of wrong answers if all "
-    "cases are answered (which is also the area of a random order), area under the risk-coverage curve, "
+    caption=f"Selective prediction by confidence, n = {len(test.y_true)} test cases: share of wrong answers "
+    "if all cases are answered (which is also the area of a random order), area under the risk-coverage curve, "
     "that of an oracle with as many wrong answers, and what confidence gains over a random order, with 95 "
     "% intervals over patients.",
 )

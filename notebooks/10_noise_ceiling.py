@@ -463,9 +463,9 @@ show_figure(
     "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a range "
     "and no bound. The report printed neither AUC nor kappa. What stands to the right of the range has to be "
     "suspected of a leak; the last row is one.",
-    alt="Six panels, one a score, each with a shaded range for the modelled ceiling and a dot for the largest "
-    "class, the report, two predictors from the diameter, recorded networks, a second panel of readers and a "
-    "leaking predictor.",
+    alt="Six panels, one a score, each with a shaded range for the modelled ceiling and a dot for the "
+    "largest class, the report, two predictors from the diameter, recorded networks, a second panel of readers and "
+    "a leaking predictor.",
 )
 
 
@@ -518,9 +518,9 @@ if networks:
     ]
     show_text(
         f"Of these {len(placed)} scores, {placed.count('inside the range')} lie inside the range, "
-        f"{placed.count('above the range')} above it, and {sum('below' in one for one in placed)} below it or "
-        "below a second panel; the others lie between the panel and the range. On the zoomed nodule a network "
-        "is also given the readers' measure of size, in the width of the padding."
+        f"{placed.count('above the range')} above it, and {sum('below' in one for one in placed)} below it "
+        "or below a second panel; the others lie between the panel and the range. On the zoomed nodule a "
+        "network is also given the readers' measure of size, in the width of the padding."
     )
 
 # %% tags=["hide-input"]
@@ -570,8 +570,8 @@ show_text(
 #   label.
 # - *Inside the range*: about as much as this kind of label can show. Further gains need better labels, not
 #   better networks.
-# - *Above the range*: look for a leak before looking for a reason to be glad. A leak can hide below the range,
-#   too.
+# - *Above the range*: look for a leak before looking for a reason to be glad. A leak can hide below the
+#   range, too.
 # ```
 
 # %% [markdown]
@@ -581,14 +581,16 @@ show_text(
 #   they agree on the score.
 # - A score has to be read against what can be reached, and that differs from score to score.
 # - The ceiling is known only as a range, because one to four readings say little about a nodule.
-# - Networks in this book are shown with their position in the range of the noise ceiling when they were trained on real images.
+# - Networks in this book are shown with their position in the range of the noise ceiling when they were
+#   trained on real images.
 
 # %% [markdown]
 # ## Exercise
 #
-# The range shows how far fits of the *same* readings disagree. It does not show that other patients would have
-# given other readings. Draw patients with replacement, fit the model with the best number of classes to their
-# nodules, and see how far the ceiling of each score moves. Is that more or less than the width of the range?
+# The range shows how far fits of the *same* readings disagree. It does not show that other patients would
+# have given other readings. Draw patients with replacement, fit the model with the best number of classes to
+# their nodules, and see how far the ceiling of each score moves. Is that more or less than the width of the
+# range?
 
 # %% tags=["hide-cell"]
 # Solution

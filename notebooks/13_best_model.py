@@ -310,12 +310,12 @@ if found:
 # case is predicted.
 #
 # **A second opinion.** Where ImageNet weights can be had, an EfficientNetB4 whose weights stay as they are
-# gets five test-time views of the same crop: as it is, and moved towards each corner by a few pixels, three of
-# these also turned. Each map of three layers in the middle of the network is summed up in windows around its
-# own middle, a narrow, a medium and a wide one, and by its greatest value near the middle. A ridge
+# gets five test-time views of the same crop: as it is, and moved towards each corner by a few pixels, three
+# of these also turned. Each map of three layers in the middle of the network is summed up in windows around
+# its own middle, a narrow, a medium and a wide one, and by its greatest value near the middle. A ridge
 # regression turns these features into one number a score, averaged over the five views, and a logistic
-# regression weighs these five numbers against the ensemble's five. Both are solved on training patients,
-# the second on answers to patients that were left out. Without the weights, the ensemble stands alone.
+# regression weighs these five numbers against the ensemble's five. Both are solved on training patients, the
+# second on answers to patients that were left out. Without the weights, the ensemble stands alone.
 #
 # **Decision.** The most probable score is the best answer only if every error costs the same. The weighted
 # kappa counts an error of two scores four times as much as an error of one. So the probabilities become one
@@ -490,8 +490,8 @@ if ready:
     )
     places = ", ".join(f"{cut:.2f}" for cut in cuts)
     show_text(
-        f"Training took {duration(run.environment['seconds'])}. The thresholds on the expected score are {places}; "
-        "1.5, 2.5, 3.5 and 4.5 would be plain rounding."
+        f"Training took {duration(run.environment['seconds'])}. The thresholds on the expected score are "
+        f"{places}; 1.5, 2.5, 3.5 and 4.5 would be plain rounding."
     )
 
 # %% [markdown]

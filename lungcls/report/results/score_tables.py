@@ -29,10 +29,10 @@ SHOWN = {
 # Scores that know no threshold, or how far an error goes.
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
-GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
+GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, thresholds fitted"}
 RULE = {"binary": "", "multiclass": text("said-fitted-rule")}
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
-REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, cut points fitted"
+REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, thresholds fitted"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def baselines_of(group, task, *, seed):
 
 
 def _cut(predictions, task):
-    """Decide anew by cut points that are fitted on the validation part; None if it lacks a class."""
+    """Decide anew by thresholds that are fitted on the validation part; None if it lacks a class."""
     columns = list(tables.CLASS_COLUMNS[task])
     known = predictions[predictions["split"] == "validation"]
     try:

@@ -175,7 +175,7 @@ def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # 
 
 
 def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa: F811
-    """The CNN is always right on filled padding and never on the context window; with its padding as recorded."""
+    """The CNN is always right with filled padding, never on the context window; else as recorded."""
     record(tmp_path, CNN, name="plain")
     record(tmp_path, CNN, name="wide", view="context", predictions=planted(CNN, False))
     group = networks.recorded(tmp_path)[0]

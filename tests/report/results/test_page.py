@@ -247,7 +247,7 @@ def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts)
     name = grid.title("mobilenet", run.config["stage"])
     (row,) = (row for row in rows if row.startswith(f"| {name} (ImageNet, rebuilt), zoomed nodule |"))
     assert f"| {100 * (kappa[0] - kappa[1]):+.1f} [".replace("-", "−") in row
-    (row,) = (row for row in rows if row.startswith("| diameter alone, cut points fitted |"))
+    (row,) = (row for row in rows if row.startswith("| diameter alone, thresholds fitted |"))
     assert f"| {100 * kappa[1]:.1f} [" in row and row.endswith("| – |")
 
 
