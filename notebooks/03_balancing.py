@@ -122,7 +122,7 @@ show_table(
     table.rename_axis("part"),
     name="tab-parts",
     caption="The three parts of the patient-grouped split: cases, patients, and the share of each score. "
-    "Columns of equal numbers mean that the parts are alike.",
+    "Columns of equal numbers mean that the parts are similar.",
     decimals=1,
 )
 
@@ -214,7 +214,7 @@ show_text(
 # Why should it? Think of a model that is paid for each right answer, and that has not yet learnt anything
 # about the images. The best that it can do is to give every case the most common answer. Later, when it has
 # learnt something, it still decides every doubt in favour of the common class, and it is right to do so: of
-# the cases that look alike to it, most *are* benign. Its accuracy is high, and the malignant cases that it
+# the cases that look similar to it, most *are* benign. Its accuracy is high, and the malignant cases that it
 # was meant to find are among its few errors.
 #
 # The training loss makes the same trade. It is a mean over cases, so a class with three times the cases has

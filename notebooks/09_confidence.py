@@ -566,9 +566,9 @@ for number, strip in enumerate(strips, start=1):
 
 # %% [markdown]
 # What the promise does not say: it is about the average case, not about this one. It holds for cases that are
-# like the test cases, from the same source and by the same readers. Cases of one patient are alike, which the
-# theory does not know; with whole patients in a fold, the effect shows in the intervals. And "right" means
-# the label, which is the opinion of a few readers.
+# like the test cases, from the same source and by the same readers. Cases of one patient are similar, which
+# the theory does not know; with whole patients in a fold, the effect shows in the intervals. And "right"
+# means the label, which is the opinion of a few readers.
 
 # %% [markdown]
 # ## Selective prediction
@@ -617,9 +617,9 @@ show_table(
     pd.concat(area_rows, names=["task", "model"]),
     name="tab-confidence-deferral",
     caption=f"Selective prediction by confidence, n = {len(test.y_true)} test cases: share of wrong answers "
-    "if all cases are answered (which is also the area of a random order), area under the risk-coverage curve, "
-    "that of an oracle with as many wrong answers, and what confidence gains over a random order, with 95 "
-    "% intervals over patients.",
+    "if all cases are answered (which is also the area of a random order), area under the risk-coverage "
+    "curve, that of an oracle with as many wrong answers, and what confidence gains over a random order, "
+    "with 95 % intervals over patients.",
 )
 
 # %% tags=["hide-input"]

@@ -464,8 +464,8 @@ show_figure(
     "and no bound. The report printed neither AUC nor kappa. What stands to the right of the range has to be "
     "suspected of a leak; the last row is one.",
     alt="Six panels, one a score, each with a shaded range for the modelled ceiling and a dot for the "
-    "largest class, the report, two predictors from the diameter, recorded networks, a second panel of readers and "
-    "a leaking predictor.",
+    "largest class, the report, two predictors from the diameter, recorded networks, a second panel of "
+    "readers and a leaking predictor.",
 )
 
 
