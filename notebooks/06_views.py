@@ -739,6 +739,6 @@ if ready and "padding filled" in names_of_forms:
         f"{written(row, percent=True)} points. A clear fall would show that the "
         "answers depend on what stood in the place of the padding. It would be no proof that the network "
         "read the size from it: images without padding are of a kind that it has never seen, and the "
-        "contrast of the whole picture changes with it, because it turns around each image's mean. Training on filled "
-        "images, as in the third row, does not have this flaw."
+        "contrast of the whole picture changes with it, because it turns around each image's mean. Training "
+        "on filled images, as in the third row, does not have this flaw."
     )
