@@ -17,8 +17,8 @@
 #
 # - what min-max normalisation does, and which information it hides;
 # - what the gain and the cutoff of the sigmoid contrast change;
-# - where the grey bands of the zoomed images come from, how many are left after the crop that is meant to
-#   remove them, and why that matters;
+# - where the padding of the zoomed images comes from, how often some is left after the crop that is meant to
+#   remove it, and why that matters;
 # - what CLAHE and morphological operations do to a CT image;
 # - in which form every image of this book reaches a model.
 #
@@ -70,7 +70,7 @@ shown = found[:2]
 zoomed = "nodule" in shown
 scores = data.labels("multiclass")
 diameters = data.cases["diameter_mm"] if "diameter_mm" in data.cases else pd.Series(np.nan, data.cases.index)
-example = nearest(diameters, 15)  # large enough to see, small enough for a band
+example = nearest(diameters, 15)  # large enough to see, small enough for padding
 
 lacking = f" It lacks {' and '.join(VIEW_NAMES[view] for view in missing)}: skipped." if missing else ""
 show_text(
@@ -315,10 +315,10 @@ if outlined:
     )
 
 # %% [markdown]
-# ## The grey bands and the crop
+# ## The padding and the crop
 #
 # The zoomed images of the report come in many sizes, since nodules do. Laid on a common canvas of 128 × 128
-# pixels, small ones are surrounded by grey bands. The report removes these "recurrent gray bands" with a
+# pixels, small ones are surrounded by grey *padding*. The report removes these "recurrent gray bands" with a
 # centre crop of 96 × 96 pixels.
 #
 # How the report's images got onto their canvas is not known in detail. What follows is our reconstruction:
@@ -327,7 +327,7 @@ if outlined:
 
 # %% tags=["hide-input"]
 if not zoomed:
-    show_text("The zoomed nodule is not among the views shown, so the section on bands is skipped.")
+    show_text("The zoomed nodule is not among the views shown, so the section on padding is skipped.")
 
 # %% tags=["hide-input"]
 if zoomed:
@@ -348,8 +348,8 @@ if zoomed:
         fig,
         name="fig-bands",
         caption="Zoomed images from a small one (left) to a large one (right), with score and the size of "
-        "the picture inside the bands. Top: on the canvas. Bottom: "
-        "after the centre crop. The bands become narrower; in "
+        "the picture inside the padding. Top: on the canvas. Bottom: "
+        "after the centre crop. The padding becomes narrower; in "
         f"{percent((left > 0).any(axis=1).mean(), 1)} of all images a part of them stays.",
         alt="Five zoomed nodule images from small to large on grey canvases, before and after a centre crop.",
     )
@@ -360,17 +360,17 @@ if zoomed:
     fig = distributions.histograms(
         [widths[:, :2].mean(axis=1), widths[:, 2:].mean(axis=1)],
         labels=["top and bottom, mean", "left and right, mean"],
-        xlabel="width of the grey band (pixels)",
+        xlabel="width of the padding (pixels)",
         marks={"what the crop removes": reach},
         bins=np.arange(0, widths.max() + 3, 2),
     )
     show_figure(
         fig,
         name="fig-band-widths",
-        caption=f"Width of the bands in {count(len(widths))} images. The centre crop to {crop} pixels "
-        f"takes {reach:g} pixels from each side: bands to the right "
-        "of the line stay in the picture.",
-        alt="Two histograms of the width of the grey bands with a line where the crop ends.",
+        caption=f"Width of the padding in {count(len(widths))} images. The centre crop to {crop} pixels "
+        f"takes {reach:g} pixels from each side: padding to the right "
+        "of the line stays in the picture.",
+        alt="Two histograms of the width of the padding with a line where the crop ends.",
     )
 
 # %% tags=["hide-input"]
@@ -380,18 +380,18 @@ if zoomed:
     words = quoted.claim("crop")
     show_text(
         f'The report writes (section {words["section"]}): "{words["words"]}". Measured here, '
-        f"{percent(any_before.mean(), 1)} of the images have a band "
+        f"{percent(any_before.mean(), 1)} of the images have padding "
         f"before the crop and {percent(any_left.mean(), 1)} after it; in the median image "
         f"{percent(share_of_picture)} of the cropped picture is still "
-        "band. For our reconstruction of the images, the crop narrows the bands and does not remove them."
+        "padding. For our reconstruction of the images, the crop narrows the padding and does not remove it."
     )
 
 # %% [markdown]
-# ### Why the bands matter
+# ### Why the padding matters
 #
-# The picture inside the bands is the readers' box plus a fixed margin. Its size is therefore a *measurement
+# The picture inside the padding is the readers' box plus a fixed margin. Its size is therefore a *measurement
 # by the readers*, written into the image in the plainest form a network could wish for: straight edges on
-# uniform grey. Large nodules are more often called malignant, so wide bands say "benign" before a single
+# uniform grey. Large nodules are more often called malignant, so wide padding says "benign" before a single
 # pixel of lung has been looked at.
 
 # %% tags=["hide-input"]
@@ -399,10 +399,10 @@ if zoomed:
     show_figure(
         distributions.by_score(side, scores, ylabel="mean side of the picture (pixels)"),
         name="fig-band-score",
-        caption="Size of the picture inside the grey bands, by malignancy score. Rank correlation "
+        caption="Size of the picture inside the padding, by malignancy score. Rank correlation "
         f"{spearmanr(side, scores).statistic:.2f} over "
         f"{count(len(side))} cases. No grey level of lung or nodule was used.",
-        alt="Box plots of the size of the picture inside the bands for each score from 1 to 5; it grows "
+        alt="Box plots of the size of the picture inside the padding for each score from 1 to 5; it grows "
         "with the score.",
     )
 
@@ -416,9 +416,9 @@ if zoomed:
     show_text(
         f"{measured}Such a clue is called a *shortcut*: it works on these data and says nothing about how "
         "a model would do on an image that no reader has "
-        "boxed before. When a model does better on zoomed nodules than on full slices, the bands may be "
+        "boxed before. When a model does better on zoomed nodules than on full slices, the padding may be "
         "the reason. Later chapters test this, with a "
-        "predictor that sees nothing but the band widths and with images from which the bands are gone. "
+        "predictor that sees nothing but the widths of the padding and with images from which it is gone. "
         "Claims about image content rest on the context "
         "window, which has no canvas."
     )
@@ -450,7 +450,7 @@ show_text("From the scan's resolution to the model's input, " + "; ".join(senten
 # being blown up. Morphological operations {cite}`serra1982` then add what is brighter than its
 # neighbourhood and take away what is darker, so that small bright spots and fine lines stand out.
 #
-# The report refers to a paper for this recipe. The paper that it names is, by its title, a review of drug
+# The report refers to a paper for these steps. The paper that it names is, by its title, a review of drug
 # discovery {cite}`zhou2024`, so we could not look up the settings; those used here are marked as ours in
 # the code.
 
@@ -520,16 +520,16 @@ except ValueError as error:
 # - Min-max hides Hounsfield units; the book keeps it because the report does.
 # - Sigmoid contrast enhances differences near its cutoff and flattens all others; the report's settings are
 #   not known in full.
-# - In our reconstruction the crop narrows the grey bands and does not remove them: the zoomed view tells a
+# - In our reconstruction the crop narrows the padding and does not remove it: the zoomed view tells a
 #   model how large the readers found the nodule.
 # - Every image follows one contract from here on.
 
 # %% [markdown]
 # ## Exercise
 #
-# How small would the crop have to be for the bands to vanish from *every* image, and what would that cost?
+# How small would the crop have to be for the padding to vanish from *every* image, and what would that cost?
 # Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the
-# nodule itself (`data.masks["nodule"]`). Then ask whether a crop of fixed size still tells a model how
+# nodule itself (`data.masks["nodule"]`). Then ask whether a fixed-size crop still tells a model how
 # large the nodule is.
 
 # %% tags=["hide-cell"]
@@ -540,22 +540,22 @@ if zoomed and "nodule" in data.masks:
         remaining = (padding.widths_after_crop(widths, shape, crop=side) > 0).any(axis=1)
         cuts = geometry.center_crop(outlines, side).sum(axis=(1, 2)) < outlines.sum(axis=(1, 2))
         rows[side] = [100 * remaining.mean(), 100 * cuts.mean(), 100 * cuts[scores == scores.max()].mean()]
-    columns = ["band left (%)", "nodule cut (%)", f"nodule cut, score {scores.max()} (%)"]
+    columns = ["padding left (%)", "nodule cut (%)", f"nodule cut, score {scores.max()} (%)"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("crop (pixels)")
     show_table(
         table,
         name="tab-crop-exercise",
-        caption="Share of images with a band left, and share of cases in which the crop cuts the outline "
+        caption="Share of images with padding left, and share of cases in which the crop cuts the outline "
         "of the nodule: of all, and of those with the "
         "highest score.",
         decimals=1,
     )
-    free = table.index[table["band left (%)"] == 0]
+    free = table.index[table["padding left (%)"] == 0]
     if len(free):
         show_text(
-            f"Of these crops, the largest that leaves no band at all is {free.max()} pixels. It cuts the "
+            f"Of these crops, the largest that leaves no padding at all is {free.max()} pixels. It cuts the "
             f"nodule in {table.loc[free.max()].iloc[1]:.1f} % of the cases and "
-            f"in {table.loc[free.max()].iloc[2]:.1f} % of those with the highest score. A crop of fixed "
-            "size still shows how large the nodule is, but now in "
+            f"in {table.loc[free.max()].iloc[2]:.1f} % of those with the highest score. A fixed-size crop "
+            "still shows how large the nodule is, but now in "
             "the image itself, where a model has to find it."
         )

@@ -122,7 +122,7 @@ show_table(
     table.rename_axis("part"),
     name="tab-parts",
     caption="The three parts of the patient-grouped split: cases, patients, and the share of each score. "
-    "Columns of equal numbers mean that the parts are alike.",
+    "Columns of equal numbers mean that the parts are similar.",
     decimals=1,
 )
 
@@ -214,7 +214,7 @@ show_text(
 # Why should it? Think of a model that is paid for each right answer, and that has not yet learnt anything
 # about the images. The best that it can do is to give every case the most common answer. Later, when it has
 # learnt something, it still decides every doubt in favour of the common class, and it is right to do so: of
-# the cases that look alike to it, most *are* benign. Its accuracy is high, and the malignant cases that it
+# the cases that look similar to it, most *are* benign. Its accuracy is high, and the malignant cases that it
 # was meant to find are among its few errors.
 #
 # The training loss makes the same trade. It is a mean over cases, so a class with three times the cases has
@@ -401,7 +401,7 @@ found = tables.scored(
 show_table(
     tables.results_table(found, scores=list(SHOWN)).rename(columns=SHOWN),
     name="tab-balancing-runs",
-    caption="One small network for each strategy, below what is known without a network, on the test part: "
+    caption="One small network for each strategy, below the baselines, on the test part: "
     "number of test cases; accuracy; sensitivity (share of the malignant cases that are found) and "
     "specificity (share of the benign cases that are left in peace); F1 of the malignant class; F1 of both "
     "classes, weighted by their number of cases, which is the report's F1; AUC, which does not depend on "
@@ -685,7 +685,7 @@ show_text(
 #   stand beside them from here on.
 # - Weights and copies give each class the same say. The extra copies of `upsample_plus` weaken the clue that
 #   the report feared; augmenting all images alike removes it.
-# - One run on a small test part does not settle which strategy is best.
+# - One run on a small test part does not decide which strategy is best.
 # - RandAugment and AugMix change grey levels and sometimes lose the nodule. Mild rotations, flips and shifts
 #   do neither.
 

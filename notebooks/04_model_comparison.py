@@ -17,8 +17,8 @@
 #
 # - how the report's small network and the three pretrained ones are built;
 # - what *transfer learning* and *fine-tuning* are, and how to read a learning curve;
-# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside what is
-#   known without any network;
+# - tables 1 and 2 of the report, each value with the number of cases and an interval, and beside the
+#   baselines;
 # - which classes are taken for which, and what a single score hides.
 
 # %% [markdown]
@@ -111,7 +111,7 @@ if random:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
         f"The ImageNet weights of {', '.join(grid.title(model, 'scratch') for model in random)} could not "
-        "be had when this page was made, or were not wanted. These networks start from *random* weights. "
+        "be had when this page was made, or were not requested. These networks start from *random* weights. "
         "Nothing is transferred, so the rows marked *random init* say nothing about transfer learning; they "
         "show what the same steps do without it.\n```"
     )
@@ -229,7 +229,7 @@ show_figure(
 # printed values fit the *weighted* F1, in which each class counts by its cases, and no other. So do ours.
 #
 # Two kinds of rows are added. *Baselines* know nothing of the image but what their name says: the most common
-# class, the nodule's diameter, measures of its outlined pixels, or the width of the grey bands that the
+# class, the nodule's diameter, measures of its outlined pixels, or the width of the padding that the
 # zoomed view carries (see [Preprocessing](02_preprocessing.ipynb)). And the square brackets hold a *95 %
 # interval*: the test patients are drawn again and again, with replacement, and 95 % of the values so found
 # lie inside. It says how much the value would move with other patients. It says nothing about how much it

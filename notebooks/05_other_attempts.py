@@ -652,8 +652,9 @@ show_text(
     f'The report\'s guess (section {words["section"]}): "{words["words"]}". It makes two predictions. The '
     "nodule and what it tells should be damaged in the augmented images; and networks that learn from them "
     "should find it *harder to learn*, on the training cases already. The [chapter on "
-    "augmentation](03_balancing.ipynb) measured the distortion. Here the rule without training is asked as "
-    "well: does the grey in the middle still tell malignant from benign once the image has been augmented?"
+    "augmentation](03_balancing.ipynb) measured how far it changes an image. Here the rule without training "
+    "is asked as well: does the grey in the middle still tell malignant from benign once the image has been "
+    "augmented?"
 )
 
 # %% tags=["hide-input"]
@@ -732,7 +733,7 @@ def reading(name):
 show_text(
     " ".join(f"*{name}* {reading(name)}." for name in ("RandAugment", "AugMix"))
     + " Whether the images are damaged and whether the model suffers are two questions. The first is "
-    "answered by the table of distortion, whatever network is trained. The second is answered for one "
+    "answered by the table of changes, whatever network is trained. The second is answered for one "
     "training of each, and only as far as the intervals reach. A single strength was tried here, so even a "
     "clear loss would speak against this strength and not against the method."
 )
@@ -1091,7 +1092,7 @@ show_figure(
 #   worse can only be read from what the model learnt.
 # - A vote over versions treats both classes alike. If it ends in class 0 only, the reason lies in the
 #   versions or in the network, and the answers to the single versions will show it. Batch normalisation that
-#   has not settled is one such reason, and it can be checked without training.
+#   is not calibrated is one such reason, and it can be checked without training.
 # - Which of these changes are recorded on real CT, and what each gains over the base network there, stands in
 #   [Results side by side](../book/results.md).
 
@@ -1101,7 +1102,7 @@ show_figure(
 # How many test cases would it take for each attempt to be called *within the margin*, if there were no
 # difference at all? The interval of a difference narrows with the root of the number of cases. Compute for
 # each attempt the number at which it would reach no further than the margin, for F1 and AUC, and compare it
-# with all the nodules that the report's rule finds in LIDC-IDRI. Which attempts could be settled if every one
+# with all the nodules that the report's rule finds in LIDC-IDRI. Which attempts could be decided if every one
 # of them were a test case?
 
 # %% tags=["hide-cell"]

@@ -69,7 +69,7 @@ TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SCORE = "F1 (weighted)"  # the report's
 SCORES = {"binary": ("accuracy", SCORE, "AUC"), "multiclass": ("accuracy", SCORE, "quadratic weighted kappa")}
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
-BOXLESS = ("bands filled", "square of fixed size")  # in these forms the readers' box does not show
+BOXLESS = ("padding filled", "fixed-size crop")  # in these forms the readers' box does not show
 whole = open_cohort(cohort, profile=profile, seed=seed)
 shown, _ = choose_views(whole, views)
 wide = next((view for view in ("full_slice", "context") if view in shown), None)
@@ -156,8 +156,8 @@ if ready:
         f"{settings['image_size']} pixels that reach a network: {VIEW_NAMES[wide]} (top) and zoomed nodule "
         "(bottom), with malignancy score and diameter. In the bottom row the grey frame becomes thinner from "
         "left to right.",
-        alt="Five CT images in two rows: the wide view above, the zoomed nodule below, framed by grey bands "
-        "that become thinner as the nodule grows.",
+        alt="Five CT images in two rows: the wide view above, the zoomed nodule below, framed by padding "
+        "that becomes thinner as the nodule grows.",
     )
 
 # %% tags=["hide-input"]
@@ -388,30 +388,31 @@ show_text(
 # ## The shortcut
 #
 # There is another difference between the views than resolution and surroundings. The zoomed picture is cut at
-# the box that the readers drew, with a fixed margin, and laid on a grey canvas. The width of the grey bands
+# the box that the readers drew, with a fixed margin, and laid on a grey canvas. The width of this *padding*
 # is therefore the size of the nodule, as measured by the readers, in a form that takes no eye for lungs to
-# read (see [Preprocessing](02_preprocessing.ipynb)). No full slice has it. A network that reads the bands is
-# right often, and would be helpless before a scan in which nobody has drawn a box yet.
+# read (see [Preprocessing](02_preprocessing.ipynb)). No full slice has it. A network that reads the padding
+# is right often, and would be helpless before a scan in which nobody has drawn a box yet.
 #
-# **How the report laid out its canvas is not known.** It says that a centre crop removed the bands. In our
-# reconstruction it makes them narrower and leaves most of them. All that follows is about our reconstruction.
+# **How the report laid out its canvas is not known.** It says that a centre crop removed the "gray bands". In
+# our reconstruction it makes the padding narrower and leaves most of it. All that follows is about our
+# reconstruction.
 #
-# To see what the bands are worth, we train the same small network (CNN) on the zoomed view in four forms.
+# To see what the padding is worth, we train the same small network (CNN) on the zoomed view in four forms.
 # Split, seed and settings are the same.
 #
-# bands kept
+# padding kept
 # : The zoomed view as above. It is the CNN of the last section.
 #
-# bands filled
-# : In place of the bands stands what surrounds the picture in the slice. The picture itself has not changed,
-#   so the network sees more of the patient and nothing of the box.
+# padding filled
+# : In place of the padding stands what surrounds the picture in the slice. The picture itself has not
+#   changed, so the network sees more of the patient and nothing of the box.
 #
-# square of fixed size
-# : A square of the same number of millimetres for every nodule, around the same middle. The nodule's size can
+# fixed-size crop
+# : A crop of the same number of millimetres for every nodule, around the same middle. The nodule's size can
 #   still be seen, but only on the nodule.
 #
-# bands alone
-# : The picture inside the bands is one grey. Nothing of the patient is left.
+# padding alone
+# : The picture inside the padding is one grey. Nothing of the patient is left.
 
 # %% tags=["hide-input"]
 if ready:
@@ -424,26 +425,26 @@ if ready:
         images_.image_grid(
             [[images[name][row, ..., 0] for row in examples] for name in names_of_forms],
             titles=[above],
-            row_labels=[name.replace(" of ", " of\n") for name in names_of_forms],
+            row_labels=[name.replace(" ", "\n") for name in names_of_forms],
             grey_range=(0, 1),
             width=6.4,
         ),
         name="fig-views-forms",
         caption="The zoomed view in its forms, as it reaches the network, for the cases of the first figure. "
-        + (f"The square has {settings['crop_mm']:g} mm. " if "square of fixed size" in images else "")
-        + "In the last row only the readers' box is left. There even the grey of the bands follows its size, "
-        "because the contrast turns around each image's mean.",
-        alt="Rows of five small CT images: with grey bands, with the bands filled by lung, a square of fixed "
-        "size, and bright bands around an empty rectangle.",
+        + (f"The fixed-size crop has {settings['crop_mm']:g} mm. " if "fixed-size crop" in images else "")
+        + "In the last row only the readers' box is left. There even the grey of the padding follows its "
+        "size, because the contrast turns around each image's mean.",
+        alt="Rows of five small CT images: with grey padding, with the padding filled by lung, a fixed-size "
+        "crop, and bright padding around an empty rectangle.",
     )
     if not (spacing > 0).all():
-        show_text("The cohort does not give the size of a pixel for every case: no square of fixed size.")
+        show_text("The cohort does not give the size of a pixel for every case: no fixed-size crop.")
     for why in set(failed.values()):
         show_text(f"A form is missing: {why}.")
 
 # %% [markdown]
-# In the tables, the row *grey bands alone* is no network: a few decision trees that are given two numbers,
-# the bands' widths across and down.
+# In the tables, the row *padding alone* is no network: a few decision trees that are given two numbers, the
+# widths of the padding across and down. *CNN, padding alone* is the network of the last form.
 
 # %% tags=["hide-input"]
 if ready:
@@ -467,15 +468,15 @@ if ready:
 # %% [markdown]
 # ### Each form against the zoomed view as it is
 #
-# If the bands were of no use to the network, filling them would change nothing. If they were all that it
-# uses, the bands alone would do as well as the whole view.
+# If the padding were of no use to the network, filling it would change nothing. If it were all that the
+# network uses, the padding alone would do as well as the whole view.
 
 
 # %% tags=["hide-input"]
 def form_differences(task):
-    kept = form_results[task, "bands kept"]
-    compared = {f"CNN, {name}": form_results[task, name] for name in names_of_forms if name != "bands kept"}
-    compared |= {"grey bands alone (no network)": known[task]["grey bands alone"]}
+    kept = form_results[task, "padding kept"]
+    compared = {f"CNN, {name}": form_results[task, name] for name in names_of_forms if name != "padding kept"}
+    compared |= {"padding alone (no network)": known[task]["padding alone"]}
     return {name: against(task, result, kept) for name, result in compared.items()}
 
 
@@ -490,7 +491,7 @@ if ready:
         ),
         name="fig-views-forms-differences",
         caption=f"What changes with the form of the zoomed view, on the same {n} test cases, with 95 % "
-        "intervals. To the left of the line the form is worse than the zoomed view with its bands.",
+        "intervals. To the left of the line the form is worse than the zoomed view with its padding.",
         alt="Horizontal intervals for each form of the zoomed view and both tasks around a line at zero.",
     )
 
@@ -507,16 +508,16 @@ if ready:
         f"- *{name}*: " + "; ".join(f"{told_apart(without[task][name])} ({TASKS[task]})" for task in TASKS)
         for name in without["binary"]
     ]
-    head = "Compared with the CNN on the zoomed view with its bands, in weighted F1:"
+    head = "Compared with the CNN on the zoomed view with its padding, in weighted F1:"
     show_text("\n".join([head, "", *lines]))
 
 # %% [markdown]
 # ### Zoomed against wide, with the shortcut and without
 #
 # Now the report's statement once more, for the small network. The first line of each task is the comparison
-# as the report makes it. In the next lines the zoomed side has lost the bands, so it has to win by what it
-# shows of the patient. The last line has nothing but the bands to show, against a network that sees the
-# patient and no bands.
+# as the report makes it. In the next lines the zoomed side has lost the padding, so it has to win by what it
+# shows of the patient. The last line has nothing but the padding to show, against a network that sees
+# the patient and no padding.
 
 # %% tags=["hide-input"]
 if ready:
@@ -552,19 +553,18 @@ if ready:
 # %% tags=["hide-input"]
 def conclude(task):
     free = [decided[task, name] for name in BOXLESS if name in names_of_forms]
-    kept, left = verdict([decided[task, "bands kept"]]), verdict(free)
+    kept, left = verdict([decided[task, "padding kept"]]), verdict(free)
     if kept == left == "holds":
-        return "the zoomed view wins with the bands and without: the shortcut is not what decides"
+        return "the zoomed view wins with the padding and without: the shortcut is not what decides"
     if kept == "holds":
-        return (
-            f"the zoomed view wins with the bands; without them the statement {left}: the bands may have won"
-        )
-    return f"with the bands the statement {kept}, without them it {left}"
+        won = "the padding may have won"
+        return f"the zoomed view wins with the padding; without it the statement {left}: {won}"
+    return f"with the padding the statement {kept}, without it {left}"
 
 
 if ready:
     show_text(
-        "So for the small network, counting *without* as decided only if every form without bands agrees: "
+        "So for the small network, counting *without* as decided only if every form without padding agrees: "
         + "; ".join(f"in the {TASKS[task]} task, {conclude(task)}" for task in TASKS)
         + ". This is about our reconstruction of the zoomed view, one training each, and "
         + ("simulated images." if simulated else "this cohort.")
@@ -573,7 +573,7 @@ if ready:
 # %% [markdown]
 # Whatever the verdicts say at this number of cases, the design of the comparison stays unfair: one side is
 # given a measurement that the other is not. In this book, statements about what a network sees in an image
-# therefore rest on views without bands.
+# therefore rest on views without padding.
 
 # %% [markdown]
 # ## Both views together
@@ -674,9 +674,9 @@ if ready:
     table = [
         statement("tl_full_slice", f"{titles[frozen]} minus CNN, {VIEW_NAMES[wide]}", head_start, pretrained),
         statement("views_binary", "zoomed minus wide, binary, each network", each["binary"]),
-        statement("views_binary", "the same without bands, CNN, each form", boxless["binary"]),
+        statement("views_binary", "the same without padding, CNN, each form", boxless["binary"]),
         statement("views_multiclass", "zoomed minus wide, multi-class, each network", each["multiclass"]),
-        statement("views_multiclass", "the same without bands, CNN, each form", boxless["multiclass"]),
+        statement("views_multiclass", "the same without padding, CNN, each form", boxless["multiclass"]),
         statement("ft_multiclass", f"{titles[tuned]} minus each other, both views", best, pretrained),
         statement("views_all", "zoomed minus wide, both tasks, each network", list(gain.values())),
         statement("binary_easier", "accuracy, binary minus multi-class, each view and network", easy),
@@ -697,10 +697,10 @@ if ready:
 #
 # - The zoomed view shows the nodule in more pixels than the wide view. A difference between the two need not
 #   come from surroundings that mislead.
-# - In our reconstruction it also carries the readers' measure of size in its bands. A baseline that sees only
-#   the bands belongs beside every result on this view.
-# - A comparison of views is fair only between forms that carry the same extra information. Filled bands and a
-#   square of fixed size are two ways to get there: `bands=filled` and `bands=fixed` are settings of any run
+# - In our reconstruction it also carries the readers' measure of size in its padding. A baseline that sees
+#   only the padding belongs beside every result on this view.
+# - A comparison of views is fair only between forms that carry the same extra information. Filled padding and
+#   a fixed-size crop are two ways to get there: `padding=filled` and `padding=fixed` are settings of any run
 #   on the zoomed view.
 # - Whether a statement holds is read from an interval, not from two numbers. With few test cases, many
 #   statements stay open, and that is a result too.
@@ -710,35 +710,35 @@ if ready:
 # %% [markdown]
 # ## Exercise
 #
-# Does the network that was trained on the zoomed view really look at its bands? Do not train anything: give
-# the trained network (`form_runs["binary", "bands kept"]`) the *filled* images of the test cases and see how
-# its answers change. A run's settings say how its images are made, so a copy of the run with another `bands`
-# is enough. Is a worse result proof of the shortcut?
+# Does the network that was trained on the zoomed view really look at its padding? Do not train anything: give
+# the trained network (`form_runs["binary", "padding kept"]`) the *filled* images of the test cases and see
+# how its answers change. A run's settings say how its images are made, so a copy of the run with another
+# `padding` is enough. Is a worse result proof of the shortcut?
 
 # %% tags=["hide-cell"]
 # Solution
-if ready and "bands filled" in names_of_forms:
+if ready and "padding filled" in names_of_forms:
     from lungcls.runs import prediction, training
     from lungcls.runs.store import Run
 
     training.fix_threads(settings["threads"])
-    run = form_runs["binary", "bands kept"]
+    run = form_runs["binary", "padding kept"]
     changed = Run(run.folder, run.config | {"settings": run.config["settings"] | {"padding": "filled"}})
     answers = prediction.predict(changed, data.select(test))
     answers = run.predictions[["case_id", "split", "y_true"]].merge(answers, on="case_id")
     swapped = {
-        "trained and tested with bands": form_results["binary", "bands kept"],
-        "trained with bands, tested with filled ones": tables.result_of(answers, data),
-        "trained and tested with filled ones": form_results["binary", "bands filled"],
+        "trained and tested with padding": form_results["binary", "padding kept"],
+        "trained with padding, tested with it filled": tables.result_of(answers, data),
+        "trained and tested with it filled": form_results["binary", "padding filled"],
     }
-    what = "Trained and tested with the bands and without."
+    what = "Trained and tested with the padding and without."
     show_results(swapped, "binary", "tab-views-exercise", what)
     row = against("binary", *(swapped[name] for name in list(swapped)[1::-1]))
     show_text(
-        "Filling the bands changes the weighted F1 of the same network by "
+        "Filling the padding changes the weighted F1 of the same network by "
         f"{written(row, percent=True)} points. A clear fall would show that the "
-        "answers depend on what stood in the place of the bands. It would be no proof that the network read "
-        "the size from them: images without bands are of a kind that it has never seen, and the contrast of "
-        "the whole picture changes with them, because it turns around each image's mean. Training on filled "
-        "images, as in the third row, does not have this flaw."
+        "answers depend on what stood in the place of the padding. It would be no proof that the network "
+        "read the size from it: images without padding are of a kind that it has never seen, and the "
+        "contrast of the whole picture changes with it, because it turns around each image's mean. Training "
+        "on filled images, as in the third row, does not have this flaw."
     )

@@ -145,9 +145,9 @@ if ready:
     if label == "random init":
         show_text(
             "```{admonition} Random weights\n:class: warning\nThe ImageNet weights could not be had, or were "
-            "not wanted, so the network of the report is not at hand: its stand-in would start from random "
-            "weights (random init), and most of its layers would stay random. Its maps would say nothing "
-            "about the report's. "
+            "not requested, so the network of the report is not at hand: its stand-in would start from "
+            "random weights (random init), and most of its layers would stay random. Its maps would say "
+            "nothing about the report's. "
             "This page therefore explains the small network (CNN) alone.\n```"
         )
 
@@ -693,8 +693,8 @@ if ready:
 # A map could show the image alone, or the shape of the network. The *sanity check* {cite}`adebayo2018`
 # replaces the weights by random ones, from the last layer downwards, and makes the map again each time. If it
 # stays as it was, it cannot have shown what was learnt. The likeness of two maps is the rank correlation of
-# their cells. For scale: how alike are the maps of two *different* images under the trained network? If that
-# is high already, the network points to the same place whatever it is shown.
+# their cells. For scale: how similar are the maps of two *different* images under the trained network? If
+# that is high already, the network points to the same place whatever it is shown.
 
 
 # %% tags=["hide-input"]
@@ -779,7 +779,7 @@ if planned and trainings > 1:
     show_table(
         named(rows, "view", "two maps"),
         name="tab-explain-seeds",
-        caption="How alike maps for malignant are, CNN, binary task: of two trainings with different seeds "
+        caption="How similar maps for malignant are, CNN, binary task: of two trainings with different seeds "
         "on the same image, of two images under one network, and of LIME asked twice. Mean rank "
         "correlation with 95 % intervals over patients; maps of zeros are left out.",
     )

@@ -9,13 +9,13 @@
 # %% [markdown]
 # # Retrieval of similar nodules
 #
-# A network can do more than answer. It can also show earlier cases that look alike *to it*, and a reader can
-# then judge whether they look alike to a human being too. The report does so for a few nodules (section
+# A network can do more than answer. It can also show earlier cases that are similar *to it*, and a reader
+# can then judge whether they look similar to a human being too. The report does so for a few nodules (section
 # 5.3.1, figure 8) and finds that the retrieved nodules share texture, shape and intensity, even if they have
 # another malignancy score.
 #
-# This chapter shows the same figure. Then it counts. Retrieved cases that look alike prove little as long as
-# one does not know how alike *any* two nodules are, and how alike two nodules of the same size are.
+# This chapter shows the same figure. Then it counts. Retrieved cases that look similar prove little as long
+# as one does not know how similar *any* two nodules are, and how similar two nodules of the same size are.
 #
 # You will learn
 #
@@ -124,7 +124,7 @@ show_text(
 if random_init:
     show_text(
         "```{admonition} Random weights\n:class: warning\nThe pretrained weights could not be had when "
-        "this page was made, or were not wanted. Networks marked *random init* start from random weights "
+        "this page was made, or were not requested. Networks marked *random init* start from random weights "
         "in their place.\n```"
     )
 
@@ -135,7 +135,7 @@ if random_init:
 # adds them up, and calls the result a score. All that the network has to say about an image is in these
 # numbers. They are the image's *embedding*, a vector $v$, and it is read off one layer before the end.
 #
-# Two images are alike to the network if their embeddings point the same way. The *cosine distance* is
+# Two images are similar to the network if their embeddings point the same way. The *cosine distance* is
 #
 # $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert},$$
 #
@@ -180,8 +180,8 @@ show_text(
 # %% [markdown]
 # ## The report's figure 8
 #
-# Each row begins with a test case. The others are the training cases that the network finds most alike, with
-# their malignancy score, their diameter where it is known, and their distance.
+# Each row begins with a test case. The others are the training cases that the network finds most similar,
+# with their malignancy score, their diameter where it is known, and their distance.
 
 
 # %% tags=["hide-input"]
@@ -269,12 +269,12 @@ show_text(
 #
 # Two searches that need no network stand beside the networks. *Diameter alone* retrieves the nodules of the
 # most similar size, by the readers' measure. *Pixels* compares the images themselves, grey level by grey
-# level, with the same cosine. In the zoomed view these include the grey bands, whose width tells the size of
+# level, with the same cosine. In the zoomed view these include the padding, whose width tells the size of
 # the nodule (see [Full slice against zoomed nodule](06_views.ipynb)).
 #
 # A third one shows what training adds: the network of the figure with fresh *random weights*, which has never
-# seen a label. Its layers still smooth, compare and average neighbouring pixels, so images that look alike
-# get embeddings that are alike.
+# seen a label. Its layers still smooth, compare and average neighbouring pixels, so images that look similar
+# get similar embeddings.
 
 
 # %% tags=["hide-input"]
@@ -395,8 +395,8 @@ show_text(
     f"{words.count('better')} are better, {words.count('worse')} worse, and of "
     f"{words.count('cannot be told')} it cannot be told. "
     + (
-        "As long as a network is not better than a ruler, its likeness is not shown to be worth more than "
-        "size."
+        "As long as a network is not better than the diameter, its likeness is not shown to be worth more "
+        "than size."
         if base == DIAMETER and words.count("better") < len(words)
         else ""
     )
@@ -455,7 +455,7 @@ show_text(
 )
 
 # %% [markdown]
-# ## Do retrieved nodules look alike?
+# ## Do retrieved nodules look similar?
 #
 # This is what the report says of its figure. We can count it, because the readers of LIDC-IDRI also described
 # each nodule from 1 to 5: its *texture* (1: ground glass, 5: solid), its *margin* (1: poorly defined, 5:
@@ -466,8 +466,8 @@ show_text(
 # Such properties have different units, and some hardly vary: most nodules are solid. So the *likeness* of a
 # retrieved case is a share: how much of the gallery differs more from the query in this property. Cases that
 # differ as much count half. Random cases come to 0.5, whatever the property. The *most* that is possible is
-# what the cases come to that are most alike in just this property; it is below 1 where many are exactly
-# alike. In the two tables, the *network* is that of the figure.
+# what the cases come to that are most similar in just this property; it is below 1 where many are exactly
+# equal. In the two tables, the *network* is that of the figure.
 
 # %% tags=["hide-input"]
 for reason in dict.fromkeys(missing.values()):
@@ -543,7 +543,7 @@ show_figure(
     name="fig-retrieval-likeness",
     caption=f"Likeness of what {network} retrieves, minus likeness of what two other searches retrieve, on "
     "the same test cases among all training cases, with 95 % intervals over patients. To the right of 0 "
-    "the network's cases are more alike.",
+    "the network's cases are more similar.",
     alt="Horizontal intervals, two for each property, around a vertical line at no difference.",
 )
 
@@ -555,12 +555,12 @@ def listed_properties(rows, word):
 
 for name, rows in zip((base, UNTRAINED), more.values()):
     show_text(
-        f"Against *{name}*, what the network retrieves is more alike in: "
-        f"{listed_properties(rows, 'better')}; less alike in: {listed_properties(rows, 'worse')}. For the "
+        f"Against *{name}*, what the network retrieves is more similar in: "
+        f"{listed_properties(rows, 'better')}; less similar in: {listed_properties(rows, 'worse')}. For the "
         "others the intervals do not decide."
     )
 if verdict(more[f"minus {base}"].iloc[0]) == "worse" and base == DIAMETER:
-    show_text("That the ruler wins in diameter is no merit of it: it retrieves by nothing else.")
+    show_text("That the diameter wins in diameter is no merit of it: it retrieves by nothing else.")
 
 # %% [markdown]
 # ## The report's statement
@@ -615,13 +615,13 @@ show_text(
 # %% [markdown]
 # It is a weak statement, and this should be said in fairness to both sides. Random cases are a low bar. Size
 # goes along with spiculation and other properties, so what retrieves by size retrieves by these too. And any
-# network, trained or not, turns images that are alike into numbers that are alike. Whether training adds
+# network, trained or not, turns similar images into similar numbers. Whether training adds
 # anything that a reader would see is the question of {numref}`fig-retrieval-likeness`.
 
 # %% [markdown]
 # ## What this proves, and what not
 #
-# - Retrieval shows what a network treats as alike. It does not show *why*, and a convincing row is no proof
+# - Retrieval shows what a network treats as similar. It does not show *why*, and a convincing row is no proof
 #   of a right answer.
 # - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five
 #   witnesses.

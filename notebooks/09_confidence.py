@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # How sure is it, and may it be?
+# # How sure is it, and how often right?
 #
 # A network does not say "malignant". It gives a probability to every class, and we take the largest. How
 # large it is, is called the *confidence*. The report shows how confident its networks are and compares two
@@ -20,7 +20,7 @@
 # - what the report's figures 9 and 10 show, and why the gap in figure 10 is no sign of overconfidence;
 # - what it means that probabilities are *calibrated*, how to measure it, and how to mend it with one number;
 # - how to answer with a *set* of scores that holds the right one in, say, 90 % of the cases;
-# - what is gained if the network may leave the cases it is least sure of to a radiologist;
+# - what *selective prediction* gains: the network answers only the cases that it is surest of;
 # - whether a network is unsure where readers disagree.
 
 # %% [markdown]
@@ -156,7 +156,7 @@ if constant:
 if "random init" in {found.weights for found in trained.values() if found.config["model"] != "cnn"}:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
-        "The ImageNet weights could not be had when this page was made, or were not wanted. The networks "
+        "The ImageNet weights could not be had when this page was made, or were not requested. The networks "
         "marked *random init* start from random weights, so they are no example of transfer learning.\n```"
     )
 
@@ -452,7 +452,8 @@ show_text("\n".join(["What the tables say:", "", *lines]))
 #
 # Take cases with known labels that the network has not learnt from. For each, note how badly its right class
 # fits: $s = 1 - p_{\text{right class}}$. Order these $n$ numbers and take the one at place $\lceil (n + 1)\,
-# \ell \rceil$, where $\ell$ is the level that is wanted, as the threshold $\hat q$. A new case gets the set
+# \ell \rceil$, where $\ell$ is the level that is requested, as the threshold $\hat q$. A new case gets
+# the set
 #
 # $$C = \{\, c : 1 - p_c \le \hat q \,\} .$$
 #
@@ -565,22 +566,23 @@ for number, strip in enumerate(strips, start=1):
 
 # %% [markdown]
 # What the promise does not say: it is about the average case, not about this one. It holds for cases that are
-# like the test cases, from the same source and by the same readers. Cases of one patient are alike, which the
-# theory does not know; with whole patients in a fold, the effect shows in the intervals. And "right" means
-# the label, which is the opinion of a few readers.
+# like the test cases, from the same source and by the same readers. Cases of one patient are similar, which
+# the theory does not know; with whole patients in a fold, the effect shows in the intervals. And "right"
+# means the label, which is the opinion of a few readers.
 
 # %% [markdown]
-# ## Leaving cases to a radiologist
+# ## Selective prediction
 #
 # Confidence need not be calibrated to be of use. It is enough if the wrong answers have less of it than the
-# right ones. Then the network can answer the cases that it is sure of and *defer* the others to a person. The
-# share that it answers is the *coverage*, the share of wrong answers among them the *risk*
-# {cite}`geifman2017`. The mean of the risk over all coverages $a$,
+# right ones. Then the network can answer the cases that it is sure of and leave the others to a radiologist:
+# *selective prediction*. The share that it answers is the *coverage*, the share of wrong answers among them
+# the *risk* {cite}`geifman2017`. The mean of the risk over all coverages $a$, the area under the
+# *risk-coverage curve*,
 #
 # $$\mathrm{AURC} = \int_0^1 \mathrm{risk}(a)\, \mathrm{d}a ,$$
 #
-# says how well wrong and right answers are kept apart. Two curves are the measure. If cases are deferred at
-# *random*, the risk stays what it is. An *oracle* would defer exactly the wrong answers first.
+# says how well wrong and right answers are kept apart. Two curves are the measure. If cases are left out
+# at *random*, the risk stays what it is. An *oracle* would leave out exactly the wrong answers first.
 
 # %% tags=["hide-input"]
 curves, panels = [], []
@@ -603,8 +605,8 @@ show_figure(
     caption="Risk against coverage: the share of wrong answers among the cases that the network answers, "
     f"the surest first. Left: {main}. Right: {twin}. Lower is better. At the left end the curves rest on "
     "very few cases.",
-    alt="Two panels of curves that rise from left to right, between the flat line of random deferral and "
-    "the oracle.",
+    alt="Two panels of curves that rise from left to right, between the flat line of a random order "
+    "and the oracle.",
 )
 
 # %% tags=["hide-input"]
@@ -614,10 +616,10 @@ for of in TASKS:
 show_table(
     pd.concat(area_rows, names=["task", "model"]),
     name="tab-confidence-deferral",
-    caption=f"Deferral by confidence, n = {len(test.y_true)} test cases: share of wrong answers if all "
-    "cases are answered (which is also the area for random deferral), area under the risk-coverage curve, "
-    "that of an oracle with as many wrong answers, and what confidence gains over random deferral, with 95 "
-    "% intervals over patients.",
+    caption=f"Selective prediction by confidence, n = {len(test.y_true)} test cases: share of wrong answers "
+    "if all cases are answered (which is also the area of a random order), area under the risk-coverage "
+    "curve, that of an oracle with as many wrong answers, and what confidence gains over a random order, "
+    "with 95 % intervals over patients.",
 )
 
 # %% tags=["hide-input"]
@@ -635,7 +637,7 @@ show_text(
 
 # %% [markdown]
 # What this does not prove: that the pair of network and radiologist is better than the radiologist. That
-# depends on what the radiologist makes of the deferred cases, which are the hard ones, and was not measured.
+# depends on what the radiologist makes of the cases left over, which are the hard ones, and was not measured.
 # What readers manage against one another is in [The noise ceiling](10_noise_ceiling.ipynb).
 
 # %% [markdown]

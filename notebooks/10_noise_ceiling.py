@@ -18,8 +18,8 @@
 #
 # - what a noise ceiling is, and what it is not;
 # - how far two readers of a nodule agree, and how much of that is chance;
-# - how well one panel of readers foresees the label of another;
-# - how a simple model of the readers turns this into a band for each score, and what it assumes;
+# - how well the ratings of some readers foresee the label made by others;
+# - how a simple model of the readers turns this into a range for each score, and what it assumes;
 # - where the report, a rule that knows nothing but the diameter, and a second panel of readers stand in it.
 #
 # The chapter needs no image. It runs on the readers' scores, which come with the package.
@@ -72,7 +72,7 @@ from lungcls.metrics import agreement, bootstrap, latent_classes, noise_ceiling,
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import distributions
 from lungcls.report.printed import quoted
-from lungcls.report.results import networks as gathered, tables
+from lungcls.report.results import networks as recorded, tables
 from lungcls.report.wording import count, percent
 from lungcls.sources import annotations
 
@@ -145,7 +145,7 @@ show_text(
 )
 
 # %% [markdown]
-# ## One panel against another
+# ## Some readers against others
 #
 # A label is not one score but the mean of several, and means are steadier than single scores. So we split
 # the readers of each nodule into two panels, make a label of each, and let one panel predict the label of the
@@ -313,7 +313,7 @@ show_text(
 )
 
 # %% [markdown]
-# ## The second panel and the band
+# ## The second panel and the range of the ceiling
 #
 # From the model two references follow, both without any further chance, since all probabilities can be added
 # up.
@@ -356,7 +356,7 @@ of_single = noise_ceiling.ceiling_range(
     noise_ceiling.ceiling_scores(mixtures, case_sizes[case_sizes == 1])
 ).loc[("binary", "AUC")]
 show_text(
-    "Why a band and not a number? The fits explain the readings about equally well and still disagree about "
+    "Why a range and not a number? The fits explain the readings about equally well and still disagree about "
     f"the ceiling: for the F1 of five scores they range from {wide.min():.2f} to {wide.max():.2f}. A few "
     "readings say little about the class behind them, so different mixtures of classes give nearly the same "
     "readings {cite}`goodman1974`. It is worst where there is a single reader: for these nodules alone the "
@@ -367,7 +367,7 @@ show_text(
 # %% [markdown]
 # ## Where the results stand
 #
-# Now the scores can be read. We put into the band
+# Now the scores can be read. We put beside the range
 #
 # - the **report's** best values, on the zoomed nodule;
 # - the **largest class**, an answer that looks at nothing;
@@ -378,7 +378,7 @@ show_text(
 #   its test cases;
 # - the **second panel** from above.
 #
-# One more row shows what a value *above* the band looks like. The readers also described each nodule: its
+# One more row shows what a value *above* the range looks like. The readers also described each nodule: its
 # texture, its margin, its calcification. Boosted trees that are given these descriptions and the diameter
 # predict the label of the *same* readers. That is a leak: the descriptions were made by the people whose
 # scores make the label, at the same moment.
@@ -439,7 +439,7 @@ printed = quoted.main_results() / 100
 for task, row in (("binary", "Binary_Nodule"), ("multiclass", "MultiClass_Nodule")):
     results["report (its own split)", task, "accuracy"] = [printed.loc[row, "accuracy"], np.nan, np.nan]
     results["report (its own split)", task, "F1 (weighted)"] = [printed.loc[row, "f1"], np.nan, np.nan]
-networks = gathered.last_stages()
+networks = recorded.last_stages()
 for who, by_task in networks.items():
     for task, result in by_task.items():
         results |= {(who, *key): row for key, row in network_scores(result, task).items()}
@@ -460,12 +460,12 @@ show_figure(
     distributions.values_in_ranges(values, named, marked=[ORDER[1]]),
     name="fig-ceiling",
     caption=f"Who reaches which score on the report's case list (n = {count(len(cases))}; the report's own "
-    "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a band "
-    "and no bound. The report printed neither AUC nor kappa. What stands to the right of the band has to be "
+    "values are on its own test part, those of the networks on theirs). Blue: the modelled ceiling, a range "
+    "and no bound. The report printed neither AUC nor kappa. What stands to the right of the range has to be "
     "suspected of a leak; the last row is one.",
-    alt="Six panels, one a score, each with a shaded band for the modelled ceiling and a dot for the largest "
-    "class, the report, two predictors from the diameter, recorded networks, a second panel of readers and a "
-    "leaking predictor.",
+    alt="Six panels, one a score, each with a shaded range for the modelled ceiling and a dot for the "
+    "largest class, the report, two predictors from the diameter, recorded networks, a second panel of "
+    "readers and a leaking predictor.",
 )
 
 
@@ -485,7 +485,7 @@ places = pd.DataFrame(rows, columns=["who", "score", "value", "95 % interval", "
 show_table(
     places,
     name="tab-places",
-    caption="Value, interval and place of each score. Intervals are over the patients of the "
+    caption="Value, interval and position of each score. Intervals are over the patients of the "
     f"{count(len(cases))} cases ({count(baseline_resamples)} resamples); for the report's values none can be "
     "made in this way, since its predictions are not known.",
 )
@@ -507,7 +507,7 @@ if networks:
         name="tab-places-networks",
         caption="The same for recorded networks on real CT windows "
         f"({' or '.join(map(count, sorted(tested)))} test cases, patients apart from training), with 95 % "
-        "intervals over patients. In brackets: where the weights come from. The band is that of the whole "
+        "intervals over patients. In brackets: where the weights come from. The range is that of the whole "
         "case list, and the test cases are a sample of it.",
     )
     placed = [
@@ -517,10 +517,10 @@ if networks:
         if (who, *key) in results.index
     ]
     show_text(
-        f"Of these {len(placed)} scores, {placed.count('inside the band')} lie inside the band, "
-        f"{placed.count('above the band')} above it, and {sum('below' in one for one in placed)} below it or "
-        "below a second panel; the others lie between the panel and the band. On the zoomed nodule a network "
-        "is also given the readers' measure of size, in the width of the grey bands."
+        f"Of these {len(placed)} scores, {placed.count('inside the range')} lie inside the range, "
+        f"{placed.count('above the range')} above it, and {sum('below' in one for one in placed)} below it "
+        "or below a second panel; the others lie between the panel and the range. On the zoomed nodule a "
+        "network is also given the readers' measure of size, in the width of the padding."
     )
 
 # %% tags=["hide-input"]
@@ -540,7 +540,7 @@ show_text(
     f"{range_of(by_diameter[:, 'binary', 'accuracy'], 3)} (with trees: {stands[ORDER[3], NAMES[two]]}, which "
     f"goes from {range_of(band.loc[two], 3)}). So in accuracy there is little room left for what an image "
     f"might add. In the order of the nodules there is more: the AUC of the diameter is "
-    f"{range_of(by_diameter[:, 'binary', 'AUC'])}, the band goes from {range_of(band.loc[auc])}."
+    f"{range_of(by_diameter[:, 'binary', 'AUC'])}, the range goes from {range_of(band.loc[auc])}."
 )
 accuracy = at[(ORDER[1], *two)]
 test_share = quoted.load()["split_percent"]["test"] / 100
@@ -549,29 +549,29 @@ reach = 1.96 * np.sqrt(accuracy * (1 - accuracy) / tested)
 show_text(
     f"How sure is that? A test part of {percent(test_share)} of the report's cases, as its text has it, is "
     f"{count(tested)} cases. The luck of the draw alone moves an accuracy of {accuracy:.3f} by "
-    f"{100 * reach:.1f} percentage points either way (95 %). The lower end of the band is "
+    f"{100 * reach:.1f} percentage points either way (95 %). The lower end of the range is "
     f"{100 * (band.loc[two, 'low'] - accuracy):.1f} points away."
 )
 missing = (1 - band.loc[five, "high"]) / (1 - at[(ORDER[1], *five)])
 show_text(
     f"**Five scores.** The report's best accuracy is {at[(ORDER[1], *five)]:.3f} "
     f"({stands[ORDER[1], NAMES[five]]}; the largest class alone gives {at[(ORDER[0], *five)]:.3f}). Beside 1 "
-    f"that looks poor, but the band goes from {range_of(band.loc[five])}: of what is missing to 1, "
+    f"that looks poor, but the range goes from {range_of(band.loc[five])}: of what is missing to 1, "
     f"{percent(missing)} or more could not be had by any means in this model. The rest could: a second panel "
     f"of readers reaches {range_of(second.loc[five])}, and the diameter alone "
     f"{range_of(by_diameter[:, 'multiclass', 'accuracy'])}."
 )
 
 # %% [markdown]
-# ```{admonition} How to use the band
+# ```{admonition} How to use the range
 # :class: tip
 # - *Below the second panel*: other readers would do better, so there is something left to learn.
-# - *Between the second panel and the band*: better than asking other readers, at foreseeing this kind of
+# - *Between the second panel and the range*: better than asking other readers, at foreseeing this kind of
 #   label.
-# - *Inside the band*: about as much as this kind of label can show. Further gains need better labels, not
+# - *Inside the range*: about as much as this kind of label can show. Further gains need better labels, not
 #   better networks.
-# - *Above the band*: look for a leak before looking for a reason to be glad. A leak can hide below the band,
-#   too.
+# - *Above the range*: look for a leak before looking for a reason to be glad. A leak can hide below the
+#   range, too.
 # ```
 
 # %% [markdown]
@@ -580,15 +580,17 @@ show_text(
 # - The labels are not accurate in the sense of the report's assumption. Two readers differ more often than
 #   they agree on the score.
 # - A score has to be read against what can be reached, and that differs from score to score.
-# - The ceiling is known only as a band, because one to four readings say little about a nodule.
-# - Networks in this book are shown with their place in this band when they were trained on real images.
+# - The ceiling is known only as a range, because one to four readings say little about a nodule.
+# - Networks in this book are shown with their position in the range of the noise ceiling when they were
+#   trained on real images.
 
 # %% [markdown]
 # ## Exercise
 #
-# The band shows how far fits of the *same* readings disagree. It does not show that other patients would have
-# given other readings. Draw patients with replacement, fit the model with the best number of classes to their
-# nodules, and see how far the ceiling of each score moves. Is that more or less than the width of the band?
+# The range shows how far fits of the *same* readings disagree. It does not show that other patients would
+# have given other readings. Draw patients with replacement, fit the model with the best number of classes to
+# their nodules, and see how far the ceiling of each score moves. Is that more or less than the width of the
+# range?
 
 # %% tags=["hide-cell"]
 # Solution
@@ -602,16 +604,16 @@ for _ in range(30):
 low, high = pd.DataFrame(moved)[list(NAMES)].quantile([0.025, 0.975]).to_numpy()
 ends = band.reindex(list(NAMES)).to_numpy()
 widths = pd.DataFrame({"score": list(NAMES.values()), "other patients, from": low, "to": high})
-widths = widths.assign(**{"width": high - low, "width of the band": ends[:, 1] - ends[:, 0]})
+widths = widths.assign(**{"width": high - low, "width of the range": ends[:, 1] - ends[:, 0]})
 show_table(
     widths,
     name="tab-ceiling-exercise",
     caption=f"The ceiling for {len(moved)} draws of patients (middle 95 %), {len(best.scores)} classes, and "
-    "the width of the band of fits to the real patients.",
+    "the width of the range of fits to the real patients.",
     decimals=3,
 )
-wider = (widths["width"] > widths["width of the band"]).sum()
+wider = (widths["width"] > widths["width of the range"]).sum()
 show_text(
     f"For {wider} of {len(widths)} scores other patients move the ceiling more than the choice of the fit "
-    "does. The two sources of doubt add up: the true ceiling may lie somewhat outside the band."
+    "does. The two sources of doubt add up: the true ceiling may lie somewhat outside the range."
 )

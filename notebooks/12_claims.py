@@ -23,7 +23,7 @@
 # - why "no significant difference" is not "no difference", and what a margin is for;
 # - which statements of the report hold here, which do not, and which stay open;
 # - what its own tables can tell, if one puts intervals around the printed values;
-# - how many test cases it would take to settle what stays open.
+# - how many test cases it would take to decide what stays open.
 
 # %% [markdown]
 # ## Set-up
@@ -258,7 +258,7 @@ show_text(
 if random_init:
     show_text(
         "```{admonition} Random weights\n:class: warning\n"
-        "The ImageNet weights could not be had when this page was made, or were not wanted. The networks "
+        "The ImageNet weights could not be had when this page was made, or were not requested. The networks "
         "that would be pretrained start from *random* weights (random init). Statements about transfer "
         "learning, fine-tuning and the confidence of the fine-tuned network are therefore not testable here. "
         "Statements on views are tested with all three networks, two of which are random init.\n```"
@@ -282,7 +282,7 @@ def plain_baselines(task):
 def score_table(task):
     mine = [name for name in results if name.startswith(task)]
     mine = {name.removeprefix(f"{task} "): results[name] for name in mine}
-    mine.pop("nodule bands kept", None)  # the CNN once more
+    mine.pop("nodule padding kept", None)  # the CNN once more
     found = tables.scored(plain_baselines(task) | mine, task=task, seed=seed)
     return tables.results_table(found, scores=["accuracy", SCORE])
 
@@ -433,12 +433,12 @@ show_kind("model", "Statements on networks and their training. Differences of we
 show_kind("views", "Statements on the two views. Differences of weighted F1, paired.")
 
 # %% [markdown]
-# In our reconstruction the zoomed view also carries the readers' measure of size in its grey bands (see [Full
+# In our reconstruction the zoomed view also carries the readers' measure of size in its padding (see [Full
 # slice against zoomed nodule](06_views.ipynb)). So the same two statements are decided once more without this
 # shortcut, for the small network.
 
 # %% tags=["hide-input"]
-SIDES = {"with the bands": ("CNN",), "without the bands": ("bands filled", "square of fixed size")}
+SIDES = {"with the padding": ("CNN",), "without the padding": ("padding filled", "fixed-size crop")}
 
 
 def shortcut(number, forms):
@@ -465,7 +465,7 @@ if rows:
         table,
         name="tab-claims-shortcut",
         caption="The small network (CNN) on the zoomed nodule minus the same on the wide view, in weighted "
-        "F1 with 95 % intervals: with the grey bands as they are, and in two forms in which the readers' box "
+        "F1 with 95 % intervals: with the padding as it is, and in two forms in which the readers' box "
         "does not show. Without Holm's adjustment.",
     )
 
@@ -694,7 +694,7 @@ show_text(" ".join(parts))
 # - A statement can be tested once it says what is compared, in which score, and what would count against it.
 #   Several of the report's statements became testable only by a choice of ours, which the column *tested by*
 #   shows.
-# - Counting settles what can be counted. Statements on networks need many test cases, more than the report or
+# - Counting decides what can be counted. Statements on networks need many test cases, more than the report or
 #   the quick profile of this book has.
 # - "Did not improve" needs a margin and a narrow interval. Without them it means "we saw no improvement".
 # - The verdicts belong to this cohort, this label rule, this split and these weights. With other data the

@@ -20,7 +20,7 @@
 # - which changes were tried, what each of them bought, and why single numbers would have misled us;
 # - how a network can be made to see the size of a nodule without being told;
 # - what a pretrained network adds without any training of its own;
-# - how a decision rule is fitted for the score that counts, on cases that the network has not seen;
+# - how thresholds are fitted for the score that counts, on cases that the network has not seen;
 # - how the final recipe compares with the diameter, with the report and with the modelled ceiling, and where
 #   it falls short.
 #
@@ -92,9 +92,9 @@ except InputError:
 # ## What the network is given
 #
 # A view that is stretched to the same number of pixels for every nodule hides the one thing that best
-# predicts the readers' suspicion: how large the nodule is. So a square of fixed size *in millimetres* is cut
+# predicts the readers' suspicion: how large the nodule is. So a *fixed-size crop*, in millimetres, is cut
 # around the middle of the window. Each network sees it at two scales at once, as two channels of one small
-# image: the whole square at half its resolution, and its middle half as it is. The first channel holds large
+# image: the whole crop at half its resolution, and its middle half as it is. The first channel holds large
 # nodules and their surroundings, the second one shows texture and margin of small ones.
 
 # %% tags=["hide-input"]
@@ -117,11 +117,11 @@ if ready:
             grey_range=(0, 1),
         ),
         name="fig-best-scales",
-        caption="Four nodules of growing diameter as a network sees them: a square of "
+        caption="Four nodules of growing diameter as a network sees them: a crop of "
         f"{recipe.crop_mm:.0f} mm (top) and its middle {recipe.crop_mm / 2:.0f} mm (bottom), both at "
         f"{quarter} × {quarter} pixels. A millimetre has the same length in every picture of a row, whatever "
         "the scanner.",
-        alt="Four CT squares in two rows; the nodule grows from left to right, and the lower row shows the "
+        alt="Four CT crops in two rows; the nodule grows from left to right, and the lower row shows the "
         "middle of the upper one enlarged.",
     )
 else:
@@ -182,7 +182,7 @@ if found:
         for name in bars
     ]
     show_text(
-        f"{len(tries)} recipes were tried, the base among them. {' '.join(listed)} With so many looks some "
+        f"{len(tries)} recipes were tried, the base among them. {' '.join(listed)} With so many tries some "
         "intervals would leave out 0 by chance alone: the plot chooses, it does not prove."
     )
 
@@ -260,11 +260,11 @@ if found:
 # ### Four candidates on all folds
 #
 # One fold holds too few cases to tell good candidates apart. So four were carried to all five folds, which
-# together predict every case once: the committee of the best small networks, the frozen features of two
-# pretrained networks, and the committee beside the better of these.
+# together predict every case once: the ensemble of the best small networks, the frozen features of two
+# pretrained networks, and the ensemble beside the better of these.
 #
 # A frozen network costs so little that most of its variants were tried on all five folds; they are counted
-# above. An average of its maps over the *whole* square mixes the nodule, which lies in the middle, with much
+# above. An average of its maps over the *whole* crop mixes the nodule, which lies in the middle, with much
 # that lies around it; windows around the middle give it more weight. That comparison was among those made in
 # passing and is not recorded.
 
@@ -310,17 +310,17 @@ if found:
 # case is predicted.
 #
 # **A second opinion.** Where ImageNet weights can be had, an EfficientNetB4 whose weights stay as they are
-# looks at the same square five times: as it is, and moved towards each corner by a few pixels, three of these
-# times also turned. Each map of three layers in the middle of the network is summed up in windows around its
-# own middle, a narrow, a medium and a wide one, and by its greatest value near the middle. A ridge
-# regression turns these features into one number a score, averaged over the five looks, and a logistic
-# regression weighs these five numbers against the committee's five. Both are solved on training patients,
-# the second on answers to patients that were left out. Without the weights, the committee stands alone.
+# gets five test-time views of the same crop: as it is, and moved towards each corner by a few pixels, three
+# of these also turned. Each map of three layers in the middle of the network is summed up in windows around
+# its own middle, a narrow, a medium and a wide one, and by its greatest value near the middle. A ridge
+# regression turns these features into one number a score, averaged over the five views, and a logistic
+# regression weighs these five numbers against the ensemble's five. Both are solved on training patients, the
+# second on answers to patients that were left out. Without the weights, the ensemble stands alone.
 #
 # **Decision.** The most probable score is the best answer only if every error costs the same. The weighted
 # kappa counts an error of two scores four times as much as an error of one. So the probabilities become one
-# number, the expected score $\sum_k k\,p(k)$, and four cut points turn it into a score. In the binary task
-# the number is the probability of malignancy, with one cut point. The cut points are fitted on
+# number, the expected score $\sum_k k\,p(k)$, and four thresholds turn it into a score. In the binary task
+# the number is the probability of malignancy, with one threshold. The thresholds are fitted on
 # answers to training patients, each by a member and a ridge that left the patient out. Only the few weights
 # between the two, and each member's best epoch, were chosen with these patients. No test case is involved.
 #
@@ -340,8 +340,8 @@ if found:
 # the present recipe was picked by them. New folds guard against a lucky division of the patients. They do not
 # make new patients: all choices were made on these same cases, and a second collection may be less kind.
 #
-# The diameter stands beside the recipe with two decision rules: the most probable class, and cut points
-# fitted like the recipe's own. The second is the fairer opponent, since part of what a fitted rule gains has
+# The diameter stands beside the recipe with two ways to decide: the most probable class, and thresholds
+# fitted like the recipe's own. The second is the fairer opponent, since part of what thresholds gain has
 # nothing to do with the image. One more line gives the recipe the readers' diameter as a further number. It
 # is shown apart, since it is no model of the image alone.
 
@@ -350,7 +350,7 @@ if found:
     printed = quoted.main_results()["f1"] / 100
     known = {ASKED[0]: printed["Binary_Nodule"], ASKED[2]: printed["MultiClass_Nodule"]}
     own = {"recipe": "our recipe, image only", "committee alone": "the same without ImageNet features"}
-    own |= {"diameter": "diameter alone", "diameter, fitted rule": "diameter alone, fitted cut points"}
+    own |= {"diameter": "diameter alone", "diameter, fitted rule": "diameter alone, fitted thresholds"}
     more = {"recipe and diameter": "our recipe and the diameter together"}
     ends = {key: found["ceiling"][key[0]][key[1]] for key in ASKED}
 
@@ -364,7 +364,7 @@ def show_scores(task):
     rows = {title: [line(name, key) for key in keys] for name, title in (own | more).items()}
     rows["the report, its own split"] = [f"{100 * known[key]:.1f}" if key in known else "–" for key in keys]
     bands = [f"{100 * ends[key]['low']:.1f} to {100 * ends[key]['high']:.1f}" for key in keys]
-    rows |= {"modelled ceiling (band)": bands, "target": [f"{100 * TARGETS[key]:.1f}" for key in keys]}
+    rows |= {"modelled ceiling (range)": bands, "target": [f"{100 * TARGETS[key]:.1f}" for key in keys]}
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=[SHORT[key[1]] for key in keys])
     show_table(frame.rename_axis(NAMES[task]), name=f"tab-best-{task}", caption=words)
 
@@ -395,7 +395,7 @@ if found:
     show_figure(
         networks.intervals(gaps, xlabel="our recipe less the other", references={"no difference": 0}),
         name="fig-best-gain",
-        caption="What the image adds to size, and ImageNet features to the committee: the recipe's score "
+        caption="What the image adds to size, and ImageNet features to the ensemble: the recipe's score "
         "less that of the other on the same cases, with paired 95 % intervals.",
         alt="A forest plot of four scores, three coloured intervals each, beside a vertical line at no "
         "difference.",
@@ -420,7 +420,7 @@ if found:
 # ### Where the gain comes from
 #
 # If the image told no more than the size, the recipe could not rank nodules of *one* size. So we look at the
-# AUC within bands of diameter.
+# AUC within ranges of diameter.
 
 # %% tags=["hide-input"]
 
@@ -458,7 +458,7 @@ if found:
 # %% [markdown]
 # ## A small demonstration
 #
-# The committee of the recipe, shrunk to this profile, on the cohort named at the top. It shows how the parts
+# The ensemble of the recipe, shrunk to this profile, on the cohort named at the top. It shows how the parts
 # work together; its scores say nothing about patients where the images are simulated, and little where the
 # cases are few.
 
@@ -470,7 +470,7 @@ if ready:
     y_prob = table[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     test = (table["split"] == "test").to_numpy()
     rules = {"most probable score": 1 + y_prob.argmax(axis=1)}
-    rules |= {"fitted cut points": table["y_pred"].to_numpy()}
+    rules |= {"fitted thresholds": table["y_pred"].to_numpy()}
     five = {"task": "multiclass", "average": "weighted"}
     kinds = {"cases left out by a member": ~test, "test cases": test}
     lines = {
@@ -486,12 +486,12 @@ if ready:
         name="tab-best-demonstration",
         caption=f"The recipe with {made_with['members']} members and {made_with['epochs']} epochs on the "
         f"cohort *{data.name}*: {count((~test).sum())} cases that one member each has left out, and "
-        f"{count(test.sum())} test cases. The cut points were fitted on the former.",
+        f"{count(test.sum())} test cases. The thresholds were fitted on the former.",
     )
     places = ", ".join(f"{cut:.2f}" for cut in cuts)
     show_text(
-        f"Training took {duration(run.environment['seconds'])}. The expected score is cut at {places}; cuts "
-        "at 1.5, 2.5, 3.5 and 4.5 would be plain rounding."
+        f"Training took {duration(run.environment['seconds'])}. The thresholds on the expected score are "
+        f"{places}; 1.5, 2.5, 3.5 and 4.5 would be plain rounding."
     )
 
 # %% [markdown]
@@ -499,8 +499,8 @@ if ready:
 #
 # - A baseline of one number is a strong opponent. What a network adds to it has to be shown on the same
 #   cases, with an interval, and with the same care for the baseline's decisions as for the network's.
-# - A decision rule is part of a model. It should be fitted, stored and reported with it, and the baseline
-#   deserves one too.
+# - Thresholds are part of a model. They should be fitted, stored and reported with it, and the baseline
+#   deserves its own too.
 # - The number of recipes tried belongs beside the best score. Ours was chosen on one set of folds and scored
 #   on another.
 # - What a single slice does not hold, no network on it can find: a volume, calcium in Hounsfield units,
@@ -510,7 +510,7 @@ if ready:
 # ## Exercise
 #
 # The recorded predictions hold five probabilities a case. How much of the recipe's weighted kappa is owed to
-# the fitted cut points? Compare the recorded decisions with the most probable score and with the rounded
+# the fitted thresholds? Compare the recorded decisions with the most probable score and with the rounded
 # expected score, on the same cases. Which of the three would you choose if only the accuracy counted?
 
 # %% tags=["hide-cell"]
@@ -518,7 +518,7 @@ if ready:
 if found:
     y_prob = said[list(CLASS_COLUMNS["multiclass"])].to_numpy()
     rules = {
-        "fitted cut points": said["y_pred"].to_numpy(),
+        "fitted thresholds": said["y_pred"].to_numpy(),
         "rounded expected score": np.rint(thresholds.expected_label(y_prob, "multiclass")).astype(int),
         "most probable score": 1 + y_prob.argmax(axis=1),
     }
@@ -533,6 +533,6 @@ if found:
     )
     show_text(
         f"Highest accuracy: *{scores['accuracy'].idxmax()}*. Highest weighted kappa: "
-        f"*{scores[KAPPA].idxmax()}*. Which rule is best depends on what is asked of it, so the score that "
-        "counts has to be named before the rule is fitted."
+        f"*{scores[KAPPA].idxmax()}*. Which way is best depends on what is asked of it, so the score that "
+        "counts has to be named before the thresholds are fitted."
     )

@@ -153,7 +153,7 @@ def position(value, *, low, high, second=None):
     if not (np.isfinite(given).all() and low <= high):
         raise ValueError(f"position: found {', '.join(map(str, given))}, expected numbers with low <= high")
     if value >= low:
-        return "above the band" if value > high else "inside the band"
+        return "above the range" if value > high else "inside the range"
     if second is None:
-        return "below the band"
-    return "below the second panel" if value < second else "between second panel and band"
+        return "below the range"
+    return "below the second panel" if value < second else "between second panel and range"

@@ -113,7 +113,7 @@ def render(checklist, stem, facts, *, shown=None):
     sections = dict.fromkeys(item["section"] for item in checklist["items"])
     for place, section in enumerate(sections, start=1):
         rows = [_row(item, facts, shown) for item in checklist["items"] if item["section"] == section]
-        frame = pd.DataFrame(rows, columns=["item", "asked for", "answer", "how, and where to see it"])
+        frame = pd.DataFrame(rows, columns=["item", "topic", "answer", "how, and where to see it"])
         name, caption = f"tab-{stem.replace('_', '-')}-{place}", f"{checklist['title']}. {section}."
         parts.append(table(frame, name=name, texts=4, caption=caption))
     return "\n\n".join(parts)

@@ -122,7 +122,7 @@ def _class_facts(scores):
 
 
 def _shortcuts(cases):
-    """What is no image content and yet goes with malignancy: size, readers, grey bands."""
+    """What is no image content and yet goes with malignancy: size, readers, padding."""
     malignant, panel = to_binary(cases["malignancy"]), cases["ratings"].str.split().str.len().to_numpy()
     sizes = pd.cut(cases["diameter_mm"], DIAMETERS_MM).to_numpy()
     by_size = pd.Series(malignant).groupby(sizes, observed=False)
@@ -139,7 +139,7 @@ def _shortcuts(cases):
 
 
 def keeps_band(cases, *, crop):
-    """Say which zoomed views still show a grey band after a centre crop (pixels): bool, shape (n,)."""
+    """Say which zoomed views still show padding after a centre crop (pixels): bool, shape (n,)."""
     return nodule_shapes(cases, side=SLICE_SIZE).min(axis=1) < crop
 
 

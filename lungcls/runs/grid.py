@@ -22,10 +22,10 @@ ABLATIONS = {
 
 # The zoomed view as the report has it, and what is left of a comparison without the readers' box.
 ZOOMS = {
-    "bands kept": {"padding": "kept"},
-    "bands filled": {"padding": "filled"},
-    "square of fixed size": {"padding": "fixed"},
-    "bands alone": {"padding": "only"},
+    "padding kept": {"padding": "kept"},
+    "padding filled": {"padding": "filled"},
+    "fixed-size crop": {"padding": "fixed"},
+    "padding alone": {"padding": "only"},
 }
 
 

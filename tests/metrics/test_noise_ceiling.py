@@ -159,10 +159,10 @@ def test_a_band_spans_numbers_of_classes_and_starts(lidc_reference):
     "value, expected",
     [
         (0.4, "below the second panel"),
-        (0.5, "between second panel and band"),
-        (0.6, "inside the band"),
-        (0.7, "inside the band"),
-        (0.71, "above the band"),
+        (0.5, "between second panel and range"),
+        (0.6, "inside the range"),
+        (0.7, "inside the range"),
+        (0.71, "above the range"),
     ],
 )
 def test_places(value, expected):
@@ -170,8 +170,8 @@ def test_places(value, expected):
 
 
 def test_without_a_second_panel_there_is_the_band_alone():
-    assert noise_ceiling.position(0.4, low=0.6, high=0.7) == "below the band"
-    assert noise_ceiling.position(0.8, low=0.6, high=0.7) == "above the band"
+    assert noise_ceiling.position(0.4, low=0.6, high=0.7) == "below the range"
+    assert noise_ceiling.position(0.8, low=0.6, high=0.7) == "above the range"
 
 
 @pytest.mark.parametrize(

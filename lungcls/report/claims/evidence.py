@@ -109,11 +109,11 @@ def of_cohort(cohort, *, crop, gain, seed, sample=200):
     contrast = ("how far the nodule stands out", "pixels nearly black or white")
     if "nodule" not in cohort.views:
         lacks = f"the cohort {cohort.name} has no zoomed nodule"
-        return found | dict.fromkeys(("images without a band", *contrast), lacks)
+        return found | dict.fromkeys(("images without padding", *contrast), lacks)
     view = cohort.views["nodule"]
     widths = np.concatenate([padding.widths(batch) for _, batch in view.batches()])
     free = (padding.widths_after_crop(widths, view.shape[1:], crop=crop) == 0).all(axis=1)
-    found["images without a band"] = mean_over_patients(free, cohort.cases["patient_id"], seed=seed)
+    found["images without padding"] = mean_over_patients(free, cohort.cases["patient_id"], seed=seed)
     if "nodule" not in cohort.masks:
         return found | dict.fromkeys(contrast, f"the cohort {cohort.name} has no outlines of nodules")
     return found | dict(zip(contrast, _contrast(cohort, gain, seed, sample)))

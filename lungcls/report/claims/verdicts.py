@@ -15,9 +15,12 @@ from lungcls.runs import grid
 
 IN_SHORT = {claims.OPEN: "open", claims.UNTESTED: "–"}
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
-FORMS = {"CNN": "with its grey bands", "bands filled": "bands filled"}
-FORMS |= {"square of fixed size": "square of fixed size", "bands alone": "bands alone, no lung"}
-WITHOUT = {"bands filled": "With the grey bands filled", "bands alone": "With the bands alone, and no lung,"}
+FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
+FORMS |= {"fixed-size crop": "fixed-size crop", "padding alone": "padding alone, no lung"}
+WITHOUT = {
+    "padding filled": "With the padding filled",
+    "padding alone": "With the padding alone, and no lung,",
+}
 
 
 def answers(group, *, seed):
@@ -116,7 +119,7 @@ def without_bands(group, *, seed):
 
 
 def worth_of_bands(group, *, seed):
-    """Say what the CNN gains or loses without the grey bands of the zoomed nodule, and with nothing else."""
+    """Say what the CNN gains or loses without the padding of the zoomed nodule, and with nothing else."""
     found, lines = answers(group, seed=networks.seeds_of(group.runs)[0]), []
     for form, words in WITHOUT.items():
         gains = []
@@ -127,7 +130,7 @@ def worth_of_bands(group, *, seed):
                 gains.append(f"{estimates.written(gain, percent=True)} in the {name} task")
         said = " and ".join(gains)
         lines += [text("said-worth-of-bands", words=words, group=group.name, gains=said)] if gains else []
-    return " ".join(lines) or "No network on zoomed nodules with other bands is recorded on real CT."
+    return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
 
 
 def _counts(tested, training):

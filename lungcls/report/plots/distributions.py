@@ -158,7 +158,7 @@ def values_in_ranges(values, ranges, *, marked=(), columns=3):
     places = np.arange(len(values))
     colours = [MARK if name in marked else NEUTRAL for name in values.index]
     for ax, score in zip(axes.flat, values.columns):
-        ax.axvspan(*ranges.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (band)")
+        ax.axvspan(*ranges.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (range)")
         ax.hlines(places, 0, values[score], color="#dddddd", linewidth=0.8)
         ax.scatter(values[score], places, s=30, color=colours, zorder=3)
         shown = [*values[score].dropna(), *ranges.loc[score, ["low", "high"]]]

@@ -59,7 +59,7 @@ def missing(found):
     there = {(run.config["task"], networks.variant(run)) for run in found}
     lacking = {}
     for cell in grid.grid_of(("context", "nodule"), profile="full"):
-        planned = cell.group in ("ablations", "zoomed view") and cell.overrides != grid.ZOOMS["bands kept"]
+        planned = cell.group in ("ablations", "zoomed view") and cell.overrides != grid.ZOOMS["padding kept"]
         if planned and (cell.task, cell.name) not in there:
             lacking.setdefault(cell.name, []).append(score_tables.TASKS[cell.task])
     return [f"CNN with {name} ({', '.join(tasks)})" for name, tasks in lacking.items()]

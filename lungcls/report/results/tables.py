@@ -16,7 +16,7 @@ BASELINES = {
     "majority class": "majority",
     "diameter alone": "diameter",
     "radiomic measures": "radiomics",
-    "grey bands alone": "padding",
+    "padding alone": "padding",
     "second reader": "second_reader",
 }
 REQUIRED = tuple(BASELINES)[:2]

@@ -72,18 +72,18 @@ def test_bands_and_contrast_are_measured_where_the_cohort_has_them():
     noise = tiny_cohort(40, size=24)  # without any band
     found = evidence.of_cohort(noise, crop=20, gain=10, seed=0)
     assert (
-        found["images without a band"]["value"] == 1 and found["cases at hand without a score"]["value"] == 0
+        found["images without padding"]["value"] == 1 and found["cases at hand without a score"]["value"] == 0
     )
     banded = noise.views["nodule"][:]
     banded[:, :, -6:] = banded[:, -1:, -1:]
     left = type(noise)(noise.cases, {"nodule": banded}, {}, noise.info)
     found = evidence.of_cohort(left, crop=20, gain=10, seed=0)
     assert (
-        found["images without a band"]["value"] == 0
+        found["images without padding"]["value"] == 0
         and "no outlines" in found["pixels nearly black or white"]
     )
     bare = type(noise)(noise.cases, {"context": noise.views["context"]}, {}, noise.info)
-    assert "no zoomed nodule" in evidence.of_cohort(bare, crop=20, gain=10, seed=0)["images without a band"]
+    assert "no zoomed nodule" in evidence.of_cohort(bare, crop=20, gain=10, seed=0)["images without padding"]
 
 
 def test_retrieved_cases_are_compared_with_random_ones(trained, monkeypatch):

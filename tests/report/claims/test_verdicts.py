@@ -175,7 +175,7 @@ def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # 
 
 
 def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa: F811
-    """The CNN is always right on filled bands and never on the context window; with its bands as recorded."""
+    """The CNN is always right with filled padding, never on the context window; else as recorded."""
     record(tmp_path, CNN, name="plain")
     record(tmp_path, CNN, name="wide", view="context", predictions=planted(CNN, False))
     group = networks.recorded(tmp_path)[0]
@@ -184,8 +184,8 @@ def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa:
     )
     record(tmp_path, CNN, name="filled", settings={"bands": "filled"}, predictions=planted(CNN, True))
     plain, filled = verdicts.without_bands(networks.recorded(tmp_path)[0], seed=0).splitlines()[-3:-1]
-    assert plain.startswith("| binary | with its grey bands | +0.8")
-    assert filled == "| binary | bands filled | 1 (counted) | holds |"
+    assert plain.startswith("| binary | with its padding | +0.8")
+    assert filled == "| binary | padding filled | 1 (counted) | holds |"
 
 
 def test_runs_that_decide_nothing_or_have_one_name(tmp_path, few):  # noqa: F811

@@ -127,7 +127,7 @@ def test_seeds_make_one_row_and_a_table_of_their_spread(tmp_path, few):
 
 def test_no_table_without_the_baselines_of_its_split(tmp_path, facts):
     for task in page.TASKS:
-        for name in ("radiomic measures", "grey bands alone"):
+        for name in ("radiomic measures", "padding alone"):
             assert facts[f"results_{task}"].count(f"| {name}") == len(networks.recorded(FOLDER))
     record(tmp_path, CNN, name="a")
     path = tmp_path / "baselines" / CNN.config["split"] / "binary-padding.csv"
@@ -247,7 +247,7 @@ def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts)
     name = grid.title("mobilenet", run.config["stage"])
     (row,) = (row for row in rows if row.startswith(f"| {name} (ImageNet, rebuilt), zoomed nodule |"))
     assert f"| {100 * (kappa[0] - kappa[1]):+.1f} [".replace("-", "−") in row
-    (row,) = (row for row in rows if row.startswith("| diameter alone, cut points fitted |"))
+    (row,) = (row for row in rows if row.startswith("| diameter alone, thresholds fitted |"))
     assert f"| {100 * kappa[1]:.1f} [" in row and row.endswith("| – |")
 
 
@@ -343,7 +343,7 @@ def test_what_the_readme_says_follows_from_the_records():
     found = verdicts.answers(first, seed=0)
     filled, alone = (
         evidence.of_runs(found, f"binary nodule {form}", "binary nodule CNN", score="F1 (weighted)", seed=0)
-        for form in ("bands filled", "bands alone")
+        for form in ("padding filled", "padding alone")
     )
     assert filled["high"] < 0 and alone["low"] < 0 < alone["high"]
     readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")

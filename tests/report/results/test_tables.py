@@ -42,7 +42,7 @@ def test_a_result_is_the_test_part_with_its_patients(trained):
 
 def test_baselines_are_fitted_where_the_cohort_has_what_they_need():
     results, missing = tables.baseline_results(COHORT, SPLIT, task="binary", view="context", seed=0)
-    assert {"majority class", "diameter alone"} <= set(results) and "grey bands alone" not in results
+    assert {"majority class", "diameter alone"} <= set(results) and "padding alone" not in results
     assert "radiomic measures" in missing  # this cohort has no masks
     assert len(results["majority class"]) == (SPLIT["split"] == "test").sum()
     bare = type(COHORT)(COHORT.cases.drop(columns="diameter_mm"), COHORT.views, {}, COHORT.info)
