@@ -30,12 +30,7 @@ SHOWN = {
 # Scores that know no threshold, or how far an error goes.
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
-<<<<<<< HEAD
-GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, cut points fitted"}
-=======
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, thresholds fitted"}
-RULE = {"binary": "", "multiclass": text("said-fitted-rule")}
->>>>>>> words
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
 REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, thresholds fitted"
 
@@ -86,13 +81,8 @@ def baselines_of(group, task, *, seed):
 
 
 def _cut(predictions, task):
-<<<<<<< HEAD
-    """Decide anew by cut points that are fitted on the validation part; None if it lacks a class."""
-    columns = list(CLASS_COLUMNS[task])
-=======
     """Decide anew by thresholds that are fitted on the validation part; None if it lacks a class."""
-    columns = list(tables.CLASS_COLUMNS[task])
->>>>>>> words
+    columns = list(CLASS_COLUMNS[task])
     known = predictions[predictions["split"] == "validation"]
     try:
         cuts = thresholds.fit(known["y_true"], known[columns].to_numpy(), task)
