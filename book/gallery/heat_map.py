@@ -1,10 +1,15 @@
-"""Look inside a network: Grad-CAM of one nodule, and how much of the map lies on it."""
+"""Look inside a network: Grad-CAM of some nodules, as numbers and as a figure."""
+
+import os
 
 from lungcls import explain, runs, sources
+from lungcls.report.plots.heat_maps import overlays
 
 data = sources.open_cohort("phantom", profile="smoke")
 run = runs.train(data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False)
-case = run.predictions.query("split == 'test'")["case_id"].iloc[0]
-maps = explain.explain_run(run, data, cases=[case])
-print(f"{case}: a map of {maps.values.shape[1]} x {maps.values.shape[2]} cells, layer {maps.layer}")
-print(maps.values[0].round(2))
+cases = run.predictions.query("split == 'test'")["case_id"].tolist()[:4]
+maps = explain.explain_run(run, data, cases=cases)
+print(f"maps of {maps.layer}, {maps.values.shape[1]} x {maps.values.shape[2]} cells; classes {maps.classes.tolist()}")
+
+figure = overlays([maps.pictures()], titles=[cases], row_labels=["CNN"])
+figure.savefig(os.path.join(os.environ.get("LUNGCLS_GALLERY", "."), "heat_map.png"), dpi=120)
