@@ -10,19 +10,19 @@ from lungcls.errors import InputError
 VIEW_NAMES = {"full_slice": "full slice", "nodule": "zoomed nodule", "context": "context window"}
 
 
-def choose_views(cohort, wanted):
-    """Find the wanted views that a cohort has.
+def choose_views(cohort, requested):
+    """Find the requested views that a cohort has.
 
     Parameters
     ----------
     cohort : Cohort
-    wanted : sequence of {"full_slice", "nodule", "context"}, or str
+    requested : sequence of {"full_slice", "nodule", "context"}, or str
         In order of preference; a text, as papermill's ``-p`` gives it, may name several.
 
     Returns
     -------
     shown, missing : list of str
-        Those that the cohort has and those that it lacks, in the order of `wanted`.
+        Those that the cohort has and those that it lacks, in the order of `requested`.
 
     Raises
     ------
@@ -37,16 +37,16 @@ def choose_views(cohort, wanted):
     >>> choose_views(Cohort(pd.DataFrame(), {"nodule": np.zeros((0, 8, 8))}), "nodule, context")
     (['nodule'], ['context'])
     """
-    wanted = re.findall(r"\w+", wanted) if isinstance(wanted, str) else list(wanted)
-    unknown = [view for view in wanted if view not in VIEWS]
-    if unknown or not wanted:
+    requested = re.findall(r"\w+", requested) if isinstance(requested, str) else list(requested)
+    unknown = [view for view in requested if view not in VIEWS]
+    if unknown or not requested:
         found = ", ".join(map(str, unknown)) or "none"
         raise InputError(f"views: found {found}, expected some of {', '.join(VIEWS)}")
-    shown = [view for view in wanted if view in cohort.views]
+    shown = [view for view in requested if view in cohort.views]
     if not shown:
         has = ", ".join(cohort.views)
-        raise InputError(f"views: {cohort.name} has none of {', '.join(wanted)}, expected some of {has}")
-    return shown, [view for view in wanted if view not in shown]
+        raise InputError(f"views: {cohort.name} has none of {', '.join(requested)}, expected some of {has}")
+    return shown, [view for view in requested if view not in shown]
 
 
 def nearest(values, target):

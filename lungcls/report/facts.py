@@ -31,7 +31,7 @@ DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
 RULES = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
 
 
-def collect(cohort=None, *, results=None, asked=None, shown=None):
+def collect(cohort=None, *, results=None, parameters=None, shown=None):
     """Compute every number and table that a prose page may name, as texts ready to print."""
     if results is None:
         from lungcls.report.paths import find_checkout
@@ -41,7 +41,7 @@ def collect(cohort=None, *, results=None, asked=None, shown=None):
     found |= quoted() | profiles() | audit_facts()
     found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
-    found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, asked))
+    found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, parameters))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
@@ -81,15 +81,15 @@ def lidc_facts():
 def download_facts():
     """Estimate what the CT series take on a disk and on a line, uncompressed."""
     scans, cases = annotations.scans(), annotations.report_cases()
-    wanted = scans[scans["scan_id"].isin(cases["scan_id"])]
+    series = scans[scans["scan_id"].isin(cases["scan_id"])]
     slice_bytes = 2 * SLICE_SIZE**2
-    needed = wanted["n_slices"].sum() * slice_bytes
+    needed = series["n_slices"].sum() * slice_bytes
     views = sum(3 * side**2 for side in (SLICE_SIZE, SIZE, SIZE))  # int16 and a mask of bytes
     return {
         "lidc_slices": count(scans["n_slices"].sum()),
         "lidc_gb": f"{scans['n_slices'].sum() * slice_bytes / 1e9:.0f}{SPACE}GB",
-        "dicom_series": count(len(wanted)),
-        "dicom_slices": count(wanted["n_slices"].sum()),
+        "dicom_series": count(len(series)),
+        "dicom_slices": count(series["n_slices"].sum()),
         "dicom_gb": f"{needed / 1e9:.0f}{SPACE}GB",
         "dicom_hours_100": f"{needed * 8 / 100e6 / 3600:.1f}{SPACE}hours",
         "dicom_cohort_gb": f"{len(cases) * views / 1e9:.1f}{SPACE}GB",

@@ -57,8 +57,8 @@ def build(
             gallery.run_all(checkout, force=force)
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
         if copies and not any(copy.exists() for copy in copies.values()):
-            said = f"no notebook has been executed in profile {profile}"
-            raise InputError(f"{said}, expected `make book` first")
+            found = f"no notebook has been executed in profile {profile}"
+            raise InputError(f"{found}, expected `make book` first")
         left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
         for chapter in left_out:
             print(f"left out {chapter}: not executed in profile {profile}", flush=True)
@@ -119,9 +119,9 @@ def _numbers(checkout, cohort, copies):
     from lungcls.report import checklists, facts
 
     chapter = next((copy for path, copy in copies.items() if path.stem == NETWORKS), None)
-    asked = execution.parameters_of(chapter) if chapter else None
+    parameters = execution.parameters_of(chapter) if chapter else None
     shown = checklists.labels_shown(copies.values())
-    return facts.collect(cohort, results=checkout / "book" / "results", asked=asked, shown=shown)
+    return facts.collect(cohort, results=checkout / "book" / "results", parameters=parameters, shown=shown)
 
 
 def render(checkout, *, lenient=False):

@@ -51,8 +51,8 @@ def run(script, out, key):
         options = {"cwd": work, "env": environment | {FIGURES: str(made)}, "encoding": "utf-8"}
         ran = subprocess.run([sys.executable, str(script.resolve())], capture_output=True, **options)
         if ran.returncode:
-            said = ran.stderr.strip().splitlines() or [f"ended with exit code {ran.returncode}"]
-            raise BookError(f"gallery/{script.name}: {said[-1]}")
+            lines = ran.stderr.strip().splitlines() or [f"ended with exit code {ran.returncode}"]
+            raise BookError(f"gallery/{script.name}: {lines[-1]}")
         (made / f"{script.stem}.txt").write_text(ran.stdout, encoding="utf-8")
         (made / KEY).write_text(key, encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)

@@ -66,18 +66,18 @@ def of_lidc(*, seed):
     """Measure what the report says of its data on the case list from LIDC-IDRI: counts, readers, copies."""
     cases, stated = annotations.report_cases(), quoted.load()["data"]
     scores, n, patients = cases["malignancy"].to_numpy(), len(cases), cases["patient_id"].nunique()
-    malignant, panels = int((scores > 3).sum()), ratings.parse_ratings(cases["ratings"])
+    malignant, by_case = int((scores > 3).sum()), ratings.parse_ratings(cases["ratings"])
     most = np.bincount(scores)[3] - 2 * max(np.delete(np.bincount(scores), 3))
     counted = {
         "patients, against those stated": patients / stated["patients"] - 1,
         "benign cases, less those stated": n - malignant - stated["benign"],
         "malignant cases, less those stated": malignant - stated["malignant"],
         "score 3, less twice the next class": int(most),
-        "rebuilt cases without a score": sum(len(panel) == 0 for panel in panels),
+        "rebuilt cases without a score": sum(len(panel) == 0 for panel in by_case),
     }
     found = {name: estimate(value, n=n) for name, value in counted.items()}
-    agreed = agreement.reader_agreement(panels, cases["patient_id"], seed=seed)
-    pairs = int(ratings.pair_counts(panels).sum() / 2)
+    agreed = agreement.reader_agreement(by_case, cases["patient_id"], seed=seed)
+    pairs = int(ratings.pair_counts(by_case).sum() / 2)
     for name, measure in AGREED.items():
         found[name] = estimate(*agreed.loc[measure], n=pairs, patients=patients)
     return found | _clues(cases, scores, seed)
@@ -153,15 +153,15 @@ def of_retrieval(run, cohort, *, seed):
     found, of_others = {}, np.not_equal.outer(scores[test], scores[train])
     for among, may in zip(AMONG, (allowed, allowed & of_others), strict=True):
         rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)
-        alike = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
+        likeness = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
         for name, of in SHARED.items():
             lacks = next((missing[one] for one in of if one in missing), None)
-            found[places[name, among]] = lacks or _mean_of_known(alike[of], patients[test], seed)
+            found[places[name, among]] = lacks or _mean_of_known(likeness[of], patients[test], seed)
     return found
 
 
-def _mean_of_known(alike, patients, seed):
-    values = alike.mean(axis=1) - 0.5
+def _mean_of_known(likeness, patients, seed):
+    values = likeness.mean(axis=1) - 0.5
     there = values.notna().to_numpy()
     return mean_over_patients(values[there], patients[there], seed=seed)
 
@@ -262,10 +262,10 @@ def resampled(statistic, patients, seed):
 def _gap_of_class(part, score, seed):
     """Predicted less true confidence of class 1, as in the report's figure 10."""
     y_prob = part[list(CLASS_COLUMNS["multiclass"])].to_numpy()
-    said, true = part["y_pred"].to_numpy(), part["y_true"].to_numpy()
+    predicted, true = part["y_pred"].to_numpy(), part["y_true"].to_numpy()
 
     def gap(weights):
-        gaps = by_class(true, said, y_prob, weights)["gap"]
+        gaps = by_class(true, predicted, y_prob, weights)["gap"]
         others = np.delete(gaps, FIRST_CLASS - 1, axis=1)
         largest = np.where(np.isnan(others), -np.inf, others).max(axis=1)  # one never predicted has no gap
         less = np.where(np.isinf(largest), np.nan, largest) if score.endswith("next") else 0

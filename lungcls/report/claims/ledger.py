@@ -119,8 +119,8 @@ def _ranges(expects, margin):
     if expects == "no gain":
         return [near, below], [above]
     if expects in DIRECTIONS:
-        wanted, other = (above, below) if expects == "above 0" else (below, above)
-        return [wanted], [other, near]
+        side, other = (above, below) if expects == "above 0" else (below, above)
+        return [side], [other, near]
     low, high = (end if end is not None else sign * math.inf for end, sign in zip(expects, (-1, 1)))
     before, after = np.nextafter(low, -math.inf), np.nextafter(high, math.inf)
     return [(low, high)], [(-math.inf, before), (after, math.inf)]
@@ -164,16 +164,16 @@ def _decide(claim, found, margin):
         raise ValueError(f"claim {claim['number']}: found {n} estimates, expected {len(claim['tests'])}")
     margins = [margin if "first" in test else JUST for test in claim["tests"]]  # it is one of scores
     expected = [test["expects"] for test in claim["tests"]]
-    said = [outcome(one, of, margin=near) for one, of, near in zip(found, expected, margins, strict=True)]
-    verdict, p = _together(said)
+    outcomes = [outcome(one, of, margin=near) for one, of, near in zip(found, expected, margins, strict=True)]
+    verdict, p = _together(outcomes)
     row |= {"verdict": verdict, "p": np.nan if all(map(certain, found)) else p, "tests": n}
     return row | {"n": min(one["n"] for one in found), "why": ""}
 
 
-def _together(said):
+def _together(outcomes):
     """All tests have to hold: their largest p. One against is enough: the smallest, times their number."""
-    verdicts, p_holds, p_fails = zip(*said)
-    all_hold, one_fails = max(p_holds), min(1.0, len(said) * min(p_fails))
+    verdicts, p_holds, p_fails = zip(*outcomes)
+    all_hold, one_fails = max(p_holds), min(1.0, len(outcomes) * min(p_fails))
     if all(verdict == HOLDS for verdict in verdicts):
         return HOLDS, all_hold
     return (FAILS, one_fails) if FAILS in verdicts else (OPEN, min(all_hold, one_fails))

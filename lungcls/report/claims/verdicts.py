@@ -90,8 +90,8 @@ def verdict_facts(groups, *, seed=0):
     known = {claim["number"]: claim for claim in ledger["claims"]}
     rows = {no: _row(known[no], main, others, first, seed) for no in known if no in tested}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("no.").reset_index().astype(str)
-    said = _said_of(first) | {"open": claims.OPEN, "of": len(tested), "stands": facts["verdicts_stand_in"]}
-    laid = captioned(frame, "tab-results-verdicts", texts=len(frame.columns), **said)
+    values = _said_of(first) | {"open": claims.OPEN, "of": len(tested), "stands": facts["verdicts_stand_in"]}
+    laid = captioned(frame, "tab-results-verdicts", texts=len(frame.columns), **values)
     return facts | {"verdicts_table": laid}
 
 
@@ -114,8 +114,8 @@ def without_bands(group, *, seed):
     heads = ["task", "zoomed view", "weighted F1, less the wide view", "the zoomed view is better"]
     views = {run.config["view"] for run in group.runs}
     wide = next(VIEW_NAMES[view] for view in ("full_slice", "context") if view in views)
-    said = {"wide": wide, **_said_of(group)}
-    return captioned(rows, "tab-results-without-bands", heads=heads, texts=4, **said)
+    values = {"wide": wide, **_said_of(group)}
+    return captioned(rows, "tab-results-without-bands", heads=heads, texts=4, **values)
 
 
 def worth_of_bands(group, *, seed):
@@ -128,8 +128,10 @@ def worth_of_bands(group, *, seed):
             if set(pair) <= set(found):
                 gain = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
                 gains.append(f"{estimates.written(gain, percent=True)} in the {name} task")
-        said = " and ".join(gains)
-        lines += [text("said-worth-of-bands", words=words, group=group.name, gains=said)] if gains else []
+        changes = " and ".join(gains)
+        lines += (
+            [text("sentence-worth-of-bands", words=words, group=group.name, gains=changes)] if gains else []
+        )
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
 
 
@@ -137,20 +139,20 @@ def _counts(tested, training):
     """How many of the decided claims get which verdict, before and after Holm's adjustment."""
     plain, held = (tested[name].value_counts() for name in ("verdict", "verdict (Holm)"))
     names = {"hold": claims.HOLDS, "fail": claims.FAILS, "open": claims.OPEN}
-    said = {name: plain.get(verdict, 0) for name, verdict in names.items()}
-    said |= {f"{name}_kept": held.get(names[name], 0) for name in ("hold", "fail")}
-    return text("said-verdicts", of=len(tested), seed=training, **said)
+    values = {name: plain.get(verdict, 0) for name, verdict in names.items()}
+    values |= {f"{name}_kept": held.get(names[name], 0) for name in ("hold", "fail")}
+    return text("sentence-verdicts", of=len(tested), seed=training, **values)
 
 
 def _firm(table, others):
     """Name the verdicts that outlive the adjustment and are the same with every seed that decides them."""
     kept = []
     for number, row in table[table["verdict (Holm)"].isin((claims.HOLDS, claims.FAILS))].iterrows():
-        said = [other.loc[number, "verdict"] for other in others]
-        said = [verdict for verdict in said if verdict != claims.UNTESTED]
-        if set(said) <= {row["verdict"]}:
-            kept.append(f"{number} ({row['verdict']}, {1 + len(said)} seed{'s' if said else ''})")
-    return text("said-firm", claims="; ".join(kept)) if kept else text("said-none-firm")
+        decided = [other.loc[number, "verdict"] for other in others]
+        decided = [verdict for verdict in decided if verdict != claims.UNTESTED]
+        if set(decided) <= {row["verdict"]}:
+            kept.append(f"{number} ({row['verdict']}, {1 + len(decided)} seed{'s' if decided else ''})")
+    return text("sentence-firm", claims="; ".join(kept)) if kept else text("sentence-none-firm")
 
 
 def _stand_ins(group):
@@ -164,8 +166,8 @@ def _stand_ins(group):
         lines.append(f"{name} stands in the place of the report's {reports}")
     if "context" in views and "full_slice" not in views:
         lines.append(f"the {VIEW_NAMES['context']} stands in the place of its {VIEW_NAMES['full_slice']}")
-    said = ", and ".join(lines)
-    return text("said-stand-in", said=said[0].upper() + said[1:]) if said else ""
+    sentence = ", and ".join(lines)
+    return text("sentence-stand-in", stands=sentence[0].upper() + sentence[1:]) if sentence else ""
 
 
 def _row(claim, main, others, group, seed):
@@ -176,10 +178,10 @@ def _row(claim, main, others, group, seed):
     if any(first != second for first, second in pairs):
         estimate += f". Between majority classes: {_blind(group, seed):+.2f}".replace("-", MINUS)
     row = main.table.loc[number]
-    said = {"verdict": row["verdict"], "after Holm": row["verdict (Holm)"]}
-    said |= {name: table.loc[number, "verdict"] for name, table in others.items()}
-    said = {name: IN_SHORT.get(verdict, verdict) for name, verdict in said.items()}
-    return {"the report states": claim["statement"], "estimate": estimate, **said}
+    verdicts = {"verdict": row["verdict"], "after Holm": row["verdict (Holm)"]}
+    verdicts |= {name: table.loc[number, "verdict"] for name, table in others.items()}
+    verdicts = {name: IN_SHORT.get(verdict, verdict) for name, verdict in verdicts.items()}
+    return {"the report states": claim["statement"], "estimate": estimate, **verdicts}
 
 
 def _one_answer(results, names):
@@ -199,5 +201,5 @@ def _blind(group, seed):
 
 def _untested(decided):
     rows = decided.loc[decided["verdict"] == claims.UNTESTED, "why"]
-    said = "; ".join(f"{number} ({why})" for number, why in rows.items())
-    return f"Not decided by these records: {said}." if said else "The records decide all of them."
+    reasons = "; ".join(f"{number} ({why})" for number, why in rows.items())
+    return f"Not decided by these records: {reasons}." if reasons else "The records decide all of them."

@@ -121,7 +121,7 @@ def _beyond(rows, group, seed):
     sizes = {"n": len(found), "above": len(above), "below": len(below)}
     sizes["open"] = sizes["n"] - sizes["above"] - sizes["below"]
     named = f" Better: {'; '.join(above)}." if len(above) else ""
-    return text("said-card-beyond", **{name: count(n) for name, n in sizes.items()}) + named
+    return text("sentence-card-beyond", **{name: count(n) for name, n in sizes.items()}) + named
 
 
 # --- Datasheet --------------------------------------------------------------------------------
@@ -162,10 +162,10 @@ def _scans(cases):
 
 def cohort_sheet(cohort):
     """Write what a cohort's `cohort.json` says, as a MyST table."""
-    said = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
-    said |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
-    said = said or {"name": cohort.name}
+    stated = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
+    stated |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
+    stated = stated or {"name": cohort.name}
     lines = {
-        name.replace("_", " "): " ".join(words.replace("|", "/").split()) for name, words in said.items()
+        name.replace("_", " "): " ".join(words.replace("|", "/").split()) for name, words in stated.items()
     }
     return captioned(lines.items(), "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)

@@ -20,9 +20,9 @@ def confidence_facts(group, *, seed=0):
     facts = {"confidence_level": percent(LEVEL)}
     for task in TASKS:
         results = _results(group, task, seed)
-        said = {"task": TASKS[task], "n": len(next(iter(results.values()))), "level": percent(LEVEL)}
+        values = {"task": TASKS[task], "n": len(next(iter(results.values()))), "level": percent(LEVEL)}
         for kind, frame in _frames(results, task, seed).items():
-            name, caption = f"tab-results-{kind}-{task}", text(f"tab-results-{kind}", **said)
+            name, caption = f"tab-results-{kind}-{task}", text(f"tab-results-{kind}", **values)
             texts = frame.index.nlevels
             facts[f"{kind}_{task}"] = table(frame.reset_index(), name=name, caption=caption, texts=texts)
     return facts | _figures(group, seed)
@@ -40,7 +40,7 @@ def _figures(group, seed):
     every = _answers(group, "multiclass").items()
     zoomed = {name.replace(" (", "\n("): result for (view, name), result in every if view == "nodule"}
     if not zoomed:
-        return dict.fromkeys(("figure_9", "figure_10"), text("said-no-zoomed-network"))
+        return dict.fromkeys(("figure_9", "figure_10"), text("sentence-no-zoomed-network"))
     tests = _tests(zoomed, "multiclass", seed)
     shares = {name: test.confidence for name, test in tests.items()}
     means, stated = {name: share.mean() for name, share in shares.items()}, quoted.load()["confidence"]
@@ -51,10 +51,10 @@ def _figures(group, seed):
         "confidence": confidence.histogram_grid(shares, inside=inside, means=means),
         "class-confidence": confidence.class_bars(bars, labels=list(map(str, LABELS["multiclass"]))),
     }
-    said = {"group": group.name, "mean": stated["mean"], "inside": "{:g} to {:g}".format(*inside)}
+    values = {"group": group.name, "mean": stated["mean"], "inside": "{:g} to {:g}".format(*inside)}
     texts = {}
     for number, (kind, figure) in enumerate(figures.items(), start=9):
-        words = {"caption": text(f"fig-{kind}", **said), "alt": text(f"alt-{kind}")}
+        words = {"caption": text(f"fig-{kind}", **values), "alt": text(f"alt-{kind}")}
         texts[f"figure_{number}"] = figure_text(figure, name=f"fig-results-{kind}", **words)
     return texts
 

@@ -39,7 +39,7 @@ def timings(found):
 
 def phantom_calibration(found):
     """Write the comparison of the phantom with real images (`benchmarks/phantom_calibration.py`)."""
-    network, looks = found["network"], found["appearance"]
+    network, appearance = found["network"], found["appearance"]
     bands = list(network["auc"]["real to real"])
     rows, (real, phantom) = [], (network["auc"][pair] for pair in ("real to real", "phantom to phantom"))
     for pair, measured in network["auc"].items():
@@ -55,7 +55,10 @@ def phantom_calibration(found):
     sizes = (f"{count(real[band]['malignant'])} of {count(real[band]['cases'])}" for band in bands)
     rows.append(["malignant of all", "", *sizes])
     heads = ["trained on", "tested on", *bands], ["measured on the window", "phantom", "real"]
-    seen = [[name, f"{looks['phantom'][name]:.3f}", f"{looks['real'][name]:.3f}"] for name in looks["real"]]
+    seen = [
+        [name, f"{appearance['phantom'][name]:.3f}", f"{appearance['real'][name]:.3f}"]
+        for name in appearance["real"]
+    ]
     return {
         "phantom_auc": captioned(rows, "tab-phantom-auc", heads=heads[0], texts=2),
         "phantom_looks": captioned(seen, "tab-phantom-looks", heads=heads[1]),
@@ -121,13 +124,13 @@ def leakage_price(found):
     names = list(dict.fromkeys(name for name, *_ in price))
     cells = [[name, *(_difference(price[name, *score]) for score in PRICED.values())] for name in names]
     draws = f" The network: {network['draws']} draws." if trained else ""
-    said = {"draws": matched["draws"], "network": draws}
+    values = {"draws": matched["draws"], "network": draws}
     recall = ("diameter alone", "binary", "recall (malignant)")
     known = ("patient's other labels", "binary", "AUC")
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
     seeing = [name for name in names if "context" in name and (name, *shown[0]) not in trained]
     return {
-        "leakage_price": captioned(cells, "tab-leakage-price", heads=["predictor", *PRICED], **said),
+        "leakage_price": captioned(cells, "tab-leakage-price", heads=["predictor", *PRICED], **values),
         **{f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")},
         **_protocol(found["protocol"]),
         "leakage_shared": percent(matched["shared"]),
@@ -153,9 +156,12 @@ def _of_network(measured, trained):
     cells = [trained[name, *score] for name in names for score in PRICED.values()]
     apart = sum(cell["low"] > 0 or cell["high"] < 0 for cell in cells)
     widest = max(cells, key=lambda cell: cell["high"] - cell["low"])
-    said = {"apart": f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0", "intervals": len(cells)}
-    said |= {end: f"{widest[end]:+.3f}".replace("-", MINUS) for end in ("low", "high")}
-    return text("said-leakage-network", draws=measured["draws"], **said)
+    values = {
+        "apart": f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0",
+        "intervals": len(cells),
+    }
+    values |= {end: f"{widest[end]:+.3f}".replace("-", MINUS) for end in ("low", "high")}
+    return text("sentence-leakage-network", draws=measured["draws"], **values)
 
 
 def _difference(row):

@@ -46,7 +46,7 @@ class Group:
     @property
     def protocol(self):
         """How the split was drawn, in words."""
-        return text(f"said-protocol-{self.runs[0].config['settings']['protocol']}")
+        return text(f"sentence-protocol-{self.runs[0].config['settings']['protocol']}")
 
     @property
     def test(self):
@@ -130,19 +130,21 @@ def _split_of(run):
     return run.config["settings"]["protocol"], run.config["split"]
 
 
-def of_this_build(cohort, asked):
+def of_this_build(cohort, parameters):
     """Gather the runs that the chapters of this book were made with."""
-    if cohort is None or asked is None:
+    if cohort is None or parameters is None:
         return "The chapter that trains the networks was not executed in this build."
     if "diameter_mm" not in cohort.cases:
         return "The cohort gives no diameters, and no score stands here without that baseline."
-    backbone = asked.get("backbone", grid.BACKBONE)
-    options = {"weights": asked.get("weights", "imagenet"), "store": asked.get("runs") or None}
+    backbone = parameters.get("backbone", grid.BACKBONE)
+    options = {"weights": parameters.get("weights", "imagenet"), "store": parameters.get("runs") or None}
     try:
-        cells = grid.grid_of(cohort.views, profile=asked["profile"], backbone=backbone)
+        cells = grid.grid_of(cohort.views, profile=parameters["profile"], backbone=backbone)
         cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
         with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
-            jobs = grid.plan(cohort.folder, cells, profile=asked["profile"], seed=asked["seed"], **options)
+            jobs = grid.plan(
+                cohort.folder, cells, profile=parameters["profile"], seed=parameters["seed"], **options
+            )
     except InputError as error:
         return f"The cohort of this build has no runs: {error}."
     found = list({job.id: run for job in jobs if (run := grid.find(job)) is not None}.values())
@@ -150,7 +152,7 @@ def of_this_build(cohort, asked):
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
     rule = cohort.info.get("label_rule", "not said by the cohort")
-    options = {"seed": asked["seed"], "names": MEASURED}
+    options = {"seed": parameters["seed"], "names": MEASURED}
     known = {task: tables.baseline_predictions(cohort, parts, task=task, **options) for task in CLASS_COLUMNS}
     measured = {task: found for task, (found, _) in known.items()}
     bare = Cohort(cohort.cases, {}, info=cohort.info)
@@ -170,7 +172,7 @@ def weights_of(run):
     if run.config["stage"] == "scratch":
         return "from scratch", ""
     digest = (run.config["weights"]["digest"] or "")[:12]
-    return (WEIGHTS[digest], text(f"said-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
+    return (WEIGHTS[digest], text(f"sentence-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
 
 
 def stand_in(group):
@@ -212,6 +214,6 @@ def _apart(row, members):
     view, name, change = row
     parts = {}
     for run in members:
-        said = ", ".join(f"{key.replace('_', ' ')} {run.config['settings'][key]}" for key in differ)
-        parts.setdefault((view, f"{name}, {said}", change), []).append(run)
+        settings = ", ".join(f"{key.replace('_', ' ')} {run.config['settings'][key]}" for key in differ)
+        parts.setdefault((view, f"{name}, {settings}", change), []).append(run)
     return parts

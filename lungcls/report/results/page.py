@@ -48,8 +48,8 @@ def recorded_facts(groups, *, this_build=None, seed=0):
         facts[f"results_above_{task}"] = score_tables.clearly_above(mine[0])
         facts[f"results_figure_{task}"] = score_tables.score_figure(mine[: len(groups)], task)
     constant = "; ".join(score_tables.constant(scores))
-    said = text("said-constant", networks=constant) if constant else text("said-no-constant")
-    return facts | {"results_constant": said}
+    sentence = text("sentence-constant", networks=constant) if constant else text("sentence-no-constant")
+    return facts | {"results_constant": sentence}
 
 
 # --- Tables -----------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def recorded_facts(groups, *, this_build=None, seed=0):
 def _sources(groups):
     """What stands behind the rows, one column a source."""
     sizes = {"n": count(evidence.printed_size()), "networks": count(len(quoted.f1_table()) * 4)}
-    columns = {REPORT: text("said-of-the-report", **sizes).split(" | ")}
+    columns = {REPORT: text("sentence-of-the-report", **sizes).split(" | ")}
     for group in groups:
         plain = [run for run in group.runs if not networks.variant(run)]
         changed, cohort = len(group.runs) - len(plain), group.runs[0].config["cohort"]
@@ -85,7 +85,7 @@ def _seeds(groups):
             scores = ("accuracy", "F1 (weighted)", RANKING[task])
             spreads = (_spread(members, group, task, score) for score in scores)
             rows.append([f"{name}, {VIEW_NAMES[view]}", count(len(members)), *spreads])
-    return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("said-one-training")
+    return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("sentence-one-training")
 
 
 def _spread(members, group, task, score):
@@ -104,19 +104,21 @@ def _said_of(this_build):
     if this_build is None or isinstance(this_build, str):
         return this_build or "The networks that this build was made with are not shown."
     simulated = this_build.cohort.info.get("made_by", {}).get("source") == "phantom"
-    return text("said-this-build", name=this_build.name) + (text("said-simulated") if simulated else "")
+    return text("sentence-this-build", name=this_build.name) + (
+        text("sentence-simulated") if simulated else ""
+    )
 
 
 def _weights(found):
     """Say in words where the weights of pretrained networks come from."""
-    said = {}
+    origins = {}
     for run in found:
         short, words = networks.weights_of(run)
         if run.config["stage"] != "scratch":
             name = grid.title(run.config["model"], "scratch")
             origin = ORIGINS.get(short, f"weights named *{short}*")
-            said[words or f"{name} starts from {origin}."] = None
-    return " ".join(said) or "No network is pretrained."
+            origins[words or f"{name} starts from {origin}."] = None
+    return " ".join(origins) or "No network is pretrained."
 
 
 def _settings(found):
@@ -126,10 +128,10 @@ def _settings(found):
         return " or ".join(map(str, sorted({run.config["settings"][name] for run in runs})))
 
     kept = [run for run in found if run.config["stage"] != "scratch"]
-    said = text("said-settings", **{name: listed(name) for name in SIZES})
-    said += text("said-copies", copies=listed("copies", kept)) if kept else ""
+    sentence = text("sentence-settings", **{name: listed(name) for name in SIZES})
+    sentence += text("sentence-copies", copies=listed("copies", kept)) if kept else ""
     seeds = networks.seeds_of(found)
-    return f"{said}. {'Seeds' if len(seeds) > 1 else 'One seed'}: {', '.join(map(str, seeds))}."
+    return f"{sentence}. {'Seeds' if len(seeds) > 1 else 'One seed'}: {', '.join(map(str, seeds))}."
 
 
 def _fewer_seeds(found):
@@ -169,7 +171,7 @@ def _missing(found, groups):
     protocols = {run.config["settings"]["protocol"] for group in groups for run in group.runs}
     lines += [] if "report" in protocols else ["a split of single cases, as the report has it"]
     lines += changes.missing(found) + _fewer_seeds(found)
-    return text("said-missing", networks="; ".join(lines)) if lines else text("said-none-missing")
+    return text("sentence-missing", networks="; ".join(lines)) if lines else text("sentence-none-missing")
 
 
 def _lacking(model, views, there):

@@ -115,8 +115,8 @@ def clearly_above(one):
     rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
     names = f": {'; '.join(clear)}" if clear else ""
-    said = one.group.sizes | {"group": one.group.name, "clear": len(clear), "of": len(rows)}
-    return text(f"said-above-{one.task}", names=names, **said)
+    values = one.group.sizes | {"group": one.group.name, "clear": len(clear), "of": len(rows)}
+    return text(f"sentence-above-{one.task}", names=names, **values)
 
 
 # --- Tables -----------------------------------------------------------------------------------
