@@ -28,7 +28,7 @@ lint: $(STAMP)  ## Check style and format (ARGS=--fix mends what can be mended)
 	$(BIN)/ruff check $(ARGS) . && $(BIN)/ruff format --check .
 
 coverage: $(STAMP)  ## Run all tests and say which lines and branches none of them reaches
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest --cov=lungcls $(ARGS)
 
 env: $(STAMP)  ## Make .venv with the locked versions
 

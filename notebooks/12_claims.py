@@ -213,9 +213,8 @@ def with_maps(name):
         found = map_scores.score_maps(trained[name], test, **options)
     except InputError:
         return results[name]
-    return results[name].merge(
-        map_scores.per_case(found.table).reset_index(), on="case_id", validate="one_to_one"
-    )
+    maps = map_scores.per_case(found.table).reset_index()
+    return results[name].merge(maps, on="case_id", validate="one_to_one")
 
 
 on_maps = [

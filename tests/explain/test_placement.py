@@ -18,7 +18,7 @@ def test_the_crop_lies_in_the_middle_and_the_mask_in_it(outlined):
 
 def test_a_fixed_size_crop_lies_in_the_wider_view(outlined):
     cohort, run, _ = outlined
-    settings = run.config["settings"] | {"bands": "fixed", "field_mm": 10.0}
+    settings = run.config["settings"] | {"padding": "fixed", "crop_mm": 10.0}
     fixed = Run(run.folder, run.config | {"settings": settings})
     crop = placement.crop_in_view(fixed, cohort)
     assert crop.view == "context" and crop.corners[0].tolist() == [10, 10, 30, 30]

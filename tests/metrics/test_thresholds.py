@@ -77,10 +77,10 @@ def test_bad_input_is_one_clear_error():
         thresholds.expected_label(np.full((1, 5), 0.2), "other")
 
 
-def test_a_rule_is_read_from_the_folder_of_a_run(tmp_path):
+def test_thresholds_are_read_from_the_folder_of_a_run(tmp_path):
     assert store.load_thresholds(tmp_path) is None
-    (tmp_path / "decoding.json").write_text(json.dumps({"cuts": [1, 2, 3, 4.5]}), encoding="utf-8")
+    (tmp_path / store.THRESHOLDS).write_text(json.dumps({"cuts": [1, 2, 3, 4.5]}), encoding="utf-8")
     assert store.load_thresholds(tmp_path) == [1, 2, 3, 4.5]
-    (tmp_path / "decoding.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match="not a decision rule"):
+    (tmp_path / store.THRESHOLDS).write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="holds no thresholds"):
         store.load_thresholds(tmp_path)
