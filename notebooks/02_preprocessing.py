@@ -350,7 +350,7 @@ if zoomed:
         caption="Zoomed images from a small one (left) to a large one (right), with score and the size of "
         "the picture inside the padding. Top: on the canvas. Bottom: "
         "after the centre crop. The padding becomes narrower; in "
-        f"{percent((left > 0).any(axis=1).mean(), 1)} of all images a part of them stays.",
+        f"{percent((left > 0).any(axis=1).mean(), 1)} of all images a part of it stays.",
         alt="Five zoomed nodule images from small to large on grey canvases, before and after a centre crop.",
     )
 

@@ -688,8 +688,8 @@ if ready:
         name="tab-views-statements",
         caption=f"Statements of the report and what the paired differences say on {n} test cases: the "
         "difference and its 95 % interval, or the least and greatest where there are several. Weighted F1 "
-        f"unless said otherwise. *Each network*: {', '.join(titles.values())}. The verdicts are not adjusted "
-        "for their number.",
+        f"unless stated otherwise. *Each network*: {', '.join(titles.values())}. The verdicts are not "
+        "adjusted for their number.",
     )
 
 # %% [markdown]

@@ -88,6 +88,11 @@ except InputError:
         "about real CT is skipped."
     )
 
+
+def called(name):
+    return name.replace("committee", "ensemble")  # the records keep an older word
+
+
 # %% [markdown]
 # ## What the network is given
 #
@@ -238,7 +243,7 @@ if found:
     also = found["screening"]["also looked at"]
     show_text(
         f"{sum(also.values())} more variants were looked at in passing and are not in the table: "
-        + "; ".join(f"{what} ({number})" for what, number in also.items())
+        + "; ".join(f"{called(what)} ({number})" for what, number in also.items())
         + ". They count as tries too."
     )
 
@@ -272,7 +277,7 @@ if found:
 if found:
     five = found["carried"]
     lines = {
-        row["name"]: {
+        called(row["name"]): {
             HEADS[task, score]: tables.with_interval(row[task][score], percent=True) for task, score in ASKED
         }
         for row in five["candidates"]
@@ -285,13 +290,13 @@ if found:
         "better than it is.",
     )
     above = {
-        row["name"]: [
+        called(row["name"]): [
             HEADS[task, score] for task, score in ASKED if row[f"{task}, less first"][score]["low"] > 0
         ]
         for row in five["candidates"][1:]
     }
     show_text(
-        f"Above *{five['candidates'][0]['name']}*, by a paired interval: "
+        f"Above *{called(five['candidates'][0]['name'])}*, by a paired interval: "
         + "; ".join(f"*{name}* in {', '.join(heads) or 'nothing'}" for name, heads in above.items())
         + "."
     )

@@ -151,7 +151,7 @@ def of_this_build(cohort, parameters):
     if not found:
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
-    rule = cohort.info.get("label_rule", "not said by the cohort")
+    rule = cohort.info.get("label_rule", "not stated by the cohort")
     options = {"seed": parameters["seed"], "names": MEASURED}
     known = {task: tables.baseline_predictions(cohort, parts, task=task, **options) for task in CLASS_COLUMNS}
     measured = {task: found for task, (found, _) in known.items()}
