@@ -1,4 +1,4 @@
-"""Which nodules does a network find alike? The nearest training cases of one test case, other patients only."""
+"""Which nodules does a network find alike? The nearest cases of other patients in the training part."""
 
 import numpy as np
 

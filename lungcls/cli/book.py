@@ -15,21 +15,13 @@ from lungcls.cli.shared import fail
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-p", "--parameter", "parameters", type=(str, str), multiple=True, help="NAME VALUE.")
 @click.option("--html-only", is_flag=True, help="Render what has been executed; execute nothing.")
-def book(profile, only, force, cohort, seed, parameters, html_only):
+def book(parameters, **options):
     """Execute the notebooks and render the book into _build/html."""
     from lungcls.report.build import book as maker
 
     values = {name: read_value(text) for name, text in parameters}
     try:
-        page = maker.build(
-            profile=profile,
-            only=only,
-            force=force,
-            cohort=cohort,
-            seed=seed,
-            parameters=values,
-            html_only=html_only,
-        )
+        page = maker.build(parameters=values, **options)
     except maker.BookError as error:
         fail(error, code=1)
     click.echo(f"book: {page}")
