@@ -17,7 +17,7 @@ matplotlib.use("agg")
 def shown(monkeypatch):
     """Collect what is sent to the notebook."""
     bundles = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **_: bundles.append(data))
+    monkeypatch.setattr(display, "display", lambda data, **_: bundles.append(data))
     return bundles
 
 
