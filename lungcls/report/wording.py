@@ -74,7 +74,7 @@ def _texts():
     return json.loads((files("lungcls") / "report" / "texts.json").read_text(encoding="utf-8"))
 
 
-def text(name, **values):
+def text(name, /, **values):
     """Return a caption or sentence of `texts.json`, its ``$names`` replaced by computed values."""
     return Template(_texts()[name]).substitute(values)
 
