@@ -63,7 +63,7 @@ def audit(cohort, table):
           equal; or similar as in :func:`lungcls.cohorts.near_duplicates.similar`.
         - *class drift*: scores whose share differs from that in the training part by more
           than 5 points, where p of the chi-square test is below 0.01.
-        - *preprocessing outside training*: see :func:`scaling`.
+        - *preprocessing outside training*: see ``scaling``.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
     classes : ndarray of shape (n,), int, or int, optional
         0 benign, 1 malignant, or 0..4 for the scores 1..5; by default those predicted.
     layer : str, optional
-        By default that of :func:`choose_layer`.
+        By default that of ``choose_layer``.
     batch_size : int, default 32
 
     Returns

@@ -91,7 +91,7 @@ def randomised_maps(model, explain, *, seed, names=None):
         From the network to maps, ndarray of shape (n, h, w).
     seed : int
     names : sequence of str, optional
-        Groups of :func:`layer_groups` after which the maps are made; by default after each.
+        Groups of ``layer_groups`` after which the maps are made; by default after each.
 
     Returns
     -------

@@ -139,7 +139,7 @@ def krippendorff_alpha(table, *, metric):
     Parameters
     ----------
     table : ndarray of shape (..., 5, 5), float
-        A sum of :func:`coincidences`.
+        A sum of ``coincidences``.
     metric : {"nominal", "ordinal", "interval"}
         What the scores are taken for: names, ranks or numbers. Ranks measure the
         distance of two scores by how many readings lie between them.

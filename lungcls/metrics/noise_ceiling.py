@@ -115,7 +115,7 @@ def ceiling_scores(mixtures, sizes):
     -------
     DataFrame, one row a mixture, indexed by its number of classes
         Columns (who, task, score), where who is "second panel", "known class" (decision
-        made for the score) or "most probable label". See :func:`ceiling_range`.
+        made for the score) or "most probable label". See ``ceiling_range``.
 
     Examples
     --------

@@ -40,7 +40,7 @@ def predict_baseline(name, cohort, split, *, task, seed, measured=None):
     seed : int
         Of the learner, and of which reader `second_reader` draws.
     measured : ndarray of shape (n_cohort, n_measures), optional
-        What :func:`measure` gave for this cohort, so that several splits measure once.
+        What ``measure`` gave for this cohort, so that several splits measure once.
 
     Returns
     -------

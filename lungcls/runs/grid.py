@@ -50,7 +50,7 @@ def grid_of(views, *, profile="quick", backbone=BACKBONE):
     views : collection of str
         Of the cohort. The full slice, or the context window where there is none, and the nodule are compared.
     profile : {"smoke", "quick", "full"}, default "quick"
-        Only "full" fine-tunes the candidates, trains them for both tasks, and adds :func:`zooms`.
+        Only "full" fine-tunes the candidates, trains them for both tasks, and adds ``zooms``.
     backbone : str, default "efficientnetb2"
         Of Table 1.
 
@@ -116,7 +116,7 @@ def plan(data, cells, *, overrides=None, **options):
     ----------
     data : Cohort or path
     cells : sequence of Cell
-        As from :func:`grid`.
+        As from :func:`grid_of`.
     overrides : mapping, optional
         Settings of all cells; a cell's own come after.
     **options

@@ -54,7 +54,7 @@ def nodules(*, scans_per_patient, least_readers, aggregation):
         `slice_z_mm` (its z in the patient's coordinates), `level` (its height in the
         scan, 0 = lowest, 1 = highest), the box
         `nodule_row_min` .. `nodule_col_max` (union over slices and readers, last row
-        and column exclusive) and the columns that :func:`mask` reads.
+        and column exclusive) and the columns that ``mask`` reads.
 
     Raises
     ------
