@@ -6,10 +6,14 @@ from lungcls import explain, runs, sources
 from lungcls.report.plots.heat_maps import overlays
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False)
+run = runs.train(
+    data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False
+)
 cases = run.predictions.query("split == 'test'")["case_id"].tolist()[:4]
 maps = explain.explain_run(run, data, cases=cases)
-print(f"maps of {maps.layer}, {maps.values.shape[1]} x {maps.values.shape[2]} cells")
+height, width = maps.values.shape[1:]
+print(f"maps of {maps.layer}, {height} x {width} cells")
 
 figure = overlays([maps.pictures()], titles=[cases], row_labels=["CNN"])
-figure.savefig(os.path.join(os.environ.get("LUNGCLS_GALLERY", "."), "heat_map.png"), dpi=120)
+folder = os.environ.get("LUNGCLS_GALLERY", ".")
+figure.savefig(os.path.join(folder, "heat_map.png"), dpi=120)

@@ -5,7 +5,19 @@ import os
 from lungcls import report, runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(data, task="binary", view="nodule", model="cnn", profile="smoke", epochs=6, progress=False)
+run = runs.train(
+    data,
+    task="binary",
+    view="nodule",
+    model="cnn",
+    profile="smoke",
+    batch_size=8,
+    epochs=12,
+    patience=11,
+    progress=False,
+)
 print(run.history.round(3).to_string(index=False))
-figure = report.learning_curves({"CNN": (run.history["loss"], run.history["val_loss"])})
-figure.savefig(os.path.join(os.environ.get("LUNGCLS_GALLERY", "."), "learning_curves.png"), dpi=120)
+losses = run.history["loss"], run.history["val_loss"]
+folder = os.environ.get("LUNGCLS_GALLERY", ".")
+figure = report.learning_curves({"CNN": losses})
+figure.savefig(os.path.join(folder, "learning_curves.png"), dpi=120)

@@ -1,17 +1,26 @@
-"""Which nodules does a network find alike? The nearest cases of other patients in the training part."""
+"""Which nodules does a network find alike? The nearest cases of other patients."""
 
 import numpy as np
 
 from lungcls import explain, runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False)
+run = runs.train(
+    data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False
+)
 part = run.predictions.set_index("case_id")["split"].reindex(data.cases["case_id"])
 query, known = np.flatnonzero(part == "test")[:1], np.flatnonzero(part == "train")
-vectors, patients = explain.embed_run(run, data), data.cases["patient_id"].to_numpy()
-of_patients = {"query_patients": patients[query], "gallery_patients": patients[known]}
-rows, distances = explain.nearest_cases(vectors[query], vectors[known], k=3, **of_patients)
+vectors = explain.embed_run(run, data)
+patients = data.cases["patient_id"].to_numpy()
+rows, distances = explain.nearest_cases(
+    vectors[query],
+    vectors[known],
+    k=3,
+    query_patients=patients[query],
+    gallery_patients=patients[known],
+)
 
 shown = data.cases[["case_id", "malignancy", "diameter_mm"]]
 print("query:", *shown.iloc[query[0]])
-print(shown.iloc[known[rows[0]]].assign(distance=distances[0].round(4)).to_string(index=False))
+nearest = shown.iloc[known[rows[0]]].assign(distance=distances[0].round(4))
+print(nearest.to_string(index=False))

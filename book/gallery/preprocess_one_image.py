@@ -1,4 +1,4 @@
-"""The report's steps on one image: min-max, sigmoid contrast, centre crop, resize."""
+"""The report's steps on one image: min-max, contrast, centre crop, resize."""
 
 from lungcls import preprocessing, sources
 
@@ -11,4 +11,5 @@ for step in (
     lambda image: preprocessing.resize(image, 128),
 ):
     image = step(image)
-    print(f"{image.shape}, {image.dtype}, {image.min():.2f} to {image.max():.2f}, mean {image.mean():.2f}")
+    grey = f"{image.min():.2f} to {image.max():.2f}, mean {image.mean():.2f}"
+    print(f"{image.shape}, {image.dtype}, {grey}")

@@ -2,10 +2,12 @@
 
 from lungcls.report.printed import quoted, rounding
 
-printed = {name: row["accuracy"] for name, row in quoted.load()["main_results_percent"].items()}
+rows = quoted.load()["main_results_percent"]
+printed = {name: row["accuracy"] for name, row in rows.items()}
 sizes = range(200, 421)
-fits = rounding.fitting_sizes(list(printed.values()), sizes)  # one row an accuracy, one column a size
+fits = rounding.fitting_sizes(list(printed.values()), sizes)
 
 for (name, accuracy), row in zip(printed.items(), fits, strict=True):
     print(f"{name:<21} {accuracy:>6} %  fits {row.sum():>2} of {len(sizes)} sizes")
-print("All of them fit:", *[size for size, together in zip(sizes, fits.all(axis=0), strict=True) if together])
+all_fit = zip(sizes, fits.all(axis=0), strict=True)
+print("All of them fit:", *[size for size, together in all_fit if together])

@@ -6,4 +6,6 @@ from lungcls.metrics.ratings import parse_ratings
 cases = sources.report_cases()
 ratings = parse_ratings(cases["ratings"])
 print(f"{len(cases)} nodules of {cases['patient_id'].nunique()} patients")
-print(metrics.reader_agreement(ratings, cases["patient_id"], seed=0, resamples=500).round(3).to_string())
+patients = cases["patient_id"]
+agreement = metrics.reader_agreement(ratings, patients, seed=0, resamples=500)
+print(agreement.round(3).to_string())

@@ -37,7 +37,7 @@ def digest_of(*parts):
 
 def once(name, known, make):
     """Print in one line that a result is used again (`known`), or in how many seconds it is made anew."""
-    print(f"{name:<28}", end="", flush=True)
+    print(f"{name:<32}", end="", flush=True)
     try:
         print("reused" if known else f"{make():8.1f} s", flush=True)
     except BookError:
