@@ -42,7 +42,9 @@ class ClassMaps:
 
 
 def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
-    """Explain what a network says of images, class by class [1]_.
+    """Explain what a network says of images, class by class.
+
+    See [1]_.
 
     ``max(0, sum_k a_k A_k)``, where ``A_k`` are the maps of a layer and ``a_k`` is the mean
     over the map of the score's gradient.

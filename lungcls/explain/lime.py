@@ -46,7 +46,9 @@ def segment(image, *, pieces=PIECES, compactness=0.3):
 def lime_pieces(
     predict, images, classes, *, seed, pieces=PIECES, samples=SAMPLES, hide="blur", batch=128, progress=False
 ):
-    """Explain by LIME what a network says of images [1]_.
+    """Explain by LIME what a network says of images.
+
+    See [1]_.
 
     Parameters
     ----------

@@ -26,7 +26,9 @@ Latent = namedtuple("Latent", ["vectors", "error", "loss", "copies"])
 
 
 def fit_latent(images, *, latent_size=32, epochs=20, batch_size=32, seed=0, progress=False):
-    """Train an autoencoder on images and return their latent vectors [1]_.
+    """Train an autoencoder on images and return their latent vectors.
+
+    See [1]_.
 
     Parameters
     ----------
@@ -122,7 +124,9 @@ def project(vectors, *, components=2):
 
 
 def isolation_scores(vectors, *, seed=0, trees=200):
-    """Score how easily each vector is isolated by random cuts, by an Isolation Forest [1]_.
+    """Score how easily each vector is isolated by random cuts, by an Isolation Forest.
+
+    See [1]_.
 
     Parameters
     ----------

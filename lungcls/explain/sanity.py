@@ -78,7 +78,9 @@ def layer_groups(model):
 
 
 def randomised_maps(model, explain, *, seed, names=None):
-    """Explain with a network whose layers get random weights, one group after the other [1]_.
+    """Explain with a network whose layers get random weights, one group after the other.
+
+    See [1]_.
 
     A kernel is drawn anew with the mean and spread that it had, so signals keep their size;
     normalisation keeps its statistics. Afterwards the network is as it was.

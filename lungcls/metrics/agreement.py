@@ -134,7 +134,9 @@ def coincidences(counts):
 
 
 def krippendorff_alpha(table, *, metric):
-    """Agreement of any number of readers beyond chance [1]_.
+    """Agreement of any number of readers beyond chance.
+
+    See [1]_.
 
     Parameters
     ----------

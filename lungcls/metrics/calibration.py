@@ -169,7 +169,9 @@ def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
 
 
 def temperature(y_true, y_prob):
-    """Fit the temperature that makes the log-loss smallest [1]_.
+    """Fit the temperature that makes the log-loss smallest.
+
+    See [1]_.
 
     Parameters
     ----------

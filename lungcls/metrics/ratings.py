@@ -80,7 +80,9 @@ def by_number_of_readers(ratings):
 
 
 def weighted_kappa(counts):
-    """Agreement of pairs of labels beyond chance, with quadratic weights [1]_.
+    """Agreement of pairs of labels beyond chance, with quadratic weights.
+
+    See [1]_.
 
     Parameters
     ----------

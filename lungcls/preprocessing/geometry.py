@@ -43,7 +43,9 @@ def center_crop(images, size):
 
 
 def resize(images, size):
-    """Resize images linearly, smoothed first along an axis that shrinks [1]_.
+    """Resize images linearly, smoothed first along an axis that shrinks.
+
+    See [1]_.
 
     Equal to ``skimage.transform.resize(image, size, order=1)`` to float32 accuracy. That
     operator is linear in the pixels and separable, so that one small matrix an axis holds it.
