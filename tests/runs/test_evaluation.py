@@ -47,8 +47,8 @@ def test_a_baseline_stands_beside_it(run):
     assert (inside.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
 
 
-def test_two_runs_are_compared_on_the_same_cases(trained, run):
-    other = runs.train(trained[0], store=trained[1], progress=False, **REQUEST, dropout=0.5)
+def test_two_runs_are_compared_on_the_same_cases(trained, run, tmp_path):
+    other = runs.train(trained[0], store=tmp_path, progress=False, **REQUEST, dropout=0.5)
     table = runs.compare(other, run)
     np.testing.assert_allclose(table["difference"], table["first"] - table["second"])
     beside = runs.score(other, against=run)
