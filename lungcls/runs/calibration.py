@@ -7,7 +7,7 @@
 It is fitted on all test cases of the run, which neither training nor early stopping has used. It must
 **not** be used to score that test part: there it has seen the labels, and calibration errors, losses and
 coverage come out better than they are. For scores of the test part see
-:func:`lungcls.metrics.calibration.cross_tempered` and :func:`lungcls.metrics.conformal.cross_sets`, which
+:func:`lungcls.metrics.calibration.cross_tempered` and :func:`lungcls.metrics.conformal.conformal_sets`, which
 fit on some patients and score others. Its promise is about cases like the test cases: another scanner,
 another hospital or another share of malignant nodules is outside it.
 """
