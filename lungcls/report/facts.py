@@ -175,10 +175,8 @@ def audit_facts():
         rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
     heads = ["check", "parts", "the report's protocol", "patients together"]
     shared = found["report"].loc["shared patients", "train/test"]
-    return {
-        "audit_protocols": captioned(rows, "tab-audit", heads=heads, texts=2),
-        "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}",
-    }
+    laid = captioned(rows, "tab-audit", heads=heads, texts=2)
+    return {"audit_protocols": laid, "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}"}
 
 
 # --- Readers --------------------------------------------------------------------------

@@ -51,11 +51,8 @@ def code_surroundings(checkout):
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     source = [item for path in files for item in (path.relative_to(package).as_posix(), path.read_bytes())]
     lock = checkout / "requirements.lock"
-    return {
-        "package": digest_of(*source),
-        "lock": digest_of(lock.read_bytes() if lock.exists() else b""),
-        "python": platform.python_version(),
-    }
+    locked = digest_of(lock.read_bytes() if lock.exists() else b"")
+    return {"package": digest_of(*source), "lock": locked, "python": platform.python_version()}
 
 
 def surroundings(checkout, cohort):

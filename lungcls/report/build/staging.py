@@ -87,13 +87,10 @@ def configure(config, numbers, repository=None):
     address = re.fullmatch(r"(https://[^/@\s]+/[^/@\s]+/[^/@\s]+?)(?:\.git)?(?:@([^@\s]+))?", repository)
     if not address:
         raise InputError(f"{REPOSITORY}: found {repository!r}, expected https://host/owner/name[@branch]")
+    hosts = {"colab_url": "https://colab.research.google.com", "binderhub_url": "https://mybinder.org"}
     return config | {
         "repository": {"url": address[1], "branch": address[2] or "main", "path_to_book": ""},
-        "launch_buttons": {
-            "notebook_interface": "jupyterlab",
-            "colab_url": "https://colab.research.google.com",
-            "binderhub_url": "https://mybinder.org",
-        },
+        "launch_buttons": {"notebook_interface": "jupyterlab", **hosts},
         "html": {**config.get("html", {}), "use_repository_button": True},
     }
 

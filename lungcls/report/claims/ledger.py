@@ -63,10 +63,8 @@ def _read(claim, chapters):
     quoted.pages(claim["section"])
     stated = {name: count(value) for name, value in quoted.load()["data"].items()}
     stated |= quoted.load()["confidence"]
-    return claim | {
-        "statement": claim["statement"].format(**stated),
-        "tests": [_read_test(test, claim, place) for test in claim["tests"]],
-    }
+    tests = [_read_test(test, claim, place) for test in claim["tests"]]
+    return claim | {"statement": claim["statement"].format(**stated), "tests": tests}
 
 
 def _read_test(test, claim, place):

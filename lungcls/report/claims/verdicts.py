@@ -17,10 +17,8 @@ IN_SHORT = {claims.OPEN: "open", claims.UNTESTED: "–"}
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
 FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
 FORMS |= {"fixed-size crop": "fixed-size crop", "padding alone": "padding alone, no lung"}
-WITHOUT = {
-    "padding filled": "With the padding filled",
-    "padding alone": "With the padding alone, and no lung,",
-}
+WITHOUT = {"padding filled": "With the padding filled"}
+WITHOUT |= {"padding alone": "With the padding alone, and no lung,"}
 
 
 def answers(group, *, seed):
@@ -128,10 +126,8 @@ def worth_of_bands(group, *, seed):
             if set(pair) <= set(found):
                 gain = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
                 gains.append(f"{estimates.written(gain, percent=True)} in the {name} task")
-        changes = " and ".join(gains)
-        lines += (
-            [text("sentence-worth-of-bands", words=words, group=group.name, gains=changes)] if gains else []
-        )
+        values = {"words": words, "group": group.name, "gains": " and ".join(gains)}
+        lines += [text("sentence-worth-of-bands", **values)] if gains else []
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
 
 

@@ -48,18 +48,11 @@ def image_grid(images, *, titles=None, row_labels=None, masks=None, grey_range=N
     """
     columns, titles = max(map(len, images)), titles or []
     outlines = masks or [[None] * len(row) for row in images]
-    places = [
-        [None if image is None else (image, mask) for image, mask in zip(*rows)]
-        for rows in zip(images, outlines)
-    ]
+    places = [list(zip(*rows)) for rows in zip(images, outlines)]
+    places = [[pair if pair[0] is not None else None for pair in row] for row in places]
     height, sizes = len(images) * (width / columns) + 0.22 * len(titles), (9 if columns < 5 else 8, 10)
-    options = {
-        "height": height,
-        "titles": titles,
-        "row_labels": row_labels or [],
-        "sizes": sizes,
-        "width": width,
-    }
+    words, shape = {"titles": titles, "row_labels": row_labels or []}, {"height": height, "width": width}
+    options = {"sizes": sizes, **words, **shape}
     return image_axes(places, lambda ax, place: show_image(ax, *place, grey_range), **options)
 
 

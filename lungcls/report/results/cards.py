@@ -165,7 +165,6 @@ def cohort_sheet(cohort):
     stated = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
     stated |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
     stated = stated or {"name": cohort.name}
-    lines = {
-        name.replace("_", " "): " ".join(words.replace("|", "/").split()) for name, words in stated.items()
-    }
-    return captioned(lines.items(), "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)
+    lines = ((name.replace("_", " "), words.replace("|", "/")) for name, words in stated.items())
+    rows = [[name, " ".join(words.split())] for name, words in lines]
+    return captioned(rows, "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)

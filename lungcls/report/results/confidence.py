@@ -47,10 +47,8 @@ def _figures(group, seed):
     inside = float(stated["most_from"]), float(stated["most_to"])
     found = {name: confidence_tables.classes(test, seed=seed)[0] for name, test in tests.items()}
     bars = {name: [rows.xs(part, level="measure") for part in PAIR] for name, rows in found.items()}
-    figures = {
-        "confidence": confidence.histogram_grid(shares, inside=inside, means=means),
-        "class-confidence": confidence.class_bars(bars, labels=list(map(str, LABELS["multiclass"]))),
-    }
+    figures = {"confidence": confidence.histogram_grid(shares, inside=inside, means=means)}
+    figures["class-confidence"] = confidence.class_bars(bars, labels=list(map(str, LABELS["multiclass"])))
     values = {"group": group.name, "mean": stated["mean"], "inside": "{:g} to {:g}".format(*inside)}
     texts = {}
     for number, (kind, figure) in enumerate(figures.items(), start=9):

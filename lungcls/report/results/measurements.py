@@ -55,10 +55,8 @@ def phantom_calibration(found):
     sizes = (f"{count(real[band]['malignant'])} of {count(real[band]['cases'])}" for band in bands)
     rows.append(["malignant of all", "", *sizes])
     heads = ["trained on", "tested on", *bands], ["measured on the window", "phantom", "real"]
-    seen = [
-        [name, f"{appearance['phantom'][name]:.3f}", f"{appearance['real'][name]:.3f}"]
-        for name in appearance["real"]
-    ]
+    mine, other = (appearance[source] for source in ("phantom", "real"))
+    seen = [[name, f"{mine[name]:.3f}", f"{other[name]:.3f}"] for name in other]
     return {
         "phantom_auc": captioned(rows, "tab-phantom-auc", heads=heads[0], texts=2),
         "phantom_looks": captioned(seen, "tab-phantom-looks", heads=heads[1]),
@@ -79,10 +77,8 @@ def dicom_import(found):
     frame, slices = rows.rename(columns={"jobs": "workers"}), found["slices_a_series"]
     half, whole = (row for row in found["rows"] if (row["jobs"], row["headers"]) == (1, "read"))
     more = (whole["processor_seconds"] - half["processor_seconds"]) / (whole["series"] - half["series"])
-    return {
-        "dicom_import": captioned(frame, "tab-dicom-import", slices=slices),
-        "dicom_series_time": f"{more:.1f}{SPACE}s",
-    }
+    laid = captioned(frame, "tab-dicom-import", slices=slices)
+    return {"dicom_import": laid, "dicom_series_time": f"{more:.1f}{SPACE}s"}
 
 
 # --- The best model -----------------------------------------------------------------------
@@ -156,12 +152,10 @@ def _of_network(measured, trained):
     cells = [trained[name, *score] for name in names for score in PRICED.values()]
     apart = sum(cell["low"] > 0 or cell["high"] < 0 for cell in cells)
     widest = max(cells, key=lambda cell: cell["high"] - cell["low"])
-    values = {
-        "apart": f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0",
-        "intervals": len(cells),
-    }
-    values |= {end: f"{widest[end]:+.3f}".replace("-", MINUS) for end in ("low", "high")}
-    return text("sentence-leakage-network", draws=measured["draws"], **values)
+    leaving = f"{apart or 'none'} {'leave' if apart > 1 else 'leaves'} out 0"
+    values = {end: f"{widest[end]:+.3f}".replace("-", MINUS) for end in ("low", "high")}
+    values |= {"apart": leaving, "intervals": len(cells), "draws": measured["draws"]}
+    return text("sentence-leakage-network", **values)
 
 
 def _difference(row):

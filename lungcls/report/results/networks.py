@@ -137,14 +137,13 @@ def of_this_build(cohort, parameters):
     if "diameter_mm" not in cohort.cases:
         return "The cohort gives no diameters, and no score stands here without that baseline."
     backbone = parameters.get("backbone", grid.BACKBONE)
-    options = {"weights": parameters.get("weights", "imagenet"), "store": parameters.get("runs") or None}
+    options = {name: parameters[name] for name in ("profile", "seed")}
+    options |= {"weights": parameters.get("weights", "imagenet"), "store": parameters.get("runs") or None}
     try:
         cells = grid.grid_of(cohort.views, profile=parameters["profile"], backbone=backbone)
         cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
         with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
-            jobs = grid.plan(
-                cohort.folder, cells, profile=parameters["profile"], seed=parameters["seed"], **options
-            )
+            jobs = grid.plan(cohort.folder, cells, **options)
     except InputError as error:
         return f"The cohort of this build has no runs: {error}."
     found = list({job.id: run for job in jobs if (run := grid.find(job)) is not None}.values())

@@ -64,10 +64,8 @@ def _sources(groups):
         changed, cohort = len(group.runs) - len(plain), group.runs[0].config["cohort"]
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
         weights = "; ".join(dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)) or "–"
-        test, seeds = (
-            "{cases} ({patients})".format(**group.sizes),
-            ", ".join(map(str, networks.seeds_of(group.runs))),
-        )
+        test = "{cases} ({patients})".format(**group.sizes)
+        seeds = ", ".join(map(str, networks.seeds_of(group.runs)))
         trained = count(len(plain)) + (f", and {count(changed)} with one change" if changed else "")
         columns[group.name] = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
     frame = pd.DataFrame({"": HEADS, **columns})
@@ -104,9 +102,8 @@ def _said_of(this_build):
     if this_build is None or isinstance(this_build, str):
         return this_build or "The networks that this build was made with are not shown."
     simulated = this_build.cohort.info.get("made_by", {}).get("source") == "phantom"
-    return text("sentence-this-build", name=this_build.name) + (
-        text("sentence-simulated") if simulated else ""
-    )
+    more = text("sentence-simulated") if simulated else ""
+    return text("sentence-this-build", name=this_build.name) + more
 
 
 def _weights(found):

@@ -144,10 +144,8 @@ def _report_rows(task):
     """The report's table 1, with the accuracies of table 2 where it has them."""
     rows, main, f1 = [], quoted.load()["main_results_percent"], quoted.load()["f1_percent"]
     for view, model in ((view, model) for view in ("full_slice", "nodule") for model in STAGES):
-        row = {
-            "model and view": f"{STAGES[model]}, {VIEW_NAMES[view]}",
-            "F1 (weighted)": f1[model][task][view],
-        }
+        name, printed = f"{STAGES[model]}, {VIEW_NAMES[view]}", f1[model][task][view]
+        row = {"model and view": name, "F1 (weighted)": printed}
         if model.endswith("FT"):
             key = evidence.ROWS[task, "nodule" if view == "nodule" else "wide"]
             row |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
