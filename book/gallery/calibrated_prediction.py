@@ -3,14 +3,8 @@
 from lungcls import runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(
-    data,
-    task="multiclass",
-    view="nodule",
-    model="cnn",
-    profile="smoke",
-    progress=False,
-)
+asked = {"task": "multiclass", "view": "nodule", "model": "cnn", "profile": "smoke"}
+run = runs.train(data, **asked, progress=False)
 others = sources.open_cohort("phantom", profile="smoke", seed=1)
 table = runs.predict(run, others.select([0, 1, 2, 3, 4]))
 table = runs.calibrate(run, table, calibrated=True, level=0.9)

@@ -6,9 +6,8 @@ from lungcls import explain, runs, sources
 from lungcls.report.plots.heat_maps import overlays
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(
-    data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False
-)
+asked = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke"}
+run = runs.train(data, **asked, progress=False)
 cases = run.predictions.query("split == 'test'")["case_id"].tolist()[:4]
 maps = explain.explain_run(run, data, cases=cases)
 height, width = maps.values.shape[1:]

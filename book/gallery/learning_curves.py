@@ -5,17 +5,9 @@ import os
 from lungcls import report, runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(
-    data,
-    task="binary",
-    view="nodule",
-    model="cnn",
-    profile="smoke",
-    batch_size=8,
-    epochs=12,
-    patience=11,
-    progress=False,
-)
+asked = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke"}
+asked |= {"batch_size": 8, "epochs": 12, "patience": 11}
+run = runs.train(data, **asked, progress=False)
 print(run.history.round(3).to_string(index=False))
 losses = run.history["loss"], run.history["val_loss"]
 folder = os.environ.get("LUNGCLS_GALLERY", ".")

@@ -5,20 +5,14 @@ import numpy as np
 from lungcls import explain, runs, sources
 
 data = sources.open_cohort("phantom", profile="smoke")
-run = runs.train(
-    data, task="binary", view="nodule", model="cnn", profile="smoke", progress=False
-)
+asked = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke"}
+run = runs.train(data, **asked, progress=False)
 part = run.predictions.set_index("case_id")["split"].reindex(data.cases["case_id"])
 query, known = np.flatnonzero(part == "test")[:1], np.flatnonzero(part == "train")
 vectors = explain.embed_run(run, data)
 patients = data.cases["patient_id"].to_numpy()
-rows, distances = explain.nearest_cases(
-    vectors[query],
-    vectors[known],
-    k=3,
-    query_patients=patients[query],
-    gallery_patients=patients[known],
-)
+own = {"query_patients": patients[query], "gallery_patients": patients[known]}
+rows, distances = explain.nearest_cases(vectors[query], vectors[known], k=3, **own)
 
 shown = data.cases[["case_id", "malignancy", "diameter_mm"]]
 print("query:", *shown.iloc[query[0]])

@@ -48,7 +48,7 @@ def run(script, out, key):
         made, work = Path(scratch) / "made", Path(scratch) / "work"
         made.mkdir()
         work.mkdir()
-        options = {"cwd": work, "env": environment | {FIGURES: str(made)}, "encoding": "utf-8"}
+        options = {"cwd": work, "env": environment | {FIGURES: str(made.resolve())}, "encoding": "utf-8"}
         ran = subprocess.run([sys.executable, str(script.resolve())], capture_output=True, **options)
         if ran.returncode:
             lines = ran.stderr.strip().splitlines() or [f"ended with exit code {ran.returncode}"]
@@ -61,9 +61,8 @@ def run(script, out, key):
 
 
 def place(checkout, folder):
-    """Copy all outputs beside the staged scripts; one that was never run says so."""
-    for script in scripts(checkout):
-        if (out := outputs(checkout, script)).exists():
-            shutil.copytree(out, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(KEY))
-        else:
-            (folder / f"{script.stem}.txt").write_text("Not run in this build.\n", encoding="utf-8")
+    """Copy the outputs beside the staged scripts; False where a script was never run."""
+    made = [outputs(checkout, script) for script in scripts(checkout)]
+    for out in (out for out in made if out.exists()):
+        shutil.copytree(out, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(KEY))
+    return all(out.exists() for out in made)

@@ -22,13 +22,15 @@ IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 
 
 def stage(checkout, *, copies, numbers):
-    """Make `_build/stage` of a checkout anew; list the chapters left out for want of an executed copy."""
+    """Make `_build/stage` of a checkout anew; list what was left out because it has not been executed."""
     folder = checkout / "_build" / "stage"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "notebooks").mkdir(parents=True)
     shutil.copytree(checkout / "book", folder / "book")
-    gallery.place(checkout, folder / "book" / "gallery")
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
+    if not gallery.place(checkout, folder / "book" / "gallery"):
+        (folder / "book" / "gallery.md").unlink()
+        left_out.append("book/gallery")
     for path, copy in ((path, copy) for path, copy in copies.items() if copy.exists()):
         notebook = with_prose(read(copy), read(path))
         _extract_images(notebook, folder / "notebooks")

@@ -1,6 +1,7 @@
 """The gallery: scripts are run once for what they depend on, and their output stands beside them."""
 
 import pytest
+import yaml
 
 from lungcls.report.build import gallery, staging
 from lungcls.report.build.execution import BookError
@@ -21,7 +22,9 @@ def checkout(tmp_path):
     (tmp_path / "book" / "gallery").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "_config.yml").write_text("title: T\n", encoding="utf-8")
-    (tmp_path / "_toc.yml").write_text("root: book/gallery\n", encoding="utf-8")
+    contents = {"root": "book/first", "chapters": [{"file": "book/gallery"}, {"file": "book/other"}]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
+    (tmp_path / "book" / "gallery.md").write_text("# Gallery\n", encoding="utf-8")
     write(tmp_path, "one", SCRIPT)
     return tmp_path
 
@@ -83,7 +86,11 @@ def test_a_failing_script_is_one_line_and_keeps_the_last_output(checkout):
         gallery.run_all(checkout)
 
 
-def test_a_script_that_was_never_run_says_so_on_its_page(checkout):
-    staging.stage(checkout, copies={}, numbers={})
-    staged = checkout / "_build" / "stage" / "book" / "gallery" / "one.txt"
-    assert staged.read_text(encoding="utf-8") == "Not run in this build.\n"
+def test_a_gallery_whose_scripts_were_never_run_is_left_out(checkout):
+    assert staging.stage(checkout, copies={}, numbers={}) == ["book/gallery"]
+    staged = checkout / "_build" / "stage"
+    assert not (staged / "book" / "gallery.md").exists()
+    assert yaml.safe_load((staged / "_toc.yml").read_bytes())["chapters"] == [{"file": "book/other"}]
+    gallery.run_all(checkout)
+    assert staging.stage(checkout, copies={}, numbers={}) == []
+    assert (staged / "book" / "gallery.md").exists()
