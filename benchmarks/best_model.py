@@ -576,8 +576,7 @@ def numbers(table, fold, task):
 
 
 def with_intervals(statistic, patients):
-    value, draws = bootstrap.resample(statistic, patients=patients, seed=0)
-    table = bootstrap.summary(value, draws, patients=patients)
+    table = bootstrap.intervals(statistic, patients=patients, seed=0)
     rows = {row.score: {"value": row.value, "low": row.low, "high": row.high} for row in table.itertuples()}
     return rounded(rows)
 

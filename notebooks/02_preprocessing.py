@@ -346,7 +346,7 @@ if zoomed:
     )
     show_figure(
         fig,
-        name="fig-bands",
+        name="fig-padding",
         caption="Zoomed images from a small one (left) to a large one (right), with score and the size of "
         "the picture inside the padding. Top: on the canvas. Bottom: "
         "after the centre crop. The padding becomes narrower; in "
@@ -366,7 +366,7 @@ if zoomed:
     )
     show_figure(
         fig,
-        name="fig-band-widths",
+        name="fig-padding-widths",
         caption=f"Width of the padding in {count(len(widths))} images. The centre crop to {crop} pixels "
         f"takes {reach:g} pixels from each side: padding to the right "
         "of the line stays in the picture.",
@@ -398,7 +398,7 @@ if zoomed:
 if zoomed:
     show_figure(
         distributions.by_score(side, scores, ylabel="mean side of the picture (pixels)"),
-        name="fig-band-score",
+        name="fig-padding-score",
         caption="Size of the picture inside the padding, by malignancy score. Rank correlation "
         f"{spearmanr(side, scores).statistic:.2f} over "
         f"{count(len(side))} cases. No grey level of lung or nodule was used.",
@@ -485,7 +485,7 @@ show_text(
 # crash: the model would just be a bit worse. This book therefore has one rule for all images that leave
 # preprocessing. They are 32-bit floating-point numbers from 0 to 1, in an array of the shape (cases,
 # height, width, 1). What a particular network wants beyond that, such as three colour channels, happens
-# inside the network. An image that breaks the rule is refused at the door.
+# inside the network. An image that breaks the rule is refused.
 
 # %% tags=["hide-input"]
 rows = {}

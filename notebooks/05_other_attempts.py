@@ -506,8 +506,7 @@ def paired(first, second):
     def mean(drawn):
         return {"value": drawn @ (first - second) / drawn.sum(axis=1)}
 
-    value, draws = bootstrap.resample(mean, patients=patients, seed=seed)
-    return bootstrap.summary(value, draws, patients=patients).iloc[0]
+    return bootstrap.intervals(mean, patients=patients, seed=seed).iloc[0]
 
 
 def confusion_row(name):

@@ -645,8 +645,8 @@ def easier(view, name):
     parts = [results[task, view, name].set_index("case_id").sort_index() for task in TASKS]
     right = [(part["y_pred"] == part["y_true"]).to_numpy(float) for part in parts]
     gap, patients = right[0] - right[1], parts[0]["patient_id"]
-    found = bootstrap.resample(lambda weights: weighted_mean(gap, weights), patients=patients, seed=seed)
-    return bootstrap.summary(*found, patients=patients).rename(columns={"value": "difference"}).iloc[0]
+    table = bootstrap.intervals(lambda weights: weighted_mean(gap, weights), patients=patients, seed=seed)
+    return table.rename(columns={"value": "difference"}).iloc[0]
 
 
 def better(task, view, first, second):

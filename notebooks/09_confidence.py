@@ -120,11 +120,9 @@ tests = {
 }
 known = {}
 for of in TASKS:
-    results, missing = tables.baseline_results(data, split, task=of, view="", seed=seed)
+    results = tables.required_results(data, split, task=of, seed=seed)
     known[of] = {
-        name: confidence_tables.tested(results[name], task=of, seed=seed)
-        for name in tables.REQUIRED
-        if name in results
+        name: confidence_tables.tested(result, task=of, seed=seed) for name, result in results.items()
     }
 test, names = tests[task][main], CLASSES[task]
 
@@ -601,7 +599,7 @@ for of, name in ((task, main), (other, twin)):
     panels.append(f"{TASKS[of]} task")
 show_figure(
     plots.curves(at, curves, xlabel="share of cases answered", ylabel="wrong among them", titles=panels),
-    name="fig-confidence-deferral",
+    name="fig-confidence-selective",
     caption="Risk against coverage: the share of wrong answers among the cases that the network answers, "
     f"the surest first. Left: {main}. Right: {twin}. Lower is better. At the left end the curves rest on "
     "very few cases.",
@@ -612,10 +610,10 @@ show_figure(
 # %% tags=["hide-input"]
 area_rows, areas = {}, {}
 for of in TASKS:
-    area_rows[TASKS[of]], areas[of] = confidence_tables.deferred(tests[of] | known[of], seed=seed)
+    area_rows[TASKS[of]], areas[of] = confidence_tables.selective_prediction(tests[of] | known[of], seed=seed)
 show_table(
     pd.concat(area_rows, names=["task", "model"]),
-    name="tab-confidence-deferral",
+    name="tab-confidence-selective",
     caption=f"Selective prediction by confidence, n = {len(test.y_true)} test cases: share of wrong answers "
     "if all cases are answered (which is also the area of a random order), area under the risk-coverage "
     "curve, that of an oracle with as many wrong answers, and what confidence gains over a random order, "

@@ -435,8 +435,8 @@ def band_auc(rows, values):
 
 
 def in_band(rows, values):
-    drawn = bootstrap.resample(band_auc(rows, values.to_numpy()), patients=rows["patient_id"], seed=seed)
-    return bootstrap.summary(*drawn, patients=rows["patient_id"]).iloc[0]
+    statistic = band_auc(rows, values.to_numpy())
+    return bootstrap.intervals(statistic, patients=rows["patient_id"], seed=seed).iloc[0]
 
 
 if found:
@@ -455,7 +455,7 @@ if found:
     }
     show_table(
         pd.DataFrame.from_dict(lines, orient="index").rename_axis("diameter"),
-        name="tab-best-bands",
+        name="tab-best-sizes",
         caption="Binary AUC among nodules of about one size, with 95 % intervals. Probabilities of different "
         "folds come from different networks, so these values mix five of them.",
     )

@@ -81,7 +81,7 @@ def test_arrows_go_down(name):
 
 @pytest.mark.parametrize("name", [name for name in modules() if not name.endswith("__init__")])
 def test_files_import_files_and_never_rooms(name):
-    """A re-export must drag nothing into an import or a key; the command and its users go by the doors."""
+    """A re-export must drag nothing into an import or a key; the command and its users go by the faces."""
     faces = {
         ".".join(path.parent.relative_to(PACKAGE).parts)
         for path in PACKAGE.rglob("__init__.py")

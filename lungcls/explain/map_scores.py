@@ -73,8 +73,8 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
     folder = Path(store) / ".cache"
     fingerprint = keys.cohort_fingerprint(cohort, folder / "cohorts")
     content = [run.id, run.config["key"], fingerprint, seed, lime_cases, keys.engine()]
-    doors = {"entry": "explain.map_scores", "write": _write, "read": _read}
-    return cache.kept(folder / "explanations", content, make, **doors)
+    options = {"entry": "explain.map_scores", "write": _write, "read": _read}
+    return cache.kept(folder / "explanations", content, make, **options)
 
 
 def _score(run, cohort, seed, lime_cases, progress):

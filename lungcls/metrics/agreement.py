@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lungcls.metrics import bootstrap
-from lungcls.metrics.ratings import SCORES, pair_tables, score_counts, split_tables, weighted_kappa
+from lungcls.metrics.ratings import BORDER, SCORES, pair_tables, score_counts, split_tables, weighted_kappa
 
-BORDER = 3  # scores 1 to 3 are benign
 TASK_SCORES = {  # named as in lungcls.metrics.classification
     "binary": ("accuracy", "F1 (weighted)", "AUC"),
     "multiclass": ("accuracy", "F1 (weighted)", "quadratic weighted kappa"),

@@ -126,10 +126,7 @@ def ranking(positive, y_score, weights):
     if positive.shape != y_score.shape or y_score.ndim != 1 or not np.isfinite(y_score).all():
         raise ValueError(f"y_score: found shape {y_score.shape}, expected {positive.shape}, all finite")
     weights = _check_weights(weights, len(y_score))
-    order, last = descending(y_score)
-    drawn = weights[:, order]
-    seen = np.cumsum(drawn, axis=1)[:, last]
-    hits = np.cumsum(drawn * positive[order], axis=1)[:, last]
+    seen, hits = cumulated(positive, y_score, weights)
     false = seen - hits
     gained = np.diff(hits, axis=1, prepend=0)
     # A positive case beats the negative ones behind it and ties with those of its run.
@@ -140,10 +137,12 @@ def ranking(positive, y_score, weights):
     return auc, divide((gained * precision).sum(axis=1), n_positive)
 
 
-def descending(values):
-    """Order of values (n,), the largest first, and the last place of each run of ties in it."""
+def cumulated(marked, values, weights):
+    """Weights of all and of marked cases above each end of a run of ties, as two (resamples, runs)."""
     order = np.argsort(-values, kind="stable")
-    return order, np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+    last = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+    drawn = weights[:, order]
+    return [np.cumsum(part, axis=1)[:, last] for part in (drawn, drawn * marked[order])]
 
 
 # --- From counts to scores --------------------------------------------------------------

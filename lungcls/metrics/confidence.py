@@ -16,13 +16,18 @@ DRAWS = 2000
 def columns_of(y_true, y_prob):
     """Check labels (n,) and probabilities (n, n_classes); return the column of each label, and `y_prob`."""
     y_prob = check_probabilities(y_prob)
-    y_true, labels = np.asarray(y_true), LABELS[task_of(y_prob)]
-    if y_true.shape != y_prob.shape[:1]:
-        raise ValueError(f"y_true: found shape {y_true.shape}, expected {y_prob.shape[:1]}, that of y_prob")
+    return label_columns(y_true, y_prob), y_prob
+
+
+def label_columns(y_true, values):
+    """Check labels (n,) beside values (n, n_classes); return the column of each."""
+    y_true, labels = np.asarray(y_true), LABELS[task_of(values)]
+    if y_true.shape != values.shape[:1]:
+        raise ValueError(f"y_true: found shape {y_true.shape}, expected {values.shape[:1]}, one label a row")
     wrong = ~np.isin(y_true, labels)
     if wrong.any():
         raise ValueError(f"y_true: found {y_true[wrong][0]}, expected labels out of {labels}")
-    return y_true.astype(int) - labels[0], y_prob
+    return y_true.astype(int) - labels[0]
 
 
 def check_probabilities(y_prob):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lungcls.metrics import bootstrap
-from lungcls.metrics.classification import CLASSES, LABELS, task_of
-from lungcls.metrics.confidence import check_probabilities, columns_of
+from lungcls.metrics.classification import CLASSES, task_of
+from lungcls.metrics.confidence import check_probabilities, columns_of, label_columns
 
 LEVELS = (0.8, 0.9, 0.95)
 # How a class is scored, and whether each class has a threshold of its own.
@@ -60,12 +60,8 @@ def thresholds(y_true, scores, *, level, by_class=False):
     # The k-th smallest score, k = (n + 1) level rounded up [vovk2005]; infinite with fewer than
     # `least_cases`. `by_class` takes each from the cases of its class, so that the level holds in every
     # class (Mondrian), not only on average.
-    scores, y_true = np.asarray(scores, dtype=float), np.asarray(y_true)
-    size = scores.shape[1]
-    columns = y_true - LABELS[task_of(scores)][0]
-    if len(columns) != len(scores) or not np.isin(columns, np.arange(size)).all():
-        found = f"y_true: found {len(y_true)} labels in {np.unique(y_true).tolist()}"
-        raise ValueError(f"{found}, expected {len(scores)} out of {size} classes")
+    scores = np.asarray(scores, dtype=float)
+    columns, size = label_columns(y_true, scores), scores.shape[1]
     own = scores[np.arange(len(columns)), columns]
     if by_class:
         return np.array([_quantile(own[columns == place], level) for place in range(size)])
@@ -146,7 +142,7 @@ def quality(y_true, chosen, *, patients, seed):
     # `size`: classes in a set; `single`, `gap`: share of sets with one class, with a gap between their
     # classes.
     chosen = np.asarray(chosen, dtype=bool)
-    columns, _ = columns_of(y_true, np.eye(chosen.shape[1])[np.zeros(len(chosen), dtype=int)])
+    columns = label_columns(y_true, chosen)
     inside = chosen[np.arange(len(columns)), columns]
     starts = chosen[:, :1].sum(axis=1) + (chosen[:, 1:] & ~chosen[:, :-1]).sum(axis=1)
     size = chosen.sum(axis=1)

@@ -11,6 +11,7 @@ import pandas as pd
 from lungcls.errors import InputError
 
 SCORES = (1, 2, 3, 4, 5)
+BORDER = 3  # scores 1 to 3 are benign
 
 
 def parse_ratings(texts):
@@ -70,7 +71,7 @@ def by_number_of_readers(ratings):
     """Count nodules by number of readers, and the shares whose scores agree or cross the border."""
     ratings = [scores for scores in ratings if len(scores)]
     gaps = np.array([np.ptp(scores) for scores in ratings])
-    crossed = [scores.min() <= 3 < scores.max() for scores in ratings]  # benign to malignant
+    crossed = [scores.min() <= BORDER < scores.max() for scores in ratings]  # benign to malignant
     table = pd.DataFrame({"equal": gaps == 0, "within one": gaps <= 1, "both sides": crossed}, dtype=float)
     groups = table.groupby(pd.Series([len(scores) for scores in ratings], name="readers"))
     shares = groups.mean()

@@ -7,7 +7,7 @@ share of wrong answers among them. What the person makes of the others is not co
 import numpy as np
 
 from lungcls.metrics import bootstrap
-from lungcls.metrics.classification import descending
+from lungcls.metrics.classification import cumulated
 
 
 def risk_coverage_curve(right, confidence):
@@ -42,10 +42,9 @@ def risk_coverage_curve(right, confidence):
     ([0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 0.0, 0.33, 0.25, 0.4])
     """
     right, confidence = _check(right, confidence)
-    order, last = descending(confidence)
+    (ends,), (wrong,) = cumulated(~right, confidence, np.ones((1, len(right))))
     answered = np.arange(1, len(right) + 1)
-    wrong = np.cumsum(~right[order])[last]
-    errors = np.interp(answered, np.append(0, last + 1), np.append(0, wrong))
+    errors = np.interp(answered, np.append(0, ends), np.append(0, wrong))
     return answered / len(right), errors / answered
 
 
@@ -54,9 +53,7 @@ def area(right, confidence, weights):
     # Within cases of equal confidence the wrong answers are spread evenly, so that a random order has the
     # area of its error rate.
     right, confidence = _check(right, confidence)
-    order, last = descending(confidence)
-    drawn = weights[:, order]
-    answered, wrong = (np.cumsum(part, axis=1)[:, last] for part in (drawn, drawn * ~right[order]))
+    answered, wrong = cumulated(~right, confidence, weights)
     before, already = (np.pad(part, ((0, 0), (1, 0)))[:, :-1] for part in (answered, wrong))
     step, gained = answered - before, wrong - already
     # Between two ends the wrong answers grow evenly: the integral of (already + rate (w - before)) / w.

@@ -8,7 +8,6 @@ import numpy as np
 
 from lungcls.preprocessing.pixel_contract import image_stack
 
-FORMS = ("kept", "filled", "only", "fixed")
 WIDER = ("full_slice", "context")  # where surroundings are looked for, the widest first
 
 

@@ -1,4 +1,4 @@
-"""What a door of the package lets in: float32 in [0, 1], (n, H, W, 1), or grey levels of a known rank."""
+"""Check images that come in: float32 in [0, 1], (n, H, W, 1), or grey levels of a known rank."""
 
 import numpy as np
 

@@ -134,11 +134,11 @@ def _shortcuts(cases):
         "malignant_by_size": captioned(rows, "tab-size"),
         "malignant_one_reader": percent(malignant[panel == 1].mean()),
         "malignant_four_readers": percent(malignant[panel == 4].mean()),
-        "bands_left": percent(keeps_band(cases, crop=crop).mean(), 1),
+        "padding_left": percent(keeps_padding(cases, crop=crop).mean(), 1),
     }
 
 
-def keeps_band(cases, *, crop):
+def keeps_padding(cases, *, crop):
     """Say which zoomed views still show padding after a centre crop (pixels): bool, shape (n,)."""
     return nodule_shapes(cases, side=SLICE_SIZE).min(axis=1) < crop
 

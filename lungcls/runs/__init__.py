@@ -1,6 +1,6 @@
 """One experiment: from settings to a key, to training, to a folder, to predictions and their scores.
 
-The one door is `train`; `plan` and `train_all` do the same for a grid. Builders of networks belong in
+The one way in is `train`; `plan` and `train_all` do the same for a grid. Builders of networks belong in
 `models`; what explains a run belongs in `explain`.
 """
 

@@ -1,4 +1,4 @@
-"""The one door to training: from a request or a job to a run, whose folder appears whole or not at all."""
+"""The one way to train: from a request or a job to a run, whose folder appears whole or not at all."""
 
 from contextlib import contextmanager
 from dataclasses import replace

@@ -147,7 +147,7 @@ def test_errors():
     scores = np.full((2, 5), 0.5)
     with pytest.raises(ValueError, match="level: found 1.0, expected a share"):
         conformal.thresholds([1, 2], scores, level=1.0)
-    with pytest.raises(ValueError, match="y_true: found 2 labels"):
+    with pytest.raises(ValueError, match="y_true: found 6, expected labels out of"):
         conformal.thresholds([1, 6], scores, level=0.9)
     with pytest.raises(ValueError, match="kind: found 'x', expected share or neighbours"):
         conformal.class_scores([[0.5, 0.5]], "x")

@@ -111,7 +111,7 @@ def test_a_band_is_left_where_the_view_shows_one():
         view = views.nodule(np.ones((512, 512), np.uint8), box, fill=0)
         shown.append((view[rim, rim] == 0).any())
     assert 0 < np.mean(shown) < 1
-    assert facts.keeps_band(cases, crop=96).tolist() == shown
+    assert facts.keeps_padding(cases, crop=96).tolist() == shown
 
 
 def test_most_test_cases_of_a_plain_split_have_their_patient_in_training():

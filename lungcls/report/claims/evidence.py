@@ -253,8 +253,7 @@ def mean_over_patients(values, patients, *, seed):
 
 def resampled(statistic, patients, seed):
     """Estimate a statistic (weights to dict, see `bootstrap.resample`) with its interval over patients."""
-    found = bootstrap.resample(statistic, patients=patients, seed=seed)
-    row = bootstrap.summary(*found, patients=patients).iloc[0]
+    row = bootstrap.intervals(statistic, patients=patients, seed=seed).iloc[0]
     low, high = min(row["low"], row["value"]), max(row["high"], row["value"])  # a skewed one may leave it out
     return estimate(row["value"], low, high, n=int(row["n"]), patients=int(row["patients"]))
 

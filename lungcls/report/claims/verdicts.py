@@ -77,8 +77,8 @@ def verdict_facts(groups, *, seed=0):
         "verdicts_firm": _firm(main.table, list(others.values())),
         "verdicts_stand_in": _stand_ins(first),
         "verdicts_untested": _untested(main.table),
-        "verdicts_without_bands": without_bands(first, seed=seed),
-        "worth_of_bands": worth_of_bands(first, seed=seed),
+        "verdicts_without_padding": without_padding(first, seed=seed),
+        "worth_of_padding": worth_of_padding(first, seed=seed),
     }
     if not len(tested):
         return facts | {"verdicts_table": "These records decide none of the statements on networks."}
@@ -97,7 +97,7 @@ def _said_of(group):
     return {"group": group.name, **group.sizes, "seed": networks.seeds_of(group.runs)[0]}
 
 
-def without_bands(group, *, seed):
+def without_padding(group, *, seed):
     """Compare the views in zoomed forms that hide the readers' box, as a MyST table or a sentence."""
     found, margin = answers(group, seed=networks.seeds_of(group.runs)[0]), claims.load()["margin"]
     rows = []
@@ -113,10 +113,10 @@ def without_bands(group, *, seed):
     views = {run.config["view"] for run in group.runs}
     wide = next(VIEW_NAMES[view] for view in ("full_slice", "context") if view in views)
     values = {"wide": wide, **_said_of(group)}
-    return captioned(rows, "tab-results-without-bands", heads=heads, texts=4, **values)
+    return captioned(rows, "tab-results-without-padding", heads=heads, texts=4, **values)
 
 
-def worth_of_bands(group, *, seed):
+def worth_of_padding(group, *, seed):
     """Say what the CNN gains or loses without the padding of the zoomed nodule, and with nothing else."""
     found, lines = answers(group, seed=networks.seeds_of(group.runs)[0]), []
     for form, words in WITHOUT.items():
@@ -127,7 +127,7 @@ def worth_of_bands(group, *, seed):
                 gain = evidence.of_runs(found, *pair, score="F1 (weighted)", seed=seed)
                 gains.append(f"{estimates.written(gain, percent=True)} in the {name} task")
         values = {"words": words, "group": group.name, "gains": " and ".join(gains)}
-        lines += [text("sentence-worth-of-bands", **values)] if gains else []
+        lines += [text("sentence-worth-of-padding", **values)] if gains else []
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
 
 

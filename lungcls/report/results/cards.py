@@ -88,8 +88,8 @@ def _versions(found):
 
 def _results(rows, group, seed):
     """Baselines and the first run of each row, by what a table calls them."""
-    found, _ = tables.baseline_results(group.cohort, group.parts, task="binary", view="", seed=seed)
-    results = {("diameter alone", "–"): found["diameter alone"]}
+    known = tables.required_results(group.cohort, group.parts, task="binary", seed=seed)
+    results = {("diameter alone", "–"): known["diameter alone"]}
     for (view, name, _), members in rows.items():
         results[name, VIEW_NAMES[view]] = tables.result_of(members[0].predictions, group.cohort)
     return results

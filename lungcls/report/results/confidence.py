@@ -60,8 +60,7 @@ def _figures(group, seed):
 def _results(group, task, seed):
     """Answers of the plain networks, then of the baselines that no table is without."""
     found = {f"{name}, {VIEW_NAMES[view]}": result for (view, name), result in _answers(group, task).items()}
-    baselines, _ = tables.baseline_results(group.cohort, group.parts, task=task, view="", seed=seed)
-    return found | {name: baselines[name] for name in tables.REQUIRED}
+    return found | tables.required_results(group.cohort, group.parts, task=task, seed=seed)
 
 
 def _tests(results, task, seed):

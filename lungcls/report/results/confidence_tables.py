@@ -167,7 +167,7 @@ def _named(full, task):
     return ", ".join(name.removeprefix("score ") for name, one in zip(CLASSES[task], full) if one) or "–"
 
 
-def deferred(tests, *, seed):
+def selective_prediction(tests, *, seed):
     """Lay out risk against coverage: as texts by name, and the found areas of each."""
     rows, found = {}, {}
     for name, test in tests.items():

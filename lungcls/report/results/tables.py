@@ -29,8 +29,18 @@ def baseline_results(cohort, split, *, task, view, seed):
     return {title: result_of(table, cohort) for title, table in found.items()}, missing
 
 
+def required_results(cohort, split, *, task, seed):
+    """Return the results of the baselines that no table is without."""
+    names = [BASELINES[name] for name in REQUIRED]
+    found, _ = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
+    return {title: result_of(table, cohort) for title, table in found.items()}
+
+
 def baseline_predictions(cohort, split, *, task, seed, names):
     """Fit baselines and predict all cases of a split, by title; and why there are no others."""
+    if unknown := set(names) - set(BASELINES.values()):
+        expected = f"some of {', '.join(BASELINES.values())}"
+        raise ValueError(f"names: found {', '.join(sorted(unknown))}, expected {expected}")
     found, missing = {}, {}
     for title, name in ((title, name) for title, name in BASELINES.items() if name in names):
         try:

@@ -179,11 +179,11 @@ def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa:
     record(tmp_path, CNN, name="plain")
     record(tmp_path, CNN, name="wide", view="context", predictions=planted(CNN, False))
     group = networks.recorded(tmp_path)[0]
-    assert verdicts.without_bands(group, seed=0).startswith(
+    assert verdicts.without_padding(group, seed=0).startswith(
         "No network on a zoomed view without the readers' box"
     )
     record(tmp_path, CNN, name="filled", settings={"bands": "filled"}, predictions=planted(CNN, True))
-    plain, filled = verdicts.without_bands(networks.recorded(tmp_path)[0], seed=0).splitlines()[-3:-1]
+    plain, filled = verdicts.without_padding(networks.recorded(tmp_path)[0], seed=0).splitlines()[-3:-1]
     assert plain.startswith("| binary | with its padding | +0.8")
     assert filled == "| binary | padding filled | 1 (counted) | holds |"
 

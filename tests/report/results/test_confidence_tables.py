@@ -114,7 +114,7 @@ def test_binary_sets_have_no_neighbours():
 
 
 def test_a_constant_answer_gains_nothing_by_deferral(tests):
-    table, found = ct.deferred(tests, seed=0)
+    table, found = ct.selective_prediction(tests, seed=0)
     assert found["constant"].loc["gain", "value"] == pytest.approx(0)
     assert found["network"].loc["gain", "low"] > 0
     assert table.loc["network", "gain"].startswith("+")

@@ -208,7 +208,7 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
 
 def test_what_filled_bands_cost_is_a_paired_difference(tmp_path, few):
     record(tmp_path, CNN, name="a")
-    assert "is recorded on real CT" in verdicts.worth_of_bands(networks.recorded(tmp_path)[0], seed=0)
+    assert "is recorded on real CT" in verdicts.worth_of_padding(networks.recorded(tmp_path)[0], seed=0)
     filled = record(tmp_path, CNN, name="b", settings={"bands": "filled"}, predictions=flipped(CNN, every=4))
     record(
         tmp_path, CNN, name="c", seed=1, predictions=flipped(CNN, every=2)
@@ -218,7 +218,7 @@ def test_what_filled_bands_cost_is_a_paired_difference(tmp_path, few):
         for run in (filled, CNN)
         for test in [run.predictions.query("split == 'test'")]
     ]
-    said = verdicts.worth_of_bands(networks.recorded(tmp_path)[0], seed=0)
+    said = verdicts.worth_of_padding(networks.recorded(tmp_path)[0], seed=0)
     assert f"changes by {100 * (f1[0] - f1[1]):.1f} [".replace("-", "−") in said and "binary task" in said
 
 

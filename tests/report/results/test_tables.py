@@ -50,6 +50,11 @@ def test_baselines_are_fitted_where_the_cohort_has_what_they_need():
     assert "diameter_mm" in missing["diameter alone"] and "diameter alone" not in results
 
 
+def test_a_baseline_that_is_not_there_is_an_error():
+    with pytest.raises(ValueError, match="names: found bands, expected some of "):
+        tables.baseline_predictions(COHORT, SPLIT, task="binary", seed=0, names=["bands"])
+
+
 def test_every_score_has_an_interval_and_its_oracle():
     found = tables.scored(RESULTS, task="binary", seed=0).set_index(["name", "score"])
     weighted = f1_score(BLIND["y_true"], BLIND["y_pred"], average="weighted", zero_division=0)
