@@ -35,7 +35,7 @@ def split(cases, *, protocol="patient", seed, shares=SHARES):
     seed : int
         Same cases and same seed: same split, whatever the order of the rows.
     shares : (float, float, float), default (0.70, 0.15, 0.15)
-        Shares of the three parts; they add up to 1.
+        Shares of the three parts; they add up to 1. Without a test part, the last is 0.
 
     Returns
     -------
@@ -58,9 +58,10 @@ def split(cases, *, protocol="patient", seed, shares=SHARES):
     {'train': 70, 'validation': 15, 'test': 15}
     """
     shares = np.asarray(shares, dtype=float)
-    if shares.shape != (3,) or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
+    whole = shares.shape == (3,) and (shares[:2] > 0).all() and shares[2] >= 0
+    if not whole or not np.isclose(shares.sum(), 1):
         raise ValueError(f"shares: found {shares.tolist()}, expected three above 0 that add up to 1")
-    parts = _assign(cases, protocol, seed, shares)
+    parts = _assign(cases, protocol, seed, shares[shares > 0])
     names = np.array(PARTS, dtype=object)[parts]
     return pd.DataFrame({"case_id": cases["case_id"].to_numpy(), "split": names})
 

@@ -18,7 +18,7 @@ class CropInView:
     """Which part of a view a run's images show, and the nodules in it."""
 
     view: str  # whose pixels the corners count
-    corners: np.ndarray  # (n, 4), int: first row and column, and those behind the last; may lie outside it
+    corners: np.ndarray  # (n, 4): first row and column, and those behind the last; may lie outside it
     masks: np.ndarray | None  # (n, H, W), bool, of that part, in pixels of the view or of a fixed-size crop
 
     def cell_middles(self, grid):
@@ -32,6 +32,8 @@ def crop_in_view(run, cohort):
     """CropInView of a run's images of a cohort; an InputError if it lacks the view."""
     view, settings = run.config["view"], run.config["settings"]
     images = cohort.images(view)
+    if inputs.form_of(run.config) == "fixed" and view == "context":
+        return _middle(run, cohort)
     if inputs.form_of(run.config) == "fixed":
         return _fixed_crop(cohort, images, inputs.wider_view(cohort, "fixed"), settings)
     shape = np.array(images.shape[1:])
@@ -40,6 +42,14 @@ def crop_in_view(run, cohort):
     corners = np.tile([*corner, *(corner + side)], (len(cohort), 1))
     masks = cohort.masks.get(view)
     return CropInView(view, corners, None if masks is None else center_crop(masks[:] > 0, tuple(side)))
+
+
+def _middle(run, cohort):
+    """The square of fixed size in mm around the middle of the context window."""
+    shape = np.array(cohort.images("context").shape[1:])
+    half = (run.config["settings"]["crop_mm"] / cohort.spacing() / 2)[:, None]
+    masks = inputs.masks_of(cohort, run.config)[..., 0] if "context" in cohort.masks else None
+    return CropInView("context", np.hstack([shape / 2 - half, shape / 2 + half]), masks)
 
 
 def _fixed_crop(cohort, images, wider, settings):

@@ -94,7 +94,7 @@ def stage_of(block):
 
 def _map_of(layer):
     """Side and channels of what a layer passes on; of the pooled features, those before pooling."""
-    output = layer.input if isinstance(layer, keras.layers.GlobalAveragePooling2D) else layer.output
+    output = layer.input if layer.name == "pool" else layer.output
     return output.shape[1], output.shape[-1]
 
 

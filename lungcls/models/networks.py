@@ -9,10 +9,11 @@ the frozen part is run once and its output kept.
 import keras
 
 CLASSES = {"binary": 1, "multiclass": 5}  # width of the last layer: one sigmoid, or five of a softmax
+POOLING = ("flatten", "average")  # what joins the CNN's blocks to its dense layers
 MOMENTUM = 0.9  # of the CNN's batch normalisation: Keras's 0.99 lags behind where an epoch has ten batches
 
 
-def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
+def cnn(*, image_size, task, filters=(16, 32, 64, 128), pooling="flatten", dense=64, dropout=0.3, seed=0):
     """Build the report's small network: four blocks of convolution, batch norm and max-pooling.
 
     Parameters
@@ -22,6 +23,8 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     task : {"binary", "multiclass"}
     filters : sequence of int
         Filters of each block's 3x3 convolution.
+    pooling : {"flatten", "average"}, default "flatten"
+        All cells of the last maps, or their average, in which a small nodule may be lost.
     dense : int
         Units of the hidden dense layer.
     dropout : float in [0, 1)
@@ -36,7 +39,7 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     Raises
     ------
     ValueError
-        If `task` is unknown or the image is too small for the number of blocks.
+        If `task` or `pooling` is unknown or the image is too small for the number of blocks.
 
     References
     ----------
@@ -49,6 +52,8 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     ((None, 5), 'logits')
     """
     check_task(task)
+    if pooling not in POOLING:
+        raise ValueError(f"pooling: found {pooling!r}, expected one of {', '.join(POOLING)}")
     least = 2 ** len(filters)
     if image_size < least:
         expected = f"at least {least} for {len(filters)} blocks"
@@ -56,7 +61,8 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), dense=64, dropout=0.3, s
     keras.utils.set_random_seed(seed)
     image = keras.Input((image_size, image_size, 1), name="image")
     x = conv_blocks(image, filters)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    pool = keras.layers.Flatten if pooling == "flatten" else keras.layers.GlobalAveragePooling2D
+    x = pool(name="pool")(x)
     x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
     return keras.Model(image, head(x, task, dropout, seed), name=f"cnn_{task}")
 

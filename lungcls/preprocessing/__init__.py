@@ -10,7 +10,7 @@ _NAMES = {
     "augmentation": ["augment"],
     "balancing": ["balance", "class_weights"],
     "geometry": ["center_crop", "resize"],
-    "grey_levels": ["min_max", "sigmoid_contrast"],
+    "grey_levels": ["hu_window", "min_max", "sigmoid_contrast"],
     "pipelines": ["full_slice_pipeline", "nodule_pipeline", "preprocess"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_NAMES)

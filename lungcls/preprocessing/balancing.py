@@ -66,6 +66,16 @@ def balance(labels, strategy, *, seed, plus=PLUS):
     return Plan(rows, np.arange(len(rows)) >= len(labels), weights)
 
 
+def as_in_training(labels, trained, plan):
+    """Weight cases so that each class weighs as under a plan of the `trained` labels; (n,), with mean 1."""
+    trained = np.asarray(trained)
+    share = {one: plan.weights[one] * (trained[plan.rows] == one).sum() for one in plan.weights}
+    weights = np.zeros(len(labels))
+    for one in share:
+        weights[labels == one] = share[one] / max(1, (labels == one).sum())
+    return weights / weights.mean()
+
+
 def class_weights(labels):
     """Weight each class by ``n / (classes * n_class)``, as scikit-learn's `balanced`.
 

@@ -54,6 +54,49 @@ def scale_into(images, out=None):
     return scaled.astype(np.float32, copy=False)
 
 
+def hu_window(images, window):
+    """Scale Hounsfield units by a window, the same for every image; beyond it they are clipped.
+
+    Where padding or metal sets an image's smallest or greatest grey level, :func:`min_max` moves
+    all others.
+
+    Parameters
+    ----------
+    images : ndarray of shape (..., H, W), signed integer or float, HU
+    window : (float, float)
+        HU that become 0 and 1, for example (-1000, 400).
+
+    Returns
+    -------
+    ndarray of shape (..., H, W), float32 in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If the images are unsigned, so not in HU, hold NaN, or the window is empty.
+
+    Examples
+    --------
+    >>> hu_window([[-2000, -1000], [-300, 3000]], (-1000, 400)).tolist()
+    [[0.0, 0.0], [0.5, 1.0]]
+    """
+    return window_into(image_array(images), window)
+
+
+def window_into(images, window, out=None):
+    """The work of :func:`hu_window`, written into a float32 `out` of the same shape where it is given."""
+    low, high = window
+    if images.dtype.kind not in "if":
+        raise ValueError(f"window: found {images.dtype} grey levels, expected Hounsfield units")
+    if not low < high:
+        raise ValueError(f"window: found {low} to {high}, expected a range of HU")
+    if np.isnan(images).any():
+        raise ValueError("images: found NaN, expected finite Hounsfield units")
+    scaled = np.subtract(images, low, dtype=np.float32, out=out)
+    scaled /= high - low
+    return np.clip(scaled, 0, 1, out=scaled)
+
+
 def sigmoid_contrast(image, *, gain=GAIN, cutoff="mean"):
     """Steepen contrast around a grey level with a logistic curve.
 

@@ -7,7 +7,15 @@ runs the pipeline of a view over a cohort, batch by batch, and ends in the pixel
 import numpy as np
 
 from lungcls.preprocessing.geometry import center_crop, height_width, resize_into
-from lungcls.preprocessing.grey_levels import GAIN, check_sigmoid, cutoffs, enhance, scale_into, sigmoid_into
+from lungcls.preprocessing.grey_levels import (
+    GAIN,
+    check_sigmoid,
+    cutoffs,
+    enhance,
+    scale_into,
+    sigmoid_into,
+    window_into,
+)
 from lungcls.preprocessing.images import release
 from lungcls.preprocessing.pixel_contract import image_array, image_stack
 
@@ -17,7 +25,9 @@ VIEWS = ("full_slice", "nodule", "context")
 BATCH_PIXELS = 2**17  # a float32 batch of 512 KB stays in the processor's cache
 
 
-def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GAIN, cutoff="mean"):
+def nodule_pipeline(
+    images, *, size=SIZE, crop=CROP, window=None, contrast="sigmoid", gain=GAIN, cutoff="mean"
+):
     """Preprocess nodule images as the report does: min-max, contrast, centre crop, resize.
 
     Parameters
@@ -28,6 +38,8 @@ def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GA
     crop : int, default 96
         Side of the centre crop in pixels of `images`; it removes the padding around
         the nodule's box. The contrast takes the mean of the whole image, padding included.
+    window : (float, float), optional
+        Of :func:`lungcls.preprocessing.hu_window`, in place of min-max.
     contrast : {"sigmoid", "none", "clahe_morphology"}, default "sigmoid"
         The report's choice, no change, or the CLAHE and morphology that it tried.
     gain, cutoff
@@ -52,10 +64,10 @@ def nodule_pipeline(images, *, size=SIZE, crop=CROP, contrast="sigmoid", gain=GA
     >>> nodule_pipeline(hounsfield, size=64).shape
     (1, 64, 64)
     """
-    return _pipeline(image_array(images), size, crop, contrast, gain, cutoff)
+    return _pipeline(image_array(images), size, crop, window, contrast, gain, cutoff)
 
 
-def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cutoff="mean"):
+def full_slice_pipeline(images, *, size=SIZE, window=None, contrast="sigmoid", gain=GAIN, cutoff="mean"):
     """Preprocess full slices as the report does: min-max, contrast, resize.
 
     The `context` view takes the same steps.
@@ -65,7 +77,7 @@ def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cut
     images : ndarray of shape (..., H, W), integer or float grey levels
     size : int, default 128
         Height and width of the result in pixels.
-    contrast, gain, cutoff
+    window, contrast, gain, cutoff
         As in :func:`nodule_pipeline`.
 
     Returns
@@ -88,19 +100,21 @@ def full_slice_pipeline(images, *, size=SIZE, contrast="sigmoid", gain=GAIN, cut
      [0.5   0.993]]
     """
     images = image_array(images)
-    return _pipeline(images, size, images.shape[-2:], contrast, gain, cutoff)
+    return _pipeline(images, size, images.shape[-2:], window, contrast, gain, cutoff)
 
 
-def _pipeline(images, size, crop, contrast="sigmoid", gain=GAIN, cutoff="mean", *, work=None, out=None):
+def _pipeline(
+    images, size, crop, window=None, contrast="sigmoid", gain=GAIN, cutoff="mean", *, work=None, out=None
+):
     """Both pipelines; `work` are arrays to scale, curve and narrow in, `out` one to write in."""
     scaled, curve, narrow = work or (None, None, None)
-    scaled = scale_into(images, scaled)
+    scaled = scale_into(images, scaled) if window is None else window_into(images, window, scaled)
     if contrast == "sigmoid":  # works pixel by pixel, so the crop may come first and save work
         check_sigmoid(gain, cutoff)
-        window = sigmoid_into(center_crop(scaled, crop), gain, cutoffs(scaled, cutoff), out=curve)
+        middle = sigmoid_into(center_crop(scaled, crop), gain, cutoffs(scaled, cutoff), out=curve)
     else:
-        window = center_crop(enhance(scaled, contrast), crop)
-    return resize_into(window, height_width(size), narrow, out)
+        middle = center_crop(enhance(scaled, contrast), crop)
+    return resize_into(middle, height_width(size), narrow, out)
 
 
 def preprocess(images, view, *, size=SIZE, crop=CROP, out=None, progress=False, **options):
@@ -122,7 +136,7 @@ def preprocess(images, view, *, size=SIZE, crop=CROP, out=None, progress=False, 
     progress : bool, default False
         Show a progress bar.
     **options
-        `contrast`, `gain` and `cutoff`, as in :func:`nodule_pipeline`.
+        `window`, `contrast`, `gain` and `cutoff`, as in :func:`nodule_pipeline`.
 
     Returns
     -------
@@ -150,19 +164,19 @@ def preprocess(images, view, *, size=SIZE, crop=CROP, out=None, progress=False, 
     out = np.empty(shape, dtype=np.float32) if out is None else out
     if out.shape != shape or out.dtype != np.float32:
         raise ValueError(f"out: found {out.dtype} of shape {out.shape}, expected float32 of shape {shape}")
-    window = height_width(crop) if view == "nodule" else tuple(sides)
+    middle = height_width(crop) if view == "nodule" else tuple(sides)
     step = max(1, BATCH_PIXELS // (sides[0] * sides[1]))
     # Made once: fresh arrays for each batch cost more, in page faults, than the arithmetic.
     scaled = np.empty((step, *sides), dtype=np.float32)
-    curve = scaled if window == tuple(sides) else np.empty((step, *window), dtype=np.float32)
-    narrow = np.empty((step, window[0], shape[2]), dtype=np.float32)
+    curve = scaled if middle == tuple(sides) else np.empty((step, *middle), dtype=np.float32)
+    narrow = np.empty((step, middle[0], shape[2]), dtype=np.float32)
     with tqdm(total=n, desc=f"preprocessing {view}", disable=None if progress else True) as bar:
         for start in range(0, n, step):
             stop = min(start + step, n)
             work = [array[: stop - start] for array in (scaled, curve, narrow)]
             try:
                 batch, target = np.asarray(images[start:stop]), out[start:stop, ..., 0]
-                _pipeline(batch, size, window, **options, work=work, out=target)
+                _pipeline(batch, size, middle, **options, work=work, out=target)
             except ValueError as error:
                 raise ValueError(f"{view}, rows {start + 1} to {stop}: {error}") from error
             release(images)

@@ -14,10 +14,13 @@ def check(cohort, config):
     view, where = config["view"], cohort.folder or cohort.name
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
-    form = form_of(config)
-    if form != "kept" and view != "nodule":
-        only = "only the zoomed nodule has padding"
-        raise InputError(f"padding: found {form!r} with the view {view!r}, expected kept: {only}")
+    form, window = form_of(config), config["settings"].get("window")
+    if view != "nodule" and form not in (allowed := ("kept", "fixed") if view == "context" else ("kept",)):
+        expected = f"{' or '.join(allowed)}: only the zoomed nodule has padding"
+        raise InputError(f"padding: found {form!r} with the view {view!r}, expected {expected}")
+    if window and (form != "kept" or cohort.views[view].dtype.kind == "u"):
+        found = f"{view}.npy with {cohort.views[view].dtype} grey levels and padding {form}"
+        raise InputError(f"window: found {found}, expected Hounsfield units and padding kept")
     if config["model"] == "ensemble":
         cohort.spacing()
 
@@ -30,13 +33,21 @@ def form_of(config):
 
 
 def wider_view(cohort, form):
-    """Name of the widest view, which surrounds the zoomed nodule."""
-    wider = next((view for view in padding.WIDER if view in cohort.views), None)
-    if wider is None:
+    """Name of the widest view that holds the zoomed picture pixel for pixel, judged by the first case."""
+    found = [view for view in padding.WIDER if view in cohort.views]
+    if not found:
         files = " or ".join(f"{view}.npy" for view in padding.WIDER)
         where = cohort.folder or cohort.name
         raise InputError(f"padding: found {form!r} for {where}, which has no wider view, expected {files}")
-    return wider
+    return next((view for view in found if _holds(cohort, view)), found[-1])
+
+
+def _holds(cohort, view):
+    try:
+        padding.locate(cohort.views["nodule"][0], cohort.views[view][0])
+    except ValueError:
+        return False
+    return True
 
 
 # --- Images -----------------------------------------------------------------------------
@@ -85,7 +96,9 @@ def _shaping(config):
 def pixel_options(config):
     """The preprocessing of one network, as options of :func:`lungcls.preprocessing.pipelines.preprocess`."""
     settings = config["settings"]
-    return {"size": settings["image_size"], **{name: settings[name] for name in ("crop", "contrast", "gain")}}
+    options = {name: settings[name] for name in ("crop", "contrast", "gain")}
+    options |= {"window": settings["window"]} if settings.get("window") else {}
+    return {"size": settings["image_size"], **options}
 
 
 def source(cohort, config, *, progress=False):
@@ -100,24 +113,41 @@ def source(cohort, config, *, progress=False):
         return images, view
     if form == "only":
         return Derived(lambda rows: padding.alone(images[rows]), images.shape, np.uint8, images), view
-    wider = wider_view(cohort, form)
-    wide, size, side = cohort.views[wider], options["size"], config["settings"]["crop_mm"]
+    if view == "context":
+        return _middle(cohort, config), view
+    wide = _from_wider(cohort, config, wider_view(cohort, form), progress)
+    return wide, view if form == "filled" else "context"  # a fixed crop is cropped no more
+
+
+def _middle(cohort, config):
+    """The square of fixed size in mm around the middle of the context window, (n, size, size)."""
+    images, pixel = cohort.views["context"], cohort.spacing()
+    options = {"crop_mm": config["settings"]["crop_mm"], "size": config["settings"]["image_size"]}
+
+    def make(rows):
+        return fixed_crop.cut(images[rows], spacing=pixel[rows], **options)
+
+    return Derived(make, (len(cohort), options["size"], options["size"]), source=images)
+
+
+def _from_wider(cohort, config, wider, progress):
+    """Zoomed nodules with what lies around them: padding filled (n, H, W), or fixed (n, size, size)."""
+    images, wide, filled = cohort.views["nodule"], cohort.views[wider], form_of(config) == "filled"
+    options = {"crop_mm": config["settings"]["crop_mm"], "size": config["settings"]["image_size"]}
     check_view(cohort, wider, progress=progress)
-    pixel = cohort.spacing() if form == "fixed" else None
+    pixel = None if filled else cohort.spacing()
 
     def make(rows):
         try:
-            if form == "filled":
+            if filled:
                 return padding.filled(images[rows], wide[rows])
-            return fixed_crop.cut_from_wider(
-                images[rows], wide[rows], spacing=pixel[rows], crop_mm=side, size=size
-            )
+            return fixed_crop.cut_from_wider(images[rows], wide[rows], spacing=pixel[rows], **options)
         except ValueError as error:
             raise InputError(f"{cohort.folder or cohort.name}: {wider}.npy: {error}") from error
 
-    if form == "filled":
-        return Derived(make, images.shape, wide.dtype, wide), view
-    return Derived(make, (len(cohort), size, size), source=wide), "context"  # it is cropped no more
+    if filled:
+        return Derived(make, images.shape, wide.dtype, wide)
+    return Derived(make, (len(cohort), options["size"], options["size"]), source=wide)
 
 
 def check_view(cohort, view, *, crop=None, progress=False):
@@ -146,7 +176,7 @@ def masks_of(cohort, config):
         where = f"{cohort.folder or cohort.name}: no mask of the view {view!r}"
         raise InputError(f"{where}, that of the run; expected a cohort with {view}_mask.npy")
     masks, size = cohort.masks[view][np.arange(len(cohort))], settings["image_size"]
-    if config["model"] == "ensemble":
+    if config["model"] == "ensemble" or (view == "context" and form_of(config) == "fixed"):
         options = {"spacing": cohort.spacing(), "crop_mm": settings["crop_mm"], "size": size}
         return fixed_crop.cut(masks, **options)[..., None] >= 0.5
     masks = np.asarray(masks > 0, dtype=np.float32)

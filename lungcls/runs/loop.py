@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+import warnings
 
 import keras
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import entr, log_softmax
 from tqdm import tqdm
 
 from lungcls.errors import InputError
@@ -23,11 +24,13 @@ from lungcls.runs.cache import gone_on_error
 
 SCHEDULES = ("constant", "cosine", "plateau")
 OPTIMIZERS = ("adamw", "sgd")
+STILL = 3  # epochs at the end whose loss is a constant's: such a network has not learned
 DEFAULTS = {
     "epochs": 30,  # at most
     "patience": 8,  # epochs without a lower validation loss
     "batch_size": 128,  # at most: an epoch is cut into batches of equal size
     "learning_rate": 1e-3,
+    "warmup": 0,  # epochs in which the rate rises
     "schedule": "cosine",
     "weight_decay": 1e-4,
     "optimizer": "adamw",
@@ -71,10 +74,11 @@ def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **opt
     """Fit the trainable layers of a network that ends in logits; end with the weights of the best epoch.
 
     `options` change single `DEFAULTS`. A `schedule` is a cosine down to a hundredth, constant, or a
-    plateau: halved whenever half the patience (or 4 epochs) has passed without a lower validation loss. A
+    plateau: halved whenever half the patience (or 4 epochs) has passed without a lower validation loss;
+    in the first `warmup` epochs it rises in equal steps. The validation loss weighs as its examples do. A
     patience of None never stops early. AdamW's weight decay [1]_ acts on kernels only. `checkpoint` holds
     the state after each epoch; if it exists, training resumes from it. A ValueError where an option is not
-    allowed, an InputError where the loss is no longer finite.
+    allowed, an InputError where the loss is no longer finite; a warning where it stays that of a constant.
 
     References
     ----------
@@ -103,7 +107,24 @@ def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **opt
             bar.set_postfix(loss=f"{loss:.3f}", val_loss=f"{val_loss:.3f}")
             bar.update()
     state.restore_best()
+    _say_if_constant(state.history, train)
     return History(state.history, _best(state.history) + 1, resumed)
+
+
+def _say_if_constant(history, train):
+    """Warn of a network whose training loss ends as that of the best constant answer."""
+    losses, constant = [row["loss"] for row in history[-STILL:]], constant_loss(train)
+    if len(losses) == STILL and np.allclose(losses, constant, rtol=0.01):
+        found = f"the loss stays at {losses[-1]:.3f}, that of one answer to all cases"
+        warnings.warn(f"training: {found}; try a lower learning_rate or a longer warmup", stacklevel=3)
+
+
+def constant_loss(examples):
+    """Mean cross-entropy of the best constant answer to examples, weighted as they are."""
+    targets = examples.targets.astype(float)
+    targets = np.hstack([1 - targets, targets]) if targets.shape[1] == 1 else targets
+    weights = (examples.weights[:, None] * targets).sum(axis=0)
+    return float(entr(weights / weights.sum()).sum() * weights.sum() / len(targets))
 
 
 def _check(settings):
@@ -167,6 +188,7 @@ def _reseed(model, seed, epoch):
 def rate_of(history, settings):
     """Learning rate of the epoch that follows a history."""
     base, schedule = settings["learning_rate"], settings["schedule"]
+    base *= min(1, (len(history) + 1) / (settings["warmup"] + 1))
     if schedule == "cosine":
         done = len(history) / max(1, settings["epochs"] - 1)
         return float(base * (0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2))
@@ -245,7 +267,7 @@ class _State:
 
 
 def evaluate(head, examples, batch_size):
-    """Mean cross-entropy and accuracy of a network that ends in logits."""
+    """Mean cross-entropy, weighted as the examples are, and accuracy of a network that ends in logits."""
     z = logits_of(head, examples.inputs, examples.rows, batch_size).astype(float)
     y = examples.targets.astype(float)
     if z.shape[1] == 1:
@@ -254,7 +276,7 @@ def evaluate(head, examples, batch_size):
     else:
         losses = -(y * log_softmax(z, axis=1)).sum(axis=1)
         right = z.argmax(axis=1) == y.argmax(axis=1)
-    return float(losses.mean()), float(right.mean())
+    return float(np.average(losses, weights=examples.weights)), float(right.mean())
 
 
 def logits_of(head, inputs, rows, batch_size=128):

@@ -11,8 +11,8 @@ from lungcls.preprocessing import balancing
 from lungcls.runs import inputs, stages
 
 CALIBRATED_ON = 128  # training images whose statistics batch normalisation gets in a random backbone
-_OPTIONS = "epochs batch_size learning_rate schedule weight_decay optimizer".split()
-_OPTIONS += "unfreeze_from augmentation copies".split()
+_OPTIONS = "epochs batch_size learning_rate warmup schedule weight_decay optimizer".split()
+_OPTIONS += "unfreeze_from augmentation copies validation_balance".split()
 
 
 def fit(job, cohort, split, progress):
@@ -31,6 +31,8 @@ def fit(job, cohort, split, progress):
     options |= {"cache": job.cache / "features", "checkpoint": job.work / "checkpoint.npz"}
     options |= {"image_digest": digest, "task": task, "seed": seed, "progress": progress}
     parts = {"rows": rows, "validation_rows": validation_rows, "plan": plan}
+    if job.config["fold"] is not None:  # all folds share the features of the copies
+        parts["copied_rows"] = np.arange(len(labels))
     try:
         history, y_prob = stages.train(model, images, labels, **parts, **options)
     except ValueError as error:
@@ -51,7 +53,8 @@ def build(job):
     options |= {"task": config["task"], "seed": config["seed"]}
     try:
         if config["model"] == "cnn":
-            return networks.cnn(filters=settings["filters"], dense=settings["dense"], **options)
+            mine = {name: settings[name] for name in ("filters", "pooling", "dense")}
+            return networks.cnn(**mine, **options)
         return backbones.transfer(config["model"], weights=job.weights, **options)
     except ValueError as error:
         source = f"{job.weights}: " if job.weights else ""

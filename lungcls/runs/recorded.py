@@ -20,10 +20,10 @@ FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
 SOME = (THRESHOLDS,)  # of runs that have their own
 
 
-def record(run, folder):
+def record(run, folder, *, part=None):
     """Copy a run without its network into its own folder below another one, whole or not at all.
 
-    One that is there stays.
+    One that is there stays. With `part`, only the predictions of "test", or another part, are kept.
     """
     place = Path(folder) / run.id
     if not place.exists():
@@ -31,6 +31,9 @@ def record(run, folder):
             with whole_folder(place) as scratch:
                 for name in [*FILES, *(name for name in SOME if (run.folder / name).exists())]:
                     shutil.copyfile(run.folder / name, scratch / name)
+                if part is not None:
+                    found = run.predictions[run.predictions["split"] == part]
+                    whole_text(scratch / "predictions.csv", found.to_csv(index=False, lineterminator="\n"))
         except OSError as error:
             raise InputError(f"{place}: cannot be written ({error.strerror})") from error
     return place

@@ -56,6 +56,13 @@ def _widths(value):
     return tuple(_whole(part) for part in parts)
 
 
+def _ends(value):
+    parts = [] if value == "none" else value.split(":") if isinstance(value, str) else value
+    if len(parts) not in (0, 2):
+        raise ValueError(value)
+    return tuple(float(part) for part in parts)
+
+
 def _text(value):
     if not isinstance(value, str):
         raise TypeError(value)
@@ -96,8 +103,9 @@ _FILTERS = Rule(_widths, lambda found: found and min(found) >= 1, "whole numbers
 _COPIES = Rule(
     _fresh_or_whole, lambda found: found == "fresh" or found >= 0, "a whole number from 0 on, or fresh"
 )
+_WINDOW = Rule(_ends, lambda found: not found or found[0] < found[1], "two HU, as -1000:400, or none")
 _BLOCK = Rule(_text, bool, "the name of a block")
-_ONE, _MANY = MODELS[:-1], MODELS[-1:]  # one network, or several as one
+_CNN, _ONE, _MANY = MODELS[:1], MODELS[:-1], MODELS[-1:]  # one network, or several as one
 
 
 # --- The settings -----------------------------------------------------------------------
@@ -114,17 +122,21 @@ class Settings:
     cases: int = whole(0)  # at most so many, whole patients; 0 takes all
     image_size: int = whole(128, 8, 1024)  # pixels; the report's
     contrast: str = choice("sigmoid", "sigmoid none clahe_morphology", _ONE)  # the report's choice
+    window: tuple = _setting(
+        (), _WINDOW, _ONE
+    )  # HU in place of min-max, as -1000:400; the report's is min-max
     gain: float = number(10.0, -1000, 1000, _ONE)  # of the sigmoid; ours, scikit-image's default
     crop: int = whole(96, 1, 4096, _ONE)  # pixels of the zoomed nodule; the report's
     padding: str = choice("kept", "kept filled only fixed", _ONE)  # around it; "fixed": a crop in mm instead
     crop_mm: float = number(60.0, 1, 1000)  # side of that crop; 128 pixels hold it in nearly every scan
     # Split
     protocol: str = choice("patient", "patient report")  # no patient in two parts; "report": by class only
-    test_share: float = number(0.15, 0.01, 0.5)  # of the cases, as the report says; its tables fit a tenth
+    test_share: float = number(0.15, 0, 0.5)  # of the cases, as the report says; its tables fit a tenth
     split_seed: int = whole(0)  # apart from the run's seed: all seeds see one split
     folds: int = whole(5, 2, 100)  # used only where a fold is asked for
     # Model
     filters: tuple = _setting((16, 32, 64, 128), _FILTERS, MODELS)  # of the four blocks; ours
+    pooling: str = choice("flatten", "flatten average", _CNN)  # of the last maps; ours, see chapter 4
     dense: int = whole(64, 1, 10**5)  # hidden units of the head; ours
     dropout: float = number(0.3, 0, 0.99)  # before the last layer; the report has one and gives no rate
     unfreeze_from: str = _setting("", _BLOCK, _ONE)  # first block that trains; set by stage and backbone
@@ -136,7 +148,9 @@ class Settings:
     batch_size: int = whole(128, 1, 10**5)  # the report's
     epochs: int = whole(30, 1, 10**5)  # at most; with this many the cosine schedule ends in convergence
     patience: int = whole(8, models=_ONE)  # epochs without a lower validation loss; 0 never stops early
+    validation_balance: str = choice("training", "training natural", _ONE)  # of the classes in that loss
     learning_rate: float = number(1e-3, 1e-12, 100)  # AdamW's usual rate; fine-tuning takes a tenth
+    warmup: int = whole(3, models=_ONE)  # epochs in which the rate rises
     schedule: str = choice("cosine", "constant cosine plateau", _ONE)  # slow, then fast: no rate to tune
     weight_decay: float = number(1e-4)  # the report uses it and gives no value
     optimizer: str = choice("adamw", "adamw sgd", _ONE)  # Adam with the report's weight decay
@@ -151,7 +165,7 @@ class Settings:
 
 
 _FIELDS = {one.name: one for one in fields(Settings)}
-_TINY = {"filters": (4, 8), "dense": 8, "epochs": 2}
+_TINY = {"filters": (4, 8), "dense": 8, "epochs": 2, "warmup": 0}
 
 # What a profile changes; `cases` and `image_size` are those of lungcls.profiles.
 _PROFILE = {

@@ -5,6 +5,8 @@ part above, the head, is trained on its features (:mod:`lungcls.runs.features`);
 afterwards.
 """
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from scipy.special import softmax
@@ -12,6 +14,7 @@ from scipy.special import softmax
 from lungcls.metrics.classification import LABELS
 from lungcls.models.backend import run_batch
 from lungcls.models.blocks import split
+from lungcls.preprocessing import balancing
 from lungcls.preprocessing.augmentation import augment
 from lungcls.preprocessing.images import release
 from lungcls.runs import features
@@ -29,6 +32,8 @@ def train(
     plan,
     cache,
     seed,
+    copied_rows=None,
+    validation_balance="training",
     unfreeze_from="image",
     augmentation="geometric",
     copies="fresh",
@@ -45,9 +50,12 @@ def train(
     1..5, and only those of `rows` and `validation_rows` are read; `plan` is a balancing plan of
     ``labels[rows]``; `cache` the folder of cached features. `unfreeze_from` is "head" for transfer
     learning, a block for fine-tuning, "image" for all. `copies` are the augmented ones whose features are
-    cached, or "fresh" in every batch. `options` are those of :func:`lungcls.runs.loop.fit`.
+    cached, or "fresh" in every batch; `copied_rows` have them, by default `rows`. The classes weigh in the
+    validation loss as in "training", or as they are there, "natural". `options` are those of
+    :func:`lungcls.runs.loop.fit`.
     """
     rows, validation_rows = np.asarray(rows), np.asarray(validation_rows)
+    copied_rows = rows if copied_rows is None else copied_rows
     _check_copies(copies, unfreeze_from)
     backbone, head = split(model, unfreeze_from)
     plain, copied, fresh = images, [], copies == "fresh" and augmentation != "none"
@@ -57,14 +65,18 @@ def train(
         plain = features.cached(backbone, images, np.arange(len(images)), **keep)
         if not fresh and augmentation != "none":
             keep["augmentation"] = augmentation
-            copied = [features.cached(backbone, images, rows, copy=k, **keep) for k in range(1, copies + 1)]
-    variants = features.Variants(plain, copied, rows)
+            numbers = range(1, copies + 1)
+            copied = [features.cached(backbone, images, copied_rows, copy=k, **keep) for k in numbers]
+    variants = features.Variants(plain, copied, copied_rows)
     targets = to_targets(labels[rows], task)[plan.rows]
     weights = np.array([plan.weights[int(label)] for label in labels[rows]], np.float32)[plan.rows]
     inputs = _Fresh(backbone, images, augmentation) if fresh else variants
     examples = Examples(inputs, rows[plan.rows], targets, weights, plan.is_copy | augment_originals)
-    validation = unaugmented(variants, validation_rows, to_targets(labels[validation_rows], task))
-    history = fit(head, examples, validation, seed=seed, progress=progress, **options)
+    held_out = labels[validation_rows]
+    watched = unaugmented(variants, validation_rows, to_targets(held_out, task))
+    if validation_balance == "training":
+        watched = replace(watched, weights=balancing.as_in_training(held_out, labels[rows], plan))
+    history = fit(head, examples, watched, seed=seed, progress=progress, **options)
     return history, probabilities(logits_of(head, plain, np.arange(len(plain))))
 
 

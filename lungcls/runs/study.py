@@ -18,7 +18,7 @@ from lungcls.errors import InputError
 from lungcls.runs import training
 
 
-def train_all(requested, *, jobs=None, progress=True):
+def train_all(requested, *, jobs=None, progress=True, ended=None):
     """Train the jobs that are not done, side by side, with a live table.
 
     The work goes through joblib: within ``joblib.parallel_config(backend=...)`` it runs on that backend, for
@@ -32,6 +32,8 @@ def train_all(requested, *, jobs=None, progress=True):
         Processes; by default one for each of the cores, shared by the threads of a run.
     progress : bool, default True
         Show what is done, running and left.
+    ended : callable, optional
+        Called with each job when its run is there.
 
     Returns
     -------
@@ -46,10 +48,14 @@ def train_all(requested, *, jobs=None, progress=True):
     """
     from joblib import Parallel, delayed, parallel_config
 
-    left = [job for job in dict((job.id, job) for job in requested).values() if not job.folder.exists()]
+    asked = {job.id: job for job in requested}
+    left = [job for job in asked.values() if not job.folder.exists()]
     threads = max((job.config["settings"]["threads"] for job in left), default=1)
     jobs = jobs or max(1, (os.cpu_count() or 1) // threads)
-    failed = {}
+    failed, ended = {}, ended or (lambda job: None)
+    for job in asked.values():
+        if job.folder.exists():
+            ended(job)
     if not left:
         return failed
     with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
@@ -57,6 +63,8 @@ def train_all(requested, *, jobs=None, progress=True):
         for job_id, seconds, why in pool(delayed(_attempt)(job) for job in left):
             if why is not None:
                 failed[job_id] = why
+            else:
+                ended(asked[job_id])
             table.ended(job_id, seconds, why)
     return failed
 

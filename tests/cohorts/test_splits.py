@@ -155,12 +155,23 @@ def test_a_class_without_cases_and_wrong_tables_are_refused(report):
         ({"protocol": "random"}, r"protocol: found 'random', expected one of \('patient', 'report'\)"),
         ({"shares": (0.7, 0.3)}, "shares: found .* expected three above 0"),
         ({"shares": (0.7, 0.2, 0.2)}, "shares: found .* add up to 1"),
-        ({"shares": (0.8, 0.2, 0.0)}, "shares: found .* expected three above 0"),
+        ({"shares": (0.8, 0.0, 0.2)}, "shares: found .* expected three above 0"),
+        ({"shares": (0.8, 0.3, -0.1)}, "shares: found .* expected three above 0"),
     ],
 )
 def test_wrong_options_are_refused(report, options, message):
     with pytest.raises(ValueError, match=message):
         split(report, seed=0, **options)
+
+
+def test_a_split_may_do_without_a_test_part(report):
+    table = split(report, seed=0, shares=(0.85, 0.15, 0))
+    assert table["split"].value_counts(normalize=True).round(2).to_dict() == {
+        "train": 0.85,
+        "validation": 0.15,
+    }
+    patients = report["patient_id"].groupby(table["split"].to_numpy()).unique()
+    assert not set(patients["train"]) & set(patients["validation"])
 
 
 @pytest.mark.parametrize("protocol", ["patient", "report"])

@@ -62,7 +62,7 @@ def test_standard_deviations_stored_as_variances_are_squared():
 def test_the_small_network_has_the_parameters_one_counts_by_hand(tmp_path):
     model = networks.cnn(image_size=32, task="multiclass", filters=(4, 8), dense=16)
     convolutions = (9 * 4 + 4 * 4) + (9 * 4 * 8 + 4 * 8)
-    assert model.count_params() == convolutions + (8 * 16 + 16) + (16 * 5 + 5)
+    assert model.count_params() == convolutions + (8 * 8 * 8 * 16 + 16) + (16 * 5 + 5)
     default = networks.cnn(image_size=16, task="binary")
     assert [default.get_layer(f"block{i}_conv").filters for i in range(1, 5)] == [16, 32, 64, 128]
     model.save(tmp_path / "model.keras")
@@ -119,3 +119,18 @@ def test_the_seed_gives_the_initial_weights():
 def test_errors(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_a_flattened_cnn_sees_where_and_an_averaged_one_does_not():
+    here, there = np.zeros((2, 1, 32, 32, 1), np.float32)
+    here[0, 4:8, 4:8], there[0, 20:24, 20:24] = 1, 1
+    small = {"image_size": 32, "task": "binary", "filters": (4, 8), "dense": 8}
+    for pooling, cells in (("flatten", 8 * 8 * 8), ("average", 8)):
+        model = networks.cnn(pooling=pooling, **small)
+        assert model.get_layer("pool").output.shape == (None, cells)
+        assert blocks.summary(model)[2] == ("block2", 8, 8)
+        logits = keras.Model(model.input, model.get_layer("logits").output)
+        moved = np.abs(np.asarray(logits(here)) - np.asarray(logits(there))).item()
+        assert (moved > 1e-4) == (pooling == "flatten")
+    with pytest.raises(ValueError, match="pooling: found 'max', expected one of flatten, average"):
+        networks.cnn(pooling="max", **small)

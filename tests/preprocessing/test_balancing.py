@@ -67,3 +67,14 @@ def test_the_seed_draws_the_copies():
 def test_errors(labels, strategy, options, message):
     with pytest.raises(ValueError, match=message):
         balancing.balance(labels, strategy, seed=0, **options)
+
+
+@pytest.mark.parametrize("strategy", balancing.STRATEGIES)
+def test_validation_classes_can_weigh_as_in_training(strategy):
+    plan = balancing.balance(LABELS, strategy, seed=0)
+    held_out = np.repeat([1, 2, 3, 4, 5], [9, 1, 2, 3, 5])
+    weights = balancing.as_in_training(held_out, LABELS, plan)
+    found = np.bincount(held_out, weights=weights, minlength=6)[1:] / len(held_out)
+    trained = np.bincount(LABELS[plan.rows], minlength=6)[1:] * [plan.weights[one] for one in range(1, 6)]
+    np.testing.assert_allclose(found, trained / trained.sum())
+    assert weights.mean() == pytest.approx(1)

@@ -133,6 +133,37 @@ def test_sigmoid_contrast_refuses_wrong_options(options, found):
         grey_levels.sigmoid_contrast(unit(4, 4), **options)
 
 
+def test_a_window_is_scikit_images_rescaling():
+    slices = np.random.default_rng(0).integers(-3024, 3071, (3, 16, 16)).astype(np.int16)
+    expected = exposure.rescale_intensity(slices.astype(float), in_range=(-1000, 400), out_range=(0.0, 1.0))
+    np.testing.assert_allclose(grey_levels.hu_window(slices, (-1000, 400)), expected, atol=1e-6)
+
+
+def test_padding_and_metal_move_the_min_max_and_not_the_window():
+    bare = np.random.default_rng(0).integers(-1000, 400, (1, 16, 16)).astype(np.int16)
+    worse = bare.copy()
+    worse[0, 0, :2] = -2000, 3000
+    same = [grey_levels.hu_window(images, (-1000, 400))[0, 1:] for images in (bare, worse)]
+    np.testing.assert_array_equal(*same)
+    moved = [grey_levels.min_max(images)[0, 1:] for images in (bare, worse)]
+    assert np.abs(moved[0] - moved[1]).max() > 0.2
+    found = pre.preprocess(worse, "full_slice", size=16, window=(-1000, 400), contrast="none")
+    np.testing.assert_array_equal(found[0, 1:, :, 0], same[0])
+
+
+@pytest.mark.parametrize(
+    "images, window, message",
+    [
+        (np.zeros((2, 2), np.uint8), (-1000, 400), "window: found uint8 grey levels, expected Hounsfield"),
+        (np.zeros((2, 2)), (400, 400), "window: found 400 to 400, expected a range of HU"),
+        (np.full((2, 2), np.nan), (-1000, 400), "images: found NaN, expected finite"),
+    ],
+)
+def test_a_window_refuses_what_is_not_in_hu(images, window, message):
+    with pytest.raises(ValueError, match=message):
+        grey_levels.hu_window(images, window)
+
+
 def test_clahe_equals_scikit_image_image_by_image():
     images = unit(2, 2, 48, 64)
     found = grey_levels.clahe(images, clip_limit=0.03)

@@ -31,11 +31,11 @@ def folder(tmp_path_factory):
     return save(cut_cohort(), tmp_path_factory.mktemp("images") / "cohort")
 
 
-def job_of(folder, **overrides):
+def job_of(folder, *, view="nodule", **overrides):
     return planning.plan_run(
         folder,
         task="binary",
-        view="nodule",
+        view=view,
         model="cnn",
         stage="scratch",
         profile="smoke",
@@ -122,6 +122,35 @@ def test_what_a_form_needs_is_asked_for(folder, name, form, message):
     with pytest.raises(InputError, match=message):
         source, _ = inputs.source(lacking(name), job_of(folder, padding=form).config)
         source[:1]
+
+
+def test_the_wider_view_is_the_widest_that_holds_the_picture(folder):
+    cohort = load(folder)
+    slices = np.random.default_rng(1).integers(-1000, 400, (len(cohort), 256, 256)).astype(np.int16)
+    resampled = Cohort(cohort.cases, {**cohort.views, "full_slice": slices}, {}, cohort.info)
+    assert inputs.wider_view(resampled, "filled") == "context"
+    whole = Cohort(cohort.cases, {**cohort.views, "full_slice": cohort.views["context"]}, {}, cohort.info)
+    assert inputs.wider_view(whole, "filled") == "full_slice"
+
+
+def test_a_context_window_can_be_a_square_in_mm(folder):
+    cohort, options = load(folder), {"padding": "fixed", "crop_mm": 48}
+    prepared, _ = inputs.prepared(job_of(folder, view="context", **options), cohort)
+    square = fixed_crop.cut(cohort.views["context"][:], spacing=np.full(40, 0.7), crop_mm=48, size=32)
+    np.testing.assert_array_equal(prepared, pipelines.preprocess(square, "context", size=32))
+    with pytest.raises(InputError, match="found 'filled' with the view 'context', expected kept or fixed"):
+        job_of(folder, view="context", padding="filled")
+
+
+def test_a_window_is_for_hounsfield_units(folder):
+    cohort, job = load(folder), job_of(folder, view="context", window="-1000:400")
+    prepared, _ = inputs.prepared(job, cohort)
+    expected = pipelines.preprocess(cohort.views["context"], "context", size=32, window=(-1000, 400))
+    np.testing.assert_array_equal(prepared, expected)
+    with pytest.raises(InputError, match="found nodule.npy with int16 grey levels and padding filled"):
+        job_of(folder, window="-1000:400", padding="filled")
+    with pytest.raises(InputError, match="window: found '400:-1000', expected two HU"):
+        job_of(folder, view="context", window="400:-1000")
 
 
 def test_padding_alone_needs_no_wider_view(folder):

@@ -1,5 +1,6 @@
 """The loop: repeats to the bit, also when it was killed; stops when it should."""
 
+from dataclasses import replace
 import json
 import math
 import os
@@ -50,7 +51,8 @@ def setting(**options):
     rows = np.arange(32)
     train = loop.Examples(Noisy(images, **options), rows, targets[:32], np.ones(32), np.ones(32, bool))
     validation = loop.unaugmented(Noisy(images), np.arange(32, 48), targets[32:])
-    model = networks.cnn(image_size=SIZE, task="binary", filters=(4, 8), dense=8, dropout=0.5)
+    small = {"filters": (4, 8), "pooling": "average", "dense": 8, "dropout": 0.5}
+    model = networks.cnn(image_size=SIZE, task="binary", **small)
     return blocks.split(model, "image")[1], train, validation
 
 
@@ -177,14 +179,45 @@ def test_batches_have_one_size_and_leave_nobody_out():
         assert batches.size - n < batches.shape[0]
 
 
+def test_the_validation_loss_weighs_as_its_examples_do():
+    top, _, validation = setting()
+    twice = np.where(validation.targets[:, 0] == 1, 3.0, 1.0)
+    rows = np.repeat(np.arange(16), twice.astype(int))
+    repeated = loop.unaugmented(validation.inputs, validation.rows[rows], validation.targets[rows])
+    found = loop.evaluate(top, replace(validation, weights=twice), 16)[0]
+    assert found == pytest.approx(loop.evaluate(top, repeated, 16)[0], rel=1e-6)
+    assert found != pytest.approx(loop.evaluate(top, validation, 16)[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("targets", [[[0], [0], [0], [1]], [[0.7, 0.3], [0, 1], [1, 0], [0.5, 0.5]]])
+def test_the_loss_of_a_constant_is_the_least_that_one_answer_can_have(targets):
+    targets, weights = np.array(targets, float), np.array([1.0, 1, 2, 2])
+    examples = loop.Examples(None, np.arange(4), targets, weights, np.zeros(4, bool))
+    both = np.hstack([1 - targets, targets]) if targets.shape[1] == 1 else targets
+    answers = np.linspace(0.001, 0.999, 999)
+    losses = [-(weights[:, None] * both * np.log([1 - p, p])).sum() / 4 for p in answers]
+    assert loop.constant_loss(examples) == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_a_network_that_has_not_learned_is_named():
+    top, train, validation = setting()
+    dead = replace(train, inputs=lambda rows, *_: np.zeros((len(rows), SIZE, SIZE, 1), np.float32))
+    options = OPTIONS | {"learning_rate": 1e-5, "schedule": "constant"}
+    top.get_layer("dropout").rate = 0.0
+    with pytest.warns(UserWarning, match="that of one answer to all cases; try a lower learning_rate"):
+        loop.fit(top, dead, validation, **options)
+
+
 def test_rates():
-    base = {"learning_rate": 1.0, "epochs": 11, "patience": 4}
+    base = {"learning_rate": 1.0, "epochs": 11, "patience": 4, "warmup": 0}
     cosine = [loop.rate_of([{}] * n, base | {"schedule": "cosine"}) for n in range(11)]
     np.testing.assert_allclose([cosine[0], cosine[5], cosine[10]], [1, 0.505, 0.01])
     history = [{"val_loss": loss} for loss in (3, 2, 2, 2, 2, 2, 1)]
     plateau = [loop.rate_of(history[:n], base | {"schedule": "plateau"}) for n in range(8)]
     assert plateau == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25]
     assert loop.rate_of(history, base | {"schedule": "constant"}) == 1
+    rising = [loop.rate_of([{}] * n, base | {"schedule": "constant", "warmup": 3}) for n in range(5)]
+    assert rising == [0.25, 0.5, 0.75, 1, 1]
 
 
 @pytest.mark.parametrize(

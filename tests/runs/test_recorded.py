@@ -18,6 +18,13 @@ def test_a_record_scores_as_its_run_and_holds_no_network(trained, tmp_path):
     assert again.id == run.id and store.scores(again) == store.scores(run)
 
 
+def test_a_record_can_hold_one_part_only(trained, tmp_path):
+    run = trained[3]
+    recorded.record(run, tmp_path, part="test")
+    (again,) = store.list_runs(tmp_path)
+    assert set(again.predictions["split"]) == {"test"} and store.scores(again) == store.scores(run)
+
+
 def test_a_record_that_is_there_is_kept(trained, tmp_path):
     place = recorded.record(trained[3], tmp_path)
     (place / "config.json").write_text((place / "config.json").read_text() + " ")

@@ -95,8 +95,11 @@ def test_python_values_are_checked_too(values):
 
 def test_reading_the_defaults_changes_nothing():
     values = settings.of_model(Settings(unfreeze_from="head"), "mobilenet")
-    assert read(values) == values | {"filters": Settings().filters}
-    assert set(values) | set(settings.of_model(Settings(), "ensemble")) == set(asdict(Settings()))
+    assert read(values) == values | {"filters": Settings().filters, "window": ()}
+    used = {
+        name for model in ("cnn", "mobilenet", "ensemble") for name in settings.of_model(Settings(), model)
+    }
+    assert used == set(asdict(Settings()))
 
 
 @pytest.mark.parametrize("model, name", [("cnn", "members"), ("mobilenet", "backbone"), ("ensemble", "crop")])

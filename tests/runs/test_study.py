@@ -5,7 +5,7 @@ import sys
 
 import pandas as pd
 
-from lungcls.runs.study import Progress, summary
+from lungcls.runs.study import Progress, summary, train_all
 
 
 def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
@@ -19,6 +19,11 @@ def test_a_terminal_sees_the_table_redrawn(trained, monkeypatch):
         board._draw()
     text = "done 1, running 0, left 0; to go: nothing"
     assert sys.stderr.getvalue() == f"{text}\n\x1b[1F\x1b[J{text}\n"
+
+
+def test_a_run_that_is_there_ends_at_once(trained):
+    seen = []
+    assert train_all([trained[2]], progress=False, ended=seen.append) == {} and seen == [trained[2]]
 
 
 def test_the_summary_counts_and_estimates():
