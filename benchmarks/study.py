@@ -23,6 +23,7 @@ from lungcls.files import sha, whole_text
 from lungcls.models import baselines
 from lungcls.runs import grid, recorded, store as run_store, study
 from lungcls.runs.grid import Cell
+from lungcls.runs.settings import Settings, of_model
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "results" / "study"
@@ -56,13 +57,15 @@ def binary_cnn(name, view, overrides):
 
 def groups():
     """List the study: group, cohort, cells, folds (None: one split) and seeds, in the order of training."""
-    small, folds = ("cnn", "mobilenet"), range(FOLDS)
+    cnn, small, folds = ("cnn",), ("cnn", "mobilenet"), range(FOLDS)
     forms = [binary_cnn(name, "nodule", change) for name, change in FORMS.items()]
-    first = cells(["full_slice", "nodule"])
-    seeds = [cell for cell in first if cell.model != "mobilenet" and cell.stage != "transfer_learning"]
+    headline = cells(["full_slice", "nodule"], ("cnn", "efficientnetb4"))
+    seeds = [cell for cell in headline if cell.stage != "transfer_learning"]
     return [
-        ("slices", "slices", first, folds, [0]),
-        ("windows", "all", cells(["context", "nodule"]), folds, [0]),
+        ("slices", "slices", cells(["full_slice", "nodule"], BACKBONES), folds, [0]),
+        ("slices", "slices", cells(["full_slice", "nodule"], cnn), folds, [0]),
+        ("windows", "all", cells(["context", "nodule"], BACKBONES), folds, [0]),
+        ("windows", "all", cells(["context", "nodule"], cnn), folds, [0]),
         ("48mm", "all", cells(["context"], small, SQUARE), folds, [0]),
         ("48mm-all", "all", cells(["context"], small, SQUARE | ALL), [None], [0]),
         ("report", "slices", cells(["full_slice", "nodule"], overrides=REPORT), [None], [0]),
@@ -89,8 +92,9 @@ def planned(options):
 
 def configuration(config):
     """What makes a run the same whatever the version of the package: a digest."""
-    names = ("task", "view", "model", "stage", "seed", "fold", "weights", "settings")
-    return sha([config["parts"]["cohort"], *(config[name] for name in names)])
+    names = ("task", "view", "model", "stage", "seed", "fold", "weights")
+    settings = of_model(Settings(), config["model"]) | config["settings"]  # later ones at their defaults
+    return sha([config["parts"]["cohort"], settings, *(config[name] for name in names)])
 
 
 def known():
