@@ -23,7 +23,6 @@ from lungcls.files import sha, whole_text
 from lungcls.models import baselines
 from lungcls.runs import grid, recorded, store as run_store, study
 from lungcls.runs.grid import Cell
-from lungcls.runs.settings import Settings, of_model
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "results" / "study"
@@ -40,14 +39,11 @@ WINDOW = {"window": [-1000, 400]}
 
 
 def cells(views, models=STAGES, overrides=None):
-    """Each model's stages on each view, both tasks; a frozen network just before the one tuned from it."""
-    found = [(view, task, model) for view in views for task in TASKS for model in models]
+    """Each model's stages on each view, both tasks: frozen networks before those that are tuned from them."""
+    kinds = [(model, stage) for model in models for stage in STAGES[model]]
+    found = [(kind, task, view) for kind in kinds for task in TASKS for view in views]
     changes = overrides or {}
-    return [
-        Cell("study", grid.title(model, stage), task, view, model, stage, changes)
-        for view, task, model in found
-        for stage in STAGES[model]
-    ]
+    return [Cell("study", grid.title(*kind), task, view, *kind, changes) for kind, task, view in found]
 
 
 def binary_cnn(name, view, overrides):
@@ -90,16 +86,9 @@ def planned(options):
     return found
 
 
-def configuration(config):
-    """What makes a run the same whatever the version of the package: a digest."""
-    names = ("task", "view", "model", "stage", "seed", "fold", "weights")
-    settings = of_model(Settings(), config["model"]) | config["settings"]  # later ones at their defaults
-    return sha([config["parts"]["cohort"], settings, *(config[name] for name in names)])
-
-
 def known():
     """Configurations that are recorded."""
-    return {configuration(run.config) for run in run_store.list_runs(OUT)} if OUT.exists() else set()
+    return {recorded.configuration(run.config) for run in run_store.list_runs(OUT)} if OUT.exists() else set()
 
 
 def record(job):
@@ -131,7 +120,7 @@ def main():
     """Train what is missing and record it."""
     options = _options()
     there = known()
-    left = [(name, job) for name, job in planned(options) if configuration(job.config) not in there]
+    left = [(name, job) for name, job in planned(options) if recorded.configuration(job.config) not in there]
     left = [(name, job) for name, job in left if job.settings["test_share"] or not job.folder.exists()]
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True

@@ -7,6 +7,7 @@ counts each case once. Intervals are made of these in :mod:`lungcls.metrics.boot
 
 import numpy as np
 
+NEARLY = 0.95  # of the cases with one answer: such a network decides nothing
 LABELS = {"binary": (0, 1), "multiclass": (1, 2, 3, 4, 5)}
 CLASSES = {"binary": ("benign", "malignant"), "multiclass": tuple(f"score {score}" for score in range(1, 6))}
 AVERAGES = ("weighted", "macro", "per_class")
@@ -143,6 +144,11 @@ def cumulated(marked, values, weights):
     last = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
     drawn = weights[:, order]
     return [np.cumsum(part, axis=1)[:, last] for part in (drawn, drawn * marked[order])]
+
+
+def nearly_constant(y_pred):
+    """Whether at least `NEARLY` of the decisions (n,) are one and the same."""
+    return bool(np.unique(y_pred, return_counts=True)[1].max() >= NEARLY * len(y_pred))
 
 
 # --- From counts to scores --------------------------------------------------------------

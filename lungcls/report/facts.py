@@ -41,7 +41,8 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     found |= quoted() | profiles() | audit_facts()
     found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
-    found |= recorded_facts(groups, this_build=networks.of_this_build(cohort, parameters))
+    study = networks.out_of_fold(Path(results) / "study")
+    found |= recorded_facts(groups, study=study, this_build=networks.of_this_build(cohort, parameters))
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}

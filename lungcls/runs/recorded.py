@@ -5,15 +5,18 @@ every score can be computed from it again. A code change never makes it invalid;
 key that it was made under.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 import shutil
 
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.files import whole_folder, whole_text
+from lungcls.files import sha, whole_folder, whole_text
 from lungcls.models import baselines
-from lungcls.runs.store import THRESHOLDS
+from lungcls.runs.settings import Settings, of_model
+from lungcls.runs.store import THRESHOLDS, list_runs
 
 BASELINES = ("radiomics", "padding")  # those that need the images
 FILES = ("config.json", "environment.json", "history.csv", "predictions.csv")
@@ -37,6 +40,59 @@ def record(run, folder, *, part=None):
         except OSError as error:
             raise InputError(f"{place}: cannot be written ({error.strerror})") from error
     return place
+
+
+def configuration(config):
+    """Name what makes two runs the same under any version of the package: a digest."""
+    names = ("task", "view", "model", "stage", "seed", "fold", "weights")
+    settings = of_model(Settings(), config["model"]) | config["settings"]  # later ones at their defaults
+    return sha([config["parts"]["cohort"], settings, *(config[name] for name in names)])
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The runs of one network on all folds, as one: each case is predicted by the run that never saw it."""
+
+    runs: tuple
+
+    @property
+    def config(self):
+        """The configuration that the runs share, their names joined."""
+        first = self.runs[0].config
+        return first | {"fold": None, "split": "+".join(run.config["split"] for run in self.runs)}
+
+    @property
+    def id(self):
+        """Name of the first run."""
+        return self.runs[0].id
+
+    @property
+    def weights(self):
+        """Where the initial weights come from."""
+        return self.runs[0].weights
+
+    @cached_property
+    def predictions(self):
+        """The test predictions of all runs, with their `fold`."""
+        tables = (run.predictions.assign(fold=run.config["fold"]) for run in self.runs)
+        found = pd.concat(tables, ignore_index=True)
+        return found[found["split"] == "test"].reset_index(drop=True)
+
+    @cached_property
+    def environment(self):
+        """Time that all runs took, in seconds."""
+        kinds = ("seconds", "processor_seconds")
+        return {kind: sum(run.environment[kind] for run in self.runs) for kind in kinds}
+
+
+def out_of_fold(folder):
+    """Join recorded runs that differ in their fold only, where all folds are there; a list of OutOfFold."""
+    found = {}
+    for run in list_runs(folder):
+        if run.config["fold"] is not None:
+            found.setdefault(configuration(run.config | {"fold": None}), []).append(run)
+    whole = (runs for runs in found.values() if len(runs) == runs[0].config["settings"]["folds"])
+    return [OutOfFold(tuple(sorted(runs, key=lambda run: run.config["fold"]))) for runs in whole]
 
 
 def record_all(runs, cohort, folder):

@@ -46,7 +46,8 @@ class Group:
     @property
     def protocol(self):
         """How the split was drawn, in words."""
-        return text(f"sentence-protocol-{self.runs[0].config['settings']['protocol']}")
+        kind = "folds" if "fold" in self.parts else self.runs[0].config["settings"]["protocol"]
+        return text(f"sentence-protocol-{kind}")
 
     @property
     def test(self):
@@ -81,9 +82,23 @@ def recorded(folder):
     return groups
 
 
+def out_of_fold(folder):
+    """Take the recorded networks that have all their folds as groups, one for the cases that they share."""
+    found, groups = sorted(records.out_of_fold(folder), key=_split_of), []
+    cohort = Cohort(annotations.report_cases(), {})
+    for (_, split), members in groupby(found, key=_split_of):
+        members = list(members)
+        parts = members[0].predictions[["case_id", "split", "fold"]]
+        measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
+        groups.append(Group(members[0].config["cohort"], cohort, parts, members, LABEL_RULE, measured))
+    return groups
+
+
 def _measured(folder, split, task, parts):
-    """Predictions of the baselines that need images, by their names in tables."""
-    found = records.read_baselines(folder, split, task)
+    """Predictions of the baselines that need images, by their names in tables; a split may be of folds."""
+    folds = [records.read_baselines(folder, one, task) for one in split.split("+")]
+    shared = set.intersection(*map(set, folds))
+    found = {name: pd.concat([fold[name] for fold in folds], ignore_index=True) for name in shared}
     for name in records.BASELINES:
         file = f"{task}-{name}.csv"
         if name not in found:

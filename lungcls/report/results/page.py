@@ -22,10 +22,11 @@ ORIGINS = {"ImageNet": "Keras's own ImageNet weights", "random init": "random we
 SIZES = ("image_size", "batch_size", "epochs", "patience")
 
 
-def recorded_facts(groups, *, this_build=None, seed=0):
-    """Lay out the report, recorded runs, and the runs of this build: tables, figures, sentences."""
-    found, first = [run for group in groups for run in group.runs], groups[0]
-    every = groups + ([this_build] if isinstance(this_build, networks.Group) else [])
+def recorded_facts(groups, *, study=(), this_build=None, seed=0):
+    """Lay out the report, the study's folds, runs of one split, and those of this build, in that order."""
+    recorded, first = [*study, *groups], groups[0]
+    found = [run for group in recorded for run in group.runs]
+    every = recorded + ([this_build] if isinstance(this_build, networks.Group) else [])
     facts = {
         "recorded_runs": count(len(found)),
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
@@ -38,7 +39,8 @@ def recorded_facts(groups, *, this_build=None, seed=0):
         "results_settings": _settings(found),
         "results_missing": _missing(first.runs, groups),
         "results_this_build": _said_of(this_build),
-        "results_seeds": _seeds(groups),
+        "results_seeds": _seeds(recorded),
+        "results_epochs": _epochs(recorded),
         "results_ablations": changes.change_table(groups, seed=seed),
     }
     scores = [score_tables.score(group, task, seed=seed) for task in TASKS for group in every]
@@ -46,7 +48,8 @@ def recorded_facts(groups, *, this_build=None, seed=0):
         mine = [one for one in scores if one.task == task]
         facts[f"results_{task}"] = score_tables.score_table(mine, task)
         facts[f"results_above_{task}"] = score_tables.clearly_above(mine[0])
-        facts[f"results_figure_{task}"] = score_tables.score_figure(mine[: len(groups)], task)
+        drawn = mine[: len(study)] or mine[: len(groups)]
+        facts[f"results_figure_{task}"] = score_tables.score_figure(drawn, task)
     constant = "; ".join(score_tables.constant(scores))
     sentence = text("sentence-constant", networks=constant) if constant else text("sentence-no-constant")
     return facts | {"results_constant": sentence}
@@ -84,6 +87,19 @@ def _seeds(groups):
             spreads = (_spread(members, group, task, score) for score in scores)
             rows.append([f"{name}, {VIEW_NAMES[view]}", count(len(members)), *spreads])
     return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("sentence-one-training")
+
+
+def _epochs(groups):
+    """The epoch that each recorded network keeps, out of how many, fold by fold or seed by seed."""
+    rows = []
+    for group, task in ((group, task) for group in groups for task in TASKS):
+        rows.append([f"**{TASKS[task]}, {score_tables.heading(group)}**", "", ""])
+        for (view, name, change), members in networks.by_network(group.of_task(task)).items():
+            runs = [run for member in members for run in getattr(member, "runs", [member])]
+            kept = [int(run.history.loc[run.history["best"], "epoch"].iloc[0]) for run in runs]
+            label = ", ".join(part for part in (name, change, VIEW_NAMES[view]) if part)
+            rows.append([label, ", ".join(map(str, kept)), ", ".join(str(len(run.history)) for run in runs)])
+    return captioned(rows, "tab-results-epochs", heads=["model and view", "epoch kept", "epochs trained"])
 
 
 def _spread(members, group, task, score):

@@ -8,11 +8,12 @@ A table has one block of rows for each source, headed by the source and its numb
 from dataclasses import dataclass
 import re
 
+import numpy as np
 import pandas as pd
 
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.metrics import thresholds
+from lungcls.metrics import classification, thresholds
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import evidence
 from lungcls.report.display import figure_text
@@ -32,6 +33,7 @@ RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, thresholds fitted"}
 STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
+ONE_ANSWER = " †"  # behind a network that decides nothing
 REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, thresholds fitted"
 
 
@@ -51,6 +53,7 @@ def score(group, task, *, seed):
     """Score a group's baselines and its plain networks, of several seeds the least."""
     rows = networks.by_network(group.of_task(task))
     plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
+    plain = {name + (ONE_ANSWER if _says_one(rows[key][0]) else ""): key for name, key in plain.items()}
     answers = baselines_of(group, task, seed=seed)
     answers |= {name: rows[key][0].predictions for name, key in plain.items()}
     decided = answers if task == "binary" else {name: _cut(each, task) for name, each in answers.items()}
@@ -81,14 +84,20 @@ def baselines_of(group, task, *, seed):
 
 
 def _cut(predictions, task):
-    """Decide anew by thresholds that are fitted on the validation part; None if it lacks a class."""
-    columns = list(CLASS_COLUMNS[task])
-    known = predictions[predictions["split"] == "validation"]
+    """Decide anew by thresholds fitted on the validation part, or on other folds; None if it lacks a class."""
+    y_prob, y_true = predictions[list(CLASS_COLUMNS[task])].to_numpy(), predictions["y_true"].to_numpy()
+    decided, everything = predictions["y_pred"].to_numpy().copy(), np.ones(len(predictions), bool)
+    pairs = [(predictions["split"].to_numpy() == "validation", everything)]
+    if "fold" in predictions:
+        folds = predictions["fold"].to_numpy()
+        pairs = [(folds != fold, folds == fold) for fold in sorted(set(folds))]
     try:
-        cuts = thresholds.fit(known["y_true"], known[columns].to_numpy(), task)
+        for known, asked in pairs:
+            cuts = thresholds.fit(y_true[known], y_prob[known], task)
+            decided[asked] = thresholds.decide(y_prob[asked], cuts, task)
     except InputError:
         return None
-    return predictions.assign(y_pred=thresholds.decide(predictions[columns].to_numpy(), cuts, task))
+    return predictions.assign(y_pred=decided)
 
 
 def label_of(run, name):
@@ -101,18 +110,25 @@ def heading(group):
     return "{}: {cases} cases of {patients} patients".format(group.name, **group.sizes)
 
 
+def _says_one(run):
+    """Whether a run gives its test cases (nearly) one answer."""
+    found = run.predictions
+    return classification.nearly_constant(found.loc[found["split"] == "test", "y_pred"])
+
+
 def constant(scores):
-    """Name the networks that give every test case the same answer."""
+    """Name the networks that give their test cases (nearly) one answer."""
     found = []
     for one in scores:
-        same = (key for label, key in one.networks.items() if one.results[label]["y_pred"].nunique() == 1)
+        same = (key for label, key in one.networks.items() if label.endswith(ONE_ANSWER))
         found += [f"{key[1]}, {TASKS[one.task]}, {VIEW_NAMES[key[0]]} ({one.group.name})" for key in same]
     return found
 
 
 def clearly_above(one):
     """Say which of a group's networks are better than the diameter alone, by their own intervals."""
-    rows = one.above.reindex(list(one.networks)).dropna(subset=["low"]) if len(one.above) else one.above
+    names = [name for name in one.networks if not name.endswith(ONE_ANSWER)]
+    rows = one.above.reindex(names).dropna(subset=["low"]) if len(one.above) else one.above
     clear = list(rows.index[rows["low"] > 0]) if len(rows) else []
     names = f": {'; '.join(clear)}" if clear else ""
     values = one.group.sizes | {"group": one.group.name, "clear": len(clear), "of": len(rows)}

@@ -4,6 +4,7 @@ A *result* is the test part of a `predictions.csv` with the patient of each case
 baselines are treated alike.
 """
 
+import numpy as np
 import pandas as pd
 
 from lungcls.errors import InputError
@@ -44,10 +45,22 @@ def baseline_predictions(cohort, split, *, task, seed, names):
     found, missing = {}, {}
     for title, name in ((title, name) for title, name in BASELINES.items() if name in names):
         try:
-            found[title] = baselines.predict_baseline(name, cohort, split, task=task, seed=seed)
+            found[title] = _predicted(name, cohort, split, task=task, seed=seed)
         except InputError as error:
             missing[title] = str(error)
     return found, missing
+
+
+def _predicted(name, cohort, split, **options):
+    """Predict with one baseline; where a split has folds, each case by the fit on all other folds."""
+    if "fold" not in split:
+        return baselines.predict_baseline(name, cohort, split, **options)
+    found = []
+    for fold in sorted(set(split["fold"])):
+        parts = split.assign(split=np.where(split["fold"] == fold, "test", "train"))
+        table = baselines.predict_baseline(name, cohort, parts, **options)
+        found.append(table[table["split"] == "test"].assign(fold=fold))
+    return pd.concat(found, ignore_index=True)
 
 
 def scored(results, *, task, seed):
