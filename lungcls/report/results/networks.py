@@ -97,8 +97,10 @@ def out_of_fold(folder):
 def _measured(folder, split, task, parts):
     """Predictions of the baselines that need images, by their names in tables; a split may be of folds."""
     folds = [records.read_baselines(folder, one, task) for one in split.split("+")]
-    shared = set.intersection(*map(set, folds))
+    shared = [name for name in records.BASELINES if all(name in fold for fold in folds)]
     found = {name: pd.concat([fold[name] for fold in folds], ignore_index=True) for name in shared}
+    if "fold" in parts:
+        found = {name: table.merge(parts[["case_id", "fold"]]) for name, table in found.items()}
     for name in records.BASELINES:
         file = f"{task}-{name}.csv"
         if name not in found:

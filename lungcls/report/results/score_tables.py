@@ -84,7 +84,7 @@ def baselines_of(group, task, *, seed):
 
 
 def _cut(predictions, task):
-    """Decide anew by thresholds fitted on the validation part, or on other folds; None if it lacks a class."""
+    """Decide anew by thresholds fitted on the validation part, or other folds; None if they lack a class."""
     y_prob, y_true = predictions[list(CLASS_COLUMNS[task])].to_numpy(), predictions["y_true"].to_numpy()
     decided, everything = predictions["y_pred"].to_numpy().copy(), np.ones(len(predictions), bool)
     pairs = [(predictions["split"].to_numpy() == "validation", everything)]
