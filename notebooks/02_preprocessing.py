@@ -15,7 +15,7 @@
 #
 # You will learn
 #
-# - what min-max normalisation does, and which information it hides;
+# - what min-max normalisation does, which information it hides, and what a window keeps;
 # - what the gain and the cutoff of the sigmoid contrast change;
 # - where the padding of the zoomed images comes from, how often some is left after the crop that is meant to
 #   remove it, and why that matters;
@@ -56,11 +56,16 @@ import pandas as pd
 from scipy.ndimage import binary_dilation
 from scipy.stats import spearmanr
 
+from lungcls import preprocessing
+from lungcls.cohorts import padded_scale
+from lungcls.errors import InputError
 from lungcls.preprocessing import geometry, grey_levels, padding, pipelines, pixel_contract
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
 from lungcls.report.display import show_figure, show_table, show_text
+from lungcls.report.paths import find_checkout
 from lungcls.report.plots import distributions, images as images_
 from lungcls.report.printed import quoted
+from lungcls.report.results import measurements
 from lungcls.report.wording import count, percent
 from lungcls.sources.opening import open_cohort
 
@@ -163,8 +168,63 @@ else:
 # %% [markdown]
 # So after min-max a network can see shapes and patterns, but not how dense a nodule is. The report adopts
 # min-max "to improve both model performance and convergence speed". Whether it does is a question for an
-# experiment; that it costs the absolute scale is certain. An alternative that keeps the scale is a fixed
-# *window*, for example −1000 to 400 HU for all images.
+# experiment; that it costs the absolute scale is certain.
+
+# %% [markdown]
+# ### A window instead
+#
+# Outside its round field of view a scanner writes a value far below air, such as −2000 HU: *padding*, of
+# another kind than that of the zoomed view further down. At the bright end metal reaches 3,000 HU. Padding or
+# a few pixels of metal set an end of the range, and min-max moves all tissue. A fixed *window* keeps the
+# scale: the same two values become 0 and 1 in every image, and what lies beyond is clipped.
+
+# %%
+view, window = shown[-1], (-1000, 400)  # HU that become 0 and 1
+stored = data.views[view][:sample]
+padded = padded_scale.set_by_padding(stored)
+row = int(padded.argmax())  # the first case whose scale padding sets, if there is one
+before = preprocessing.min_max(stored[row])
+after = preprocessing.hu_window(stored[row], window) if in_hu[view] else before
+print(f"{VIEW_NAMES[view]}: scale set by padding in {padded.sum()} of {len(stored)} cases")
+
+# %% tags=["hide-input"]
+if in_hu[view]:
+    titles = ["min-max", f"window {window[0]} to {window[1]} HU"]
+    fig = images_.images_and_histograms([before, after], titles=titles, grey_range=(0, 1), log=True)
+    show_figure(
+        fig,
+        name="fig-window",
+        caption=f"View *{VIEW_NAMES[view]}*, case {data.cases['case_id'][row]}, scaled by min-max and by a "
+        "window. Where padding is the darkest value, min-max leaves the bottom of the range to it and lifts "
+        "air and lung to a middle grey; in the window padding is as black as air.",
+        alt="A CT slice after min-max, where lung is grey, and after a window, where it is nearly black; "
+        "histograms below.",
+    )
+else:
+    show_text("The images of this cohort are in 8 bits and not in Hounsfield units: they take no window.")
+
+# %% [markdown]
+# How much this moves tissue in real patients was measured once: on original slices, from which padding was
+# taken out, and on slices that whoever published them had cut to the window, to which padding was put back.
+
+# %% tags=["hide-input"]
+try:
+    recorded = measurements.read(find_checkout() / "book" / "results", "windowing.json")
+    show_table(
+        measurements.windowing(recorded),
+        name="tab-window",
+        caption="Real CT: grey level of lung and soft tissue after the report's steps (min-max, sigmoid) and "
+        "with a window in its place, the median of each slice: its median and, in brackets, the middle 90 % "
+        "over slices. " + measurements.windowed_slices(recorded),
+    )
+except InputError:
+    show_text("The recorded measurement is not here (`book/results` of a checkout); the table is skipped.")
+
+# %% [markdown]
+# Padding lifts the lung to a middle grey, metal darkens soft tissue, and the window leaves both where they
+# were. The report's steps run on either, so `lungcls cohort check` only notes *scale set by padding*; the
+# setting `window` of `lungcls train` takes the window ({doc}`../book/bring_your_own_ct`). Whether a network
+# gains by it is for an experiment to say.
 
 # %% [markdown]
 # ## Sigmoid contrast
@@ -517,7 +577,8 @@ except ValueError as error:
 # %% [markdown]
 # ## What follows
 #
-# - Min-max hides Hounsfield units; the book keeps it because the report does.
+# - Min-max hides Hounsfield units, and padding or metal moves it; the book keeps it because the report does.
+# - A window keeps the scale. It is a setting, for cohorts in Hounsfield units.
 # - Sigmoid contrast enhances differences near its cutoff and flattens all others; the report's settings are
 #   not known in full.
 # - In our reconstruction the crop narrows the padding and does not remove it: the zoomed view tells a

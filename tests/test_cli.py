@@ -540,6 +540,19 @@ def test_check_prints_the_summary(tmp_path):
     assert rows["fingerprint"] == load(folder).fingerprint()[:12]
 
 
+def test_check_notes_where_padding_sets_the_scale_and_ends_well(tmp_path):
+    tiny = tiny_cohort()
+    images = tiny.views["context"][:]
+    images[:7, :3] = -2000
+    folder = save(
+        Cohort(tiny.cases, {"context": images, "nodule": tiny.views["nodule"]}), tmp_path / "cohort"
+    )
+    result = call("cohort", "check", folder)
+    (note,) = [line.strip() for line in result.stdout.splitlines() if "set by padding" in line]
+    assert note.split("  ")[0] == "note" and "context: scale set by padding in 7 cases; --set window=" in note
+    assert result.exit_code == 0
+
+
 def test_course_and_folder_end_with_the_summary(tmp_path, sound_course):
     result = call("cohort", "course", sound_course, tmp_path / "a")
     assert result.exit_code == 0

@@ -58,32 +58,38 @@ def lidc_images(folder, root, jobs):
     """Cut the report's case list out of the CT series below --dicom, into FOLDER.
 
     Series are found by their UID, in any layout. An interrupted import goes on where it
-    stopped. What could not be used is listed; exit code 1 if cases are missing for it.
+    stopped. What could not be used is listed, series that are not there are counted; exit
+    code 1 if cases are missing.
     """
-    from lungcls.sources.dicom import import_dicom
+    from lungcls.sources.dicom import NOT_FOUND, import_dicom
 
     made = import_dicom(root, folder, jobs=jobs)
     show_summary(made)
-    show_problems(made)
+    absent = [row for row in made.info["left_out"] if row["what"] == NOT_FOUND]
+    show_problems(made, "left out", [row for row in made.info["left_out"] if row["what"] != NOT_FOUND])
+    show_problems(made, "used, but not as annotated", made.info["notes"])
+    if absent:
+        lost = f"{cases_lost(absent)} cases: see {made.folder}/cohort.json"
+        click.echo(f"{len(absent)} series of the case list are not in this folder ({lost})")
     if made.info["left_out"]:
         raise click.exceptions.Exit(1)
 
 
-def show_problems(made, *, most=20):
-    """Print which series are left out, and what else differs from the annotations."""
-    for title, rows in (
-        ("left out", made.info["left_out"]),
-        ("used, but not as annotated", made.info["notes"]),
-    ):
-        if not rows:
-            continue
-        cases = sum(len(row.get("cases", ())) for row in rows)
+def show_problems(made, title, rows, *, most=20):
+    """Print series that are left out, or what differs from the annotations: the first of them."""
+    cases = cases_lost(rows)
+    if rows:
         click.echo(f"{title}{f': {cases} cases' if cases else ''}")
-        for row in rows[:most]:
-            lost = f"{len(row['cases']):>2} cases  " if "cases" in row else ""
-            click.echo(f"  {row['series']:<64} {row['patient']:<14} {lost}{row['what']}")
-        if len(rows) > most:
-            click.echo(f"  and {len(rows) - most} more: see {made.folder}/cohort.json")
+    for row in rows[:most]:
+        lost = f"{len(row['cases']):>2} cases  " if "cases" in row else ""
+        click.echo(f"  {row['series']:<64} {row['patient']:<14} {lost}{row['what']}")
+    if len(rows) > most:
+        click.echo(f"  and {len(rows) - most} more: see {made.folder}/cohort.json")
+
+
+def cases_lost(rows):
+    """How many cases rows of `left_out` cost."""
+    return sum(len(row.get("cases", ())) for row in rows)
 
 
 @cohort.command("folder")
@@ -102,14 +108,21 @@ def images(csv, folder, no_labels):
 @click.option("--task", type=click.Choice(["binary", "multiclass"]), help="Require every class of a task.")
 @click.option("--no-labels", is_flag=True, help="Do without malignancy: a cohort to predict on.")
 def check(folder, task, no_labels):
-    """Check the cohort in FOLDER: its table, shapes, types and every pixel."""
-    from lungcls.cohorts import cohort as cohorts
+    """Check the cohort in FOLDER: its table, shapes, types and every pixel.
+
+    Where padding sets an image's grey scale, a note says so. It is no error: exit code 0.
+    """
+    from lungcls.cohorts import cohort as cohorts, padded_scale
 
     loaded = cohorts.load(folder, labels=not no_labels)
     if task:
         cohorts.require_classes(loaded, task)
     cohorts.check_pixels(loaded, progress=True)
     show_summary(loaded)
+    for view, cases in padded_scale.count_cases(loaded).items():
+        if cases:
+            found = f"{view.replace('_', ' ')}: scale set by padding in {cases} cases"
+            click.echo(f"  {'note':<12} {found}; --set window=-1000:400 keeps it fixed")
 
 
 @click.command()

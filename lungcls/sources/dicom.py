@@ -18,6 +18,7 @@ from lungcls.sources import annotations, series, views
 from lungcls.sources.cutting import cut_series
 from lungcls.sources.unfinished import gather, read_done, workplace
 
+NOT_FOUND = "not found"  # why the cases of a series are left out that is not in the download
 BRIGHTER = 0.85, 30  # least share of outlines brighter than their ring; asked of at least so many cases
 INFO = {
     "name": "lidc-dicom",
@@ -153,7 +154,7 @@ def _info(root, done, found, cases, scans, rows):
         notes += [{"series": uid, "patient": patients[uid], "what": note} for note in record["notes"]]
     ids = cases.groupby("series_uid")["case_id"].agg(list)
     for uid in scans.index.difference(done, sort=False):
-        left_out.append({"series": uid, "patient": patients[uid], "cases": ids[uid], "what": "not found"})
+        left_out.append({"series": uid, "patient": patients[uid], "cases": ids[uid], "what": NOT_FOUND})
     brighter = sum(record["brighter"] for record in done.values())
     doubts = _doubts(found, brighter, len(rows))
     notes += [{"series": "", "patient": "", "what": what} for what in doubts]

@@ -189,6 +189,29 @@ def test_the_import_becomes_a_table():
     assert plain("| 1 | 4 | read | 1.8 s | 99 MiB |") in plain(found["dicom_import"])
 
 
+def test_the_agreement_of_the_import_is_written_out():
+    numbers = {"cases": 4, "series": 1, "slices": 1036, "same_slice": 4, "most_moved_px": 2, "padded": 4}
+    shares = {"least_correlation": 0.999986, "most_in_another_slice": 0.9678, "least_dice": 1.0}
+    found = measurements.dicom_agreement(numbers | shares)
+    assert found["dicom_agreement_slices"] == "1,036"
+    assert found["dicom_agreement_least_correlation"] == found["dicom_agreement_least_dice"] == "1.0000"
+
+
+def test_padding_and_metal_become_a_table_and_a_sentence():
+    found = measurements.read(RESULTS, "windowing.json")
+    table = measurements.windowing(found)
+    lung = found["sources"]["cut slices"]["grey"]["lung"]["min-max"]["padding"]
+    cell = table.loc[("cut slices", "lung", "min-max"), "padding"]
+    assert cell == "{:.2f} [{:.2f}, {:.2f}]".format(*(lung[key] for key in ("median", "low", "high")))
+    assert (table["slices"] == [found["sources"][name]["slices"] for name, *_ in table.index]).all()
+    sentence = measurements.windowed_slices(found)
+    assert (
+        "−2000 HU" in sentence
+        and "4 pixels of 3,000 HU" in sentence
+        and "-" not in sentence.replace("LIDC-IDRI", "")
+    )
+
+
 def test_a_missing_measurement_is_one_error(tmp_path):
     with pytest.raises(InputError, match=r"timings\.json: no such file, expected a recorded measurement"):
         facts.collect(results=tmp_path)

@@ -280,13 +280,40 @@ def test_the_command_says_what_is_missing(imported):
     result, made = imported
     assert result.exit_code == 1  # 784 series are not there
     assert result.stderr.count("error") == 0
-    assert "left out: 2356 cases" in result.stdout and "not found" in result.stdout
-    assert "and 764 more: see " in result.stdout
+    (line,) = [line for line in result.stdout.splitlines() if "not found" in line or "case list" in line]
+    lost = f"(2356 cases: see {made.folder}/cohort.json)"
+    assert line == f"784 series of the case list are not in this folder {lost}"
+    assert "left out" not in result.stdout and line == result.stdout.splitlines()[-1]
     info = made.info
     assert (info["cases"], info["series"], info["outlines_brighter"]) == ("7 of 2363", "3 of 787", "7 of 7")
     assert info["licence"] == "CC BY 3.0" and "10.7937/K9/TCIA.2015.LO9QL9SX" in info["citations"][1]
     assert info["unit"] == "HU" and info["label_rule"] == annotations.LABEL_RULE and info["notes"] == []
     assert {len(info["left_out"]), len({row["series"] for row in info["left_out"]})} == {784}
+
+
+def test_broken_series_are_listed_before_the_count_of_those_that_are_not_there(tmp_path):
+    write_series(tmp_path / "tcia" / ONE, ONE)
+    paths = write_series(tmp_path / "tcia" / SAME, SAME)
+    truncate(paths[scan_of(SAME)[1]["slice_index"].iloc[0]])
+    lines = call("cohort", "lidc", tmp_path / "cohort", "--dicom", tmp_path / "tcia").stdout.splitlines()
+    first = lines.index("left out: 2 cases")
+    assert SAME in lines[first + 1] and "not a whole DICOM image" in lines[first + 1]
+    assert lines[-1].startswith("785 series of the case list are not in this folder (2359 cases")
+    assert len(lines) == first + 3
+
+
+REAL_FILES = os.environ.get("LUNGCLS_DICOM")
+
+
+@pytest.mark.skipif(not REAL_FILES, reason="needs LUNGCLS_DICOM")
+def test_original_files_become_the_cases_of_their_series(tmp_path):
+    root = Path(REAL_FILES) / "LIDC-IDRI-0006"
+    result = call("cohort", "lidc", tmp_path / "cohort", "--dicom", root, "--jobs", 1)
+    made = cohorts.load(tmp_path / "cohort")
+    assert made.cases["case_id"].tolist() == ["pat11", "pat12", "pat13", "pat14"]
+    assert "786 series of the case list are not in this folder (2359 cases" in result.stdout.splitlines()[-1]
+    assert made.info["outlines_brighter"] == "4 of 4"
+    assert (made.views["full_slice"][:][:, 0, 0] == -2048).all()
 
 
 def test_no_patient_data_is_kept(imported):

@@ -21,7 +21,8 @@ def read(folder, name):
 def collect(folder):
     """Write every recorded measurement of a folder, each file by the function of its name."""
     found = {}
-    for write in (timings, phantom_calibration, dicom_import, best_model, leakage_price, audit_limits):
+    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
+    for write in (timings, phantom_calibration, *imports, *others):
         found |= write(read(folder, f"{write.__name__}.json"))
     return found
 
@@ -79,6 +80,36 @@ def dicom_import(found):
     more = (whole["processor_seconds"] - half["processor_seconds"]) / (whole["series"] - half["series"])
     laid = captioned(frame, "tab-dicom-import", slices=slices)
     return {"dicom_import": laid, "dicom_series_time": f"{more:.1f}{SPACE}s"}
+
+
+def dicom_agreement(found):
+    """Write how far an import of original files agrees with others (`benchmarks/dicom_agreement.py`)."""
+    whole = ("cases", "series", "slices", "same_slice", "most_moved_px", "padded")
+    shares = ("least_correlation", "most_in_another_slice", "least_dice")
+    facts = {f"dicom_agreement_{name}": count(found[name]) for name in whole}
+    return facts | {f"dicom_agreement_{name}": f"{found[name]:.4f}" for name in shares}
+
+
+def windowing(found):
+    """Lay out what padding and metal do to tissue (`benchmarks/windowing.py`): a row a tissue and scale."""
+    rows = {}
+    for source, measured in found["sources"].items():
+        for tissue, scales in measured["grey"].items():
+            for scale, kinds in scales.items():
+                cells = {kind: "{median:.2f} [{low:.2f}, {high:.2f}]".format(**kinds[kind]) for kind in kinds}
+                rows[source, tissue, scale] = {"slices": kinds["neither"]["slices"]} | cells
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["images", "tissue", "scale"])
+
+
+def windowed_slices(found):
+    """Say which slices these are, and what was put into them."""
+    original, cut = (found["sources"][name] for name in ("original slices", "cut slices"))
+    ends = {name.replace(" ", "_"): "{} to {}".format(*ends) for name, ends in found["tissues"].items()}
+    levels = " and ".join(map(str, original["padding as stored"]))
+    values = {"slices": original["slices"], "series": original["series"], "levels": levels, **ends}
+    values |= {"cut": count(cut["slices"]), "patients": cut["patients"], "padding": found["padding_hu"]}
+    values |= {"pixels": found["metal_pixels"], "metal": count(found["metal_hu"])}
+    return text("sentence-windowing", **{name: f"{one}".replace("-", MINUS) for name, one in values.items()})
 
 
 # --- The best model -----------------------------------------------------------------------
