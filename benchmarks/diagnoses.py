@@ -40,7 +40,8 @@ from lungcls.metrics import bootstrap, classification, ratings
 from lungcls.models import baselines
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import networks
-from lungcls.runs import store
+from lungcls.report.results.score_tables import ONE_ANSWER
+from lungcls.runs import recorded
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 LEAST = 5  # patients: the smallest group, and the smallest cell of a count, that is written down
@@ -62,7 +63,6 @@ QUESTIONS = [
 OF_ONE_NODULE = QUESTIONS[:3]  # the others would tell of one patient
 DECIDED = ("malignant", "benign", "primary", "metastatic")  # parts that leave no small rest
 TOLD = (*DECIDED, "benign, two stable years", "benign, tissue or course")
-ONE_ANSWER = 0.98  # a network that gives as many cases the same answer is marked
 
 
 def main():
@@ -155,39 +155,21 @@ def predictors(cohort, said):
 
 
 def study_networks(folder):
-    """Out-of-fold probabilities of the binary networks whose folds are all recorded, one column a seed."""
-    runs = [run for run in store.list_runs(folder) if run.config["fold"] is not None]
-    runs = sorted((run for run in runs if run.config["task"] == "binary"), key=_cohort_of)
+    """Probabilities of the recorded binary networks out of fold, one column a seed, by title."""
+    runs = [run for run in recorded.out_of_fold(folder) if run.config["task"] == "binary"]
     found = {}
-    for cohort, members in groupby(runs, key=_cohort_of):
-        for (view, name, change), same in networks.by_network(list(members)).items():
+    for cohort, members in groupby(sorted(runs, key=_cohort_of), key=_cohort_of):
+        for (view, name, change), seeds in networks.by_network(list(members)).items():
             title = ", ".join(part for part in (name, change, VIEW_NAMES[view], cohort) if part)
-            seeds = {seed: out_of_fold(same, seed) for seed in networks.seeds_of(same)}
-            if whole := {seed: column for seed, column in seeds.items() if column is not None}:
-                found[title + one_answer(whole)] = pd.DataFrame(whole)
+            tables = {run.config["seed"]: run.predictions.set_index("case_id") for run in seeds}
+            if any(classification.nearly_constant(table["y_pred"]) for table in tables.values()):
+                title += ONE_ANSWER
+            found[title] = pd.DataFrame({seed: table["p_malignant"] for seed, table in tables.items()})
     return found
 
 
 def _cohort_of(run):
     return run.config["cohort"]
-
-
-def out_of_fold(runs, seed):
-    """Join the test predictions of the folds of a seed, by case; None if a fold is missing."""
-    folds = {run.config["fold"]: run for run in runs if run.config["seed"] == seed}
-    if sorted(folds) != list(range(runs[0].config["settings"]["folds"])):
-        return None
-    parts = [run.predictions[run.predictions["split"] == "test"] for run in folds.values()]
-    column = pd.concat(parts).set_index("case_id")["p_malignant"]
-    if column.index.has_duplicates:
-        raise InputError(f"{runs[0].id}: found a case in two test folds, expected each in one")
-    return column
-
-
-def one_answer(seeds):
-    """Mark a network of which a seed gives (nearly) every case the same answer."""
-    shares = [(column > 0.5).mean() for column in seeds.values()]
-    return " (one answer)" if max(max(share, 1 - share) for share in shares) >= ONE_ANSWER else ""
 
 
 def by_patient(columns, owner):

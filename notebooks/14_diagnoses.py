@@ -172,8 +172,8 @@ show_table(
     name="tab-diagnoses-all",
     caption=f"{BADGE} Malignant against benign: AUC, and paired differences from the diameter and from the "
     "readers' label of the same nodules, with 95 % intervals. Networks that the study has recorded in all "
-    "folds stand at the end; the AUC of one is the mean over its seeds, and its patients are those with a "
-    "nodule in its cohort.",
+    "folds stand at the end; the AUC of one is the mean over its seeds, its patients are those with a nodule "
+    "in its cohort, and † marks (nearly) one answer to all cases.",
 )
 others = whole.drop([*NAMED, "number of nodules"])
 show_text(
