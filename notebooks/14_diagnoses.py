@@ -24,11 +24,11 @@ if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None
 
 # %% tags=["parameters"]
 profile = "quick"  # every profile does the same here: nothing is trained
-cohort = "phantom"  # not read: the results are recorded ones, on real CT
-seed = 0  # not read: the resamples are recorded with the results
-prevalence = 0.05  # of the exercise: share of patients with cancer where a network would be used; ours
+cohort = "phantom"  # not read: the results are recorded, on real CT
+seed = 0  # not read: it is recorded with the results
+prevalence = 0.05  # of the exercise: share of patients with cancer; ours
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from lungcls.report.display import show_figure, show_table, show_text
@@ -37,14 +37,17 @@ from lungcls.report.plots import networks
 from lungcls.report.results import measurements, tables
 from lungcls.report.wording import count, percent
 
-found = measurements.read(find_checkout() / "book" / "results", "diagnoses.json")
-n = found["counts"]
-
-# %% tags=["hide-input"]
 STABLE, SHOWN = "benign, two stable years", "benign, tissue or course"
 MALIGNANT_SHOWN, READERS, OURS = "malignant, tissue or course", "readers' label", "our model"
 MEAN = "readers' mean score"
 NAMED = [READERS, MEAN, "diameter", "radiomic measures", OURS]
+
+# %%
+results = find_checkout() / "book" / "results"
+found = measurements.read(results, "diagnoses.json")
+n = found["counts"]
+
+# %% tags=["hide-input"]
 BADGE = f"*Real CT* (LIDC-IDRI, {n['known']} patients with a known diagnosis)."
 
 
@@ -101,32 +104,25 @@ show_text(
 # diagnosis is part of this book, and nothing is told of fewer than five patients.
 
 # %%
-groups = {
-    "malignant, primary": "primary",
-    "malignant, metastatic": "metastatic",
-    STABLE: STABLE,
-    SHOWN: SHOWN,
-}
-groups |= {"all with a diagnosis": "known", "the others of the list": "not known"}
-means = pd.DataFrame(found["means"]).set_index(["predictor", "group"])
-columns = {"largest diameter (mm)": "diameter", "largest mean score": "readers' mean score"}
-columns |= {"largest probability of our model": OURS, "nodules": "number of nodules"}
-rows = {"patients": [means.loc[("diameter", group), "n"] for group in groups.values()]}
-for title, name in columns.items():
-    rows[title] = [tables.with_interval(means.loc[(name, group)]) for group in groups.values()]
+means = pd.DataFrame(found["means"])
+means["mean"] = means.apply(tables.with_interval, axis=1)
+laid = means.pivot(index="group", columns="predictor", values="mean")
+laid.insert(0, "patients", means.groupby("group")["n"].first())
+laid = laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 
 # %% tags=["hide-input"]
 show_table(
-    pd.DataFrame(rows, index=groups).rename_axis("group"),
+    laid.rename(columns={"diameter": "diameter (mm)", OURS: "our model's probability"}),
     name="tab-diagnoses-patients",
-    caption=f"{BADGE} Means over patients of their largest values, with 95 % intervals. Benign patients with "
-    "tissue look like malignant ones; those with two stable years have smaller nodules and lower scores.",
+    caption=f"{BADGE} Means over patients of their largest values, with 95 % intervals; *known* are all of "
+    "them, *not known* the other patients of the list. Benign patients with tissue look like malignant ones; "
+    "those with two stable years have smaller nodules and lower scores.",
 )
 show_text(
     f"The sheet lists {n['listed']} patients of the case list; for {n['unknown']} of them the disease is not "
     f"known. The other {n['known']} have {count(found['cases of the known'])} of the {count(found['cases'])} "
-    f"nodules. {percent(n['malignant'] / n['known'])} of them have cancer, which says who was followed up "
-    "and not how common cancer is."
+    f"nodules. Of these patients {percent(n['malignant'] / n['known'])} have cancer, which says who was "
+    "followed up and not how common cancer is."
 )
 
 # %% [markdown]
@@ -139,13 +135,14 @@ show_text(
 
 # %%
 kinds = ("malignant", "primary", "metastatic")
-apart = {f"{kind} against benign": measurements.told_apart(found, kind, "benign") for kind in kinds}
-whole = apart["malignant against benign"]
+apart = {kind: measurements.told_apart(found, kind, "benign") for kind in kinds}
 
 # %% tags=["hide-input"]
 show_figure(
     networks.intervals(
-        {name: table.loc[NAMED] for name, table in apart.items()}, xlabel="AUC", references={"chance": 0.5}
+        {f"{kind} against benign": table.loc[NAMED] for kind, table in apart.items()},
+        xlabel="AUC",
+        references={"chance": 0.5},
     ),
     name="fig-diagnoses-kinds",
     caption=f"{BADGE} How well each value tells {n['malignant']} malignant patients ({n['primary']} primary, "
@@ -158,7 +155,8 @@ show_figure(
 
 # %%
 def written(table):
-    cells = {"patients": [f"{row.n_first} against {row.n_second}" for row in table.itertuples()]}
+    pairs = zip(table["n_first"], table["n_second"])
+    cells = {"patients": ["{} against {}".format(*pair) for pair in pairs]}
     cells["AUC"] = [tables.with_interval(row) for _, row in table.iterrows()]
     for base in ("diameter", READERS):
         less = table[f"less {base}"].items()
@@ -168,14 +166,15 @@ def written(table):
 
 # %% tags=["hide-input"]
 show_table(
-    written(whole),
+    written(apart["malignant"]),
     name="tab-diagnoses-all",
     caption=f"{BADGE} Malignant against benign: AUC, and paired differences from the diameter and from the "
     "readers' label of the same nodules, with 95 % intervals. Networks that the study has recorded in all "
     "folds stand at the end; the AUC of one is the mean over its seeds, its patients are those with a nodule "
-    "in its cohort, and † marks (nearly) one answer to all cases.",
+    "in its cohort, and † marks (nearly) one answer to all cases. Those on the *zoomed nodule* see its "
+    "padding, the readers' measure of size.",
 )
-others = whole.drop([*NAMED, "number of nodules"])
+others = apart["malignant"].drop([*NAMED, "number of nodules"])
 show_text(
     f"Our model less the diameter is {gain(OURS, 'diameter')}, and less the readers' label "
     f"{gain(OURS, READERS)}: no gain is shown, and neither a gain nor a loss of .05 is excluded. A largest "
@@ -203,7 +202,7 @@ pairs = {
     "tissue or course, both sides": (MALIGNANT_SHOWN, SHOWN),
     "benign: tissue against stable": (SHOWN, STABLE),
 }
-ways = {name: measurements.told_apart(found, *pair) for name, pair in pairs.items()}
+ways = {name: measurements.told_apart(found, first, second) for name, (first, second) in pairs.items()}
 
 # %% tags=["hide-input"]
 show_figure(
@@ -215,8 +214,8 @@ show_figure(
     f"{n[STABLE]} patients with two stable years. Orange squares: {n[MALIGNANT_SHOWN]} malignant and "
     f"{n[SHOWN]} benign patients with tissue or a known course, where every interval holds one half. "
     "Green diamonds: the two kinds of *benign* patients, which the predictors tell apart about as well.",
-    alt="A forest plot: for each of five predictors a blue interval near 0.8, an orange wide one around one "
-    "half, and a green one near 0.8.",
+    alt="A forest plot: for each of five predictors a blue and a green interval far to the right, and a "
+    "wide orange one across the line of chance.",
 )
 laid = {name: table.loc[NAMED].apply(tables.with_interval, axis=1) for name, table in ways.items()}
 sizes = {
@@ -245,7 +244,8 @@ show_text(
 # nodule.
 
 # %%
-single = written(measurements.told_apart(found, "malignant", "benign", patients="one nodule"))
+one = {"patients": "one nodule"}
+single = written(measurements.told_apart(found, "malignant", "benign", **one))
 
 # %% tags=["hide-input"]
 show_table(
@@ -265,17 +265,18 @@ show_table(
 # patients.
 
 # %%
-halves = pd.DataFrame(found["calibration"]).set_index(["predictor", "part"])
-cells = halves[["n", "probability"]].rename(columns={"n": "patients", "probability": "mean probability"})
-cells["share malignant"] = [tables.with_interval(row) for _, row in halves.iterrows()]
+halves = pd.DataFrame(found["calibration"])
+halves["share malignant"] = halves.apply(tables.with_interval, axis=1)
+halves = halves.set_index(["predictor", "part"])
 
 # %% tags=["hide-input"]
 low, high = (halves.loc[(OURS, f"{part} half")] for part in ("lower", "upper"))
 show_table(
-    cells,
+    halves[["n", "probability", "share malignant"]],
     name="tab-diagnoses-calibration",
-    caption=f"{BADGE} Largest probability of suspicion and share of patients with cancer, with 95 % "
-    "intervals. The upper half fits; in the lower half cancer is far more common than the probability says.",
+    caption=f"{BADGE} Mean of the largest probabilities of suspicion, and share of patients with cancer, "
+    "with 95 % intervals. The upper half fits; in the lower half cancer is far more common than the "
+    "probability says.",
 )
 show_text(
     f"In the lower half our model gives {percent(low['probability'])} on average, and "
@@ -290,29 +291,25 @@ show_text(
 # readers or from a model.
 
 # %%
-called = pd.DataFrame(found["called"]).set_index(["predictor", "group"])
-parts = {"malignant": "malignant", "primary": "primary", "metastatic": "metastatic", "benign": "benign"}
-shares = {
-    f"{title} (n = {n[group]})": {
-        name: tables.with_interval(called.loc[(name, group)]) for name in called.index.unique("predictor")
-    }
-    for title, group in parts.items()
-}
+called = pd.DataFrame(found["called"])
+called["share"] = called.apply(tables.with_interval, axis=1)
+shares = called.pivot(index="predictor", columns="group", values="share")
+shares = shares[["malignant", "primary", "metastatic", "benign"]]
 
 # %% tags=["hide-input"]
-missed = 1 - called.loc[(READERS, "malignant"), "value"]
+share = called.set_index(["group", "predictor"])["value"]
 show_table(
-    pd.DataFrame(shares).rename_axis("called by"),
+    shares.rename(columns={group: f"{group} (n = {n[group]})" for group in shares}).rename_axis("called by"),
     name="tab-diagnoses-called",
     caption=f"{BADGE} Share of patients called, with 95 % intervals: sensitivity among the malignant ones, "
     "false alarms among the benign ones.",
 )
 show_text(
-    f"Of the patients with cancer, {percent(missed)} have no nodule that the readers label 4 or 5. Our model "
-    f"misses {percent(1 - called.loc[(OURS, 'malignant'), 'value'])}, and calls "
-    f"{percent(called.loc[(OURS, 'benign'), 'value'])} of the benign patients where the readers call "
-    f"{percent(called.loc[(READERS, 'benign'), 'value'])}. More are found because more are called; the AUC "
-    "above says that the order is no better."
+    f"Of the patients with cancer, {percent(1 - share['malignant', READERS])} have no nodule that the "
+    f"readers label 4 or 5. Our model misses {percent(1 - share['malignant', OURS])}, and calls "
+    f"{percent(share['benign', OURS])} of the benign patients where the readers call "
+    f"{percent(share['benign', READERS])}. More are found because more are called; the AUC above does not "
+    "show a better order."
 )
 
 # %% [markdown]
@@ -336,7 +333,7 @@ show_text(
 # ### What makes these patients special
 
 # %% tags=["hide-input"]
-size = means.loc["diameter"]
+size = means.set_index(["predictor", "group"]).loc["diameter"]
 show_text(
     f"""- A diagnosis is known for {n["known"]} patients; for {count(size.loc["not known", "n"])} others it is
   not. Nobody drew them at random.
@@ -365,8 +362,8 @@ show_text(
 # :class: tip
 # - In the first cell of *What the result rests on*, put `("metastatic", "benign")` in place of the first
 #   pair: the values fall, and the diameter is no longer first.
-# - In *Patients with one nodule*, put `"primary"` in place of `"malignant"`: the diameter leads still, with
-#   fewer patients.
+# - In *Patients with one nodule*, put `"primary"` in place of `"malignant"`: the diameter still leads the
+#   first five rows, with fewer patients.
 # - With the sheet of diagnoses at hand, repeat it all: `python benchmarks/diagnoses.py COHORT --diagnosis
 #   FILE`.
 # ```
@@ -381,12 +378,12 @@ show_text(
 
 # %% tags=["hide-cell"]
 # Solution
-found_share, alarms = called.loc[(OURS, "malignant"), "value"], called.loc[(OURS, "benign"), "value"]
 answers = {}
-for title, share in (("here", n["malignant"] / n["known"]), ("in use", prevalence)):
-    calls = {"with cancer": share * found_share, "without": (1 - share) * alarms}
-    answers[title] = {"share with cancer": share, "called": sum(calls.values())}
-    answers[title]["with cancer among the called"] = calls["with cancer"] / sum(calls.values())
+for title, cancer in {"here": n["malignant"] / n["known"], "in use": prevalence}.items():
+    right = cancer * share["malignant", OURS]
+    every = right + (1 - cancer) * share["benign", OURS]
+    answers[title] = {"share with cancer": cancer, "share called": every}
+    answers[title]["with cancer among the called"] = right / every
 show_table(
     pd.DataFrame(answers).T.rename_axis("patients"),
     name="tab-diagnoses-exercise",
