@@ -21,7 +21,7 @@ def read(folder, name):
 def collect(folder):
     """Write every recorded measurement of a folder, each file by the function of its name."""
     found = {}
-    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
+    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits, diagnoses)
     for write in (timings, phantom_calibration, *imports, *others):
         found |= write(read(folder, f"{write.__name__}.json"))
     return found
@@ -233,4 +233,28 @@ def audit_limits(found):
         "audit_cases": count(first["cases"]),
         "audit_seconds": duration(first["audit"]["processor_seconds"]),
         "audit_memory": f"{first['audit']['peak_bytes'] / 1e6:.0f}{SPACE}MB",
+    }
+
+
+# --- Diagnoses --------------------------------------------------------------------------
+
+
+def told_apart(found, first, second, *, patients="all"):
+    """Take the recorded AUC of two groups of patients (`benchmarks/diagnoses.py`), by predictor."""
+    rows = pd.DataFrame(found["auc"])
+    rows = rows[(rows["first"] == first) & (rows["second"] == second) & (rows["patients"] == patients)]
+    return rows.set_index("predictor")
+
+
+def diagnoses(found):
+    """Write how well suspicion tells malignant patients from benign ones (`benchmarks/diagnoses.py`)."""
+    counts, rows = found["counts"], told_apart(found, "malignant", "benign")
+    shown = told_apart(found, "malignant, tissue or course", "benign, tissue or course")
+    names = {"readers": "readers' label", "diameter": "diameter", "model": "our model"}
+    return {
+        "diagnosed_patients": count(counts["known"]),
+        "diagnosed_stable": count(counts["benign, two stable years"]),
+        "diagnosed_benign_shown": count(counts["benign, tissue or course"]),
+        "diagnosis_shown_readers": with_interval(shown.loc["readers' label"]),
+        **{f"diagnosis_{short}": with_interval(rows.loc[name]) for short, name in names.items()},
     }
