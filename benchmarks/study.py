@@ -36,6 +36,15 @@ REPORT |= {"validation_balance": "natural"}
 FORMS = {"fixed-size crop": {"padding": "fixed"}, "padding filled": {"padding": "filled"}}
 FORMS |= {"padding alone": {"padding": "only"}}
 WINDOW = {"window": [-1000, 400]}
+CHOOSING = {"split_seed": 1}  # folds of another numbering, which score nothing
+SMALL_BATCHES = {"batch_size": 32, "balancing": "none"}
+TRIED_CNN = [{"epochs": 20, "patience": 8}, SMALL_BATCHES | {"epochs": 20, "patience": 8}]
+TRIED_CNN += [SMALL_BATCHES | {"epochs": 20, "patience": 8, "learning_rate": 3e-4}]
+TRIED_CNN += [SMALL_BATCHES | {"epochs": 24, "patience": 12, "learning_rate": 3e-3}]
+TRIED_CNN += [SMALL_BATCHES | {"epochs": 40}]
+TRIED_TUNING = [{}, {"learning_rate": 3e-5}, {"validation_balance": "natural"}]
+TRIED_TUNING += [{"validation_balance": "natural", "learning_rate": 3e-5}]
+TRIED_TUNING += [{"balancing": "none"}, {"balancing": "none", "learning_rate": 3e-5}]
 
 
 def cells(views, models=STAGES, overrides=None):
@@ -51,6 +60,17 @@ def binary_cnn(name, view, overrides):
     return Cell("study", name, "binary", view, "cnn", "scratch", overrides)
 
 
+def choosing():
+    """What was tried before the study, on the context window."""
+    found = [binary_cnn("CNN", "context", CHOOSING | change) for change in TRIED_CNN]
+    for task, tried in (("binary", TRIED_TUNING), ("multiclass", [{}, {"balancing": "none"}])):
+        for change in tried:
+            kinds = STAGES["mobilenet"] if "learning_rate" not in change else STAGES["mobilenet"][1:]
+            row = [Cell("study", "", task, "context", "mobilenet", kind, CHOOSING | change) for kind in kinds]
+            found += row
+    return found
+
+
 def groups():
     """List the study: group, cohort, cells, folds (None: one split) and seeds, in the order of training."""
     cnn, small, folds = ("cnn",), ("cnn", "mobilenet"), range(FOLDS)
@@ -58,6 +78,7 @@ def groups():
     headline = cells(["full_slice", "nodule"], ("cnn", "efficientnetb4"))
     seeds = [cell for cell in headline if cell.stage != "transfer_learning"]
     return [
+        ("choosing", "all", choosing(), [0], [0]),
         ("slices", "slices", cells(["full_slice", "nodule"], BACKBONES), folds, [0]),
         ("slices", "slices", cells(["full_slice", "nodule"], cnn), folds, [0]),
         ("windows", "all", cells(["context", "nodule"], BACKBONES), folds, [0]),

@@ -19,6 +19,7 @@ from lungcls.report import checklists
 from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, measurements, networks
+from lungcls.report.results.choosing import choosing_table
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, captioned, count, percent
@@ -43,6 +44,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
     found |= recorded_facts(groups, study=study, this_build=networks.of_this_build(cohort, parameters))
+    found["results_choosing"] = choosing_table(Path(results) / "study")
     found |= confidence_facts(groups[0]) | verdict_facts(groups)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}

@@ -53,7 +53,7 @@ def score(group, task, *, seed):
     """Score a group's baselines and its plain networks, of several seeds the least."""
     rows = networks.by_network(group.of_task(task))
     plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
-    plain = {name + (ONE_ANSWER if _says_one(rows[key][0]) else ""): key for name, key in plain.items()}
+    plain = {name + (ONE_ANSWER if says_one(rows[key][0]) else ""): key for name, key in plain.items()}
     answers = baselines_of(group, task, seed=seed)
     answers |= {name: rows[key][0].predictions for name, key in plain.items()}
     decided = answers if task == "binary" else {name: _cut(each, task) for name, each in answers.items()}
@@ -110,7 +110,7 @@ def heading(group):
     return "{}: {cases} cases of {patients} patients".format(group.name, **group.sizes)
 
 
-def _says_one(run):
+def says_one(run):
     """Whether a run gives its test cases (nearly) one answer."""
     found = run.predictions
     return classification.nearly_constant(found.loc[found["split"] == "test", "y_pred"])
