@@ -14,7 +14,7 @@ from lungcls.report.claims import evidence
 from lungcls.report.printed import quoted
 from lungcls.report.results import changes, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
-from lungcls.report.wording import captioned, count, duration, text
+from lungcls.report.wording import captioned, count, duration, percent, text
 from lungcls.runs import grid
 
 HEADS = ("cohort", "labels", "split", "test cases (patients)", "pretrained weights", "networks", "seeds")
@@ -35,6 +35,7 @@ def recorded_facts(groups, *, study=(), this_build=None, seed=0):
         "recorded_test": first.sizes["cases"],
         "recorded_patients": first.sizes["patients"],
         "results_sources": _sources(every),
+        "results_selection": _selection(study),
         "results_weights": _weights(found),
         "results_settings": _settings(found),
         "results_missing": _missing(first.runs, groups),
@@ -73,6 +74,22 @@ def _sources(groups):
         columns[group.name] = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
     frame = pd.DataFrame({"": HEADS, **columns})
     return captioned(frame, "tab-sources", texts=len(frame.columns))
+
+
+def _selection(groups):
+    """How the cases whose full slices are known differ from the others of the case list."""
+    with_slices = (group for group in groups if any(run.config["view"] == "full_slice" for run in group.runs))
+    group = next(with_slices, None)
+    if group is None:
+        return text("sentence-no-slices")
+    cases = group.cohort.cases
+    inside = cases["case_id"].isin(group.parts["case_id"])
+    three = cases["ratings"].str.split().str.len() >= 3
+    values = {"cases": count(inside.sum()), "of": count(len(cases))}
+    for name, those in (("in", inside), ("out", ~inside)):
+        values[f"readers_{name}"] = percent(three[those].mean())
+        values[f"size_{name}"] = f"{cases.loc[those, 'diameter_mm'].median():.1f}"
+    return text("sentence-selection", **values)
 
 
 def _seeds(groups):
