@@ -47,6 +47,7 @@ SCORES = ("concentration", "hit", "share", "iou")
 LIME = ("fit", "agreement")
 RANDOMISED = 24  # cases of a fold whose maps are made again with random weights
 STATEMENTS = (7, 25, 26, 27, 28, 29)
+ONE_ANSWER = 0.95  # a network that gives so many cases one answer decides nothing
 LATENT, STARTS = 32, 3  # as in the chapter on data inspection
 SPACES = ("autoencoder", "autoencoder, 8 components", "pixels, 8 components")
 
@@ -61,7 +62,8 @@ def main():
     if options.list:
         return
     record = {"made": {"seed": SEED, "lime_cases": options.lime, "engine": engine()}}
-    record |= {"cohorts": [about(cohort) for cohort in data.values()], "networks": [], "unusual": []}
+    record |= {"cohorts": [about(cohort) for cohort in data.values()], "left_out": left_out(data)}
+    record |= {"networks": [], "unusual": []}
     for cohort, view in [(one, view) for one in data.values() for view in views_of(one)]:
         scores = anomalies(cohort, view, options.work / cohort.name)
         record["unusual"] += unusual_rows(scores, cohort, view)
@@ -198,7 +200,10 @@ def network_row(folds, tables, cohort):
     row |= {"weights": config["weights"]["label"], "folds": list(folds), "runs": [run.id for run in runs]}
     row |= {"cases": len(answers), "patients": answers["patient_id"].nunique()}
     row |= {"best_epochs": [int(run.history.loc[run.history["best"], "epoch"].max()) for run in runs]}
-    row |= {"most_frequent_answer": answers["y_pred"].value_counts(normalize=True).max()}
+    row |= {
+        "most_frequent_answer": most_frequent(answers),
+        "one_answer": most_frequent(answers) >= ONE_ANSWER,
+    }
     scores = intervals_of(answers, task=config["task"], seed=SEED)
     skill = scores.set_index("score").loc[SKILL[config["task"]]]
     row["skill"] = {"score": skill.name} | skill[["value", "low", "high", "n", "patients"]].to_dict()
@@ -206,6 +211,11 @@ def network_row(folds, tables, cohort):
     row["sanity"] = means(tables["sanity"], ["replaced"], ["rank", "ssim"], patients)
     row["retrieval"] = retrieval_rows(tables["retrieval"], patients)
     return row
+
+
+def most_frequent(answers):
+    """The share of the cases that get a network's most frequent answer."""
+    return answers["y_pred"].value_counts(normalize=True).max()
 
 
 def means(table, by, columns, patients):
@@ -309,8 +319,9 @@ def statements(results, found, data):
     rows = []
     for name, model in dict.fromkeys((place[0], place[3]) for place in results if place[3] != "cnn"):
         mine = [place for place in results if place[0] == name and place[3] in ("cnn", model)]
+        mine = [place for place in mine if most_frequent(results[place]["answers"]) < ONE_ANSWER]
         answers = {called(place, found[place]): with_maps(results[place]) for place in mine}
-        measures = unusual.of_cohort(data[name], seed=SEED) | likeness(results, found, data[name], model)
+        measures = unusual.of_cohort(data[name], seed=SEED) | likeness(mine, results, found, data[name])
         estimates = evidence.collect(known, measures=measures, results=answers, seed=SEED)
         rows.append({"cohort": name, "model": model, "estimates": estimates})
     return rows
@@ -328,15 +339,22 @@ def with_maps(tables):
     return tables["answers"].merge(cases, on="case_id", validate="one_to_one")
 
 
-def likeness(results, found, cohort, model):
+def likeness(mine, results, found, cohort):
     """Estimates of what retrieved cases share, of the fine-tuned network of five scores on zoomed nodules."""
-    place = (cohort.name, "multiclass", "nodule", model)
-    if place not in results or called(place, found[place]) != "multiclass nodule FT":
+    place = next((place for place in mine if called(place, found[place]) == "multiclass nodule FT"), None)
+    if place is None:
         return evidence.of_retrieval("no run of multiclass nodule FT here", cohort, seed=SEED)
     table, patients = results[place]["retrieval"], cohort.cases.set_index("case_id")["patient_id"]
     lacks = {name: "not known of these cases" for name in retrieval_scores.SHARED}
     lacks = {name: why for name, why in lacks.items() if f"likeness in {name}, all cases" not in table}
     return evidence.of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
+
+
+def left_out(data):
+    """The cases of the other cohorts that the first one, with full slices, lacks; None without such."""
+    first, *others = data.values()
+    rest = [(other, ~other.cases["case_id"].isin(first.cases["case_id"]).to_numpy()) for other in others]
+    return next((about(other.select(lacking)) for other, lacking in rest if lacking.any()), None)
 
 
 def about(cohort):
