@@ -27,7 +27,7 @@ from tqdm import tqdm
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.explain import gradcam, map_scores, outliers, retrieval_scores, sanity
+from lungcls.explain import case_properties, gradcam, map_scores, outliers, retrieval, sanity
 from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, ratings
 from lungcls.preprocessing.pipelines import preprocess
@@ -183,10 +183,11 @@ def randomised(run, test):
 
 def retrieved(run, cohort):
     """What the training cases retrieved for each test case share with it, and scores of the searches."""
-    found = retrieval_scores.search(run, cohort)
-    precision = retrieval_scores.precision(found, cohort, task=run.config["task"])
+    found = retrieval.search(run, cohort)
+    precision = retrieval.precision(found, cohort, task=run.config["task"])
     precision.columns = [": ".join(names) for names in precision.columns]
-    return retrieval_scores.likeness(found, run, cohort)[0].join(precision).reset_index()
+    likeness, _ = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
+    return likeness.join(precision).reset_index()
 
 
 # --- From cases to means ----------------------------------------------------------------------
@@ -247,7 +248,7 @@ def of_maps(table, answers, patients):
 
 def retrieval_rows(table, patients):
     """Means of each score of retrieval, and of the network's less the diameter's."""
-    first, second = f"{retrieval_scores.NETWORK}: ", f"{retrieval_scores.DIAMETER}: "
+    first, second = f"{retrieval.NETWORK}: ", f"{retrieval.DIAMETER}: "
     names = [name.removeprefix(second) for name in table if name.startswith(second)]
     less = {f"network less diameter: {name}": table[first + name] - table[second + name] for name in names}
     columns = [name for name in table.assign(**less) if name != "case_id"]
@@ -314,17 +315,25 @@ def difference(known, chosen, patients):
 
 def statements(results, found, data):
     """Estimates of the ledger by cohort and pretrained model, of a statement or why it has none."""
-    whole = ledger.load()
+    whole, rows = ledger.load(), []
     known = whole | {"claims": [one for one in whole["claims"] if one["number"] in STATEMENTS]}
-    rows = []
-    for name, model in dict.fromkeys((place[0], place[3]) for place in results if place[3] != "cnn"):
+    pretrained = [(place[0], place[3]) for place in results if place[3] != "cnn"]
+    without = [(one, "cnn") for one in data if one not in dict(pretrained)]
+    for name, model in dict.fromkeys(pretrained + without):
         mine = [place for place in results if place[0] == name and place[3] in ("cnn", model)]
         mine = [place for place in mine if most_frequent(results[place]["answers"]) < ONE_ANSWER]
-        answers = {called(place, found[place]): with_maps(results[place]) for place in mine}
+        answers = same_cases({called(place, found[place]): with_maps(results[place]) for place in mine})
         measures = unusual.of_cohort(data[name], seed=SEED) | likeness(mine, results, found, data[name])
         estimates = evidence.collect(known, measures=measures, results=answers, seed=SEED)
         rows.append({"cohort": name, "model": model, "estimates": estimates})
     return rows
+
+
+def same_cases(answers):
+    """Answers to the cases that all networks were tested on: views are compared case by case."""
+    ids = [set(table["case_id"]) for table in answers.values()]
+    common = set.intersection(*ids) if ids else set()
+    return {name: table[table["case_id"].isin(common)] for name, table in answers.items()}
 
 
 def called(place, folds):
@@ -345,7 +354,7 @@ def likeness(mine, results, found, cohort):
     if place is None:
         return evidence.of_retrieval("no run of multiclass nodule FT here", cohort, seed=SEED)
     table, patients = results[place]["retrieval"], cohort.cases.set_index("case_id")["patient_id"]
-    lacks = {name: "not known of these cases" for name in retrieval_scores.SHARED}
+    lacks = {name: "not known of these cases" for name in retrieval.SHARED}
     lacks = {name: why for name, why in lacks.items() if f"likeness in {name}, all cases" not in table}
     return evidence.of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
 

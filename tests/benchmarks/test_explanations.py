@@ -180,7 +180,16 @@ def test_plain_folds_of_the_last_stage_are_taken(bench, stored, tmp_path, capsys
 def test_a_network_with_one_answer_decides_nothing(bench, recorded):
     same, apart = pd.DataFrame({"y_pred": [1] * 99 + [0]}), pd.DataFrame({"y_pred": [1, 0] * 50})
     assert bench.most_frequent(same) >= bench.ONE_ANSWER > bench.most_frequent(apart)
-    assert recorded["statements"] == []  # no pretrained network here
+    (row,) = recorded["statements"]
+    assert row["model"] == "cnn" and set(row["estimates"]) == {str(one) for one in bench.STATEMENTS}
+    assert row["estimates"]["25"] == "no run of binary wide CNN here"
+
+
+def test_views_are_compared_on_the_same_cases(bench):
+    first, second = pd.DataFrame({"case_id": list("abc")}), pd.DataFrame({"case_id": list("bcd")})
+    found = bench.same_cases({"one": first, "other": second})
+    assert [table["case_id"].tolist() for table in found.values()] == [["b", "c"]] * 2
+    assert bench.same_cases({}) == {}
 
 
 def test_the_tables_read_the_record(stored, recorded):
@@ -190,4 +199,4 @@ def test_the_tables_read_the_record(stored, recorded):
     assert table.index.names == ["view", "task", "network"] and table["n"].tolist() == ["16"]
     assert len(reader.unusual(found)) == 4 and "tiny" not in reader.unusual(found).to_string()
     assert len(reader.retrieved(found)) == len(reader.likeness(found)) == len(reader.answers(found)) == 1
-    assert "n = 40" in reader.badge(found)
+    assert "n = 40" in reader.badge(found["unusual"])

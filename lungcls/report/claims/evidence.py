@@ -10,8 +10,8 @@ from lungcls.cohorts import splits
 from lungcls.cohorts.cohort import TASKS
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.explain import retrieval_scores
-from lungcls.explain.retrieval_scores import AMONG, SHARED
+from lungcls.explain import case_properties, retrieval
+from lungcls.explain.retrieval import AMONG, SHARED
 from lungcls.metrics import agreement, bootstrap, ratings
 from lungcls.metrics.confidence import by_class
 from lungcls.preprocessing import balancing, grey_levels, padding
@@ -139,8 +139,8 @@ def of_retrieval(run, cohort, *, seed):
     """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
     if isinstance(run, str):
         return of_likeness(None, dict.fromkeys(SHARED, run), None, seed=seed)
-    found = retrieval_scores.search(run, cohort)
-    known, missing = retrieval_scores.likeness(found, run, cohort)
+    found = retrieval.search(run, cohort)
+    known, missing = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
     return of_likeness(known, missing, cohort.cases["patient_id"].to_numpy()[found.test], seed=seed)
 
 

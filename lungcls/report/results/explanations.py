@@ -195,7 +195,10 @@ def _others(starts, name):
 
 
 def statements(found, numbers):
-    """Verdicts on statements of the ledger by cohort and backbone, with estimates or why there are none."""
+    """Verdicts on statements of the ledger by cohort and backbone, with estimates or why there are none.
+
+    What a second backbone repeats stands once.
+    """
     whole, rows = ledger.load(), []
     for recorded in found.get("statements", []):
         cases = next(one["cases"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
@@ -203,7 +206,7 @@ def statements(found, numbers):
         for claim in (claim for claim in whole["claims"] if claim["number"] in numbers):
             given = recorded["estimates"][str(claim["number"])]
             rows.append({"no.": str(claim["number"])} | where | _decided(whole | {"claims": [claim]}, given))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).drop_duplicates(["no.", "cases", "estimate"]) if rows else pd.DataFrame()
 
 
 def _decided(alone, given):
@@ -219,9 +222,9 @@ def _decided(alone, given):
 # --- What stands beside the tables ------------------------------------------------------------
 
 
-def badge(found):
-    """Say on which cases of real CT the recorded numbers rest; to open a caption."""
-    sizes = ", ".join(count(cohort["cases"]) for cohort in found["cohorts"])
+def badge(rows):
+    """Say on how many cases of real CT rows of the record rest; to open a caption."""
+    sizes = " or ".join(map(count, sorted({row["cases"] for row in rows})))
     return f"*Real CT* (LIDC-IDRI, n = {sizes})."
 
 
@@ -243,7 +246,7 @@ def selection(found):
     return line + " {cite}`armato2011,armato2015,setio2017`."
 
 
-def what(found):
+def networks_in_words(found):
     """Say which networks are recorded: stages, folds, and the cases that LIME explained."""
     rows = found.get("networks", [])
     folds = sorted({len(row["folds"]) for row in rows})

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from lungcls.explain import retrieval, retrieval_scores
+from lungcls.explain import case_properties, retrieval
 
 
 @pytest.fixture(scope="module")
 def searched(outlined):
     cohort, run, _ = outlined
     rng, n = np.random.default_rng(0), len(cohort)
-    words = {name: rng.integers(1, 6, n).astype(str) for name in ("texture", *retrieval_scores.SHAPE)}
+    words = {name: rng.integers(1, 6, n).astype(str) for name in ("texture", *retrieval.SHAPE)}
     told = replace(cohort, cases=cohort.cases.assign(**words))
-    return told, run, retrieval_scores.search(run, told)
+    return told, run, retrieval.search(run, told)
 
 
 def test_nobody_asks_a_training_case_of_the_own_patient(searched):
@@ -28,7 +28,7 @@ def test_nobody_asks_a_training_case_of_the_own_patient(searched):
 
 def test_precision_is_that_of_another_search(searched):
     cohort, run, found = searched
-    table = retrieval_scores.precision(found, cohort, task="binary")
+    table = retrieval.precision(found, cohort, task="binary")
     vectors, labels = retrieval.embed_run(run, cohort), cohort.labels("binary")
     sizes = np.log(cohort.cases[["diameter_mm"]].to_numpy())
     for name, points, metric in (("network", vectors, "cosine"), ("diameter alone", sizes, "euclidean")):
@@ -43,7 +43,7 @@ def test_precision_is_that_of_another_search(searched):
 
 def test_likeness_is_counted_by_hand(searched):
     cohort, run, found = searched
-    table, lacks = retrieval_scores.likeness(found, run, cohort)
+    table, lacks = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
     assert lacks == {} and len(table.columns) == 6 and len(table) == len(found.test)
     texture = cohort.cases["texture"].astype(float).to_numpy()
     rows = np.argsort(found.distances, axis=1, kind="stable")[:, :5]
@@ -55,6 +55,7 @@ def test_likeness_is_counted_by_hand(searched):
 
 def test_what_is_not_known_has_no_column_but_a_reason(searched):
     cohort, run, found = searched
-    table, lacks = retrieval_scores.likeness(found, run, replace(cohort, masks={}))
+    bare = replace(cohort, masks={})
+    table, lacks = retrieval.likeness(found, bare, case_properties.properties(run, bare))
     assert set(lacks) == {"intensity"} and list(table.filter(like="intensity")) == []
     assert "no mask of the view" in lacks["intensity"]
