@@ -104,8 +104,8 @@ if len(unusual_real):
         caption=f"{badge} The 5 % most unusual images by an Isolation Forest, in the latent space of an "
         "autoencoder and in that of 8 principal components: how many of them two random starts have in "
         "common (and by chance), and what they have more of than the other images: share of malignant "
-        "labels, mean diameter, mean number of readers. First start with 95 % intervals over patients; the "
-        "last column has the other starts.",
+        "labels, mean diameter, and mean side of a pixel, which tells the field of view. First start with "
+        "95 % intervals over patients; the last column has the other starts.",
     )
 else:
     show_text("No search on real CT is recorded here (`book/results` of a checkout holds the record).")

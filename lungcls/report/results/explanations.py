@@ -19,7 +19,7 @@ from lungcls.runs import grid
 FILE = "explanations.json"
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 CAM, BLOB, CHANCE = "Grad-CAM", "centre blob", "random"
-UNUSUAL = {"malignant": "malignant", "diameter (mm)": "diameter (mm)", "readers": "readers"}
+UNUSUAL = ("malignant", "diameter (mm)", "pixel (mm)")
 SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
 
 
@@ -181,7 +181,7 @@ def unusual(found):
             rows[VIEW_NAMES[row["view"]], SPACES[row["space"]], row["cohort"]] = {
                 "unusual": f"{count(row['unusual'])} of {count(row['cases'])}",
                 "in common": f"{percent(agreed['overlap'])} ({percent(agreed['chance'])})",
-                **{head: with_interval(first[name], sign=True) for name, head in UNUSUAL.items()},
+                **{name: with_interval(first[name], sign=True) for name in UNUSUAL},
                 "malignant, other starts": _others(row["differences"][1:], "malignant"),
             }
     return _laid(rows, "view", "space")
