@@ -11,7 +11,7 @@ from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, ledger
 from lungcls.report.paths import find_checkout
-from lungcls.report.results import measurements
+from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, count, percent
 from lungcls.runs import grid
@@ -33,7 +33,7 @@ def read(folder=None):
 
 def name_of(row):
     """View, task and network of a record; one that gives nearly one answer is marked."""
-    mark = " (one answer)" if row["one_answer"] else ""
+    mark = score_tables.ONE_ANSWER if row["one_answer"] else ""
     return VIEW_NAMES[row["view"]], TASKS[row["task"]], grid.title(row["model"], row["stage"]) + mark
 
 
@@ -251,8 +251,10 @@ def networks_in_words(found):
     rows = found.get("networks", [])
     folds = sorted({len(row["folds"]) for row in rows})
     names = dict.fromkeys(grid.title(row["model"], row["stage"]) for row in rows)
+    marked = f"{score_tables.ONE_ANSWER} marks a network that gives nearly all cases one answer; it decides "
+    marked = f"{marked}nothing." if any(row["one_answer"] for row in rows) else ""
     return (
         f"Recorded are {len(rows)} networks ({', '.join(names)}), each tested on "
         f"{' or '.join(map(str, folds))} of five folds that keep patients together; the test cases of the "
-        f"folds are pooled. LIME explains {found['made']['lime_cases']} cases a fold."
+        f"folds are pooled. LIME explains {found['made']['lime_cases']} cases a fold.{marked}"
     )

@@ -77,7 +77,8 @@ def test_networks_on_full_slices_stand_first_and_values_are_those_of_the_record(
 
 def test_one_answer_is_marked(found):
     found["networks"][1]["one_answer"] = True
-    assert reader.maps(found).index[0][2] == "MobileNet FT (one answer)"
+    assert reader.maps(found).index[0][2] == "MobileNet FT †"
+    assert "† marks a network" in reader.networks_in_words(found)
 
 
 def test_verdicts_follow_from_the_estimates_and_stand_once(found):
