@@ -188,7 +188,7 @@ def unusual(found):
 
 
 def _others(starts, name):
-    return ", ".join(f"{start[name]['value']:+.2f}" for start in starts).replace("-", MINUS) or "–"
+    return ", ".join(f"{start[name]['value']:+z.2f}" for start in starts).replace("-", MINUS) or "–"
 
 
 # --- Statements ---------------------------------------------------------------------------
