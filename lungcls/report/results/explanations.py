@@ -73,7 +73,7 @@ def maps(found):
             "concentration": mean(row["maps"], **here, map=CAM),
             "of a centre blob": mean(row["maps"], **here, map=BLOB),
             "of chance": mean(row["maps"], **here, map=CHANCE),
-            "less the blob, off centre": mean(row["cases_by_map"], score="map_over_blob", sign=True),
+            "less the blob": mean(row["cases_by_map"], score="map_over_blob", sign=True),
         }
     return _laid(rows, "view", "task", "network")
 
@@ -201,12 +201,12 @@ def statements(found, numbers):
     """
     whole, rows = ledger.load(), []
     for recorded in found.get("statements", []):
-        cases = next(one["cases"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
-        where = {"cases": count(cases), "backbone": grid.title(recorded["model"], "scratch")}
+        views = next(one["views"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
+        where = {"wide view": VIEW_NAMES[views[0]], "backbone": grid.title(recorded["model"], "scratch")}
         for claim in (claim for claim in whole["claims"] if claim["number"] in numbers):
             given = recorded["estimates"][str(claim["number"])]
             rows.append({"no.": str(claim["number"])} | where | _decided(whole | {"claims": [claim]}, given))
-    return pd.DataFrame(rows).drop_duplicates(["no.", "cases", "estimate"]) if rows else pd.DataFrame()
+    return pd.DataFrame(rows).drop_duplicates(["no.", "wide view", "estimate"]) if rows else pd.DataFrame()
 
 
 def _decided(alone, given):
@@ -215,8 +215,9 @@ def _decided(alone, given):
     if not isinstance(given, str):
         given = [{name: np.nan if one is None else one for name, one in row.items()} for row in given]
     text = given if isinstance(given, str) else estimates.written_together(given, claim["tests"])
-    verdict = ledger.decide(alone, {claim["number"]: given})["verdict"].iloc[0]
-    return {"the report states": claim["statement"], "estimate": text, "verdict": verdict}
+    decided = ledger.decide(alone, {claim["number"]: given}).iloc[0]
+    row = {"the report states": claim["statement"], "n": count(decided["n"]), "estimate": text}
+    return row | {"verdict": decided["verdict"]}
 
 
 # --- What stands beside the tables ------------------------------------------------------------
@@ -254,7 +255,7 @@ def networks_in_words(found):
     marked = f"{score_tables.ONE_ANSWER} marks a network that gives nearly all cases one answer; it decides "
     marked = f"{marked}nothing." if any(row["one_answer"] for row in rows) else ""
     return (
-        f"Recorded are {len(rows)} networks ({', '.join(names)}), each tested on "
+        f"Networks recorded: {len(rows)} ({', '.join(names)}), each tested on "
         f"{' or '.join(map(str, folds))} of five folds that keep patients together; the test cases of the "
         f"folds are pooled. LIME explains {found['made']['lime_cases']} cases a fold.{marked}"
     )

@@ -63,7 +63,7 @@ def test_networks_on_full_slices_stand_first_and_values_are_those_of_the_record(
     assert table["n"].tolist() == ["1,146", "2,340"]
     row = table.iloc[0]
     assert row["concentration"] == "0.20 [0.10, 0.30]" and row["pointing game"] == "0.60 [0.50, 0.70]"
-    assert row["less the blob, off centre"].startswith("−0.10") and row["of chance"] == "–"
+    assert row["less the blob"].startswith("−0.10") and row["of chance"] == "–"
     assert reader.answers(found)["called malignant"].iloc[0] == "0.10 [0.00, 0.20]"
     assert reader.sanity(found).iloc[0]["all layers random"] == "+0.02 [−0.08, +0.12]"
     assert reader.lime(found)["n"].tolist() == ["40", "40"]
@@ -85,6 +85,7 @@ def test_verdicts_follow_from_the_estimates_and_stand_once(found):
     table = reader.statements(found, (25, 27))
     assert table["no."].tolist() == ["25", "27"]  # the second backbone says the same
     assert table["verdict"].tolist() == [ledger.UNTESTED, ledger.HOLDS]
+    assert table["n"].tolist() == ["0", "40"] and set(table["wide view"]) == {"full slice"}
     assert table["estimate"].tolist()[0] == "no run of that here" and "0.20" in table["estimate"].tolist()[1]
     found["statements"][0]["estimates"]["27"][0] = estimate(-0.2)
     assert reader.statements(found, (27,))["verdict"].tolist() == [ledger.FAILS, ledger.HOLDS]
@@ -97,7 +98,7 @@ def test_what_stands_beside_the_tables(found):
     assert reader.badge(found["networks"]) == "*Real CT* (LIDC-IDRI, n = 1,146 or 2,340)."
     words = reader.selection(found)
     assert "1,146 cases (539 patients)" in words and "other 1,194 cases 15" in words and "setio2017" in words
-    assert "2 networks (MobileNet FT), each tested on 2 of five folds" in reader.networks_in_words(found)
+    assert "recorded: 2 (MobileNet FT), each tested on 2 of five folds" in reader.networks_in_words(found)
     assert reader.selection(found | {"cohorts": found["cohorts"][1:]}) == ""
 
 
