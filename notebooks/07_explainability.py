@@ -102,11 +102,11 @@ if laid:
     show_table(
         laid["maps"],
         name="tab-explain-real",
-        caption=f"{badge} How well Grad-CAM finds the nodule in test cases: pointing game and concentration "
-        "(0: a map that is the same everywhere, 1: the best on its grid), beside the concentration of a blob "
-        "in the centre and of chance; and Grad-CAM less the blob on pictures that are shifted where the "
-        "nodule would otherwise be in the middle. The network's own score stands first, since maps of a "
-        "network that knows little explain little. Means with 95 % intervals over patients.",
+        caption=f"{badge} How well Grad-CAM finds the nodule in test cases: pointing game, also by chance on "
+        "the same coarse grid; concentration (0: a map that is the same everywhere, 1: the best on its "
+        "grid), beside that of a blob in the centre and of chance; and Grad-CAM less the blob, on shifted "
+        "pictures where the nodule would otherwise be in the middle. The network's own score stands first, "
+        "since maps of a network that knows little explain little. Means with 95 % intervals over patients.",
     )
     show_figure(
         network_plots.intervals(

@@ -70,6 +70,7 @@ def maps(found):
             "n": count(row["cases"]),
             "AUC or weighted kappa": with_interval(row["skill"]),
             "pointing game": mean(row["maps"], **here | {"map": CAM, "score": "hit"}),
+            "by chance": mean(row["maps"], **here | {"map": CHANCE, "score": "hit"}),
             "concentration": mean(row["maps"], **here, map=CAM),
             "of a centre blob": mean(row["maps"], **here, map=BLOB),
             "of chance": mean(row["maps"], **here, map=CHANCE),

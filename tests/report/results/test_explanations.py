@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 import json
+import re
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_the_record_of_the_book_holds_no_case_and_fills_the_tables():
     if not found:
         pytest.skip("no explanations recorded")
     text = json.dumps(found)
-    assert "LIDC-IDRI-0" not in text and '"pat' not in text  # no patient and no case
+    assert not re.search(r'LIDC-IDRI-\d|"pat\d', text)  # no patient and no case
     for name in TABLES:
         assert len(getattr(reader, name)(found)) or name == "lime" or not reader.networks(found)
     for row in found["networks"]:
