@@ -36,6 +36,7 @@ from lungcls.report.claims import evidence, ledger, unusual
 from lungcls.runs import prediction, store as run_store, training
 from lungcls.runs.evaluation import intervals_of, result_of
 from lungcls.runs.keys import engine
+from lungcls.sources import annotations
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "results" / "explanations.json"
 SEED = 0  # of the networks, of chance maps, shifts, LIME's pieces, and resamples
@@ -359,23 +360,24 @@ def likeness(mine, results, found, cohort):
 
 
 def left_out(data):
-    """The cases of the other cohorts that the first one, with full slices, lacks; None without such."""
-    first, *others = data.values()
-    rest = [(other, ~other.cases["case_id"].isin(first.cases["case_id"]).to_numpy()) for other in others]
-    return next((about(other.select(lacking)) for other, lacking in rest if lacking.any()), None)
+    """Sizes of the cases of the report's list that the first cohort, with full slices, lacks."""
+    every, first = annotations.report_cases(), next(iter(data.values()))
+    return sizes(every[~every["case_id"].isin(first.cases["case_id"])])
 
 
 def about(cohort):
     """A cohort in numbers: what stands beside its tables."""
-    readers = ratings.parse_ratings(cohort.cases["ratings"])
+    known = {"name": cohort.name, "source": cohort.info.get("source", ""), "views": views_of(cohort)}
+    return known | sizes(cohort.cases)
+
+
+def sizes(cases):
+    """Cases, patients, the share with three readers or more, and the median diameter."""
     return {
-        "name": cohort.name,
-        "source": cohort.info.get("source", ""),
-        "cases": len(cohort),
-        "patients": cohort.cases["patient_id"].nunique(),
-        "three_readers": np.mean([len(panel) >= 3 for panel in readers]),
-        "diameter_median": cohort.cases["diameter_mm"].median(),
-        "views": views_of(cohort),
+        "cases": len(cases),
+        "patients": cases["patient_id"].nunique(),
+        "three_readers": (cases["ratings"].str.split().str.len() >= 3).mean(),
+        "diameter_median": cases["diameter_mm"].median(),
     }
 
 

@@ -13,7 +13,7 @@ from lungcls.report.claims import estimates, ledger
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
-from lungcls.report.wording import MINUS, count, percent
+from lungcls.report.wording import MINUS, count, percent, text
 from lungcls.runs import grid
 
 FILE = "explanations.json"
@@ -152,8 +152,8 @@ def retrieved(found):
             for search in ("network", "diameter alone", "random order")
         }
         for score in (at["score"], "average precision"):
-            text = mean(row["retrieval"], score=f"network less diameter: {score}", sign=True)
-            rows[*name, row["cohort"]][f"less diameter, {score}"] = text
+            less = mean(row["retrieval"], score=f"network less diameter: {score}", sign=True)
+            rows[*name, row["cohort"]][f"less diameter, {score}"] = less
     return _laid(rows, "view", "task", "network")
 
 
@@ -215,9 +215,9 @@ def _decided(alone, given):
     (claim,) = alone["claims"]
     if not isinstance(given, str):
         given = [{name: np.nan if one is None else one for name, one in row.items()} for row in given]
-    text = given if isinstance(given, str) else estimates.written_together(given, claim["tests"])
+    estimate = given if isinstance(given, str) else estimates.written_together(given, claim["tests"])
     decided = ledger.decide(alone, {claim["number"]: given}).iloc[0]
-    row = {"the report states": claim["statement"], "n": count(decided["n"]), "estimate": text}
+    row = {"the report states": claim["statement"], "n": count(decided["n"]), "estimate": estimate}
     return row | {"verdict": decided["verdict"]}
 
 
@@ -232,20 +232,14 @@ def badge(rows):
 
 def selection(found):
     """Say which of the cases have full slices, and how these differ from the others."""
-    inside, outside = found["cohorts"][0], found.get("left_out")
+    inside, outside = found["cohorts"][0], found["left_out"]
     if "full_slice" not in inside["views"]:
         return ""
-    line = (
-        f"Full slices are known of {count(inside['cases'])} cases ({count(inside['patients'])} patients): "
-        f"{percent(inside['three_readers'])} have three readers or more, the median nodule "
-        f"{inside['diameter_median']:.1f} mm"
-    )
-    if outside:
-        line += (
-            f"; of the other {count(outside['cases'])} cases {percent(outside['three_readers'])} and "
-            f"{outside['diameter_median']:.1f} mm"
-        )
-    return line + " {cite}`armato2011,armato2015,setio2017`."
+    values = {"cases": count(inside["cases"]), "of": count(inside["cases"] + outside["cases"])}
+    for name, those in (("in", inside), ("out", outside)):
+        values[f"readers_{name}"] = percent(those["three_readers"])
+        values[f"size_{name}"] = f"{those['diameter_median']:.1f}"
+    return text("sentence-selection", **values) + " Scans: LIDC-IDRI {cite}`armato2011,armato2015`."
 
 
 def networks_in_words(found):

@@ -98,7 +98,8 @@ def test_verdicts_follow_from_the_estimates_and_stand_once(found):
 def test_what_stands_beside_the_tables(found):
     assert reader.badge(found["networks"]) == "*Real CT* (LIDC-IDRI, n = 1,146 or 2,340)."
     words = reader.selection(found)
-    assert "1,146 cases (539 patients)" in words and "other 1,194 cases 15" in words and "setio2017" in words
+    assert "1,146 of 2,340 cases" in words and "15\N{NO-BREAK SPACE}% of the others" in words
+    assert "8.7 mm, that of the others 6.9 mm" in words and "setio2017" in words
     assert "recorded: 2 (MobileNet FT), each tested on 2 of five folds" in reader.networks_in_words(found)
     assert reader.selection(found | {"cohorts": found["cohorts"][1:]}) == ""
 
