@@ -73,6 +73,7 @@ from lungcls.report.cases_shown import VIEW_NAMES, choose_views, median_cases, n
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import distributions, images as images_
 from lungcls.report.printed import quoted
+from lungcls.report.results import explanations
 from lungcls.report.wording import count, percent
 from lungcls.sources import annotations
 from lungcls.sources.opening import open_cohort
@@ -82,6 +83,39 @@ found, missing = choose_views(data, views)
 shown = found[:2]
 cases, scores = data.cases, data.labels("multiclass")
 report_cases = annotations.report_cases()
+
+# %% [markdown]
+# ## On real CT: do unusual images differ?
+#
+# One statement of this part of the report is about real images and no count of cases: images that stand out
+# in the latent space "do not differ from the rest", in either view. `benchmarks/explanations.py` repeated
+# the search for them on LIDC-IDRI and recorded numbers; no image is shown. How the search works is told
+# [below](#looking-for-unusual-images), where it runs on the cohort of this page.
+
+# %% tags=["hide-input"]
+real = explanations.read()
+unusual_real, decided = explanations.unusual(real), explanations.statements(real, (7,))
+if len(unusual_real):
+    badge = explanations.badge(real["unusual"])
+    show_text(explanations.selection(real))
+    show_table(
+        unusual_real,
+        name="tab-unusual-real",
+        caption=f"{badge} The 5 % most unusual images by an Isolation Forest, in the latent space of an "
+        "autoencoder and in that of 8 principal components: how many of them two random starts have in "
+        "common (and by chance), and what they have more of than the other images: share of malignant "
+        "labels, mean diameter, and mean side of a pixel, which tells the field of view. First start with "
+        "95 % intervals over patients; the last column has the other starts.",
+    )
+else:
+    show_text("No search on real CT is recorded here (`book/results` of a checkout holds the record).")
+if len(decided):
+    show_table(
+        decided.drop(columns="backbone"),
+        name="tab-unusual-real-statement",
+        caption="*Real CT* (LIDC-IDRI). The statement, decided by the rule of [Every statement, "
+        "tested](12_claims.ipynb), in the space of principal components; zoomed nodule, then wide view.",
+    )
 
 # %% [markdown]
 # ## What a case is

@@ -63,7 +63,7 @@ from lungcls.preprocessing.geometry import center_crop
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import distributions, heat_maps as map_plots, networks as network_plots
-from lungcls.report.results import tables
+from lungcls.report.results import explanations, tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, planning, prediction, store as run_store, training
 from lungcls.runs.study import train_all
@@ -75,6 +75,94 @@ HERE, THERE = map_scores.PLACES
 store = runs or str(planning.default_store())
 whole = open_cohort(cohort, profile=profile, seed=seed)
 simulated = whole.info.get("made_by", {}).get("source") == "phantom"
+
+# %% [markdown]
+# ## On real CT
+#
+# The report speaks of real images, so what is known of them comes first. `benchmarks/explanations.py` made
+# the maps of networks that were trained on full slices, zoomed nodules and context windows of LIDC-IDRI, and
+# recorded means and intervals; no image is shown. The test cases are those of folds that keep patients
+# together. What each number means is said further down, where the same functions draw and score the maps of
+# the cohort of this page. A slice can hold more nodules than one; a map on a neighbour counts as beside the
+# nodule.
+
+# %% tags=["hide-input"]
+real, laid = explanations.read(), {}
+if explanations.networks(real):
+    laid["maps"], laid["answers"] = explanations.maps(real), explanations.answers(real)
+    laid["lime"], laid["sanity"] = explanations.lime(real), explanations.sanity(real)
+    badge = explanations.badge(real["networks"])
+    first = explanations.networks(real)[0][1]["cohort"]
+    show_text(f"{explanations.networks_in_words(real)} {explanations.selection(real)}")
+else:
+    show_text("No map on real CT is recorded here (`book/results` of a checkout holds the record).")
+
+# %% tags=["hide-input"]
+if laid:
+    show_table(
+        laid["maps"],
+        name="tab-explain-real",
+        caption=f"{badge} How well Grad-CAM finds the nodule in test cases: pointing game, also by chance on "
+        "the same coarse grid; concentration (0: a map that is the same everywhere, 1: the best on its "
+        "grid), beside that of a blob in the centre and of chance; and Grad-CAM less the blob, on shifted "
+        "pictures where the nodule would otherwise be in the middle. The network's own score stands first, "
+        "since maps of a network that knows little explain little. Means with 95 % intervals over patients.",
+    )
+    show_figure(
+        network_plots.intervals(
+            explanations.concentrations(real, cohort=first),
+            xlabel="concentration on the nodule",
+            references={"the same everywhere": 0, "half of what is possible": 0.5},
+        ),
+        name="fig-explain-real",
+        caption=f"{badge} Concentration of Grad-CAM, of LIME and of a blob in the centre on the readers' "
+        "outline, on the cases with full slices where these are known, with 95 % intervals over patients. "
+        "Left of the second line a map counts as spread out. A map that lies no further right than the blob "
+        "tells nothing that the place of the nodule in its picture does not.",
+        alt="Horizontal intervals, up to three for each view, task and network, between a line at zero and "
+        "a line at one half.",
+    )
+
+# %% tags=["hide-input"]
+if laid:
+    show_table(
+        laid["answers"],
+        name="tab-explain-real-answers",
+        caption=f"{badge} Does the map of a wrong answer lie less on the nodule? Concentration of Grad-CAM, "
+        "mean over right answers less mean over wrong ones; and, in the binary task, by the answer that "
+        "the map speaks for. 95 % intervals over patients.",
+    )
+    show_table(
+        laid["sanity"],
+        name="tab-explain-real-sanity",
+        caption=f"{badge} Does the map depend on what was learnt? Rank correlation of the trained network's "
+        "map with that of another image, with its own after the layer of class scores got random weights, "
+        "and after all layers did, with 95 % intervals over patients. A map that shows what was learnt "
+        "falls to about 0.",
+    )
+if laid and len(laid["lime"]):
+    show_table(
+        laid["lime"],
+        name="tab-explain-real-lime",
+        caption=f"{badge} LIME on a few test cases of each fold, drawn at random: concentration of its "
+        "pieces on the nodule, that of the same weights shuffled, how much of the network's answers its "
+        "line explains (fit), and its rank correlation with Grad-CAM. 95 % intervals over patients.",
+    )
+
+# %% tags=["hide-input"]
+decided = explanations.statements(real, (25, 26, 27, 28))
+if len(decided):
+    show_table(
+        decided,
+        name="tab-explain-real-statements",
+        caption=f"{badge} The report's statements on maps, decided by the rule of [Every statement, "
+        "tested](12_claims.ipynb) without adjustment for their number. *CNN* and the pretrained network in "
+        "both tasks have to agree; networks that give nearly one answer decide nothing, and what no "
+        "network is recorded for is said.",
+    )
+
+# %% [markdown]
+# ## The networks of this page
 
 # %% tags=["hide-input"]
 outlined = [view for view in choose_views(whole, views)[0] if view in whole.masks]

@@ -65,7 +65,7 @@ from lungcls.report.cases_shown import VIEW_NAMES, choose_views, typical_cases
 from lungcls.report.claims import evidence, ledger as claims
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import images as images_, networks as network_plots
-from lungcls.report.results import tables
+from lungcls.report.results import explanations, tables
 from lungcls.report.wording import count, percent
 from lungcls.runs import grid, prediction, store as run_store, training
 from lungcls.runs.study import train_all
@@ -83,6 +83,51 @@ cells = [
 jobs = grid.plan(whole.folder, cells, profile=profile, weights=weights, seed=seed, store=runs or None)
 failed = train_all(jobs)
 assert not failed, failed
+
+# %% [markdown]
+# ## On real CT
+#
+# The report speaks of real nodules, so what is known of them comes first. `benchmarks/explanations.py` let
+# networks that were trained on LIDC-IDRI retrieve training cases for each of their test cases, in folds that
+# keep patients together, and recorded means and intervals; no image is shown. What each number means is said
+# further down, where the same functions search the cohort of this page.
+
+# %% tags=["hide-input"]
+real = explanations.read()
+if explanations.networks(real):
+    badge = explanations.badge(real["networks"])
+    show_text(f"{explanations.networks_in_words(real)} {explanations.selection(real)}")
+    show_table(
+        explanations.retrieved(real),
+        name="tab-retrieval-real",
+        caption=f"{badge} Share of the 5 retrieved training cases that have the query's class, by the "
+        "network's embedding, by diameter alone, and in random order; and the network less the diameter, "
+        "also over the whole list (average precision). Cases of the query's patient never count. Means over "
+        "test cases with 95 % intervals over patients.",
+    )
+    show_table(
+        explanations.likeness(real),
+        name="tab-retrieval-real-likeness",
+        caption=f"{badge} What the 5 retrieved cases share with the query, less the 0.5 of random cases: in "
+        "the readers' texture, in shape (mean of margin, spiculation and sphericity) and in the grey level "
+        "inside the outline, among all training cases and among those of other scores. 95 % intervals over "
+        "patients.",
+    )
+else:
+    show_text("No retrieval on real CT is recorded here (`book/results` of a checkout holds the record).")
+
+# %% tags=["hide-input"]
+decided = explanations.statements(real, (29,))
+if len(decided):
+    show_table(
+        decided,
+        name="tab-retrieval-real-statement",
+        caption="*Real CT* (LIDC-IDRI). The report's statement on retrieval, decided by the rule of [Every "
+        "statement, tested](12_claims.ipynb): all six likenesses have to be above those of random cases.",
+    )
+
+# %% [markdown]
+# ## The networks of this page
 
 # %% tags=["hide-input"]
 trained = {}

@@ -3,12 +3,22 @@
 A case is described by its *embedding*, what the last layer of a network is given to judge. A
 *query* is compared with every case of a *gallery*; a case of the query's own patient never
 counts. The search is exact: no index, no approximation. What a retrieval is worth is for
-:mod:`lungcls.metrics.retrieval` to say.
+:mod:`lungcls.metrics.retrieval` to say; of a stored run it is said here case by case.
 """
 
-import numpy as np
+from collections import namedtuple
 
+import numpy as np
+import pandas as pd
+
+from lungcls.metrics import retrieval as scoring
 from lungcls.runs import prediction
+
+RETRIEVED = 5  # cases a query, where a run is scored
+SHAPE = ["margin", "spiculation", "sphericity"]
+SHARED = {"texture": ["texture"], "shape": SHAPE, "intensity": ["grey level"]}
+AMONG = ("all cases", "cases of other scores")  # what is retrieved from
+NETWORK, DIAMETER, CHANCE = "network", "diameter alone", "random order"
 
 # --- Embeddings -------------------------------------------------------------------------
 
@@ -167,3 +177,56 @@ def nearest_cases(queries, gallery, *, k, query_patients=None, gallery_patients=
             allowed = np.not_equal.outer(query_patients[part], gallery_patients)
         found.append(ranked(_apart(queries[part], lengths[part], *gallery), allowed=allowed, k=k))
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+# --- A stored run: its test cases search its training cases ---------------------------------
+
+
+# Rows of the cohort that ask and that are searched, their distances (n, m), and who may be retrieved.
+Search = namedtuple("Search", ["test", "train", "distances", "allowed"])
+
+
+def search(run, cohort):
+    """Let a run's test cases search its training cases of other patients."""
+    parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
+    test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
+    vectors = embed_run(run, cohort.select(np.r_[test, train]))
+    patients = cohort.cases["patient_id"].to_numpy()
+    apart = cosine_distances(vectors[: len(test)], vectors[len(test) :])
+    return Search(test, train, apart, other_patients(patients[test], patients[train]))
+
+
+def precision(found, cohort, *, task):
+    """Scores of the ranked list of each test case: columns (search, score) of `metrics.retrieval`."""
+    labels, scores = cohort.labels(task), cohort.cases["malignancy"].to_numpy()
+    same = np.equal.outer(labels[found.test], labels[found.train])
+    gain = scoring.gains(scores[found.test], scores[found.train])
+    distances, parts = {NETWORK: found.distances}, {}
+    if "diameter_mm" in cohort.cases:
+        sizes = np.log(cohort.cases["diameter_mm"].to_numpy(float))
+        distances[DIAMETER] = np.abs(np.subtract.outer(sizes[found.test], sizes[found.train]))
+    for name, apart in distances.items():
+        rows, _ = ranked(apart, allowed=found.allowed)
+        lists = scoring.in_order(same, rows), scoring.in_order(gain, rows)
+        parts[name] = scoring.scores(*lists, k=RETRIEVED)
+    parts[CHANCE] = scoring.chance(*lists, k=RETRIEVED)
+    return pd.concat(parts, axis=1).set_index(cohort.cases["case_id"].iloc[found.test])
+
+
+def likeness(found, cohort, properties):
+    """Likeness of each test case and what is retrieved for it, less the 0.5 of random cases.
+
+    `properties` are known ones by case and why others are missing (:mod:`case_properties`). A row
+    a test case, columns of ``SHARED`` among ``AMONG``; and the reason of each that is lacking.
+    """
+    known, missing = properties
+    lacks = {name: next((missing[one] for one in of if one in missing), None) for name, of in SHARED.items()}
+    scores = cohort.cases["malignancy"].to_numpy()
+    others = np.not_equal.outer(scores[found.test], scores[found.train])
+    table = pd.DataFrame(index=pd.Index(cohort.cases["case_id"].iloc[found.test], name="case_id"))
+    for among, may in zip(AMONG, (found.allowed, found.allowed & others), strict=True):
+        rows, _ = ranked(found.distances, allowed=may, k=RETRIEVED)
+        alike = scoring.likenesses(known.iloc[found.test], known.iloc[found.train], rows, allowed=may)
+        for name in (name for name in SHARED if not lacks[name]):
+            table[f"likeness in {name}, {among}"] = alike[SHARED[name]].mean(axis=1).to_numpy() - 0.5
+    return table, {name: why for name, why in lacks.items() if why}

@@ -11,7 +11,8 @@ from lungcls.cohorts.cohort import TASKS
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.explain import case_properties, retrieval
-from lungcls.metrics import agreement, bootstrap, ratings, retrieval as retrieval_scores
+from lungcls.explain.retrieval import AMONG, SHARED
+from lungcls.metrics import agreement, bootstrap, ratings
 from lungcls.metrics.confidence import by_class
 from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.ledger import estimate
@@ -28,11 +29,7 @@ TABLE_2 = {"binary": "Binary", "multiclass": "MultiClass", "wide": "FullSlice", 
 ROWS = {(task, view): f"{TABLE_2[task]}_{TABLE_2[view]}" for task in TASKS for view in ("wide", "nodule")}
 PAIRINGS = ("unpaired", "narrowest", "widest")
 FIRST_CLASS = 1  # score 1
-RETRIEVED = 5  # cases a query
-SHAPE = ["margin", "spiculation", "sphericity"]
-SHARED = {"texture": ["texture"], "shape": SHAPE, "intensity": ["grey level"]}
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
-AMONG = ("all cases", "cases of other scores")  # what is retrieved from
 
 
 def collect(ledger, *, measures, results, seed, random_init=None):
@@ -140,28 +137,23 @@ def _seen(image, mask):
 
 def of_retrieval(run, cohort, *, seed):
     """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
-    places = {(name, among): f"likeness in {name}, {among}" for name in SHARED for among in AMONG}
     if isinstance(run, str):
-        return dict.fromkeys(places.values(), run)
-    known, missing = case_properties.properties(run, cohort)
-    parts = run.predictions.set_index("case_id")["split"].reindex(cohort.cases["case_id"])
-    test, train = (np.flatnonzero(parts == name) for name in ("test", "train"))
-    scores, patients = (cohort.cases[name].to_numpy() for name in ("malignancy", "patient_id"))
-    vectors = (retrieval.embed_run(run, cohort.select(rows)) for rows in (test, train))
-    apart = retrieval.cosine_distances(*vectors)
-    allowed = retrieval.other_patients(patients[test], patients[train])
-    found, of_others = {}, np.not_equal.outer(scores[test], scores[train])
-    for among, may in zip(AMONG, (allowed, allowed & of_others), strict=True):
-        rows, _ = retrieval.ranked(apart, allowed=may, k=RETRIEVED)
-        likeness = retrieval_scores.likenesses(known.iloc[test], known.iloc[train], rows, allowed=may)
-        for name, of in SHARED.items():
-            lacks = next((missing[one] for one in of if one in missing), None)
-            found[places[name, among]] = lacks or _mean_of_known(likeness[of], patients[test], seed)
+        return of_likeness(None, dict.fromkeys(SHARED, run), None, seed=seed)
+    found = retrieval.search(run, cohort)
+    known, missing = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
+    return of_likeness(known, missing, cohort.cases["patient_id"].to_numpy()[found.test], seed=seed)
+
+
+def of_likeness(known, missing, patients, *, seed):
+    """Estimate the mean of each column of a likeness by case; a reason where it is missing."""
+    found = {}
+    for name, among in ((name, among) for name in SHARED for among in AMONG):
+        place = f"likeness in {name}, {among}"
+        found[place] = missing.get(name) or _mean_of_known(known[place], patients, seed)
     return found
 
 
-def _mean_of_known(likeness, patients, seed):
-    values = likeness.mean(axis=1) - 0.5
+def _mean_of_known(values, patients, seed):
     there = values.notna().to_numpy()
     return mean_over_patients(values[there], patients[there], seed=seed)
 

@@ -30,12 +30,7 @@ def of_cohort(cohort, *, seed):
 
 def difference(cohort, view, *, seed):
     """Malignant share of a view's unusual images less that of the others, with an interval over patients."""
-    images = cohort.views[view]
-    options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
-    pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])
-    pixels = pixels.reshape(len(cohort), -1)
-    vectors, _ = outliers.project(pixels, components=min(COMPONENTS, *pixels.shape))
-    scores = outliers.isolation_scores(vectors, seed=seed)
+    scores = outliers.isolation_scores(components(cohort, view), seed=seed)
     chosen = outliers.most_unusual(scores, max(1, round(SHARE * len(cohort))))
     unusual, malignant = np.isin(np.arange(len(cohort)), chosen), cohort.labels("binary").astype(float)
 
@@ -45,6 +40,15 @@ def difference(cohort, view, *, seed):
         return {"difference": first - second}
 
     return resampled(statistic, cohort.cases["patient_id"], seed)
+
+
+def components(cohort, view):
+    """Principal components (n, 8) of a view's images, small and without contrast."""
+    images = cohort.views[view]
+    options = {"size": SIZE, "crop": images.shape[1:], "contrast": "none"}
+    pixels = np.concatenate([preprocess(batch, view, **options) for _, batch in images.batches()])
+    pixels = pixels.reshape(len(cohort), -1)
+    return outliers.project(pixels, components=min(COMPONENTS, *pixels.shape))[0]
 
 
 def _share(weights, values):

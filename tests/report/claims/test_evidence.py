@@ -9,6 +9,7 @@ from sklearn.metrics import recall_score
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
+from lungcls.explain import retrieval
 from lungcls.report.claims import evidence, ledger, unusual
 
 LEDGER = ledger.load()
@@ -100,7 +101,7 @@ def test_retrieved_cases_are_compared_with_random_ones(trained, monkeypatch):
         angle = some.cases["texture"].astype(float).to_numpy()
         return np.stack([np.cos(angle / 4), np.sin(angle / 4)], axis=1)
 
-    monkeypatch.setattr(evidence.retrieval, "embed_run", embed)
+    monkeypatch.setattr(retrieval, "embed_run", embed)
     found = evidence.of_retrieval(run, told, seed=0)
     for among in evidence.AMONG:
         assert found[f"likeness in texture, {among}"]["low"] > 0.1

@@ -1,0 +1,256 @@
+"""Maps, retrieval and unusual images on real CT, as recorded by `benchmarks/explanations.py`, in tables.
+
+Whatever is not recorded yet has no row: a table may be empty, and a chapter leaves it out. A network that
+gives nearly one answer is marked, and decides no statement.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lungcls.errors import InputError
+from lungcls.report.cases_shown import VIEW_NAMES
+from lungcls.report.claims import estimates, ledger
+from lungcls.report.paths import find_checkout
+from lungcls.report.results import measurements, score_tables
+from lungcls.report.results.tables import with_interval
+from lungcls.report.wording import MINUS, count, percent, text
+from lungcls.runs import grid
+
+FILE = "explanations.json"
+TASKS = {"binary": "binary", "multiclass": "multi-class"}
+CAM, BLOB, CHANCE = "Grad-CAM", "centre blob", "random"
+UNUSUAL = ("malignant", "diameter (mm)", "pixel (mm)")
+SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
+
+
+def read(folder=None):
+    """Read what is recorded in a folder of results, by default the checkout's; {} where nothing is."""
+    try:
+        return measurements.read(folder or find_checkout() / "book" / "results", FILE)
+    except InputError:
+        return {}
+
+
+def name_of(row):
+    """View, task and network of a record; one that gives nearly one answer is marked."""
+    mark = score_tables.ONE_ANSWER if row["one_answer"] else ""
+    return VIEW_NAMES[row["view"]], TASKS[row["task"]], grid.title(row["model"], row["stage"]) + mark
+
+
+def networks(found):
+    """The recorded networks by view, task and network, those on full slices and their cases first."""
+    cohorts = [cohort["name"] for cohort in found.get("cohorts", [])]
+    rows = sorted(found.get("networks", []), key=lambda row: cohorts.index(row["cohort"]))
+    return [(name_of(row), row) for row in rows]
+
+
+def mean(rows, *, sign=False, **known):
+    """The mean of the row that these names describe, with its interval; a dash if there is none."""
+    one = next((row for row in rows if known.items() <= row.items()), {"value": np.nan})
+    return with_interval(one, sign=sign)
+
+
+def _laid(rows, *names):
+    """A table of texts whose rows are named by view, task and network; empty without rows."""
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(list(rows.values())).fillna("–")
+    return table.set_axis(pd.MultiIndex.from_tuples([key[: len(names)] for key in rows], names=names))
+
+
+# --- Maps ---------------------------------------------------------------------------------
+
+
+def maps(found):
+    """Grad-CAM against the outlines, beside maps that know nothing: a row a network."""
+    rows = {}
+    for name, row in networks(found):
+        here = {"place": "as it is", "score": "concentration"}
+        rows[*name, row["cohort"]] = {
+            "n": count(row["cases"]),
+            "AUC or weighted kappa": with_interval(row["skill"]),
+            "pointing game": mean(row["maps"], **here | {"map": CAM, "score": "hit"}),
+            "by chance": mean(row["maps"], **here | {"map": CHANCE, "score": "hit"}),
+            "concentration": mean(row["maps"], **here, map=CAM),
+            "of a centre blob": mean(row["maps"], **here, map=BLOB),
+            "of chance": mean(row["maps"], **here, map=CHANCE),
+            "less the blob": mean(row["cases_by_map"], score="map_over_blob", sign=True),
+        }
+    return _laid(rows, "view", "task", "network")
+
+
+def answers(found):
+    """Whether maps of wrong answers lie less on the nodule, and maps of which answer lie on it."""
+    rows = {}
+    for name, row in networks(found):
+        by_answer = [mean(row["answers"], predicted=answer) for answer in (0, 1)]
+        rows[*name, row["cohort"]] = {
+            "right": count(row["right"]),
+            "wrong": count(row["wrong"]),
+            "right less wrong": with_interval(row["right_less_wrong"], sign=True),
+        }
+        if row["task"] == "binary":
+            rows[*name, row["cohort"]] |= dict(zip(("called benign", "called malignant"), by_answer))
+    return _laid(rows, "view", "task", "network")
+
+
+def lime(found):
+    """LIME against the outlines, beside its pieces shuffled; its fit, and how far Grad-CAM agrees."""
+    rows = {}
+    for name, row in networks(found):
+        fit = next((one for one in row["lime"] if one["score"] == "fit"), {"n": 0})
+        here = {"place": "as it is", "score": "concentration"}
+        if fit["n"]:
+            rows[*name, row["cohort"]] = {
+                "n": count(fit["n"]),
+                "concentration": mean(row["maps"], **here, map="LIME"),
+                "shuffled": mean(row["maps"], **here, map="LIME, pieces shuffled"),
+                "fit": with_interval(fit),
+                "agreement": mean(row["lime"], score="agreement", sign=True),
+            }
+    return _laid(rows, "view", "task", "network")
+
+
+def sanity(found):
+    """Likeness of a map to another image's, and to its own with random weights in the last or all layers."""
+    rows = {}
+    for name, row in networks(found):
+        steps = [one for one in row["sanity"] if one["score"] == "rank"]
+        if steps:
+            last = steps[-1]
+            rows[*name, row["cohort"]] = {
+                "n": count(last["n"]),
+                "another image": mean(steps, replaced="another image", sign=True),
+                "class scores random": mean(steps, replaced="logits", sign=True),
+                "all layers random": with_interval(last, sign=True),
+            }
+    return _laid(rows, "view", "task", "network")
+
+
+def concentrations(found, *, cohort):
+    """Concentration of Grad-CAM, LIME and a centre blob by network, for a figure: DataFrames by map."""
+    groups = {CAM: {}, "LIME": {}, BLOB: {}}
+    for (view, task, network), row in networks(found):
+        for one in (one for one in row["maps"] if row["cohort"] == cohort):
+            if one["place"] == "as it is" and one["score"] == "concentration" and one["map"] in groups:
+                groups[one["map"]][f"{view}, {task}, {network}"] = one
+    columns = ["value", "low", "high"]
+    tables = {name: pd.DataFrame.from_dict(rows, orient="index") for name, rows in groups.items() if rows}
+    return {name: table[columns].astype(float) for name, table in tables.items()}
+
+
+# --- Retrieval ----------------------------------------------------------------------------
+
+
+def retrieved(found):
+    """Precision and average precision of the cases retrieved, by network, diameter and chance."""
+    rows = {}
+    for name, row in networks(found):
+        at = {"score": "precision at 5"}
+        rows[*name, row["cohort"]] = {"n": count(row["cases"])} | {
+            search: mean(row["retrieval"], score=f"{search}: {at['score']}")
+            for search in ("network", "diameter alone", "random order")
+        }
+        for score in (at["score"], "average precision"):
+            less = mean(row["retrieval"], score=f"network less diameter: {score}", sign=True)
+            rows[*name, row["cohort"]][f"less diameter, {score}"] = less
+    return _laid(rows, "view", "task", "network")
+
+
+def likeness(found):
+    """What retrieved cases share with the query beyond random ones, in words of the readers."""
+    rows = {}
+    for name, row in networks(found):
+        shared = {
+            f"{what}, {among}": mean(row["retrieval"], score=f"likeness in {what}, {among}", sign=True)
+            for among in ("all cases", "cases of other scores")
+            for what in ("texture", "shape", "intensity")
+        }
+        rows[*name, row["cohort"]] = {"n": count(row["cases"])} | shared
+    return _laid(rows, "view", "task", "network")
+
+
+# --- Unusual images -------------------------------------------------------------------------
+
+
+def unusual(found):
+    """How far starts agree on unusual images, and what these have more of than the others (first start)."""
+    rows = {}
+    for row in found.get("unusual", []):
+        if row["space"] in SPACES:
+            agreed, first = row["agreement"], row["differences"][0]
+            rows[VIEW_NAMES[row["view"]], SPACES[row["space"]], row["cohort"]] = {
+                "unusual": f"{count(row['unusual'])} of {count(row['cases'])}",
+                "in common": f"{percent(agreed['overlap'])} ({percent(agreed['chance'])})",
+                **{name: with_interval(first[name], sign=True) for name in UNUSUAL},
+                "malignant, other starts": _others(row["differences"][1:], "malignant"),
+            }
+    return _laid(rows, "view", "space")
+
+
+def _others(starts, name):
+    return ", ".join(f"{start[name]['value']:+z.2f}" for start in starts).replace("-", MINUS) or "–"
+
+
+# --- Statements ---------------------------------------------------------------------------
+
+
+def statements(found, numbers):
+    """Verdicts on statements of the ledger by cohort and backbone, with estimates or why there are none.
+
+    What a second backbone repeats stands once.
+    """
+    whole, rows = ledger.load(), []
+    for recorded in found.get("statements", []):
+        views = next(one["views"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
+        where = {"wide view": VIEW_NAMES[views[0]], "backbone": grid.title(recorded["model"], "scratch")}
+        for claim in (claim for claim in whole["claims"] if claim["number"] in numbers):
+            given = recorded["estimates"][str(claim["number"])]
+            rows.append({"no.": str(claim["number"])} | where | _decided(whole | {"claims": [claim]}, given))
+    return pd.DataFrame(rows).drop_duplicates(["no.", "wide view", "estimate"]) if rows else pd.DataFrame()
+
+
+def _decided(alone, given):
+    """Statement, estimate and verdict of a ledger of one claim."""
+    (claim,) = alone["claims"]
+    if not isinstance(given, str):
+        given = [{name: np.nan if one is None else one for name, one in row.items()} for row in given]
+    estimate = given if isinstance(given, str) else estimates.written_together(given, claim["tests"])
+    decided = ledger.decide(alone, {claim["number"]: given}).iloc[0]
+    row = {"the report states": claim["statement"], "n": count(decided["n"]), "estimate": estimate}
+    return row | {"verdict": decided["verdict"]}
+
+
+# --- What stands beside the tables ------------------------------------------------------------
+
+
+def badge(rows):
+    """Say on how many cases of real CT rows of the record rest; to open a caption."""
+    sizes = " or ".join(map(count, sorted({row["cases"] for row in rows})))
+    return f"*Real CT* (LIDC-IDRI, n = {sizes})."
+
+
+def selection(found):
+    """Say which of the cases have full slices, and how these differ from the others."""
+    inside, outside = found["cohorts"][0], found["left_out"]
+    if "full_slice" not in inside["views"]:
+        return ""
+    values = {"cases": count(inside["cases"]), "of": count(inside["cases"] + outside["cases"])}
+    for name, those in (("in", inside), ("out", outside)):
+        values[f"readers_{name}"] = percent(those["three_readers"])
+        values[f"size_{name}"] = f"{those['diameter_median']:.1f}"
+    return text("sentence-selection", **values) + " Scans: LIDC-IDRI {cite}`armato2011,armato2015`."
+
+
+def networks_in_words(found):
+    """Say which networks are recorded: stages, folds, and the cases that LIME explained."""
+    rows = found.get("networks", [])
+    folds = sorted({len(row["folds"]) for row in rows})
+    names = dict.fromkeys(grid.title(row["model"], row["stage"]) for row in rows)
+    marked = f"{score_tables.ONE_ANSWER} marks a network that gives nearly all cases one answer; it decides "
+    marked = f"{marked}nothing." if any(row["one_answer"] for row in rows) else ""
+    return (
+        f"Networks recorded: {len(rows)} ({', '.join(names)}), each tested on "
+        f"{' or '.join(map(str, folds))} of five folds that keep patients together; the test cases of the "
+        f"folds are pooled. LIME explains {found['made']['lime_cases']} cases a fold.{marked}"
+    )
