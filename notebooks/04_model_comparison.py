@@ -475,7 +475,7 @@ show_table(
 )
 less = tables.differences(pair, "CNN", task="binary", score="AUC", seed=seed).loc["CNN, two blocks"]
 show_text(
-    f"Two blocks less four, AUC on the same {less['n']} cases: {tables.with_interval(less, sign=True)}. "
+    f"Two blocks less four, AUC on the same {less['n']:.0f} cases: {tables.with_interval(less, sign=True)}. "
     + (
         "The interval includes 0, so this test cannot tell them apart."
         if less["low"] <= 0 <= less["high"]

@@ -44,9 +44,7 @@ def described(cases):
         expected = "expected these columns in cases.csv or cases of the annotation index"
         raise InputError(f"cases: found no readers' {', '.join(names)}, {expected}")
 
-    texts = {
-        name: cases[name].astype(object).fillna("").astype(str) for name in names
-    }  # one is a number
+    texts = {name: cases[name].astype(object).fillna("").astype(str) for name in names}  # one is a number
     panels = {name: ratings.parse_ratings(found) for name, found in texts.items()}
     means = {name: [one.mean() if len(one) else np.nan for one in found] for name, found in panels.items()}
     return pd.DataFrame(means)

@@ -55,8 +55,10 @@ def percent(share, decimals=0):
 
 
 def duration(seconds):
-    """Write a time in seconds below a minute and a half, else in minutes."""
-    return f"{seconds:.0f}{SPACE}s" if seconds < 90 else f"{seconds / 60:.1f}{SPACE}min"
+    """Write a time in seconds below a minute and a half, in minutes below an hour and a half, else in hours."""
+    if seconds < 90:
+        return f"{seconds:.0f}{SPACE}s"
+    return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
 
 
 def table(frame, *, name, caption, texts=1):

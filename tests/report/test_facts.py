@@ -132,6 +132,7 @@ def test_numbers_look_alike_everywhere():
     assert plain(wording.percent(0.7588, 1)) == "75.9 %"
     assert plain(wording.duration(89.4)) == "89 s"
     assert plain(wording.duration(300.4)) == "5.0 min"
+    assert plain(wording.duration(429 * 60)) == "7.2 h"
 
 
 def test_a_table_is_numbered_and_keeps_its_cells():
