@@ -55,7 +55,7 @@ def percent(share, decimals=0):
 
 
 def duration(seconds):
-    """Write a time in seconds below a minute and a half, in minutes below an hour and a half, else in hours."""
+    """Write a time in seconds, minutes or hours: below a minute and a half, an hour and a half, and above."""
     if seconds < 90:
         return f"{seconds:.0f}{SPACE}s"
     return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
