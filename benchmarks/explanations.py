@@ -32,7 +32,7 @@ from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, classification, ratings
 from lungcls.preprocessing.pipelines import preprocess
 from lungcls.profiles import get_profile
-from lungcls.report.claims import evidence, ledger, unusual
+from lungcls.report.claims import evidence, measures, statements as claims, unusual
 from lungcls.runs import prediction, store as run_store, training
 from lungcls.runs.evaluation import intervals_of, result_of
 from lungcls.runs.keys import engine
@@ -309,18 +309,20 @@ def difference(known, chosen, patients):
 
 
 def statements(results, found, data):
-    """Estimates of the ledger by cohort and pretrained model, of a statement or why it has none."""
-    whole, rows = ledger.load(), []
-    known = whole | {"claims": [one for one in whole["claims"] if one["number"] in STATEMENTS]}
+    """Estimates of statements by cohort and pretrained model, each comparison or why there is none."""
+    rows, kept = [], ("value", "low", "high", "n", "patients", "idle", "lacks")
     pretrained = [(place[0], place[3]) for place in results if place[3] != "cnn"]
     without = [(one, "cnn") for one in data if one not in dict(pretrained)]
     for name, model in dict.fromkeys(pretrained + without):
         mine = [place for place in results if place[0] == name and place[3] in ("cnn", model)]
-        mine = [place for place in mine if not one_answer(results[place])]
-        answers = same_cases({called(place, found[place]): with_maps(results[place]) for place in mine})
-        measures = unusual.of_cohort(data[name], seed=SEED) | likeness(mine, results, found, data[name])
-        estimates = evidence.collect(known, measures=measures, results=answers, seed=SEED)
-        rows.append({"cohort": name, "model": model, "estimates": estimates})
+        answers = {called(place, found[place]): [with_maps(results[place])] for place in mine}
+        measured = unusual.of_cohort(data[name], seed=SEED) | likeness(mine, results, found, data[name])
+        of = evidence.Answers(answers, measured, name=name, seed=SEED)
+        given = {number: claims.BY_NUMBER[number].estimate(of) for number in STATEMENTS}
+        laid = {
+            number: [{key: getattr(one, key) for key in kept} for one in given[number]] for number in given
+        }
+        rows.append({"cohort": name, "model": model, "estimates": laid})
     return rows
 
 
@@ -329,17 +331,10 @@ def one_answer(tables):
     return bool(classification.nearly_constant(tables["answers"]["y_pred"]))
 
 
-def same_cases(answers):
-    """Answers to the cases that all networks were tested on: views are compared case by case."""
-    ids = [set(table["case_id"]) for table in answers.values()]
-    common = set.intersection(*ids) if ids else set()
-    return {name: table[table["case_id"].isin(common)] for name, table in answers.items()}
-
-
 def called(place, folds):
-    """What the ledger calls a network: task, view, stage."""
+    """What statements call a network: task, view, stage."""
     stage = next(iter(folds.values())).config["stage"]
-    return f"{place[1]} {'nodule' if place[2] == 'nodule' else 'wide'} {STAGES[stage]}"
+    return place[1], "nodule" if place[2] == "nodule" else "wide", STAGES[stage]
 
 
 def with_maps(tables):
@@ -350,13 +345,13 @@ def with_maps(tables):
 
 def likeness(mine, results, found, cohort):
     """Estimates of what retrieved cases share, of the fine-tuned network of five scores on zoomed nodules."""
-    place = next((place for place in mine if called(place, found[place]) == "multiclass nodule FT"), None)
+    place = next((place for place in mine if called(place, found[place]) == claims.BEST), None)
     if place is None:
-        return evidence.of_retrieval("no run of multiclass nodule FT here", cohort, seed=SEED)
+        return measures.of_retrieval("no run of multiclass nodule FT here", cohort, seed=SEED)
     table, patients = results[place]["retrieval"], cohort.cases.set_index("case_id")["patient_id"]
     lacks = {name: "not known of these cases" for name in retrieval.SHARED}
     lacks = {name: why for name, why in lacks.items() if f"likeness in {name}, all cases" not in table}
-    return evidence.of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
+    return measures.of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
 
 
 def left_out(data):

@@ -46,7 +46,6 @@ views = ["nodule", "context", "full_slice"]  # the first that the cohort has is 
 seed = 0
 weights = "imagenet"  # of pretrained networks; the small one of this chapter starts from random weights
 runs = ""  # folder of the run store; empty for the usual one
-margin = 0.02  # differences of a score up to here do not matter: our choice, made before looking
 sample = 150  # how many training cases the measurements of images use
 versions = 3  # how many augmented versions of each
 
@@ -56,9 +55,11 @@ import pandas as pd
 from scipy.stats import binom
 
 from lungcls.cohorts.predictions import prediction_table
-from lungcls.metrics import bootstrap, image_change, paired_tests
+from lungcls.metrics import bootstrap, classification, image_change, paired_tests
 from lungcls.preprocessing import geometry, grey_levels, pipelines
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
+from lungcls.report.claims import rule
+from lungcls.report.claims.rule import Estimate
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import distributions, images as images_, networks
 from lungcls.report.printed import quoted
@@ -72,6 +73,7 @@ from lungcls.sources import annotations
 from lungcls.sources.opening import open_cohort
 
 BASE = "base network"
+margin = rule.MARGIN  # differences of a score up to here do not matter
 whole = open_cohort(cohort, profile=profile, seed=seed)
 view = choose_views(whole, views)[0][0]
 cells = [
@@ -308,18 +310,19 @@ if not lacking:
 # on the same resamples of patients.
 #
 # To call a difference "none", one has to say which size would matter {cite}`piaggio2012`. With the *margin*
-# stated among the settings, the interval of a difference allows four verdicts:
+# of the book ([Every statement, tested](12_claims.ipynb) says what it rests on), the interval of a difference
+# allows four answers:
 #
-# - **better** or **worse**: the whole interval lies on one side of 0;
 # - **within the margin**: the whole interval lies between minus and plus the margin, so there is no
 #   difference that matters;
-# - **cannot be told**: the interval holds 0, and values beyond the margin too. That is not "no difference".
+# - **better** or **worse**: the whole interval lies on one side of 0, and not within the margin;
+# - **undecided**: the interval holds 0, and values beyond the margin too. That is not "no difference".
 #
-# Where neither network ever changes its answer, *same answer to all* stands in place of a verdict on the F1.
-# Where two networks differ in no case at all, the bootstrap has nothing to resample. That nothing happened in
-# $m$ patients still allows it to happen in up to about $3/m$ of them, the *rule of three* {cite}`hanley1983`,
-# and the interval is set to that: a bound on how many patients can differ, which stands in for one on the
-# score.
+# Where one of the two networks gives at least 95 % of the cases one answer, there is *nothing to decide* in
+# F1. Where two networks differ in no case at all, the bootstrap has nothing to resample. That nothing
+# happened in $m$ patients still allows it to happen in up to about $3/m$ of them, the *rule of three*
+# {cite}`hanley1983`, and the interval is set to that: a bound on how many patients can differ, which stands
+# in for one on the score.
 #
 # Eight attempts are eight chances to be fooled by luck. The column *p (Holm)* is adjusted for that
 # {cite}`holm1979`: if only values below 0.05 in it are believed, the chance of one false belief or more among
@@ -329,15 +332,24 @@ if not lacking:
 
 
 # %% tags=["hide-input"]
+WORDS = {rule.HOLDS: "better", rule.FAILS: "worse"}
+
+
+def verdict(row, idle):
+    """What one difference says by itself, by the rule of the book."""
+    ends = row[["difference", "low", "high"]].astype(float)
+    said = rule.statement([Estimate(*ends, idle=("one answer",) if idle else ())])[0]
+    return WORDS.get(said, said)
+
+
 def compare(given, score):
     table = tables.differences(given, BASE, task="binary", score=score, seed=seed)
     never = (table["low"] == 0) & (table["high"] == 0)  # nothing to resample: the rule of three instead
     table.loc[never, ["low", "high"]] = [0.05 ** (1 / n_patients) - 1, 1 - 0.05 ** (1 / n_patients)]
-    table["verdict"] = [paired_tests.verdict(*one, margin=margin) for one in zip(table["low"], table["high"])]
-    if score != "AUC":  # two constant answers have nothing to differ in: no finding
-        varied = {name for name, result in given.items() if result["y_pred"].nunique() > 1}
-        idle = [name for name in table.index if not {name, BASE} & varied]
-        table.loc[idle, ["verdict", "p", "low", "high"]] = ["same answer to all", np.nan, np.nan, np.nan]
+    same = {name for name, one in given.items() if classification.nearly_constant(one["y_pred"])}
+    idle = [score != "AUC" and bool(same & {name, BASE}) for name in table.index]
+    table["verdict"] = [verdict(row, one) for (_, row), one in zip(table.iterrows(), idle)]
+    table.loc[idle, ["p", "low", "high"]] = np.nan
     return table.assign(**{"p (Holm)": paired_tests.holm(table["p"])})
 
 
@@ -347,9 +359,9 @@ compared |= {"F1 at own line": compare(moved, "F1 (weighted)"), "AUC": compare(r
 
 def meets(expected, verdict):
     """Does the verdict meet what the report says?"""
-    if expected == "not tried" or verdict in ("cannot be told", "same answer to all"):
+    if expected == "not tried" or verdict in (rule.OPEN, rule.IDLE):
         return "–" if expected == "not tried" else "open"
-    met = {"no gain": ("worse", "within the margin"), "worse": ("worse",)}[expected]
+    met = {"no gain": ("worse", rule.EQUAL), "worse": ("worse",)}[expected]
     return "yes" if verdict in met else "no"
 
 
@@ -377,7 +389,7 @@ show_table(
 
 # %% tags=["hide-input"]
 told_apart = {
-    score: table[table["verdict"] != "same answer to all"].rename(columns={"difference": "value"})
+    score: table[table["verdict"] != rule.IDLE].rename(columns={"difference": "value"})
     for score, table in compared.items()
 }
 drawn_lines = {
@@ -392,7 +404,7 @@ show_figure(
         references={"no difference": 0, "margin": -100 * margin, "margin ": 100 * margin},
     ),
     name="fig-attempts-forest",
-    caption="The same differences, without those between two constant answers. Right of 0 the attempt is "
+    caption="The same differences, without those of (nearly) constant networks. Right of 0 the attempt is "
     "better. Only an interval between the two outer lines says that a difference does not matter.",
     alt="Forest plot: for each attempt the difference in weighted F1 and in AUC from the base network with "
     "its interval, and lines at no difference and at both margins.",
@@ -405,7 +417,7 @@ def listed(table, verdict):
     return f"{len(names)} {verdict}" + (f" ({', '.join(names)})" if names else "")
 
 
-kinds = ("better", "worse", "within the margin", "cannot be told", "same answer to all")
+kinds = ("better", "worse", rule.EQUAL, rule.OPEN, rule.IDLE)
 for score, table in compared.items():
     firm = [f"*{name}*" for name in table.index[table["p (Holm)"] < 0.05]]
     show_text(
@@ -420,7 +432,7 @@ apart = [
     f"*{name}*"
     for name in compared["AUC"].index
     if compared["F1 (weighted)"]["difference"][name] < 0 < compared["AUC"]["difference"][name]
-    and compared["F1 (weighted)"]["verdict"][name] != "same answer to all"
+    and compared["F1 (weighted)"]["verdict"][name] != rule.IDLE
 ]
 if apart:
     show_text(

@@ -51,10 +51,11 @@ runs = ""  # folder of the run store; empty for the usual one
 import numpy as np
 import pandas as pd
 
-from lungcls.metrics import bootstrap, paired_tests
+from lungcls.metrics import bootstrap, classification, paired_tests
 from lungcls.preprocessing import padding
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, nearest
-from lungcls.report.claims import evidence
+from lungcls.report.claims import evidence, rule
+from lungcls.report.claims.rule import Estimate
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import images as images_, networks as network_plots
 from lungcls.report.printed import quoted as reported
@@ -259,8 +260,9 @@ if ready:
 def against(task, first, second, score=SCORE):
     pair = {"first": first, "second": second}
     row = tables.differences(pair, "second", task=task, score=score, seed=seed).loc["first"]
-    constant = all(result["y_pred"].nunique() == 1 for result in pair.values())
-    if constant and score == SCORE:  # two constant answers have nothing to differ in: no finding
+    one_answer = any(classification.nearly_constant(result["y_pred"]) for result in pair.values())
+    row["idle"] = one_answer and score == SCORE
+    if row["idle"]:  # a network that tells no cases apart has nothing to differ in: no finding
         row[["low", "high", "p"]] = np.nan
     return row
 
@@ -276,14 +278,12 @@ def in_points(rows):
 
 
 def verdict(rows):
-    rows = pd.DataFrame(rows)
-    if rows.empty:
-        return "not testable here"
-    if rows["low"].isna().all():
-        return "same answer to all"
-    if (rows["low"] > 0).all():
-        return "holds"
-    return "does not hold" if (rows["high"] < 0).any() else f"cannot be told at n = {rows['n'].max():.0f}"
+    """Decide "better in each" by the rule of the book."""
+    if not rows:
+        return rule.UNTESTED
+    idle = [("one answer",) if row.get("idle", False) else () for row in rows]
+    ends = [row[["difference", "low", "high"]].astype(float) for row in rows]
+    return rule.statement([Estimate(*three, n=0, idle=one) for three, one in zip(ends, idle)])[0]
 
 
 # %% tags=["hide-input"]
@@ -312,10 +312,10 @@ if ready:
         differences,
         name="tab-views-differences",
         caption=f"Weighted F1 on the zoomed nodule minus that on the {VIEW_NAMES[wide]}: paired difference "
-        f"on {n} test cases of {patients} patients, with its 95 % interval. *Holds*: the interval lies above "
-        "0. *Does not hold*: it lies below 0. *Same answer to all*: neither network tells cases apart, so "
-        "its F1 says nothing. The p values are adjusted for six comparisons; the verdicts are not. On the "
-        "right the difference of the report's two values, whose interval is not known.",
+        f"on {n} test cases of {patients} patients, with its 95 % interval. The verdict is that of the rule "
+        "in the chapter on all statements, of this one comparison. *Nothing to decide*: a network that gives "
+        "nearly all cases one answer tells none apart. The p values are adjusted for six comparisons; the "
+        "verdicts are not. On the right: the difference of the report's two values, without an interval.",
         decimals=3,
     )
 
@@ -554,12 +554,12 @@ if ready:
 def conclude(task):
     free = [decided[task, name] for name in BOXLESS if name in names_of_forms]
     kept, left = verdict([decided[task, "padding kept"]]), verdict(free)
-    if kept == left == "holds":
+    if kept == left == rule.HOLDS:
         return "the zoomed view wins with the padding and without: the shortcut is not what decides"
-    if kept == "holds":
+    if kept == rule.HOLDS:
         won = "the padding may have won"
-        return f"the zoomed view wins with the padding; without it the statement {left}: {won}"
-    return f"with the padding the statement {kept}, without it {left}"
+        return f"the zoomed view wins with the padding; without it the verdict is *{left}*: {won}"
+    return f"with the padding the verdict is *{kept}*, without it *{left}*"
 
 
 if ready:
@@ -627,9 +627,9 @@ if ready:
 # ## The report's statements on views
 #
 # The table collects what this chapter has to say on the report's own sentences. Each test was chosen before
-# its result was known: which difference, on which networks, in which direction. A statement about several
-# networks *holds* if every interval lies above 0, *does not hold* if one lies below, and otherwise *cannot be
-# told*.
+# its result was known: which difference, on which networks, in which direction. One rule decides all of them;
+# it stands in [Every statement, tested](12_claims.ipynb), which also decides them from recorded runs on real
+# CT. These are the verdicts of the same rule on the networks of this page.
 #
 # Two remarks. That the binary task has the higher accuracy is nearly certain in advance: with two classes,
 # one of them common, a constant answer is right more often than with five. And statements about transfer
@@ -658,7 +658,7 @@ def statement(name, test, rows, testable=True):
     span = f"{min(values):+.1f} to {max(values):+.1f}".replace("-", MINUS) if rows else "–"
     if len(rows) == 1:
         span = written(rows[0], percent=True)
-    result = verdict(rows) if testable else "not testable here: random init"
+    result = verdict(rows) if testable else "not tested: random init"
     return [words["section"], f'"{words["words"]}"', test, len(rows), span, result]
 
 

@@ -62,7 +62,8 @@ from lungcls.explain import case_properties, retrieval
 from lungcls.metrics import bootstrap, retrieval as scoring
 from lungcls.models.backend import import_keras
 from lungcls.report.cases_shown import VIEW_NAMES, choose_views, typical_cases
-from lungcls.report.claims import evidence, ledger as claims
+from lungcls.report.claims import estimates, measures, rule, statements
+from lungcls.report.claims.rule import Estimate
 from lungcls.report.display import show_figure, show_table, show_text
 from lungcls.report.plots import images as images_, networks as network_plots
 from lungcls.report.results import explanations, tables
@@ -398,12 +399,14 @@ for of in dict.fromkeys(place[0] for place in sorted(trained)):
 
 # %% tags=["hide-input"]
 def verdict(row):
-    return "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "cannot be told"
+    """What one difference says by itself, by the rule of the book."""
+    said = rule.statement([Estimate(*row[["value", "low", "high"]].astype(float))])[0]
+    return {rule.HOLDS: "better", rule.FAILS: "worse"}.get(said, said)
 
 
 def judged(row):
     word = verdict(row)
-    return tables.with_interval(row, sign=True) + ("" if word == "cannot be told" else f" {word}")
+    return tables.with_interval(row, sign=True) + ("" if word == rule.OPEN else f" {word}")
 
 
 def against(first, second):
@@ -425,8 +428,9 @@ show_table(
     differences,
     name="tab-retrieval-differences",
     caption=f"Each network's search minus the search by *{base}*, on the same {len(test)} test cases, with "
-    "95 % intervals over patients. *Better* or *worse* stands where the interval leaves out 0; elsewhere "
-    "it cannot be told. Not adjusted for the number of comparisons.",
+    "95 % intervals over patients. *Better* or *worse* stands where the interval leaves out 0, *within the "
+    f"margin* where it lies within {rule.MARGIN:g} of it; elsewhere it is undecided. Not adjusted for the "
+    "number of comparisons.",
 )
 
 # %% tags=["hide-input"]
@@ -437,8 +441,8 @@ beat = sum(verdict(row) == "better" for row in above.values())
 show_text(
     f"{beat} of {len(above)} networks retrieve cases of the query's class more often than chance does, in "
     f"precision at {neighbours} and by more than the intervals allow for luck. Against *{base}*, "
-    f"{words.count('better')} are better, {words.count('worse')} worse, and of "
-    f"{words.count('cannot be told')} it cannot be told. "
+    f"{words.count('better')} are better, {words.count('worse')} worse, {words.count(rule.EQUAL)} within the "
+    f"margin, and {words.count(rule.OPEN)} undecided. "
     + (
         "As long as a network is not better than the diameter, its likeness is not shown to be worth more "
         "than size."
@@ -489,8 +493,8 @@ gap = {}
 for search in compared:
     seen, new = (rated(search, task, gallery) for gallery in rows_of)
     gap[search] = averaged((seen[0] - seen[1]) - (new[0] - new[1])).loc[PRECISION]
-SAID = {"better": "more than", "worse": "less than", "cannot be told": "not clearly more or less than"}
-said = SAID[verdict(gap[main])]
+SAID = {"better": "more than", "worse": "less than"}
+said = SAID.get(verdict(gap[main]), "not clearly more or less than")
 show_text(
     f"In precision at {neighbours} above chance, a gallery of training cases is worth {said} one of test "
     f"cases to this network: the difference is {tables.with_interval(gap[main], sign=True)}. For *{base}*, "
@@ -610,33 +614,31 @@ if verdict(more[f"minus {base}"].iloc[0]) == "worse" and base == DIAMETER:
 # %% [markdown]
 # ## The report's statement
 #
-# The ledger of [Every statement, tested](12_claims.ipynb) asks for likeness above that of random cases in
+# The test in [Every statement, tested](12_claims.ipynb) is for likeness above that of random cases in
 # texture, in shape (the mean of margin, spiculation and sphericity) and in intensity (the grey level inside
 # the outline), each among all cases and among those of other scores.
 
 
 # %% tags=["hide-input"]
 def estimated(where, name):
-    lacks = [missing[one] for one in evidence.SHARED[name] if one in missing]
+    lacks = [missing[one] for one in measures.SHARED[name] if one in missing]
     if lacks:
         return lacks[0]
-    above_half = likes[where][main][evidence.SHARED[name]].mean(axis=1).to_frame(name) - 0.5
+    above_half = likes[where][main][measures.SHARED[name]].mean(axis=1).to_frame(name) - 0.5
     row = averaged(above_half).loc[name]
-    return claims.estimate(*row[["value", "low", "high"]], n=int(row["n"]), patients=int(row["patients"]))
+    return Estimate(*row[["value", "low", "high"]], n=int(row["n"]), patients=int(row["patients"]))
 
 
-ledger = claims.load()
-claim = ledger["claims"][29 - 1]
-given = {(name, where): estimated(where, name) for where in among for name in evidence.SHARED}
-lacking = [found for found in given.values() if isinstance(found, str)]
-answer = lacking[0] if lacking else list(given.values())
-decided = claims.decide(ledger | {"claims": [claim]}, {29: answer}).loc[29]
+claim = statements.BY_NUMBER[29]
+given = {(name, where): estimated(where, name) for where in among for name in measures.SHARED}
+answers = [Estimate(lacks=one) if isinstance(one, str) else one for one in given.values()]
+verdict_here = rule.statement(answers)[0]
 rows = {
     where: {
         name: given[name, where]
         if isinstance(given[name, where], str)
-        else tables.with_interval(given[name, where], sign=True)
-        for name in evidence.SHARED
+        else estimates.written(given[name, where])
+        for name in measures.SHARED
     }
     for where in among
 }
@@ -647,11 +649,9 @@ show_table(
     f"intervals over patients: {network}, {TASKS[task]}, {VIEW_NAMES[view]}.",
 )
 show_text(
-    f'"{claim["statement"]}" For this network: **{decided["verdict"]}**'
-    + (f" ({decided['why']})." if decided["why"] else ".")
+    f'"{claim.statement}" For this network: **{verdict_here}**.'
     + (
-        " In the ledger the statement is about a pretrained network and so is not testable with random "
-        "weights."
+        " The report's statement is about a pretrained network, so random weights decide nothing on it."
         if "random init" in network
         else ""
     )

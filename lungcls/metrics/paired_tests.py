@@ -2,7 +2,7 @@
 
 They count patients, not cases, as independent; with one case a patient they are the plain tests.
 They stand beside the bootstrap of :mod:`lungcls.metrics.bootstrap`, which says the same in another
-way. What is made of several p values and of an interval stands here too.
+way. What is made of several p values stands here too.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def compare_auc(y_true, first, second, *, patients, level=0.95):
     return found | _counts(owner)
 
 
-# --- From p values and intervals to what can be concluded ---------------------------------
+# --- Several p values ---------------------------------
 
 
 def holm(p):
@@ -44,16 +44,6 @@ def holm(p):
     rows = rows[np.argsort(p[rows], kind="stable")]
     p[rows] = np.minimum(1, np.maximum.accumulate(p[rows] * np.arange(len(rows), 0, -1)))
     return p
-
-
-def verdict(low, high, *, margin):
-    """Conclude from the interval of a difference, more being better, and a margin [piaggio2012]."""
-    if not margin > 0 or low > high:
-        found = f"margin, interval: found {margin}, [{low}, {high}]"
-        raise ValueError(f"{found}, expected a margin above 0 and low <= high")
-    if -margin <= low and high <= margin:
-        return "within the margin"
-    return "better" if low > 0 else "worse" if high < 0 else "cannot be told"
 
 
 # --- What the tests share -----------------------------------------------------------------

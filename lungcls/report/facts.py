@@ -16,9 +16,10 @@ from lungcls.cohorts.splits import split
 from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
+from lungcls.report.claims import measures
 from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
-from lungcls.report.results import cards, measurements, networks
+from lungcls.report.results import cards, explanations, measurements, networks
 from lungcls.report.results.choosing import choosing_table
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
@@ -45,7 +46,9 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     study = networks.out_of_fold(Path(results) / "study")
     found |= recorded_facts(groups, study=study, this_build=networks.of_this_build(cohort, parameters))
     found["results_choosing"] = choosing_table(Path(results) / "study")
-    found |= confidence_facts(groups[0]) | verdict_facts(groups)
+    measured = measures.of_lidc(seed=0) | measures.recorded(results)
+    explained = explanations.evidence(explanations.read(results))
+    found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=explained)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)

@@ -174,29 +174,3 @@ def test_holm_keeps_the_chance_of_a_false_finding():
     p = np.random.default_rng(0).random((4000, 8))
     false = [np.mean([adjust(row).min() < 0.05 for row in p]) for adjust in (np.asarray, paired_tests.holm)]
     assert false[0] > 0.3 and 0.04 < false[1] < 0.06
-
-
-@pytest.mark.parametrize(
-    "low, high, expected",
-    [
-        (0.01, 0.09, "better"),
-        (-0.09, -0.01, "worse"),
-        (-0.03, 0.01, "cannot be told"),
-        (-0.05, 0.05, "cannot be told"),
-        (-0.01, 0.015, "within the margin"),
-        (0.005, 0.015, "within the margin"),
-        (0, 0, "within the margin"),
-        (0, 0.03, "cannot be told"),
-        (np.nan, np.nan, "cannot be told"),
-    ],
-)
-def test_verdicts(low, high, expected):
-    assert paired_tests.verdict(low, high, margin=0.02) == expected
-    mirrored = {"better": "worse", "worse": "better"}.get(expected, expected)
-    assert paired_tests.verdict(-high, -low, margin=0.02) == mirrored
-
-
-def test_a_verdict_needs_a_margin():
-    for low, high, margin in ((0, 1, 0), (0, 1, np.nan), (1, 0, 0.02)):
-        with pytest.raises(ValueError, match="expected a margin above 0 and low <= high"):
-            paired_tests.verdict(low, high, margin=margin)

@@ -1,26 +1,35 @@
-"""How estimates are written in a ledger of statements."""
+"""How estimates are written in a table of statements."""
 
-from lungcls.report.claims.ledger import certain
+from itertools import groupby
+
 from lungcls.report.results import tables
 from lungcls.report.wording import MINUS
 
 
-def written(one, *, sign=True, percent=False):
+def written(one, *, percent=False):
     """Write an estimate: +0.08 [+0.01, +0.15], or a count."""
-    if certain(one):
-        return f"{one['value']:.3g}".replace("-", MINUS) + " (counted)"
-    same = " (same answer to all)" if one["same"] else ""
-    return tables.with_interval(one, sign=sign, percent=percent) + same
+    if one.lacks:
+        return "–"
+    if one.counted:
+        return f"{one.value:.3g}".replace("-", MINUS) + " (counted)"
+    low, high = one.ends
+    row = {"value": one.value, "low": low, "high": high}
+    idle = f" (nearly constant: {', '.join(one.idle)})" if one.idle else ""
+    return tables.with_interval(row, sign=len(one.networks) == 2, percent=percent) + idle
 
 
-def written_together(given, tests):
-    """Write the estimates of a claim: two as they are, of more of one score the least and the greatest."""
-    texts = [written(one, sign="second" in test) for one, test in zip(given, tests, strict=True)]
-    if len(given) > 2 and len({test.get("score") for test in tests}) > 1:
-        names = (test.get("score", test.get("measure")) for test in tests)
-        return "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
-    if len(given) <= 2 or all(map(certain, given)):
-        return "; ".join(texts)
-    least, most = (choose(one["value"] for one in given) for choose in (min, max))
-    form = "+.2f" if all("second" in test for test in tests) else ".2f"
-    return f"{least:{form}} to {most:{form}} ({len(given)} comparisons)".replace("-", MINUS)
+def written_together(given):
+    """Write the comparisons of a statement: two of a kind as they are, of more the least and the greatest."""
+    known = [one for one in given if not one.lacks]
+    kinds = groupby(known, key=lambda one: (one.expects, len(one.networks)))
+    return "; ".join(_of_kind(list(those), pair) for (_, pair), those in kinds) or "–"
+
+
+def _of_kind(given, pair):
+    if len(given) <= 2 or all(one.counted for one in given):
+        return "; ".join(map(written, given))
+    least, most = (choose(one.value for one in given) for choose in (min, max))
+    form = "+.2f" if pair == 2 else ".2f"
+    idle = dict.fromkeys(name for one in given for name in one.idle)
+    found = f"{least:{form}} to {most:{form}} ({len(given)} comparisons)".replace("-", MINUS)
+    return found + (f" (nearly constant: {', '.join(idle)})" if idle else "")

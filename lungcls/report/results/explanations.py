@@ -9,7 +9,7 @@ import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
-from lungcls.report.claims import estimates, ledger
+from lungcls.report.claims import estimates, rule, statements as claims
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
@@ -196,29 +196,47 @@ def _others(starts, name):
 
 
 def statements(found, numbers):
-    """Verdicts on statements of the ledger by cohort and backbone, with estimates or why there are none.
+    """What the records of a cohort and backbone say of statements, with estimates or why there are none.
 
     What a second backbone repeats stands once.
     """
-    whole, rows = ledger.load(), []
-    for recorded in found.get("statements", []):
-        views = next(one["views"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
-        where = {"wide view": VIEW_NAMES[views[0]], "backbone": grid.title(recorded["model"], "scratch")}
-        for claim in (claim for claim in whole["claims"] if claim["number"] in numbers):
-            given = recorded["estimates"][str(claim["number"])]
-            rows.append({"no.": str(claim["number"])} | where | _decided(whole | {"claims": [claim]}, given))
+    rows = []
+    for recorded, where in _of_backbones(found):
+        for claim in map(claims.BY_NUMBER.get, numbers):
+            given = claims.of_record(claim, recorded["estimates"][str(claim.number)])
+            rows.append({"no.": str(claim.number)} | where | _decided(claim, given))
     return pd.DataFrame(rows).drop_duplicates(["no.", "wide view", "estimate"]) if rows else pd.DataFrame()
 
 
-def _decided(alone, given):
-    """Statement, estimate and verdict of a ledger of one claim."""
-    (claim,) = alone["claims"]
-    if not isinstance(given, str):
-        given = [{name: np.nan if one is None else one for name, one in row.items()} for row in given]
-    estimate = given if isinstance(given, str) else estimates.written_together(given, claim["tests"])
-    decided = ledger.decide(alone, {claim["number"]: given}).iloc[0]
-    row = {"the report states": claim["statement"], "n": count(decided["n"]), "estimate": estimate}
-    return row | {"verdict": decided["verdict"]}
+def evidence(found):
+    """Recorded comparisons by the number of the statement, a list a cohort and backbone."""
+    lists = {}
+    for recorded, where in _of_backbones(found):
+        known = {"source": f"{recorded['cohort']} ({where['wide view']})"}
+        known |= {"full": where["wide view"] == VIEW_NAMES["full_slice"]}
+        for number, given in recorded["estimates"].items():
+            lists.setdefault(int(number), []).append(
+                claims.of_record(claims.BY_NUMBER[int(number)], given, **known)
+            )
+    return lists
+
+
+def _of_backbones(found):
+    """Recorded estimates, each with its wide view and backbone in words."""
+    for recorded in found.get("statements", []):
+        views = next(one["views"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
+        yield (
+            recorded,
+            {"wide view": VIEW_NAMES[views[0]], "backbone": grid.title(recorded["model"], "scratch")},
+        )
+
+
+def _decided(claim, given):
+    """Statement, estimate and what the rule says of it, not adjusted over statements."""
+    row = rule.decide([claim], {claim.number: given}).iloc[0]
+    estimate = row["why"] if row["verdict"] == rule.UNTESTED else estimates.written_together(given)
+    found = {"the report states": claim.statement, "n": count(row["n"]), "estimate": estimate}
+    return found | {"verdict": row["verdict"]}
 
 
 # --- What stands beside the tables ------------------------------------------------------------

@@ -191,9 +191,9 @@ def weights_of(run):
     return (WEIGHTS[digest], text(f"sentence-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
 
 
-def stand_in(group):
-    """Name the pretrained EfficientNet of a group: the report's if it is there, else the first by name."""
-    models = {run.config["model"] for run in group.runs if run.config["weights"]["digest"]}
+def stand_in(runs):
+    """Name the pretrained EfficientNet of runs: the report's if it is there, else the first by name."""
+    models = {run.config["model"] for run in runs if run.config["weights"]["digest"]}
     mine = sorted(model for model in models if model.startswith("efficientnet"))
     return grid.BACKBONE if grid.BACKBONE in mine else next(iter(mine), None)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
-from lungcls.report.claims import evidence
+from lungcls.report.claims import printed
 from lungcls.report.printed import quoted
 from lungcls.report.results import changes, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
@@ -61,7 +61,7 @@ def recorded_facts(groups, *, study=(), this_build=None, seed=0):
 
 def _sources(groups):
     """What stands behind the rows, one column a source."""
-    sizes = {"n": count(evidence.printed_size()), "networks": count(len(quoted.f1_table()) * 4)}
+    sizes = {"n": count(printed.printed_size()), "networks": count(len(quoted.f1_table()) * 4)}
     columns = {REPORT: text("sentence-of-the-report", **sizes).split(" | ")}
     for group in groups:
         plain = [run for run in group.runs if not networks.variant(run)]
@@ -186,7 +186,7 @@ def _missing(found, groups):
     models, views = ({one[place] for one in there} for place in (2, 1))
     trained = {run.config["model"] for run in found if run.config["weights"]["digest"]}
     names = {model: grid.title(model, "scratch") for model in (grid.BACKBONE, *grid.CANDIDATES)}
-    lines, other = [], networks.stand_in(groups[0])
+    lines, other = [], networks.stand_in(groups[0].runs)
     if grid.BACKBONE not in models:
         stands = f" ({grid.title(other, 'scratch')} stands in for it)" if other else ""
         lines.append(f"the report's own choice, {names[grid.BACKBONE]}{stands}")

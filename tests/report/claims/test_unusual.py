@@ -1,11 +1,13 @@
 """Unusual images against the rest: planted differences, and none."""
 
+from dataclasses import replace
+
 from conftest import tiny_cohort
 import numpy as np
 import pytest
 
 from lungcls.cohorts.cohort import Cohort
-from lungcls.report.claims import ledger, unusual
+from lungcls.report.claims import rule, unusual
 
 
 def planted(malignant):
@@ -25,9 +27,9 @@ def test_planted_images_are_found_and_their_share_is_right(malignant):
     found = unusual.difference(cohort, "nodule", seed=0)
     labels = cohort.labels("binary")
     others = (labels.sum() - 5 * malignant) / 95  # five of the six are called unusual
-    assert found["value"] == pytest.approx(malignant - others)
-    assert found["low"] <= found["value"] <= found["high"] and found["n"] == 100
-    assert ledger.outcome(found, [-0.05, 0.05], margin=ledger.JUST)[0] == ledger.FAILS
+    assert found.value == pytest.approx(malignant - others)
+    assert found.low <= found.value <= found.high and found.n == 100
+    assert rule.statement([replace(found, expects=(-0.05, 0.05))])[0] == rule.FAILS
 
 
 def test_same_seed_same_answer_and_a_missing_view_is_said():

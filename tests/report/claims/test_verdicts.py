@@ -1,101 +1,92 @@
 """The report's statements, decided from recorded runs: against scikit-learn, and on planted records."""
 
-from functools import partial
+from functools import cache, partial
+import json
 
+import numpy as np
 import pytest
 from recorded_runs import CNN, FOLDER, FOUND, record
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import f1_score
 
 from lungcls.errors import InputError
-from lungcls.report.claims import estimates, ledger, verdicts
+from lungcls.report.claims import estimates, measures, rule, scores, statements, verdicts
 from lungcls.report.results import networks
 
-LEDGER = verdicts.on_networks(ledger.load())
-ENTRIES = {claim["number"]: claim for claim in LEDGER["claims"]}
+MEASURED = {"readers with the same score": rule.Estimate(0.38, 0.37, 0.39, n=99)}
 
 
-@pytest.fixture(scope="module")
-def group():
-    return networks.recorded(FOLDER)[0]
+@cache
+def source():
+    """The recorded runs as evidence."""
+    (one,) = verdicts.sources(networks.recorded(FOLDER), MEASURED, seed=0)
+    return one
 
 
-def test_only_statements_on_answers_of_networks_are_decided():
-    every = {claim["number"]: claim for claim in ledger.load()["claims"]}
-    assert {15, 19, 23, 33, 34} <= set(ENTRIES) and not {1, 2, 5, 8, 25, 26, 28, 29, 36} & set(ENTRIES)
-    for number in set(every) - set(ENTRIES):
-        tests = every[number]["tests"]
-        scores = [test.get("score", "measure") for test in tests]
-        assert not tests or any(word in score for word in ("measure", "LIME", "map") for score in scores)
+_intervals = verdicts.evidence.bootstrap.intervals
 
 
-def test_runs_have_the_names_of_the_ledger(group):
-    found = verdicts.answers(group, seed=0)
-    assert networks.stand_in(group) == "efficientnetb4"
-    for name in (
-        "binary nodule CNN",
-        "binary wide TL",
-        "multiclass nodule FT",
-        "binary nodule MobileNet TL",
-        "binary both FT",
-    ):
-        assert name in found and len(found[name]) == len(group.test)
-    random = [
-        run.id
-        for run in group.runs
-        if run.config["stage"] != "scratch" and not run.config["weights"]["digest"]
-    ]
-    assert random and not [
-        name for name in found if "ResNet50" in name
-    ]  # not pretrained: no evidence on pretraining
-    (b4,) = (
-        run
-        for run in group.runs
-        if run.config["model"] == "efficientnetb4"
-        and run.config["task"] == "binary"
-        and run.config["view"] == "context"
-        and run.config["stage"] == "fine_tuning"
-        and run.config["seed"] == 0
-    )
-    test = b4.predictions.query("split == 'test'").set_index("case_id")["y_pred"]
-    assert (
-        found["binary wide FT"].set_index("case_id")["y_pred"] == test.loc[found["binary wide FT"]["case_id"]]
-    ).all()
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Few resamples; no test here looks closely at the ends of an interval."""
+    monkeypatch.setattr(verdicts.evidence.bootstrap, "intervals", partial(_intervals, resamples=200))
 
 
-def test_estimates_are_differences_of_the_recorded_answers(group):
-    facts = verdicts.verdict_facts([group])
-    rows = {
-        int(row.split("|")[1]): row
-        for row in facts["verdicts_table"].splitlines()
-        if row.startswith("| ") and row.split("|")[1].strip().isdigit()
+def facts_of(groups):
+    return verdicts.verdict_facts(groups, MEASURED)
+
+
+def rows_of(facts):
+    lines = ([cell.strip() for cell in row.split("|")] for row in facts["verdicts_table"].splitlines())
+    return {int(cells[1]): cells for cells in lines if len(cells) > 6 and cells[1].isdigit()}
+
+
+def test_recorded_networks_have_their_names_and_all_their_seeds():
+    found = source().results
+    for name in ("nodule CNN", "wide TL", "both FT", "nodule MobileNet TL"):
+        assert len(found["binary", *name.split(" ", 1)]) == 3, name
+    assert len(found["binary", "nodule", "no balancing"]) == 1 and not source().full
+    assert not [name for name in found if "ResNet50" in name[2]]  # not pretrained: no evidence on pretraining
+    tuned = [run for run in FOUND if run.id.startswith("binary-context-efficientnetb4-fine_tuning-s1")]
+    test = tuned[0].predictions.query("split == 'test'").set_index("case_id")["y_pred"]
+    seeds = [one.set_index("case_id")["y_pred"] for one in found["binary", "wide", "FT"]]
+    assert (seeds[1] == test.loc[seeds[1].index]).all()
+
+
+def test_estimates_are_means_over_all_recorded_trainings():
+    found = source().results
+    f1 = {
+        name: np.mean([f1_score(one["y_true"], one["y_pred"], average="weighted") for one in found[name]])
+        for name in (("binary", "nodule", "FT"), ("binary", "nodule", "CNN"))
     }
-    found = verdicts.answers(group, seed=0)
-    f1 = {name: f1_score(test["y_true"], test["y_pred"], average="weighted") for name, test in found.items()}
-    assert f"| {f1['binary nodule FT'] - f1['binary nodule CNN']:+.2f} [".replace("-", "−") in rows[19]
-    right = {name: accuracy_score(test["y_true"], test["y_pred"]) for name, test in found.items()}
-    gaps = [
-        right[f"binary {at}"] - right[f"multiclass {at}"]
-        for at in ("wide CNN", "wide TL", "wide FT", "nodule CNN", "nodule TL", "nodule FT")
-    ]
-    assert f"| {min(gaps):+.2f} to {max(gaps):+.2f} (6 comparisons)" in rows[34] and "| holds |" in rows[34]
-    decided = verdicts.decide(LEDGER, group, training=0, seed=0).table
-    verdict = decided["verdict"].value_counts()
-    counts = facts["verdicts_counts"]
-    assert counts.startswith(
-        f"Of {len(rows)} statements on networks, {verdict[ledger.HOLDS]} hold with the seed 0, "
-        f"{verdict[ledger.FAILS]} do not, and {verdict[ledger.OPEN]} cannot"
+    one = source().compare(scores.f1, *f1)
+    assert one.value == pytest.approx(np.subtract(*f1.values())) and one.trainings == (3, 3)
+    assert source().spread(scores.f1, "binary") == pytest.approx(0.0146, abs=0.0005)
+    assert source().compare(scores.f1, ("binary", "wide", "TL"), ("binary", "wide", "CNN")).idle
+
+
+def test_the_margin_is_what_a_training_and_other_readers_move():
+    """The pooled spread of the recorded networks, and the record beside it, round to the margin."""
+    both = [source().spread(scores.f1, task) for task in ("binary", "multiclass")]
+    assert round(float(np.sqrt(np.mean(np.square(both)))), 2) == rule.MARGIN
+    known = json.loads((FOLDER.parent / "verdict_rule.json").read_text(encoding="utf-8"))["margin"]
+    assert known["margin"] == rule.MARGIN and round(known["readers"]["pooled"], 2) == rule.MARGIN
+
+
+def test_the_table_has_the_verdicts_of_the_rule():
+    facts = facts_of(networks.recorded(FOLDER))
+    decided, rows = rule.decide(statements.CLAIMS, statements.estimates(source())), rows_of(facts)
+    assert {15, 19, 23, 33, 34} <= set(rows) and not {1, 2, 5, 8, 24, 25, 29, 36} & set(rows)
+    for number, cells in rows.items():
+        assert cells[5].removesuffix(" (by proxy)") == decided.loc[number, "verdict"]
+        assert cells[6] == decided.loc[number, "before Holm"]
+    assert decided.loc[20, "verdict"] == rule.IDLE and "nearly constant: binary wide CNN" in rows[20][3]
+    assert "context window), n = 351, trainings: 3" in rows[19][4] and "trainings: 1" in rows[4][4]
+    assert (
+        "no run of binary nodule ResNet50 TL" in rows[14][3]
+        and "25 (no heat maps" in facts["verdicts_untested"]
     )
-    assert (decided["verdict"] != decided["verdict (Holm)"]).any()  # the adjustment takes some back
-    for number, row in rows.items():
-        cells = [cell.strip() for cell in row.split("|")]
-        assert (
-            cells[4:6]
-            == decided.loc[number, ["verdict", "verdict (Holm)"]].replace(ledger.OPEN, "open").to_list()
-        )
-    assert "One answer to all: binary wide CNN" in rows[20] and "Between majority classes: +0.30" in rows[34]
-    assert "share below the stated range: " in rows[30]  # three scores are not one range
-    for text in (facts["verdicts_table"], facts["verdicts_stand_in"]):
-        assert "the context window stands in the place of its full slice" in text
+    assert facts["verdicts_counts"].startswith(f"Of {len(rows)} statements on networks, the verdict is *")
+    assert "Of 36 statements, the verdict is *" in facts["verdicts_all"]
 
 
 def planted(run, right):
@@ -119,96 +110,75 @@ FINE = next(
 )
 
 
-def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_path, few):  # noqa: F811
-    """Seeds 0 and 1: the fine-tuned network is always right, the CNN never; elsewhere the reverse."""
-    for seed, right in enumerate((True, True, False)):
-        record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, right))
-        record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
-    swap = {"validation": "test", "test": "validation"}
-    for run, right in ((FINE, False), (CNN, True)):
-        moved = planted(run, right)
-        record(
-            tmp_path,
-            run,
-            name=f"other-{right}",
-            split="report-s0",
-            settings={"protocol": "report"},
-            predictions=moved.assign(split=moved["split"].replace(swap)),
-        )
-    facts = verdicts.verdict_facts(networks.recorded(tmp_path))
-    (row,) = (row for row in facts["verdicts_table"].splitlines() if row.startswith("| 19 |"))
-    said = [cell.strip() for cell in row.split("|")[4:-1]]
-    assert said == ["holds", "holds", "holds", "does not hold", "does not hold"]
-    assert facts["verdicts_counts"].startswith("Of 1 statements on networks, 1 hold")
-    assert "No verdict outlives" in facts["verdicts_firm"]
-    assert "33 (no run of binary wide CNN here" in facts["verdicts_untested"]
-
-
-def test_a_verdict_that_every_seed_gives_is_firm(tmp_path, few):  # noqa: F811
+def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_path):
+    """The fine-tuned network is always right, the CNN never; under the report's split the reverse."""
     for seed in range(2):
         record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, True))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, False))
-    said = verdicts.verdict_facts(networks.recorded(tmp_path))["verdicts_firm"]
-    assert said.endswith("decides them: 19 (holds, 2 seeds).")
+    swap = {"validation": "test", "test": "validation"}
+    for run, right in ((FINE, False), (CNN, True)):
+        moved = planted(run, right)
+        moved = moved.assign(split=moved["split"].replace(swap))
+        config = {"split": "report-s0", "settings": {"protocol": "report"}}
+        record(tmp_path, run, name=f"other-{right}", predictions=moved, **config)
+    facts = facts_of(networks.recorded(tmp_path))
+    (cells,) = rows_of(facts).values()
+    assert cells[1] == "19" and cells[5:7] == ["holds", "holds"] and "trainings: 2" in cells[4]
+    assert "20 (no run of binary wide TL and of binary wide CNN here)" in facts["verdicts_untested"]
 
 
-def test_two_splits_of_one_protocol_keep_their_own_estimates(tmp_path, few):  # noqa: F811
-    for split, right in ((CNN.config["split"], True), ("patient-s9", False)):
-        for run, good in ((FINE, right), (CNN, not right)):
-            record(
-                tmp_path,
-                run,
-                name=f"{split}-{run.config['model']}",
-                split=split,
-                predictions=planted(run, good),
-            )
-    groups = networks.recorded(tmp_path)
-    (row,) = (
-        row
-        for row in verdicts.verdict_facts(groups)["verdicts_table"].splitlines()
-        if row.startswith("| 19 |")
-    )
-    first = groups[0].runs[0].config["split"] == CNN.config["split"]
-    assert [cell.strip() for cell in row.split("|")[4:-1]][::2] == (
-        ["holds", "does not hold"] if first else ["does not hold", "holds"]
-    )
+def test_seeds_that_disagree_do_not_hold(tmp_path):
+    """One training says the contrary of the other: their mean is no difference, and the spread is wide."""
+    for seed, right in enumerate((True, False)):
+        record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, right))
+        record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
+    (cells,) = rows_of(facts_of(networks.recorded(tmp_path))).values()
+    assert cells[5] == rule.OPEN
 
 
-def test_the_views_are_compared_without_the_readers_box(tmp_path, few):  # noqa: F811
+def test_the_views_are_compared_without_the_readers_box(tmp_path):
     """The CNN is always right with filled padding, never on the context window; else as recorded."""
     record(tmp_path, CNN, name="plain")
     record(tmp_path, CNN, name="wide", view="context", predictions=planted(CNN, False))
-    group = networks.recorded(tmp_path)[0]
-    assert verdicts.without_padding(group, seed=0).startswith(
-        "No network on a zoomed view without the readers' box"
-    )
+
+    def known():
+        return verdicts.sources(networks.recorded(tmp_path), {}, seed=0)
+
+    said = verdicts.without_padding(known())
+    assert said.startswith("No network on a zoomed view without the readers' box")
     record(tmp_path, CNN, name="filled", settings={"bands": "filled"}, predictions=planted(CNN, True))
-    plain, filled = verdicts.without_padding(networks.recorded(tmp_path)[0], seed=0).splitlines()[-3:-1]
-    assert plain.startswith("| binary | with its padding | +0.8")
-    assert filled == "| binary | padding filled | 1 (counted) | holds |"
+    plain, filled = verdicts.without_padding(known()).splitlines()[-3:-1]
+    assert plain.startswith("| binary | with its padding | +0.8") and plain.endswith("holds |")
+    assert filled.startswith("| binary | padding filled | +1.00 [") and filled.endswith("holds |")
 
 
-def test_runs_that_decide_nothing_or_have_one_name(tmp_path, few):  # noqa: F811
+def test_runs_that_decide_nothing_or_have_one_name(tmp_path):
     record(tmp_path, CNN, name="a")
-    facts = verdicts.verdict_facts(networks.recorded(tmp_path))
+    facts = facts_of(networks.recorded(tmp_path))
     assert facts["verdicts_table"] == "These records decide none of the statements on networks."
     assert facts["verdicts_stand_in"] == ""
     record(tmp_path, CNN, name="b", settings={"patience": 3})
-    with pytest.raises(
-        InputError, match="b: found a second run of binary nodule CNN with the seed 0, expected one"
-    ):
-        verdicts.verdict_facts(networks.recorded(tmp_path))
+    twice = "b: found a second run of binary nodule CNN with the seed 0, expected one"
+    with pytest.raises(InputError, match=twice):
+        facts_of(networks.recorded(tmp_path))
+
+
+def test_the_recorded_measures_of_images_decide_what_needs_images():
+    """The records themselves: no case lacks a score, the crop leaves padding, and unusual nodules differ."""
+    found = measures.recorded(FOLDER.parent)
+    assert found["cases at hand without a score"].value == 0 and found["images without padding"].high < 0.05
+    assert found["malignant among unusual less others, nodule"].low > 0.05
 
 
 def test_estimates_are_written_with_their_interval_or_as_a_range():
-    one = partial(ledger.estimate, n=10)
+    pair = (("binary", "nodule", "CNN"), ("binary", "wide", "CNN"))
+    one = partial(rule.Estimate, n=10, networks=pair)
     assert estimates.written(one(0.1, -0.05, 0.25)) == "+0.10 [−0.05, +0.25]"
-    assert estimates.written(one(-12)) == "−12 (counted)"
-    assert estimates.written(one(0.0, 0.0, 0.0, same=True)).endswith("(same answer to all)")
+    assert estimates.written(rule.Estimate(-12, n=9)) == "−12 (counted)"
+    idle = one(0.1, 0.0, 0.2, idle=("binary wide CNN",))
+    assert estimates.written(idle).endswith("(nearly constant: binary wide CNN)")
     several = [one(value, value - 0.1, value + 0.1) for value in (0.3, -0.2, 0.1)]
-    tests = [{"second": "b"}] * 3
-    assert estimates.written_together(several, tests) == "−0.20 to +0.30 (3 comparisons)"
-    assert estimates.written_together(several[:1], [{}]) == "0.30 [0.20, 0.40]"
-    assert estimates.written_together(several, [{}] * 3) == "−0.20 to 0.30 (3 comparisons)"
-    apart = [{"score": "a"}, {"score": "b"}, {"measure": "c"}]
-    assert estimates.written_together(several, apart).startswith("a: 0.30 [0.20, 0.40]; b: −0.20 [")
+    assert estimates.written_together(several) == "−0.20 to +0.30 (3 comparisons)"
+    assert estimates.written_together([rule.Estimate(lacks="no run")]) == "–"
+    other = one(0.3, 0.2, 0.4, expects=(0, 1))
+    assert estimates.written_together([several[1], other]) == "−0.20 [−0.30, −0.10]; +0.30 [+0.20, +0.40]"

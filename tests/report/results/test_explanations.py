@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lungcls.report.claims import ledger
+from lungcls.report.claims import rule
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import explanations as reader
 
@@ -85,14 +85,14 @@ def test_one_answer_is_marked(found):
 def test_verdicts_follow_from_the_estimates_and_stand_once(found):
     table = reader.statements(found, (25, 27))
     assert table["no."].tolist() == ["25", "27"]  # the second backbone says the same
-    assert table["verdict"].tolist() == [ledger.UNTESTED, ledger.HOLDS]
+    assert table["verdict"].tolist() == [rule.UNTESTED, rule.HOLDS]
     assert table["n"].tolist() == ["0", "40"] and set(table["wide view"]) == {"full slice"}
     assert table["estimate"].tolist()[0] == "no run of that here" and "0.20" in table["estimate"].tolist()[1]
     found["statements"][0]["estimates"]["27"][0] = estimate(-0.2)
-    assert reader.statements(found, (27,))["verdict"].tolist() == [ledger.FAILS, ledger.HOLDS]
+    assert reader.statements(found, (27,))["verdict"].tolist() == [rule.FAILS, rule.HOLDS]
     unknown = estimate(0.2) | {"value": None, "low": None, "high": None}
     found["statements"][0]["estimates"]["27"][0] = unknown
-    assert reader.statements(found, (27,))["verdict"].iloc[0] == ledger.OPEN
+    assert reader.statements(found, (27,))["verdict"].iloc[0] == rule.OPEN
 
 
 def test_what_stands_beside_the_tables(found):

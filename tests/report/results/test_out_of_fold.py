@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from lungcls.cohorts import splits
 from lungcls.metrics import thresholds
 from lungcls.models import baselines
+from lungcls.report.claims import scores, verdicts
 from lungcls.report.results import networks, page, score_tables, tables
 from lungcls.runs import recorded, store
 
@@ -127,3 +128,11 @@ def test_the_selection_of_cases_with_full_slices_is_said(group):
     assert f"median diameter is {np.median(mine['diameter_mm']):.1f} mm" in said
     shares = [100 * np.mean([len(text.split()) >= 3 for text in part["ratings"]]) for part in (mine,)]
     assert f"{shares[0]:.0f}" in said
+
+
+def test_all_folds_are_evidence_on_statements_with_a_training_each(group):
+    found, everything = group
+    (known,) = verdicts.sources([found], {}, seed=0)
+    one = known.compare(scores.accuracy, ("binary", "nodule", "CNN"))
+    assert one.n == len(everything) and one.trainings == (FOLDS,)
+    assert one.value == pytest.approx((everything["y_pred"] == everything["y_true"]).mean())
