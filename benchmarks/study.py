@@ -102,7 +102,10 @@ def planned(options):
             continue
         for seed, fold in ((seed, fold) for seed in seeds for fold in folds):
             settings = {"profile": "full", "weights": options.weights, "store": options.store}
-            jobs = grid.plan(folders[cohort], members, seed=seed, fold=fold, **settings)
+            asked = [
+                cell for cell in members if not options.models or cell.model in options.models.split(",")
+            ]
+            jobs = grid.plan(folders[cohort], asked, seed=seed, fold=fold, **settings)
             found += [(name, job) for job in jobs]
     return found
 
@@ -168,6 +171,7 @@ def _options():
     parser.add_argument("--store", required=True, help="folder of the runs, with their networks")
     parser.add_argument("--jobs", type=int, help="runs side by side; by default one a core")
     parser.add_argument("--only", help="groups, separated by commas")
+    parser.add_argument("--models", help="some networks, separated by commas")
     parser.add_argument("--list", action="store_true", help="print what is missing, train nothing")
     return parser.parse_args()
 
