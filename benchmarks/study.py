@@ -97,14 +97,13 @@ def planned(options):
     """The jobs of the study by group, folds apart, in order."""
     found = []
     folders = {"all": options.windows, "slices": options.slices}
+    wanted = options.models.split(",") if options.models else STAGES
     for name, cohort, members, folds, seeds in groups():
         if options.only and name not in options.only.split(","):
             continue
+        asked = [cell for cell in members if cell.model in wanted]
         for seed, fold in ((seed, fold) for seed in seeds for fold in folds):
             settings = {"profile": "full", "weights": options.weights, "store": options.store}
-            asked = [
-                cell for cell in members if not options.models or cell.model in options.models.split(",")
-            ]
             jobs = grid.plan(folders[cohort], asked, seed=seed, fold=fold, **settings)
             found += [(name, job) for job in jobs]
     return found
