@@ -337,10 +337,17 @@ def test_what_the_readme_says_follows_from_the_records():
     assert (one.above.loc[list(one.networks), "low"] <= 0).all()  # none of its networks is clearly better
     deciding = [name for name in one.networks if "†" not in name]
     assert f" 0 of {len(deciding)} networks" in score_tables.clearly_above(one)
-    diameter = one.table.set_index(["name", "score"]).loc[("diameter alone", "F1 (weighted)")]
     best = max(float(f1) for row in quoted.load()["f1_percent"].values() for f1 in row["binary"].values())
-    assert diameter["low"] < best / 100 < diameter["high"]
     model = json.loads((FOLDER.parent / "best_model.json").read_text(encoding="utf-8"))
+    assert best / 100 < model["scores"]["binary"]["diameter"]["F1 (weighted)"]["low"]
+    study = {group.name: group for group in networks.out_of_fold(FOLDER.parent / "study")}
+    folds = score_tables.score(study["lidc-ct-full-slice"], "binary", seed=0)
+    auc = folds.table[folds.table["score"] == "AUC"].set_index("name")
+    whole, zoomed = (
+        auc[auc.index.str.contains(f"MobileNet FT.*{view}")] for view in ("full slice", "zoomed")
+    )
+    assert whole["high"].item() < 0.65 < 0.8 < zoomed["low"].item()
+    assert (folds.above.loc[list(folds.networks), "low"] <= 0).all()
     assert model["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]["low"] > 0
     known = verdicts.sources(networks.recorded(FOLDER), {}, seed=0)
     found = statements.estimates(*known)
