@@ -343,9 +343,8 @@ def test_what_the_readme_says_follows_from_the_records():
     study = {group.name: group for group in networks.out_of_fold(FOLDER.parent / "study")}
     folds = score_tables.score(study["lidc-ct-full-slice"], "binary", seed=0)
     auc = folds.table[folds.table["score"] == "AUC"].set_index("name")
-    whole, zoomed = (
-        auc[auc.index.str.contains(f"MobileNet FT.*{view}")] for view in ("full slice", "zoomed")
-    )
+    found = (auc[auc.index.str.contains(f"MobileNet FT.*{view}")] for view in ("full slice", "zoomed"))
+    whole, zoomed = found
     assert whole["high"].item() < 0.65 < 0.8 < zoomed["low"].item()
     assert (folds.above.loc[list(folds.networks), "low"] <= 0).all()
     assert model["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]["low"] > 0
