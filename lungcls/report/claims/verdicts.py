@@ -80,7 +80,7 @@ def verdict_facts(groups, measured, *, more=None, seed=0):
     facts = {
         "verdicts_counts": _counts(table.loc[tested], " on networks"),
         "verdicts_all": _counts(table),
-        "verdicts_stand_in": _stand_ins(groups[0]),
+        "verdicts_stand_in": next(filter(None, map(_stand_ins, groups)), ""),
         "verdicts_untested": _untested(table.loc[on]),
         "verdicts_without_padding": without_padding(known),
         "worth_of_padding": worth_of_padding(known),
