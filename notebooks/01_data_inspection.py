@@ -90,7 +90,7 @@ report_cases = annotations.report_cases()
 # One statement of this part of the report is about real images and no count of cases: images that stand out
 # in the latent space "do not differ from the rest", in either view. `benchmarks/explanations.py` repeated
 # the search for them on LIDC-IDRI and recorded numbers; no image is shown. How the search works is told
-# [below](#looking-for-unusual-images), where it runs on the cohort of this page.
+# further down, where it runs on the cohort of this page.
 
 # %% tags=["hide-input"]
 real = explanations.read()
