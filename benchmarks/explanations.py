@@ -42,7 +42,6 @@ OUT = Path(__file__).resolve().parents[1] / "book" / "results" / "explanations.j
 SEED = 0  # of the networks, of chance maps, shifts, LIME's pieces, and resamples
 FOLDS = range(5)
 MODELS = ("cnn", "mobilenet", "efficientnetb4")
-STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}  # the last one counts
 SKILL = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SCORES = ("concentration", "hit", "share", "iou")
 LIME = ("fit", "agreement")
@@ -96,7 +95,8 @@ def networks(store, names):
         place = tuple(run.config[name] for name in ("cohort", "task", "view", "model"))
         if place[0] in names:
             found.setdefault(place, {}).setdefault(run.config["stage"], {})[run.config["fold"]] = run
-    last = {place: stages[max(stages, key=list(STAGES).index)] for place, stages in sorted(found.items())}
+    order = list(evidence.STAGES)  # the last one counts
+    last = {place: stages[max(stages, key=order.index)] for place, stages in sorted(found.items())}
     return {place: one_setting(dict(sorted(folds.items()))) for place, folds in last.items()}
 
 
@@ -203,7 +203,7 @@ def network_row(folds, tables, cohort):
     row = {name: config[name] for name in ("cohort", "task", "view", "model", "stage")}
     row |= {"weights": config["weights"]["label"], "folds": list(folds), "runs": [run.id for run in runs]}
     row |= {"cases": len(answers), "patients": answers["patient_id"].nunique()}
-    row |= {"best_epochs": [int(run.history.loc[run.history["best"], "epoch"].max()) for run in runs]}
+    row |= {"best_epochs": [run.best_epoch for run in runs]}
     row["one_answer"] = one_answer(tables)
     scores = intervals_of(answers, task=config["task"], seed=SEED)
     skill = scores.set_index("score").loc[SKILL[config["task"]]]
@@ -334,7 +334,7 @@ def one_answer(tables):
 def called(place, folds):
     """What statements call a network: task, view, stage."""
     stage = next(iter(folds.values())).config["stage"]
-    return place[1], "nodule" if place[2] == "nodule" else "wide", STAGES[stage]
+    return place[1], "nodule" if place[2] == "nodule" else "wide", evidence.STAGES[stage]
 
 
 def with_maps(tables):

@@ -474,7 +474,7 @@ fig = distributions.curves(
     ylabel="loss (cross-entropy)",
     titles=["training part, as balanced", "validation part"],
 )
-best = {how: run.history.loc[run.history["best"], "epoch"].iloc[0] for how, run in trained.items()}
+best = {how: run.best_epoch for how, run in trained.items()}
 kept = ", ".join(f"`{how}` {epoch}" for how, epoch in best.items())
 show_figure(
     fig,

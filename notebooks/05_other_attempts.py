@@ -1027,7 +1027,7 @@ norms = [layer for layer in network.layers if hasattr(layer, "moving_variance")]
 arrived = [(np.array(layer.moving_mean), np.array(layer.moving_variance)) for layer in norms]
 learnt_from = data.labels("binary")[(split["split"] == "train").to_numpy()]
 plan = balancing.balance(learnt_from, settings["balancing"], seed=seed, plus=settings["plus"])
-epochs = int(base.history.loc[base.history["best"], "epoch"].iloc[0])
+epochs = base.best_epoch
 batches = epochs * -(-len(plan.rows) // settings["batch_size"])
 left = 0.99**batches
 

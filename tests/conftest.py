@@ -1,6 +1,8 @@
 """Small cohorts and files that several tests share."""
 
+from importlib import util
 import os
+from pathlib import Path
 import sys
 
 import numpy as np
@@ -11,6 +13,15 @@ from lungcls.cohorts.cohort import Cohort, save
 
 # Networks are tiny here: one thread, as in a run's settings, set before anything imports Keras.
 os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
+
+
+def load_benchmark(name):
+    """Open a script of benchmarks/ as a module."""
+    path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    spec = util.spec_from_file_location(name, path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def case_table(n=10):

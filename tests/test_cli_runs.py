@@ -89,6 +89,23 @@ def test_runs_lists_and_shows(trained):
     assert shown.exit_code == 0 and "learning rate" in shown.output and "packages" in shown.output
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_run_without_cases_of_a_part_is_shown_and_blocks_nothing(trained, tmp_path, part):
+    cohort, _, _, run = trained
+    shutil.copytree(run.folder, tmp_path / run.id)
+    table = run.predictions
+    table[table["split"] != part].to_csv(tmp_path / run.id / "predictions.csv", index=False)
+    listed = call("runs", "list", "--runs", tmp_path)
+    assert listed.exit_code == 0 and "1 runs in" in listed.output
+    assert ("no test case" in listed.output) == (part == "test")
+    shown = call("runs", "show", run.id, "--runs", tmp_path)
+    assert shown.exit_code == 0 and f"  {part:<16} n 0\n" in shown.output
+    out = tmp_path / "out.csv"
+    answer = call("predict", run.id, cohort, "--out", out, "--runs", tmp_path, "--calibrated")
+    assert answer.exit_code == (2 if part == "test" else 0) and out.exists() == (part != "test")
+    assert part != "test" or "found no test case, expected some to fit a calibration on" in answer.output
+
+
 def test_an_empty_store_lists_nothing(tmp_path):
     assert call("runs", "list", "--runs", tmp_path / "none").output == f"0 runs in {tmp_path / 'none'}\n"
 

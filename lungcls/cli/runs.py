@@ -101,10 +101,8 @@ def list_runs(store):
     for run in found:
         scores, why = runs.scores(run), runs.stale_because(run)
         state = f"stale: {'; '.join(why)}" if why else "up to date"
-        click.echo(
-            f"{run.id:<58} {run.weights:<14} accuracy {scores['accuracy']:.3f}  "
-            f"F1 (macro) {scores['F1 (macro)']:.3f}  {state}"
-        )
+        texts = [f"{name} {scores[name]:.3f}" for name in ("accuracy", "F1 (macro)") if name in scores]
+        click.echo(f"{run.id:<58} {run.weights:<14} {'  '.join(texts) or 'no test case'}  {state}")
     click.echo(f"{len(found)} runs in {store}")
 
 
@@ -211,7 +209,7 @@ def show_run(run, *, everything=False):
     for part in ("validation", "test"):
         scores = runs.scores(run, part)
         texts = [f"{name} {value:.3f}" for name, value in scores.items() if name != "n"]
-        rows.append((part, f"n {scores['n']}, " + ", ".join(texts)))
+        rows.append((part, ", ".join([f"n {scores['n']}", *texts])))
     if everything:
         rows += [(name, run.config[name]) for name in ("cohort", "split")]
         rows += list(run.config["settings"].items()) + list(run.environment.items())

@@ -44,10 +44,16 @@ def described(cases):
         expected = "expected these columns in cases.csv or cases of the annotation index"
         raise InputError(f"cases: found no readers' {', '.join(names)}, {expected}")
 
-    texts = {name: cases[name].astype(object).fillna("").astype(str) for name in names}  # one is a number
-    panels = {name: ratings.parse_ratings(found) for name, found in texts.items()}
+    panels = {name: ratings.parse_ratings(cases[name].map(_panel)) for name in names}
     means = {name: [one.mean() if len(one) else np.nan for one in found] for name, found in panels.items()}
     return pd.DataFrame(means)
+
+
+def _panel(value):
+    """Readers' scores as text: a column in which each case has one reader is read as numbers."""
+    if isinstance(value, str):
+        return value
+    return "" if pd.isna(value) else f"{value:g}"
 
 
 def grey_inside(images, masks):

@@ -20,7 +20,7 @@ from lungcls.report.claims import measures
 from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks
-from lungcls.report.results.choosing import choosing_table
+from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, captioned, count, percent
@@ -45,10 +45,12 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
     found |= recorded_facts(groups, study=study, this_build=networks.of_this_build(cohort, parameters))
-    found["results_choosing"] = choosing_table(Path(results) / "study")
+    found |= choosing_facts(Path(results) / "study")
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
-    explained = explanations.evidence(explanations.read(results))
-    found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=explained)
+    explained = explanations.read(results)
+    found["results_selection"] = explanations.selection(explained)
+    more = explanations.evidence(explained)
+    found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)

@@ -49,7 +49,10 @@ def of_run(run):
         found = json.loads((run.folder / NAME).read_text(encoding="utf-8"))
         if found["made_of"] == made_of:
             return found
-    found = {"run": run.id, **fit(*run.part("test")), "made_of": made_of}
+    y_true, y_prob = run.part("test")
+    if not len(y_true):
+        raise InputError(f"{run.id}: found no test case, expected some to fit a calibration on")
+    found = {"run": run.id, **fit(y_true, y_prob), "made_of": made_of}
     with suppress(InputError):  # a store of someone else's: it is made each time
         whole_text(run.folder / NAME, json.dumps(found, indent=1) + "\n")
     return found

@@ -15,7 +15,8 @@ def check(cohort, config):
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
     form, window = form_of(config), config["settings"].get("window")
-    if view != "nodule" and form not in (allowed := ("kept", "fixed") if view == "context" else ("kept",)):
+    allowed = {"nodule": (form,), "context": ("kept", "fixed")}.get(view, ("kept",))
+    if form not in allowed:
         expected = f"{' or '.join(allowed)}: only the zoomed nodule has padding"
         raise InputError(f"padding: found {form!r} with the view {view!r}, expected {expected}")
     if window and (form != "kept" or cohort.views[view].dtype.kind == "u"):
@@ -55,11 +56,10 @@ def _holds(cohort, view):
 
 def images_of(cohort, config, *, progress=False):
     """A cohort's images as a run sees them: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
-    size, settings = config["settings"]["image_size"], config["settings"]
+    size = config["settings"]["image_size"]
     if config["model"] == "ensemble":
         check_view(cohort, config["view"], progress=progress)
-        images = cohort.views[config["view"]]
-        return fixed_crop.crops(images, cohort.spacing(), crop_mm=settings["crop_mm"], size=size)
+        return _squares(cohort, config)
     images, pipeline = source(cohort, config, progress=progress)
     options = pixel_options(config)
 
@@ -114,20 +114,17 @@ def source(cohort, config, *, progress=False):
     if form == "only":
         return Derived(lambda rows: padding.alone(images[rows]), images.shape, np.uint8, images), view
     if view == "context":
-        return _middle(cohort, config), view
+        squares = _squares(cohort, config)
+        return Derived(lambda rows: squares[rows][..., 0], squares.shape[:3], source=squares), view
     wide = _from_wider(cohort, config, wider_view(cohort, form), progress)
     return wide, view if form == "filled" else "context"  # a fixed crop is cropped no more
 
 
-def _middle(cohort, config):
-    """The square of fixed size in mm around the middle of the context window, (n, size, size)."""
-    images, pixel = cohort.views["context"], cohort.spacing()
-    options = {"crop_mm": config["settings"]["crop_mm"], "size": config["settings"]["image_size"]}
-
-    def make(rows):
-        return fixed_crop.cut(images[rows], spacing=pixel[rows], **options)
-
-    return Derived(make, (len(cohort), options["size"], options["size"]), source=images)
+def _squares(cohort, config):
+    """The square of fixed size in mm around the middle of each image, (n, size, size, 1)."""
+    settings = config["settings"]
+    options = {"crop_mm": settings["crop_mm"], "size": settings["image_size"]}
+    return fixed_crop.crops(cohort.views[config["view"]], cohort.spacing(), **options)
 
 
 def _from_wider(cohort, config, wider, progress):

@@ -58,9 +58,10 @@ def _widths(value):
 
 def _ends(value):
     parts = [] if value == "none" else value.split(":") if isinstance(value, str) else value
-    if len(parts) not in (0, 2):
+    ends = tuple(float(part) for part in parts)
+    if len(ends) not in (0, 2) or list(ends) != sorted(set(ends)):
         raise ValueError(value)
-    return tuple(float(part) for part in parts)
+    return ends
 
 
 def _text(value):
@@ -103,7 +104,7 @@ _FILTERS = Rule(_widths, lambda found: found and min(found) >= 1, "whole numbers
 _COPIES = Rule(
     _fresh_or_whole, lambda found: found == "fresh" or found >= 0, "a whole number from 0 on, or fresh"
 )
-_WINDOW = Rule(_ends, lambda found: not found or found[0] < found[1], "two HU, as -1000:400, or none")
+_WINDOW = Rule(_ends, lambda found: all(map(math.isfinite, found)), "two HU, as -1000:400, or none")
 _BLOCK = Rule(_text, bool, "the name of a block")
 _CNN, _ONE, _MANY = MODELS[:1], MODELS[:-1], MODELS[-1:]  # one network, or several as one
 
@@ -136,7 +137,7 @@ class Settings:
     folds: int = whole(5, 2, 100)  # used only where a fold is asked for
     # Model
     filters: tuple = _setting((16, 32, 64, 128), _FILTERS, MODELS)  # of the four blocks; ours
-    pooling: str = choice("flatten", "flatten average", _CNN)  # of the last maps; ours, see chapter 4
+    pooling: str = choice("flatten", "flatten average", _CNN)  # of the last maps; ours: see the results page
     dense: int = whole(64, 1, 10**5)  # hidden units of the head; ours
     dropout: float = number(0.3, 0, 0.99)  # before the last layer; the report has one and gives no rate
     unfreeze_from: str = _setting("", _BLOCK, _ONE)  # first block that trains; set by stage and backbone

@@ -60,6 +60,11 @@ class Run:
         """DataFrame of `epoch`, `loss`, `val_loss`, `val_accuracy`, `learning_rate`, `best`."""
         return pd.read_csv(self.folder / "history.csv", float_precision="round_trip")
 
+    @property
+    def best_epoch(self):
+        """The epoch whose weights were kept, counted from 1."""
+        return int(self.history.loc[self.history["best"], "epoch"].iloc[0])
+
     @cached_property
     def predictions(self):
         """DataFrame of `case_id`, `split`, `y_true`, one probability a class, `y_pred`, `confidence`."""
@@ -194,9 +199,11 @@ SHOWN = ("accuracy", "balanced accuracy", "F1 (macro)", "F1 (weighted)", "AUC", 
 def scores(run, part="test"):
     """Score a run from its stored predictions, without intervals.
 
-    `n`, and those of `SHOWN` that the task has.
+    `n`, and those of `SHOWN` that the task has; only `n` where the part has no case.
     """
     y_true, y_prob = run.part(part)
+    if not len(y_true):
+        return {"n": 0}
     y_pred = run.predictions.loc[run.predictions["split"] == part, "y_pred"]
     found = classification.scores(
         y_true, y_pred, y_prob, task=run.config["task"], average=("macro", "weighted")

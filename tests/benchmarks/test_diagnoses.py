@@ -1,13 +1,13 @@
 """What is recorded of patients with a diagnosis, and what the chapter says of it."""
 
 from functools import partial
-from importlib import util
 import json
 import os
 from pathlib import Path
 import re
 import shutil
 
+from conftest import load_benchmark
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,15 +25,7 @@ STABLE, SHOWN = "benign, two stable years", "benign, tissue or course"
 NAMED = ["readers' label", "readers' mean score", "diameter", "radiomic measures", "our model"]
 
 
-def load():
-    path = ROOT / "benchmarks" / "diagnoses.py"
-    spec = util.spec_from_file_location("diagnoses", path)
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-diagnoses = load()
+diagnoses = load_benchmark("diagnoses")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 """The comparison of an import with another hand's windows: known moves, and the real files where they are."""
 
 import csv
-from importlib import util
 import json
 import os
 from pathlib import Path
 
+from conftest import load_benchmark
 import numpy as np
 import pytest
 
@@ -17,10 +17,7 @@ DICOM, LIDC = os.environ.get("LUNGCLS_DICOM"), os.environ.get("LUNGCLS_LIDC")
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = util.spec_from_file_location("dicom_agreement", ROOT / "benchmarks" / "dicom_agreement.py")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("dicom_agreement")
 
 
 @pytest.mark.parametrize("down, right", [(0, 0), (2, -1), (-2, 2)])

@@ -1,11 +1,9 @@
 """What the benchmark of explanations pools and averages, on a tiny cohort, against another hand's numbers."""
 
-from importlib import util
 import json
-from pathlib import Path
 import shutil
 
-from conftest import seen_cohort
+from conftest import load_benchmark, seen_cohort
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,16 +16,12 @@ from lungcls.profiles import get_profile
 from lungcls.report.results import explanations as reader
 from lungcls.runs import planning, store as run_store, training
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "explanations.py"
 FOLDS = (0, 1)
 
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = util.spec_from_file_location("explanations", PATH)
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("explanations")
 
 
 @pytest.fixture(scope="module")

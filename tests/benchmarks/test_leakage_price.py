@@ -1,21 +1,14 @@
 """The interval of repeated draws that share cases, as the benchmark of the leakage price prints it."""
 
-from importlib import util
-from pathlib import Path
-
+from conftest import load_benchmark
 import numpy as np
 import pytest
 from scipy.stats import t as student, ttest_1samp
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "leakage_price.py"
-
 
 @pytest.fixture(scope="module")
 def corrected_interval():
-    spec = util.spec_from_file_location("leakage_price", PATH)
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.corrected_interval
+    return load_benchmark("leakage_price").corrected_interval
 
 
 def test_the_corrected_interval_by_hand(corrected_interval):

@@ -1,9 +1,9 @@
 """What the benchmark of the window puts into slices and measures, and what the recorded numbers show."""
 
-from importlib import util
 import json
 from pathlib import Path
 
+from conftest import load_benchmark
 import numpy as np
 import pytest
 from skimage import exposure
@@ -14,10 +14,7 @@ RECORDED = ROOT / "book" / "results" / "windowing.json"
 
 @pytest.fixture(scope="module")
 def windowing():
-    spec = util.spec_from_file_location("windowing", ROOT / "benchmarks" / "windowing.py")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("windowing")
 
 
 def lung_slice():

@@ -24,6 +24,8 @@ def test_what_readers_say_comes_from_the_table_or_from_the_index():
         case_properties.described(case_table())
     one = known.assign(texture=[1, 2, 3, 4, 5])  # read as numbers where each case has one reader
     assert case_properties.described(one)["texture"].tolist() == [1, 2, 3, 4, 5]
+    gap = case_properties.described(known.assign(texture=[1, 2, np.nan, 4, 5]))["texture"]
+    assert gap.isna().tolist() == [False, False, True, False, False] and gap[4] == 5
     with pytest.raises(InputError, match="found '7'"):
         case_properties.described(known.assign(margin="7"))
 

@@ -149,8 +149,9 @@ def test_a_window_is_for_hounsfield_units(folder):
     np.testing.assert_array_equal(prepared, expected)
     with pytest.raises(InputError, match="found nodule.npy with int16 grey levels and padding filled"):
         job_of(folder, window="-1000:400", padding="filled")
-    with pytest.raises(InputError, match="window: found '400:-1000', expected two HU"):
-        job_of(folder, view="context", window="400:-1000")
+    for wrong in ("400:-1000", "-inf:400", "nan:1", "-1000", "a:b"):
+        with pytest.raises(InputError, match=f"window: found '{wrong}', expected two HU"):
+            job_of(folder, view="context", window=wrong)
 
 
 def test_padding_alone_needs_no_wider_view(folder):

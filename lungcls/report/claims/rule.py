@@ -115,11 +115,7 @@ def statement(estimates):
     if all(one.lacks or one.idle for one in estimates):
         return IDLE, np.nan
     holds, fails, near = (holm(ps) for ps in zip(*map(evidence_for, estimates), strict=True))
-    found = {
-        HOLDS: holds.max(),
-        FAILS: fails.min(),
-        EQUAL: near.min(),
-    }  # all of them; one of them; one of them
+    found = {HOLDS: holds.max(), FAILS: fails.min(), EQUAL: near.min()}  # it takes all, or one
     verdict = next((name for name, p in found.items() if p < ALPHA), OPEN)
     counted = all(one.counted for one in estimates)
     return verdict, np.nan if counted else float(found.get(verdict, min(found.values())))

@@ -145,15 +145,11 @@ def worth_of_padding(known):
     lines = []
     for form, words in WITHOUT.items():
         given = {name: _padding(known, task, form, ("nodule", "CNN")) for task, name in TASK_NAMES.items()}
-        gains = [
-            f"{estimates.written(one, percent=True)} in the {name} task" for name, one in given.items() if one
-        ]
-        on = next((one.source for one in given.values() if one), "")
-        lines += (
-            [text("sentence-worth-of-padding", words=words, group=on, gains=" and ".join(gains))]
-            if gains
-            else []
-        )
+        given = {name: one for name, one in given.items() if one}
+        gains = [f"{estimates.written(one, percent=True)} in the {name} task" for name, one in given.items()]
+        if given:
+            values = {"words": words, "group": next(iter(given.values())).source}
+            lines.append(text("sentence-worth-of-padding", gains=" and ".join(gains), **values))
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
 
 

@@ -4,59 +4,59 @@ The settings of the study were chosen by these runs, and their scores are no res
 the study's folds in the seed of the split alone, so they are told apart by it.
 """
 
-from dataclasses import asdict
-
 import pandas as pd
 
 from lungcls.cohorts.cohort import Cohort
+from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import score_tables, tables
 from lungcls.report.wording import captioned, count
 from lungcls.runs import grid, store
-from lungcls.runs.settings import resolve
+from lungcls.runs.settings import of_model, resolve
 from lungcls.sources import annotations
 
-SHOWN = ("F1 (weighted)", "AUC or kappa")
+ROW = "network and settings"
+KINDS = ({"model": "mobilenet", "stage": "fine_tuning"}, {"model": "cnn", "stage": "scratch"})
 
 
-def choosing_table(folder, *, seed=0):
-    """Lay out each choosing run with its settings where they are not the study's, as a MyST table."""
+def choosing_facts(folder, *, seed=0):
+    """What was chosen, by name, and each choosing run with its settings, as a MyST table or a sentence."""
+    tuned, scratch = (of_model(resolve("full", **one), one["model"]) for one in KINDS)
+    chosen = {f"chosen_{name}": count(tuned[name]) for name in ("batch_size", "epochs", "patience", "warmup")}
+    chosen["chosen_patience_scratch"] = count(scratch["patience"])
+    chosen["chosen_cells"] = count((scratch["image_size"] // 2 ** len(scratch["filters"])) ** 2)
     found = [run for run in store.list_runs(folder) if run.config["settings"]["split_seed"]]
-    blocks = [
-        _block([run for run in found if run.config["task"] == task], task, seed)
-        for task in score_tables.TASKS
-    ]
-    return captioned(pd.concat(blocks, ignore_index=True), "tab-results-choosing", runs=count(len(found)))
+    by_task = ([run for run in found if run.config["task"] == task] for task in score_tables.TASKS)
+    blocks = [_block(runs, seed) for runs in by_task if runs]
+    if not blocks:
+        return chosen | {"results_choosing": "No such run is recorded."}
+    table = pd.concat(blocks, ignore_index=True).fillna("")
+    return chosen | {"results_choosing": captioned(table, "tab-results-choosing", runs=count(len(found)))}
 
 
-def _block(runs, task, seed):
+def _block(runs, seed):
     """The choosing runs of one task below the baselines on the same cases."""
-    cases = annotations.report_cases()
+    task, cohort = runs[0].config["task"], Cohort(annotations.report_cases(), {})
     tested = runs[0].predictions["case_id"]
-    parts = cases[["case_id"]].assign(split=cases["case_id"].isin(tested).map({True: "test", False: "train"}))
-    cohort = Cohort(cases, {})
-    results = tables.required_results(cohort, parts, task=task, seed=seed)
-    results |= {_label(run): tables.result_of(run.predictions, cohort) for run in runs}
-    shown = ("F1 (weighted)", score_tables.RANKING[task])
+    part = cohort.cases["case_id"].isin(tested).map({True: "test", False: "train"})
+    named = {_label(run): run for run in runs}
+    results = tables.required_results(cohort, cohort.cases.assign(split=part), task=task, seed=seed)
+    results |= {name: tables.result_of(run.predictions, cohort) for name, run in named.items()}
+    shown = {"F1 (weighted)": "F1 (weighted)", score_tables.RANKING[task]: "AUC or kappa"}
     laid = tables.results_table(tables.scored(results, task=task, seed=seed), scores=shown, percent=True)
-    frame = laid[list(shown)].set_axis(SHOWN, axis=1)
-    kept = {_label(run): str(run.history.loc[run.history["best"], "epoch"].iloc[0]) for run in runs}
-    frame["epoch kept"] = [kept.get(name, "–") for name in frame.index]
-    ran = {_label(run): str(len(run.history)) for run in runs}
-    frame["epochs trained"] = [ran.get(name, "–") for name in frame.index]
-    head = f"**{score_tables.TASKS[task]}, context window: {count(len(tested))} cases**"
-    frame = frame.rename_axis("network and settings").reset_index()
-    return pd.concat([pd.DataFrame({"network and settings": [head]}), frame]).fillna("")
+    frame = laid[list(shown)].rename(columns=shown).rename_axis(ROW)
+    frame["epoch kept"] = pd.Series({name: str(run.best_epoch) for name, run in named.items()})
+    frame["epochs trained"] = pd.Series({name: str(len(run.history)) for name, run in named.items()})
+    view = VIEW_NAMES[runs[0].config["view"]]
+    head = f"**{score_tables.TASKS[task]}, {view}: {count(len(tested))} cases**"
+    return pd.concat([pd.DataFrame({ROW: [head]}), frame.fillna("–").reset_index()])
 
 
 def _label(run):
     """Name a run by its network and the settings that are not the study's."""
-    plain = asdict(resolve("full", model=run.config["model"], stage=run.config["stage"])) | {"split_seed": 1}
-    settings = {name: value for name, value in run.config["settings"].items() if name in plain}
-    changed = [f"{name} {value}" for name, value in settings.items() if value != _jsonable(plain[name])]
-    name = grid.title(run.config["model"], run.config["stage"])
+    model, stage = run.config["model"], run.config["stage"]
+    plain = of_model(resolve("full", model=model, stage=stage), model) | {"split_seed": 1}
+    settings = run.config["settings"]
+    changed = [f"{name} {value}" for name, value in settings.items() if plain.get(name) != value]
     mark = score_tables.ONE_ANSWER if score_tables.says_one(run) else ""
-    return f"{name}: {', '.join(changed).replace('_', ' ') or 'as in the study'}{mark}"
-
-
-def _jsonable(value):
-    return list(value) if isinstance(value, tuple) else value
+    changes = ", ".join(changed).replace("_", " ") or "as in the study"
+    return f"{grid.title(model, stage)}: {changes}{mark}"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.errors import InputError
+from lungcls.explain import retrieval
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, rule, statements as claims
 from lungcls.report.paths import find_checkout
@@ -17,7 +18,6 @@ from lungcls.report.wording import MINUS, count, percent, text
 from lungcls.runs import grid
 
 FILE = "explanations.json"
-TASKS = {"binary": "binary", "multiclass": "multi-class"}
 CAM, BLOB, CHANCE = "Grad-CAM", "centre blob", "random"
 UNUSUAL = ("malignant", "diameter (mm)", "pixel (mm)")
 SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
@@ -34,7 +34,8 @@ def read(folder=None):
 def name_of(row):
     """View, task and network of a record; one that gives nearly one answer is marked."""
     mark = score_tables.ONE_ANSWER if row["one_answer"] else ""
-    return VIEW_NAMES[row["view"]], TASKS[row["task"]], grid.title(row["model"], row["stage"]) + mark
+    title = grid.title(row["model"], row["stage"]) + mark
+    return VIEW_NAMES[row["view"]], score_tables.TASKS[row["task"]], title
 
 
 def networks(found):
@@ -146,12 +147,12 @@ def retrieved(found):
     """Precision and average precision of the cases retrieved, by network, diameter and chance."""
     rows = {}
     for name, row in networks(found):
-        at = {"score": "precision at 5"}
+        at = f"precision at {retrieval.RETRIEVED}"
         rows[*name, row["cohort"]] = {"n": count(row["cases"])} | {
-            search: mean(row["retrieval"], score=f"{search}: {at['score']}")
-            for search in ("network", "diameter alone", "random order")
+            search: mean(row["retrieval"], score=f"{search}: {at}")
+            for search in (retrieval.NETWORK, retrieval.DIAMETER, retrieval.CHANCE)
         }
-        for score in (at["score"], "average precision"):
+        for score in (at, "average precision"):
             less = mean(row["retrieval"], score=f"network less diameter: {score}", sign=True)
             rows[*name, row["cohort"]][f"less diameter, {score}"] = less
     return _laid(rows, "view", "task", "network")
@@ -163,8 +164,8 @@ def likeness(found):
     for name, row in networks(found):
         shared = {
             f"{what}, {among}": mean(row["retrieval"], score=f"likeness in {what}, {among}", sign=True)
-            for among in ("all cases", "cases of other scores")
-            for what in ("texture", "shape", "intensity")
+            for among in retrieval.AMONG
+            for what in retrieval.SHARED
         }
         rows[*name, row["cohort"]] = {"n": count(row["cases"])} | shared
     return _laid(rows, "view", "task", "network")
@@ -265,10 +266,6 @@ def networks_in_words(found):
     rows = found.get("networks", [])
     folds = sorted({len(row["folds"]) for row in rows})
     names = dict.fromkeys(grid.title(row["model"], row["stage"]) for row in rows)
-    marked = f"{score_tables.ONE_ANSWER} marks a network that gives nearly all cases one answer; it decides "
-    marked = f"{marked}nothing." if any(row["one_answer"] for row in rows) else ""
-    return (
-        f"Networks recorded: {len(rows)} ({', '.join(names)}), each tested on "
-        f"{' or '.join(map(str, folds))} of five folds that keep patients together; the test cases of the "
-        f"folds are pooled. LIME explains {found['made']['lime_cases']} cases a fold.{marked}"
-    )
+    values = {"networks": count(len(rows)), "names": ", ".join(names), "folds": " or ".join(map(str, folds))}
+    marked = text("sentence-one-answer") if any(row["one_answer"] for row in rows) else ""
+    return text("sentence-explained", **values, lime=found["made"]["lime_cases"]) + marked

@@ -84,13 +84,16 @@ def recorded(folder):
 
 def out_of_fold(folder):
     """Take the recorded networks that have all their folds as groups, one for the cases that they share."""
-    found, groups = sorted(records.out_of_fold(folder), key=_split_of), []
+    shared, groups = {}, []
+    for run in records.out_of_fold(folder):  # names of splits follow their code: cases decide
+        cases = run.predictions[["case_id", "fold"]].sort_values("case_id")
+        shared.setdefault((run.config["cohort"], cases.to_csv(index=False)), []).append(run)
     cohort = Cohort(annotations.report_cases(), {})
-    for (_, split), members in groupby(found, key=_split_of):
-        members = list(members)
+    for (name, _), members in sorted(shared.items()):
         parts = members[0].predictions[["case_id", "split", "fold"]]
+        split = members[0].config["split"]
         measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
-        groups.append(Group(members[0].config["cohort"], cohort, parts, members, LABEL_RULE, measured))
+        groups.append(Group(name, cohort, parts, members, LABEL_RULE, measured))
     return groups
 
 

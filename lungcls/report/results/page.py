@@ -14,7 +14,7 @@ from lungcls.report.claims import printed
 from lungcls.report.printed import quoted
 from lungcls.report.results import changes, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
-from lungcls.report.wording import captioned, count, duration, percent, text
+from lungcls.report.wording import captioned, count, duration, text
 from lungcls.runs import grid
 
 HEADS = ("cohort", "labels", "split", "test cases (patients)", "pretrained weights", "networks", "seeds")
@@ -28,17 +28,17 @@ def recorded_facts(groups, *, study=(), this_build=None, seed=0):
     found = [run for group in recorded for run in group.runs]
     every = recorded + ([this_build] if isinstance(this_build, networks.Group) else [])
     facts = {
-        "recorded_runs": count(len(found)),
+        "recorded_runs": count(sum(len(group.runs) for group in groups)),
+        "study_networks": count(sum(len(group.runs) for group in study)),
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
         "recorded_cohort": first.runs[0].config["cohort"],
         "recorded_cases": count(len(first.parts)),
         "recorded_test": first.sizes["cases"],
         "recorded_patients": first.sizes["patients"],
         "results_sources": _sources(every),
-        "results_selection": _selection(study),
         "results_weights": _weights(found),
         "results_settings": _settings(found),
-        "results_missing": _missing(first.runs, groups),
+        "results_missing": _missing(found, recorded),
         "results_this_build": _said_of(this_build),
         "results_seeds": _seeds(recorded),
         "results_epochs": _epochs(recorded),
@@ -76,22 +76,6 @@ def _sources(groups):
     return captioned(frame, "tab-sources", texts=len(frame.columns))
 
 
-def _selection(groups):
-    """How the cases whose full slices are known differ from the others of the case list."""
-    with_slices = (group for group in groups if any(run.config["view"] == "full_slice" for run in group.runs))
-    group = next(with_slices, None)
-    if group is None:
-        return text("sentence-no-slices")
-    cases = group.cohort.cases
-    inside = cases["case_id"].isin(group.parts["case_id"])
-    three = cases["ratings"].str.split().str.len() >= 3
-    values = {"cases": count(inside.sum()), "of": count(len(cases))}
-    for name, those in (("in", inside), ("out", ~inside)):
-        values[f"readers_{name}"] = percent(three[those].mean())
-        values[f"size_{name}"] = f"{cases.loc[those, 'diameter_mm'].median():.1f}"
-    return text("sentence-selection", **values)
-
-
 def _seeds(groups):
     """How far the plain networks move with the seed of their training."""
     heads, rows = ["model and view", "seeds", "accuracy", "F1 (weighted)", "AUC or kappa"], []
@@ -113,9 +97,9 @@ def _epochs(groups):
         rows.append([f"**{TASKS[task]}, {score_tables.heading(group)}**", "", ""])
         for (view, name, change), members in networks.by_network(group.of_task(task)).items():
             runs = [run for member in members for run in getattr(member, "runs", [member])]
-            kept = [int(run.history.loc[run.history["best"], "epoch"].iloc[0]) for run in runs]
             label = ", ".join(part for part in (name, change, VIEW_NAMES[view]) if part)
-            rows.append([label, ", ".join(map(str, kept)), ", ".join(str(len(run.history)) for run in runs)])
+            counted = ((str(run.best_epoch), str(len(run.history))) for run in runs)
+            rows.append([label, *map(", ".join, zip(*counted))])
     return captioned(rows, "tab-results-epochs", heads=["model and view", "epoch kept", "epochs trained"])
 
 

@@ -129,3 +129,11 @@ def test_scores_of_maps_are_means_over_the_cases_that_have_one():
     assert split.value == pytest.approx(np.nanmean(values[right]) - np.nanmean(values[~right]))
     assert of.compare(score, NODULE, WIDE, needs=needs).value == pytest.approx(0.1)
     assert "no heat maps" in HERE.compare(score, WIDE, needs=needs).lacks
+
+
+def test_networks_are_compared_on_the_cases_that_both_have():
+    first, second = (pd.DataFrame({"case_id": list(ids), "seen": 1}) for ids in ("abc", "dcb"))
+    found = evidence.same_cases([[first], [second]])
+    assert [list(side[0].index) for side in found] == [["b", "c"], ["b", "c"]]
+    with pytest.raises(InputError, match="seeds: found none with all 3 cases"):
+        evidence.same_cases([[first[:2], first[2:]]])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
+from lungcls.models.networks import cnn
 from lungcls.report.results import choosing, networks
 from lungcls.runs import store
 from lungcls.runs.settings import of_model, resolve
@@ -23,7 +24,7 @@ def score(run):
 
 
 def test_each_choosing_run_is_a_row_of_its_own():
-    rows = choosing.choosing_table(STUDY).splitlines()
+    rows = choosing.choosing_facts(STUDY)["results_choosing"].splitlines()
     networks_shown = [row for row in rows if row.startswith(("| CNN:", "| MobileNet"))]
     assert RUNS and len(networks_shown) == len(set(networks_shown)) == len(RUNS)
     assert any(row.startswith("| CNN: balancing none, batch size 32, epochs 40 |") for row in networks_shown)
@@ -32,9 +33,20 @@ def test_each_choosing_run_is_a_row_of_its_own():
 
 def test_the_epoch_kept_is_that_of_the_history():
     run = next(run for run in RUNS if run.config["settings"]["epochs"] == 40)
-    row = next(row for row in choosing.choosing_table(STUDY).splitlines() if "epochs 40" in row)
+    row = next(
+        row for row in choosing.choosing_facts(STUDY)["results_choosing"].splitlines() if "epochs 40" in row
+    )
     best = int(run.history.set_index("epoch")["val_loss"].idxmin())
     assert row.endswith(f"| {best} | {len(run.history)} |")
+
+
+def test_what_was_chosen_is_what_networks_are_trained_with(tmp_path):
+    found = choosing.choosing_facts(tmp_path)
+    assert found["results_choosing"] == "No such run is recorded."
+    assert (found["chosen_batch_size"], found["chosen_epochs"], found["chosen_warmup"]) == ("128", "30", "3")
+    assert (found["chosen_patience"], found["chosen_patience_scratch"]) == ("8", "15")
+    last = cnn(image_size=128, task="binary").get_layer("block4_pool").output.shape
+    assert found["chosen_cells"] == str(last[1] * last[2])
 
 
 def test_choosing_runs_are_no_results():
@@ -43,7 +55,7 @@ def test_choosing_runs_are_no_results():
 
 
 def test_what_the_page_says_of_balancing():
-    """*What was chosen*: without balancing kappa falls by nearly half or more, and the AUC stays the same."""
+    """*What was chosen*: without balancing the kappa fell by nearly half or more, the AUC stayed."""
     found = {}
     for run in RUNS:
         if run.config["model"] == "mobilenet" and not set(run.config["settings"]) - set(PLAIN):

@@ -1,8 +1,5 @@
 """Networks recorded fold by fold: joined, scored on every case, beside baselines fitted likewise."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +9,6 @@ from sklearn.metrics import roc_auc_score
 from lungcls.cohorts import splits
 from lungcls.metrics import thresholds
 from lungcls.models import baselines
-from lungcls.report.claims import scores, verdicts
 from lungcls.report.results import networks, page, score_tables, tables
 from lungcls.runs import recorded, store
 
@@ -116,23 +112,3 @@ def test_the_page_has_a_block_for_the_study_before_the_others(group, tmp_path):
     assert first[1].startswith(f"| **{head}")
     kept = [line for line in facts["results_epochs"].splitlines() if line.startswith("| CNN")][0]
     assert kept.count(",") >= 2 * (FOLDS - 1)
-
-
-def test_the_selection_of_cases_with_full_slices_is_said(group):
-    found, _ = group
-    assert page._selection([found]).startswith("No network on full slices")
-    runs = [SimpleNamespace(config={"view": "full_slice"})]
-    said = page._selection([replace(found, runs=runs)])
-    cases = found.cohort.cases
-    mine = cases[cases["case_id"].isin(found.parts["case_id"])]
-    assert f"median diameter is {np.median(mine['diameter_mm']):.1f} mm" in said
-    shares = [100 * np.mean([len(text.split()) >= 3 for text in part["ratings"]]) for part in (mine,)]
-    assert f"{shares[0]:.0f}" in said
-
-
-def test_all_folds_are_evidence_on_statements_with_a_training_each(group):
-    found, everything = group
-    (known,) = verdicts.sources([found], {}, seed=0)
-    one = known.compare(scores.accuracy, ("binary", "nodule", "CNN"))
-    assert one.n == len(everything) and one.trainings == (FOLDS,)
-    assert one.value == pytest.approx((everything["y_pred"] == everything["y_true"]).mean())
