@@ -134,9 +134,8 @@ def result_of(predictions, cohort, part="test"):
 
 def intervals_of(result, *, task, seed):
     """Scores of a result, each with its 95 % interval over patients; see `bootstrap.score_intervals`."""
-    answers = result["y_true"], result["y_pred"], result[list(CLASS_COLUMNS[task])].to_numpy()
     options = {"patients": result["patient_id"], "task": task, "average": AVERAGES, "seed": seed}
-    return bootstrap.score_intervals(*answers, **options)
+    return bootstrap.score_intervals(result["y_true"], *_answers(result, task), **options)
 
 
 def paired(first, second, *, task, seed, ranked=True):
@@ -144,9 +143,12 @@ def paired(first, second, *, task, seed, ranked=True):
     first, second = (result.set_index("case_id").sort_index() for result in (first, second))
     if not first["y_true"].equals(second["y_true"]):
         raise InputError("results: found other cases or labels, expected the same test cases")
-    columns = list(CLASS_COLUMNS[task])
-    answers = [
-        (result["y_pred"], result[columns].to_numpy() if ranked else None) for result in (first, second)
-    ]
+    answers = [_answers(result, task, ranked) for result in (first, second)]
     options = {"patients": second["patient_id"], "task": task, "average": AVERAGES, "seed": seed}
     return bootstrap.score_differences(second["y_true"], *answers, **options).set_index("score")
+
+
+def _answers(result, task, ranked=True):
+    """Decisions, and the probabilities where a score of `SCORES` ranks by them, which costs most."""
+    ranked = ranked and "AUC" in SCORES[task]
+    return result["y_pred"], result[list(CLASS_COLUMNS[task])].to_numpy() if ranked else None

@@ -64,14 +64,11 @@ def test_what_is_not_reported_or_does_not_apply_says_why():
             assert len(item["how"]) > 20 and item["how"].endswith(".")
 
 
-def test_the_books_own_checklists_point_at_what_is_there():
-    from lungcls.report import facts
-
-    known = facts.collect(results=ROOT / "book" / "results")
-    pages = checklists.pages_of(ROOT, known)
+def test_the_books_own_checklists_point_at_what_is_there(collected):
+    pages = checklists.pages_of(ROOT, collected)
     for path in FILES:
         checklists.check(LOADED[path.stem], pages, source=path.name)
-        assert LOADED[path.stem]["title"] in known[f"checklist_{path.stem}"]
+        assert LOADED[path.stem]["title"] in collected[f"checklist_{path.stem}"]
     assert (ROOT / "book" / "references.bib").read_text(encoding="utf-8").count("tejani2024") == 1
 
 

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 import re
 
-from conftest import tiny_cohort
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,11 +25,6 @@ TIMINGS = {
         "book": {"command": "make book", "what": "makes it", "seconds": 300.4, "peak_bytes": 2.34e9}
     },
 }
-
-
-@pytest.fixture(scope="module")
-def collected():
-    return facts.collect(tiny_cohort(), results=RESULTS)
 
 
 def plain(text):
