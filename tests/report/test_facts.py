@@ -169,7 +169,10 @@ def test_the_best_model_stands_beside_the_diameter():
         task: {"recipe": dict.fromkeys(some, row), "diameter": dict.fromkeys(some, row | {"value": 0.8})}
         for task, some in names.items()
     }
-    found = measurements.best_model({"cases": 2340, "scores": scores, "differences": gain})
+    tried = {"tries": [{}, {}], "also looked at": {"other layers": 5, "other targets": 4}}
+    record = {"cases": 2340, "scores": scores, "differences": gain, "screening": tried}
+    found = measurements.best_model(record)
+    assert found["best_variants"] == "11"
     assert found["best_kappa"] == "90.0 [88.0, 92.0]" and found["best_diameter_auc"] == "80.0"
     assert found["best_f1_gain"] == "−1.0 [−2.0, +0.5]" and found["best_cases"] == "2,340"
 

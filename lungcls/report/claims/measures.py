@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import re
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -127,7 +128,23 @@ def _mean_of_known(values, patients, seed):
 
 
 def recorded(folder):
-    """Read what `benchmarks/image_statements.py` measured on real images; nothing where it is not there."""
-    path = Path(folder) / "image_statements.json"
-    found = json.loads(path.read_text(encoding="utf-8"))["measures"] if path.exists() else {}
-    return {name: Estimate(**one) for name, one in found.items()}
+    """Read what benchmarks measured on real images and on diagnoses; nothing where it is not there."""
+    images = _read(folder, "image_statements.json", "measures", {})
+    return {name: Estimate(**one) for name, one in images.items()} | _diagnosed(folder)
+
+
+def _diagnosed(folder):
+    """How much better than the diameter the fine-tuned EfficientNet tells who has cancer, by view."""
+    found, asked = {}, ("all", "malignant", "benign")
+    for row in _read(folder, "diagnoses.json", "auc", []):
+        here = tuple(row[name] for name in ("patients", "first", "second")) == asked
+        named = re.match(r"EfficientNet\w* FT .*, (full slice|zoomed nodule)\b", row["predictor"])
+        if here and named:
+            given, n = row["less diameter"], row["n_first"] + row["n_second"]
+            found[f"cancer, less the diameter, {named[1]}"] = Estimate(**given, n=n, patients=n)
+    return found
+
+
+def _read(folder, file, part, empty):
+    path = Path(folder) / file
+    return json.loads(path.read_text(encoding="utf-8"))[part] if path.exists() else empty

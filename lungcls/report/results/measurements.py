@@ -124,6 +124,8 @@ def best_model(found):
     }
     diameter = found["scores"]["binary"]["diameter"]["AUC"]["value"]
     facts = {"best_cases": count(found["cases"]), "best_diameter_auc": f"{100 * diameter:.1f}"}
+    tried = found["screening"]
+    facts["best_variants"] = count(len(tried["tries"]) + sum(tried["also looked at"].values()))
     for name, (task, score) in shown.items():
         row = found["scores"][task]["recipe"][score]
         gain = found["differences"][task]["recipe less diameter, fitted rule"][score]

@@ -36,7 +36,8 @@ def test_every_measure_of_the_statements_is_there(lidc_measures):
         tiny_cohort(), seed=0
     )
     found |= measures.of_retrieval("no run", tiny_cohort(), seed=0)
-    assert wanted == set(lidc_measures) | set(found)
+    diagnosed = {f"cancer, less the diameter, {view}" for view in ("full slice", "zoomed nodule")}
+    assert wanted == set(lidc_measures) | set(found) | diagnosed
 
 
 def test_bands_and_contrast_are_measured_where_the_cohort_has_them():
@@ -83,3 +84,22 @@ def test_recorded_measures_are_estimates_and_their_lack_is_none(tmp_path):
     rows = {"images without padding": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "patients": 8}}
     (tmp_path / "image_statements.json").write_text(json.dumps({"measures": rows}), encoding="utf-8")
     assert measures.recorded(tmp_path)["images without padding"] == Estimate(0.5, 0.4, 0.6, n=9, patients=8)
+
+
+def test_networks_against_diagnoses_are_taken_from_the_record_by_view(tmp_path):
+    row = {"patients": "all", "first": "malignant", "second": "benign", "n_first": 5, "n_second": 3}
+    gaps = {
+        "EfficientNetB4 FT (ImageNet), full slice, a": -0.2,
+        "EfficientNetB4 TL (ImageNet), full slice, a": 0.3,
+    }
+    gaps |= {
+        "MobileNet FT (ImageNet), zoomed nodule, a": 0.1,
+        "EfficientNetB4 FT (ImageNet), context window, a": 0,
+    }
+    ends = {name: {"value": gap, "low": gap - 0.1, "high": gap + 0.1} for name, gap in gaps.items()}
+    rows = [row | {"predictor": name, "less diameter": found} for name, found in ends.items()]
+    rows.append(rows[0] | {"patients": "one nodule"})
+    (tmp_path / "diagnoses.json").write_text(json.dumps({"auc": rows}), encoding="utf-8")
+    found = measures.recorded(tmp_path)
+    assert list(found) == ["cancer, less the diameter, full slice"]
+    assert found[list(found)[0]].value == -0.2 and found[list(found)[0]].n == 8
