@@ -71,6 +71,11 @@ class Cohort:
         return self.info.get("name") or (self.folder.name if self.folder else "cohort")
 
     @property
+    def simulated(self):
+        """Whether its images are the phantom's."""
+        return self.info.get("made_by", {}).get("source") == "phantom"
+
+    @property
     def where(self):
         """What a message names: the folder, else the name."""
         return self.folder or self.name

@@ -17,11 +17,13 @@ from IPython.display import Markdown, display
 from matplotlib import pyplot as plt
 import pandas as pd
 
+from lungcls.report.wording import badge
+
 DPI = 150  # 1.5 image pixels for each pixel of a plain screen
 CSS_DPI = 96
 
 
-def show_figure(fig, *, name, caption, alt):
+def show_figure(fig, *, name, caption, alt, evidence=None):
     """Show a figure with its number, caption and alternative text, and close it.
 
     Parameters
@@ -33,6 +35,9 @@ def show_figure(fig, *, name, caption, alt):
         What to see in the figure. Markdown; may hold numbers that were computed.
     alt : str
         What the figure shows, for who cannot see it. Plain text.
+    evidence : Cohort, int, "annotations" or "printed"
+        What it rests on, said at the head of the caption: the images of a cohort, recorded real
+        cases (their number), the readers alone, or the report's own numbers.
 
     Raises
     ------
@@ -48,6 +53,7 @@ def show_figure(fig, *, name, caption, alt):
     >>> show_figure(figure, name="fig-eye", **words)  # doctest: +ELLIPSIS
     {'text/plain': 'Figure fig-eye: A line.', ...
     """
+    caption = _headed(caption, evidence)
     source, width, text = _figure(fig, name, caption, alt)
     page = (
         f'<figure style="margin: 1em 0"><img src="{source}" alt="{html.escape(_line(alt))}" '
@@ -73,7 +79,7 @@ def _figure(fig, name, caption, alt):
     return source, width, _directive("figure", source, _line(caption), **options)
 
 
-def show_table(table, *, name, caption, decimals=2):
+def show_table(table, *, name, caption, evidence=None, decimals=2):
     """Show a table with its number and caption; numbers stand to the right.
 
     Parameters
@@ -84,6 +90,8 @@ def show_table(table, *, name, caption, decimals=2):
         Label for ``{numref}``: lower-case letters, digits and hyphens, unique in the book.
     caption : str
         What to read in the table. Markdown; may hold numbers that were computed.
+    evidence : Cohort, int, "annotations" or "printed"
+        As for :func:`show_figure`.
     decimals : int, default 2
         Decimals of floating-point columns. Missing values show as an en dash.
 
@@ -103,6 +111,7 @@ def show_table(table, *, name, caption, decimals=2):
     _check(name, caption=caption)
     if table.empty:
         raise ValueError(f"table {name!r}: found no row or no column, expected at least one of each")
+    caption = _headed(caption, evidence)
     heads, right, rows = _cells(table, decimals)
     text = _directive("table", _line(caption), _markdown_table(heads, right, rows), name=name, align="center")
     plain, page = f"Table {name}: {_line(caption)}", _html_table(heads, right, rows, caption)
@@ -124,6 +133,11 @@ def show_text(markdown):
     <IPython.core.display.Markdown object>
     """
     display(Markdown(markdown))
+
+
+def _headed(caption, evidence):
+    """Put the badge before a caption."""
+    return caption if evidence is None else f"{badge(evidence)} {caption}"
 
 
 def _check(name, **texts):

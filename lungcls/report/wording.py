@@ -61,6 +61,16 @@ def duration(seconds):
     return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
 
 
+def badge(evidence):
+    """Say what a figure or table rests on: "annotations", "printed", recorded real cases (int), a cohort."""
+    if isinstance(evidence, str):
+        return text(f"badge-{evidence}")
+    if isinstance(evidence, int):
+        return text("badge-real", name="LIDC-IDRI", n=count(evidence))
+    kind = "simulated" if evidence.simulated else "real"
+    return text(f"badge-{kind}", name=evidence.name, n=count(len(evidence)))
+
+
 def table(frame, *, name, caption, texts=1):
     """Write a DataFrame of texts as a numbered MyST table; the first `texts` columns are words."""
     bar = [":---"] * texts + ["---:"] * (frame.shape[1] - texts)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lungcls.cohorts.cohort import Cohort
 from lungcls.report import display
 
 matplotlib.use("agg")
@@ -116,3 +117,26 @@ def test_missing_texts_and_empty_tables_are_refused():
 def test_text_is_shown_as_markdown(shown):
     display.show_text("There are **3**.")
     assert shown[0]._repr_markdown_() == "There are **3**."
+
+
+def test_a_badge_opens_the_caption_and_says_what_it_rests_on(shown):
+    cases = pd.DataFrame({"case_id": ["a", "b"], "patient_id": ["p", "q"], "malignancy": [2, 5]})
+    made, own = (
+        Cohort(cases, {}, info={"name": "n", "made_by": {"source": s}}) for s in ("phantom", "dicom")
+    )
+    kinds = {1146: "*Real CT* (LIDC-IDRI, n = 1,146).", "annotations": "*Annotations* (readers, no image)."}
+    kinds |= {"printed": "*Printed* (the report's own numbers)."}
+    counts = pd.DataFrame({"cases": [1]})
+    for evidence in (*kinds, made, own):
+        display.show_table(counts, name="tab-a", caption="Counts.", evidence=evidence)
+    display.show_figure(draw(), name="fig-a", caption="A line.", alt="A line.", evidence=own)
+    heads = [
+        *kinds.values(),
+        "*Simulated* (phantom, n = 2).",
+        "*Real CT* (n, n = 2).",
+        "*Real CT* (n, n = 2).",
+    ]
+    plain = [bundle["text/plain"].partition(": ")[2] for bundle in shown]
+    assert plain == [f"{head} Counts." for head in heads[:-1]] + [f"{heads[-1]} A line."]
+    with pytest.raises(KeyError, match="badge-unknown"):
+        display.show_table(counts, name="tab-a", caption="Counts.", evidence="unknown")

@@ -16,6 +16,7 @@ import yaml
 from lungcls.errors import InputError
 from lungcls.report.build import gallery
 from lungcls.report.build.execution import digest_of, read, with_prose
+from lungcls.report.wording import text
 
 REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
 IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
@@ -34,6 +35,7 @@ def stage(checkout, *, copies, numbers):
     for path, copy in ((path, copy) for path, copy in copies.items() if copy.exists()):
         notebook = with_prose(read(copy), read(path))
         _extract_images(notebook, folder / "notebooks")
+        _mark_simulated(notebook)
         nbformat.write(notebook, folder / "notebooks" / path.name)
     _write_yaml(folder / "_toc.yml", without(yaml.safe_load((checkout / "_toc.yml").read_bytes()), left_out))
     numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
@@ -42,11 +44,24 @@ def stage(checkout, *, copies, numbers):
     return left_out
 
 
+def _displays(notebook):
+    """The displays of a notebook that have a MyST form."""
+    displays = (one.get("data", {}) for cell in notebook.cells for one in cell.get("outputs", []))
+    return [data for data in displays if "text/markdown" in data]
+
+
 def _extract_images(notebook, folder):
     """Write the images of figure directives to files, so that pages stay light."""
-    displays = (one.get("data", {}) for cell in notebook.cells for one in cell.get("outputs", []))
-    for data in (data for data in displays if "text/markdown" in data):
+    for data in _displays(notebook):
         data["text/markdown"] = _to_files(data["text/markdown"], folder)
+
+
+def _mark_simulated(notebook):
+    """Say under the title that a page has simulated images, where a caption says so."""
+    mark = text("badge-simulated", n="").partition("(")[0]
+    if any(mark in data["text/markdown"] for data in _displays(notebook)):
+        title, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = f"{title}\n\n{text('sentence-page-simulated')}\n{rest}"
 
 
 def _to_files(text, folder):

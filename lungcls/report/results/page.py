@@ -118,8 +118,7 @@ def _spread(members, group, task, score):
 def _said_of(this_build):
     if this_build is None or isinstance(this_build, str):
         return this_build or "The networks that this build was made with are not shown."
-    simulated = this_build.cohort.info.get("made_by", {}).get("source") == "phantom"
-    more = text("sentence-simulated") if simulated else ""
+    more = text("sentence-simulated") if this_build.cohort.simulated else ""
     return text("sentence-this-build", name=this_build.name) + more
 
 

@@ -1,9 +1,11 @@
 """Staging: contents without what is missing, configuration with what was computed."""
 
+import nbformat
 import pytest
 
 from lungcls.errors import InputError
 from lungcls.report.build import staging
+from lungcls.report.wording import text
 
 
 def test_the_repository_gives_launch_buttons():
@@ -45,3 +47,23 @@ def test_the_images_of_a_page_become_files_beside_it(tmp_path):
     assert image.read_bytes() == b"ABC"
     config = (staged / "_config.yml").read_text()
     assert f"figures/{image.name}" in config and "base64" not in config
+
+
+@pytest.mark.parametrize("kind, said", [("simulated", True), ("real", False)])
+def test_a_page_with_simulated_images_says_so_under_its_title(tmp_path, kind, said):
+    for folder in ("book", "notebooks"):
+        (tmp_path / folder).mkdir()
+    for name in ("_toc.yml", "_config.yml"):
+        (tmp_path / name).write_text("{}\n")
+    cells = nbformat.v4.new_markdown_cell("# Title\n\nFirst."), nbformat.v4.new_code_cell("1")
+    notebook = nbformat.v4.new_notebook(cells=list(cells))
+    path, copy = tmp_path / "notebooks" / "01_a.ipynb", tmp_path / "copy.ipynb"
+    nbformat.write(notebook, path)
+    caption = {"text/markdown": text(f"badge-{kind}", name="a", n="9") + " Two lungs."}
+    notebook.cells[1].outputs = [nbformat.v4.new_output("display_data", data=caption)]
+    nbformat.write(notebook, copy)
+    staging.stage(tmp_path, copies={path: copy}, numbers={})
+    staged = nbformat.read(tmp_path / "_build" / "stage" / "notebooks" / "01_a.ipynb", as_version=4)
+    title, *line, last = staged.cells[0].source.split("\n\n")
+    assert title == "# Title" and last == "First."
+    assert [one.partition("\n")[0] for one in line] == [":::{div} simulated"] * said
