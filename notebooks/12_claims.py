@@ -542,7 +542,8 @@ show_kind("views", "Statements on the two views. Differences of weighted F1, pai
 # %% [markdown]
 # In our reconstruction the zoomed view also carries the readers' measure of size in its padding (see [Full
 # slice against zoomed nodule](06_views.ipynb)). What is left of the two statements without this shortcut is
-# decided in [Results side by side](../book/results.md), in {numref}`tab-results-without-padding`.
+# decided by {numref}`tab-results-without-padding` in [What the training was
+# worth](../book/results_training.md).
 
 # %% [markdown]
 # ### Explanation

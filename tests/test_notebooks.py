@@ -40,6 +40,13 @@ def test_there_are_notebooks_and_the_book_shows_each():
     assert yaml.safe_load(contents)["root"] == "book/introduction"
 
 
+def test_the_number_of_a_chapter_is_that_of_its_file():
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    numbered = [one for part in parts if part.get("numbered") for one in part["chapters"]]
+    assert [int(one["file"].split("/")[1][:2]) for one in numbered] == list(range(1, len(NOTEBOOKS) + 1))
+    assert not any("sections" in one for one in numbered)
+
+
 def test_every_pair_agrees():
     assert [path.name for path in pairs.differing(FOLDER)] == []
     assert {path.stem for path in pairs.scripts(FOLDER)} == {path.stem for path in NOTEBOOKS}

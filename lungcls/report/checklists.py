@@ -70,7 +70,9 @@ def _numbers(first, last, parts):
 def pages_of(checkout, facts):
     """List the labels (patterns) that each page of `_toc.yml` can show, tables among the facts included."""
     contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
-    names = [contents["root"], *(one["file"] for part in contents["parts"] for one in part["chapters"])]
+    chapters = [one for part in contents["parts"] for one in part["chapters"]]
+    chapters += [section for one in chapters for section in one.get("sections", [])]
+    names = [contents["root"], *(one["file"] for one in chapters)]
     pages = {}
     for name in names:
         if (script := checkout / f"{name}.py").exists():

@@ -23,7 +23,7 @@ from lungcls.report.results import cards, explanations, measurements, networks
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
-from lungcls.report.wording import SPACE, captioned, count, percent
+from lungcls.report.wording import SPACE, captioned, count, percent, text
 from lungcls.runs.settings import resolve
 from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
@@ -44,7 +44,9 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
-    found |= recorded_facts(groups, study=study, this_build=networks.of_this_build(cohort, parameters))
+    best, here = measurements.read(results, "best_model.json"), networks.of_this_build(cohort, parameters)
+    found |= recorded_facts(groups, study=study, best=best, this_build=here)
+    found["findings"] = text("findings", **found)
     found |= choosing_facts(Path(results) / "study")
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
     explained = explanations.read(results)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from lungcls.cohorts.cohort import TASKS
 from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
@@ -12,7 +10,7 @@ from lungcls.report.claims import estimates, evidence, measures, rule, statement
 from lungcls.report.claims.evidence import STAGES
 from lungcls.report.results import networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
-from lungcls.report.wording import captioned, count, text
+from lungcls.report.wording import captioned, text
 from lungcls.runs import grid
 
 FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
@@ -76,37 +74,12 @@ def verdict_facts(groups, measured, *, more=None, seed=0):
     found = statements.estimates(*known, more=more)
     table = rule.decide(statements.CLAIMS, found)
     on = [number for number, given in found.items() if any(one.networks for one in given)]
-    tested = [number for number in on if table.loc[number, "tests"]]
-    facts = {
-        "verdicts_counts": _counts(table.loc[tested], " on networks"),
+    return {
+        "verdicts_counts": _counts(table.loc[[n for n in on if table.loc[n, "tests"]]], " on networks"),
         "verdicts_all": _counts(table),
         "verdicts_stand_in": next(filter(None, map(_stand_ins, groups)), ""),
-        "verdicts_untested": _untested(table.loc[on]),
         "verdicts_without_padding": without_padding(known),
         "worth_of_padding": worth_of_padding(known),
-    }
-    if not tested:
-        return facts | {"verdicts_table": "These records decide none of the statements on networks."}
-    rows = [_row(statements.BY_NUMBER[number], found[number], table.loc[number]) for number in tested]
-    values = {"of": int(table["p"].notna().sum()), "stands": facts["verdicts_stand_in"]}
-    laid = captioned(pd.DataFrame(rows), "tab-results-verdicts", texts=len(rows[0]), **values)
-    return facts | {"verdicts_table": laid}
-
-
-def _row(claim, given, row):
-    known = [one for one in given if not one.lacks]
-    times = {number for one in known for number in one.trainings}
-    trained = f", trainings: {'–'.join(map(str, sorted({min(times), max(times)})))}" if times else ""
-    on = f"{known[0].source}, n = {count(row['n'])}{trained}"
-    lacks = f". Not compared: {row['why']}" if row["why"] else ""
-    verdict = row["verdict"] + (" (by proxy)" if claim.proxy and row["verdict"] in rule.DECIDED else "")
-    return {
-        "no.": str(claim.number),
-        "the report states": claim.statement,
-        "estimate": estimates.written_together(given) + lacks,
-        "on": on,
-        "verdict": verdict,
-        "before Holm": row["before Holm"],
     }
 
 
@@ -161,9 +134,3 @@ def _stand_ins(group):
     mine, reports = (grid.title(name, "scratch") for name in (backbone, grid.BACKBONE))
     weights = {networks.weights_of(run)[0] for run in group.runs if run.config["model"] == backbone}
     return text("sentence-stand-in", mine=f"{mine} ({'; '.join(sorted(weights))})", reports=reports)
-
-
-def _untested(table):
-    rows = table.loc[table["verdict"] == rule.UNTESTED, "why"]
-    reasons = "; ".join(f"{number} ({why})" for number, why in rows.items())
-    return f"Not decided by these records: {reasons}." if reasons else "The records decide all of them."

@@ -5,7 +5,7 @@ from matplotlib.patches import Rectangle
 import numpy as np
 
 from lungcls.report.plots.panels import legend_below, page_axes, panel_axes, share_matrix
-from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, WIDTH
+from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
 FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
 SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}
@@ -137,3 +137,44 @@ def confusion_matrices(matrices, *, labels, columns=2):
         ax.set_yticklabels(labels, rotation=90 if max(map(len, labels)) > 3 else 0, va="center")
         ax.set_title(title, fontsize=10)
     return figure
+
+
+def interval_panels(blocks, *, reference, bands):
+    """Show values with their intervals, a panel a score and a row of panels a block of rows with one head.
+
+    `blocks` are tables by score by head, as for :func:`intervals`, `bands` light ranges (low, high)
+    alike, and the row `reference` of each block is drawn through its panels.
+    """
+    names = {
+        head: list(dict.fromkeys(n for t in one.values() for n in t.index)) for head, one in blocks.items()
+    }
+    heights = [1 + len(rows) for rows in names.values()]
+    options = {"sharex": "col", "sharey": "row", "height_ratios": heights}
+    columns = len(next(iter(blocks.values())))
+    figure, axes = page_axes(1.1 + 0.24 * sum(heights), len(blocks), columns, **options)
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    for row, (head, found) in zip(axes, blocks.items()):
+        for ax, (score, table) in zip(row, found.items()):
+            _lines(ax, table, names[head], table.loc[reference, "value"], bands.get(head, {}).get(score))
+            ax.set_title(f"\n{score}", fontsize=8)  # the line above is the head's
+        row[0].set_yticks(range(len(names[head])), names[head], fontsize=8)
+        row[0].set_ylim(len(names[head]) - 0.4, -0.6)
+        title = row[0].annotate(head, (0, 1), (0, 17), ha="left", fontsize=9, weight="bold", **place)
+        title.set_in_layout(False)
+    return figure
+
+
+def _lines(ax, table, names, reference, band):
+    """Draw the rows of one panel: with an interval a point, without one a diamond."""
+    at = np.array([names.index(name) for name in table.index])
+    value, low, high = table[["value", "low", "high"]].to_numpy(float).T
+    alone = np.isnan(low)
+    if band:
+        ax.axvspan(*band, color=BAND, zorder=0)
+    ax.axvline(reference, color=NEUTRAL, linewidth=1, linestyle="--", zorder=1)
+    ax.hlines(at[~alone], low[~alone], high[~alone], color=COLOURS[0], linewidth=1.6)
+    ax.plot(value[~alone], at[~alone], "o", color=COLOURS[0], markersize=4.5)
+    ax.plot(value[alone], at[alone], "D", color=MARK, markerfacecolor="none", markersize=5)
+    ax.grid(axis="x", color="#e4e8eb", linewidth=0.8)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.tick_params(axis="y", length=0)

@@ -12,7 +12,7 @@ from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import printed
 from lungcls.report.printed import quoted
-from lungcls.report.results import changes, networks, score_tables, tables
+from lungcls.report.results import changes, findings, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
 from lungcls.report.wording import captioned, count, duration, text
 from lungcls.runs import grid
@@ -22,7 +22,7 @@ ORIGINS = {"ImageNet": "Keras's own ImageNet weights", "random init": "random we
 SIZES = ("image_size", "batch_size", "epochs", "patience")
 
 
-def recorded_facts(groups, *, study=(), this_build=None, seed=0):
+def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
     """Lay out the report, the study's folds, runs of one split, and those of this build, in that order."""
     recorded, first = [*study, *groups], groups[0]
     found = [run for group in recorded for run in group.runs]
@@ -53,7 +53,14 @@ def recorded_facts(groups, *, study=(), this_build=None, seed=0):
         facts[f"results_figure_{task}"] = score_tables.score_figure(drawn, task)
     constant = "; ".join(score_tables.constant(scores))
     sentence = text("sentence-constant", networks=constant) if constant else text("sentence-no-constant")
-    return facts | {"results_constant": sentence}
+    return facts | {"results_constant": sentence} | (_findings(scores, best) if best else {})
+
+
+def _findings(scores, best):
+    """The answer on one page, from the group with full slices."""
+    views = [{run.config["view"] for run in one.group.runs} for one in scores]
+    full = {one.task: one for one, seen in zip(scores, views) if "full_slice" in seen}
+    return findings.findings(full, best)
 
 
 # --- Tables -----------------------------------------------------------------------------------

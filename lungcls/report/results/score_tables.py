@@ -176,9 +176,8 @@ def score_figure(scores, task):
     """Draw the weighted F1 of baselines and networks as they end, one colour a source, as a MyST figure."""
     groups = {}
     for one in scores:
-        ended = [name for name in one.results if " TL" not in one.networks.get(name, ("", ""))[1]]
-        found = one.table[one.table["score"] == "F1 (weighted)"].set_index("name").loc[ended]
-        groups[one.group.name] = (100 * found[["value", "low", "high"]].astype(float)).rename(index=_in_short)
+        found = ended(one, "F1 (weighted)")[["value", "low", "high"]].astype(float)
+        groups[one.group.name] = (100 * found).rename(index=in_short)
     printed = _report_rows(task).set_index("model and view")["F1 (weighted)"].astype(float)
     groups[REPORT] = printed[~printed.index.str.contains(" TL")].to_frame("value")
     first = scores[0].group.name
@@ -188,7 +187,13 @@ def score_figure(scores, task):
     return figure_text(figure, name=f"fig-results-{task}", **words)
 
 
-def _in_short(name):
+def ended(one, score):
+    """Rows of a score: baselines, and networks as they end, after fine-tuning."""
+    names = [name for name in one.results if " TL" not in one.networks.get(name, ("", ""))[1]]
+    return one.table[one.table["score"] == score].set_index("name").loc[names]
+
+
+def in_short(name):
     """Shorten the name of a row.
 
     An asterisk for ImageNet weights that are not Keras's own, no number of cases.

@@ -35,9 +35,11 @@ def facts_of(groups):
     return verdicts.verdict_facts(groups, MEASURED)
 
 
-def rows_of(facts):
-    lines = ([cell.strip() for cell in row.split("|")] for row in facts["verdicts_table"].splitlines())
-    return {int(cells[1]): cells for cells in lines if len(cells) > 6 and cells[1].isdigit()}
+def decided(groups):
+    """Estimates and verdicts of the statements on networks."""
+    found = statements.estimates(*verdicts.sources(groups, MEASURED, seed=0))
+    on = [number for number, given in found.items() if any(one.networks for one in given)]
+    return found, rule.decide(statements.CLAIMS, found).loc[on]
 
 
 def test_recorded_networks_have_their_names_and_all_their_seeds():
@@ -72,20 +74,16 @@ def test_the_margin_is_what_a_training_and_other_readers_move():
     assert known["margin"] == rule.MARGIN and round(known["readers"]["pooled"], 2) == rule.MARGIN
 
 
-def test_the_table_has_the_verdicts_of_the_rule():
-    facts = facts_of(networks.recorded(FOLDER))
-    decided, rows = rule.decide(statements.CLAIMS, statements.estimates(source())), rows_of(facts)
-    assert {15, 19, 23, 33, 34} <= set(rows) and not {1, 2, 5, 8, 24, 25, 29, 36} & set(rows)
-    for number, cells in rows.items():
-        assert cells[5].removesuffix(" (by proxy)") == decided.loc[number, "verdict"]
-        assert cells[6] == decided.loc[number, "before Holm"]
-    assert decided.loc[20, "verdict"] == rule.IDLE and "nearly constant: binary wide CNN" in rows[20][3]
-    assert "context window), n = 351, trainings: 3" in rows[19][4] and "trainings: 1" in rows[4][4]
-    assert (
-        "no run of binary nodule ResNet50 TL" in rows[14][3]
-        and "25 (no heat maps" in facts["verdicts_untested"]
-    )
-    assert facts["verdicts_counts"].startswith(f"Of {len(rows)} statements on networks, the verdict is *")
+def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
+    groups = networks.recorded(FOLDER)
+    facts, (found, table) = facts_of(groups), decided(groups)
+    tested = table[table["tests"] > 0]
+    assert {15, 19, 23, 33, 34} <= set(tested.index) and not {1, 2, 5, 8, 24, 25, 29, 36} & set(tested.index)
+    assert table.loc[20, "verdict"] == rule.IDLE and "binary wide CNN" in found[20][0].idle[0]
+    assert found[19][0].trainings == (3, 3) and found[4][0].trainings == (3, 1) and found[19][0].n == 351
+    assert "no run of binary nodule ResNet50 TL" in table.loc[14, "why"]
+    assert "no heat maps" in table.loc[25, "why"] and table.loc[25, "verdict"] == rule.UNTESTED
+    assert facts["verdicts_counts"].startswith(f"Of {len(tested)} statements on networks, the verdict is *")
     assert "Of 36 statements, the verdict is *" in facts["verdicts_all"]
 
 
@@ -121,10 +119,10 @@ def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_pat
         moved = moved.assign(split=moved["split"].replace(swap))
         config = {"split": "report-s0", "settings": {"protocol": "report"}}
         record(tmp_path, run, name=f"other-{right}", predictions=moved, **config)
-    facts = facts_of(networks.recorded(tmp_path))
-    (cells,) = rows_of(facts).values()
-    assert cells[1] == "19" and cells[5:7] == ["holds", "holds"] and "trainings: 2" in cells[4]
-    assert "20 (no run of binary wide TL and of binary wide CNN here)" in facts["verdicts_untested"]
+    found, table = decided(networks.recorded(tmp_path))
+    assert table.index[table["tests"] > 0].tolist() == [19] and found[19][0].trainings == (2, 2)
+    assert table.loc[19, ["verdict", "before Holm"]].tolist() == ["holds", "holds"]
+    assert table.loc[20, "why"] == "no run of binary wide TL and of binary wide CNN here"
 
 
 def test_seeds_that_disagree_do_not_hold(tmp_path):
@@ -132,8 +130,8 @@ def test_seeds_that_disagree_do_not_hold(tmp_path):
     for seed, right in enumerate((True, False)):
         record(tmp_path, FINE, name=f"fine-{seed}", seed=seed, predictions=planted(FINE, right))
         record(tmp_path, CNN, name=f"cnn-{seed}", seed=seed, predictions=planted(CNN, not right))
-    (cells,) = rows_of(facts_of(networks.recorded(tmp_path))).values()
-    assert cells[5] == rule.OPEN
+    _, table = decided(networks.recorded(tmp_path))
+    assert table.loc[19, "verdict"] == rule.OPEN
 
 
 def test_the_views_are_compared_without_the_readers_box(tmp_path):
@@ -155,7 +153,7 @@ def test_the_views_are_compared_without_the_readers_box(tmp_path):
 def test_runs_that_decide_nothing_or_have_one_name(tmp_path):
     record(tmp_path, CNN, name="a")
     facts = facts_of(networks.recorded(tmp_path))
-    assert facts["verdicts_table"] == "These records decide none of the statements on networks."
+    assert facts["verdicts_counts"].startswith("Of 0 statements on networks")
     assert facts["verdicts_stand_in"] == ""
     record(tmp_path, CNN, name="b", settings={"patience": 3})
     twice = "b: found a second run of binary nodule CNN with the seed 0, expected one"

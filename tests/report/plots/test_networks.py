@@ -58,3 +58,22 @@ def test_confusion_matrices_write_each_count():
     (ax,) = drawn(plots.confusion_matrices({"CNN": counts}, labels=["benign", "malignant"]))
     assert texts(ax) == ["5", "1", "0", "0"] and ax.get_title() == "CNN"
     np.testing.assert_allclose(ax.images[0].get_array(), [[5 / 6, 1 / 6], [0, 0]])
+
+
+def test_interval_panels_put_rows_of_all_scores_on_common_lines():
+    known = {"value": [0.5, 0.8], "low": [0.4, np.nan], "high": [0.6, np.nan]}
+    first, second = (
+        pd.DataFrame(known, index=["size", "printed"]),
+        pd.DataFrame(known, index=["other", "size"]),
+    )
+    figure = plots.interval_panels(
+        {"A": {"F1": first, "AUC": second}, "B": {"F1": first, "AUC": first}},
+        reference="size",
+        bands={"B": {"AUC": (0.7, 0.9)}},
+    )
+    one, two, three, four = drawn(figure)
+    assert [label.get_text() for label in one.get_yticklabels()] == ["size", "printed", "other"]
+    (reference, points, alone) = two.lines
+    assert reference.get_xdata()[0] == 0.8 and points.get_ydata().tolist() == [2]  # "other", its interval
+    assert alone.get_ydata().tolist() == [0] and alone.get_marker() == "D"
+    assert not three.patches and four.patches[0].get_x() == 0.7

@@ -12,7 +12,7 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.metrics import thresholds
 from lungcls.models import baselines
-from lungcls.report.claims import rule, scores, statements, verdicts
+from lungcls.report.claims import rule, statements, verdicts
 from lungcls.report.printed import quoted
 from lungcls.report.results import networks, page, score_tables
 from lungcls.runs import grid
@@ -330,36 +330,31 @@ def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
     )
 
 
-def test_what_the_readme_says_follows_from_the_records():
-    """*What it finds* has no numbers; its sentences would have to change with the records."""
-    first = networks.recorded(FOLDER)[0]
-    one = score_tables.score(first, "binary", seed=0)
-    assert (one.above.loc[list(one.networks), "low"] <= 0).all()  # none of its networks is clearly better
-    deciding = [name for name in one.networks if "†" not in name]
-    assert f" 0 of {len(deciding)} networks" in score_tables.clearly_above(one)
-    best = max(float(f1) for row in quoted.load()["f1_percent"].values() for f1 in row["binary"].values())
-    model = json.loads((FOLDER.parent / "best_model.json").read_text(encoding="utf-8"))
-    assert best / 100 < model["scores"]["binary"]["diameter"]["F1 (weighted)"]["low"]
+def test_what_the_first_page_says_follows_from_the_records(collected):
+    """Its sentences have numbers; their words would have to change with the records."""
     study = {group.name: group for group in networks.out_of_fold(FOLDER.parent / "study")}
     folds = score_tables.score(study["lidc-ct-full-slice"], "binary", seed=0)
     auc = folds.table[folds.table["score"] == "AUC"].set_index("name")
     tuned = auc[auc.index.str.contains("(?:MobileNet|EfficientNetB4) FT")]
     whole, zoomed = (tuned[tuned.index.str.contains(view)] for view in ("full slice", "zoomed"))
-    assert len(whole) == len(zoomed) == 2
-    assert whole["high"].max() < 0.66 < 0.8 < zoomed["low"].min()
-    pretrained = [name for name in folds.networks if "Net" in name]
-    assert (folds.above.loc[pretrained, "high"] < 0).all()
-    assert model["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]["low"] > 0
+    assert whole["high"].max() < 0.66 < 0.8 < zoomed["low"].min()  # little, and far more
+    networks_there = [name for name in folds.networks if "†" not in name]
+    assert (folds.above.loc[networks_there, "low"] <= 0).all()  # none is better than the diameter
+    assert folds.above.loc["padding alone, zoomed nodule", "low"] > -0.03
+    best = max(float(f1) for row in quoted.load()["f1_percent"].values() for f1 in row["binary"].values())
+    model = json.loads((FOLDER.parent / "best_model.json").read_text(encoding="utf-8"))
+    assert best / 100 < model["scores"]["binary"]["diameter, fitted rule"]["F1 (weighted)"]["value"]
+    assert 0 < model["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]["low"] < 0.02
+    readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
+    assert collected["findings"] in readme, "records have changed: run benchmarks/readme.py"
+
+
+def test_half_of_the_statements_on_networks_or_more_cannot_be_decided():
     known = verdicts.sources(networks.recorded(FOLDER), {}, seed=0)
     found = statements.estimates(*known)
     said = rule.decide(statements.CLAIMS, found)["verdict"]
     on = [number for number, given in found.items() if any(one.networks and not one.lacks for one in given)]
     assert said[on].isin((rule.OPEN, rule.IDLE)).sum() >= len(on) / 2
-    base = ("binary", "nodule", "CNN")
-    alone = known[0].compare(scores.f1, ("binary", "nodule", "padding alone"), base)
-    assert rule.statement([alone])[0] == rule.OPEN
-    readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
-    assert "none of its networks tells benign from malignant clearly better" in readme
 
 
 def test_networks_with_one_answer_are_named(facts, tmp_path, few):
