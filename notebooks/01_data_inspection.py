@@ -42,7 +42,9 @@ import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
     address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
-    # %pip install --quiet "lungcls @ git+{address}"
+    # !git clone --quiet --depth 1 {address} lungcls-book
+    # %pip install --quiet ./lungcls-book
+    # %cd -q lungcls-book
 
 # %% [markdown]
 # The next cell holds every setting. With the profile `quick` the chapter takes a few minutes on two

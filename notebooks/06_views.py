@@ -36,7 +36,9 @@ import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
     address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
-    # %pip install --quiet "lungcls @ git+{address}"
+    # !git clone --quiet --depth 1 {address} lungcls-book
+    # %pip install --quiet ./lungcls-book
+    # %cd -q lungcls-book
 
 # %% tags=["parameters"]
 profile = "quick"  # smoke, quick or full: how many cases, how large the images, how long to train

@@ -5,20 +5,17 @@ from pathlib import Path
 import re
 
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from lungcls.cohorts import splits
 from lungcls.explain import case_properties, retrieval
 from lungcls.explain.retrieval import AMONG, SHARED
-from lungcls.metrics import agreement, ratings
+from lungcls.metrics import agreement, contrast, ratings
 from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.evidence import mean_over_patients
 from lungcls.report.claims.rule import Estimate
 from lungcls.report.printed import quoted
 from lungcls.sources import annotations
 
-RING = 6  # pixels around the nodule that count as its surroundings, as in the chapter on preprocessing
-BLACK, WHITE = 0.05, 0.95  # grey levels that nobody can tell from black or white
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
 
 
@@ -69,17 +66,17 @@ def of_cohort(cohort, *, crop, gain, seed, sample=200):
     """Measure what the report says of its images (crop in pixels) on a cohort; a text says what it lacks."""
     missing = int(cohort.cases["malignancy"].isna().sum())
     found = {"cases at hand without a score": Estimate(missing, n=len(cohort))}
-    contrast = ("how far the nodule stands out", "pixels nearly black or white")
+    wanted = ("how far the nodule stands out", "pixels nearly black or white")
     if "nodule" not in cohort.views:
         lacks = f"the cohort {cohort.name} has no zoomed nodule"
-        return found | dict.fromkeys(("images without padding", *contrast), lacks)
+        return found | dict.fromkeys(("images without padding", *wanted), lacks)
     view = cohort.views["nodule"]
     widths = np.concatenate([padding.widths(batch) for _, batch in view.batches()])
     free = (padding.widths_after_crop(widths, view.shape[1:], crop=crop) == 0).all(axis=1)
     found["images without padding"] = mean_over_patients(free, cohort.cases["patient_id"], seed=seed)
     if "nodule" not in cohort.masks:
-        return found | dict.fromkeys(contrast, f"the cohort {cohort.name} has no outlines of nodules")
-    return found | dict(zip(contrast, _contrast(cohort, gain, seed, sample)))
+        return found | dict.fromkeys(wanted, f"the cohort {cohort.name} has no outlines of nodules")
+    return found | dict(zip(wanted, _contrast(cohort, gain, seed, sample)))
 
 
 def _contrast(cohort, gain, seed, sample):
@@ -88,14 +85,9 @@ def _contrast(cohort, gain, seed, sample):
     drawn, masks = drawn[masks.any(axis=(1, 2))], masks[masks.any(axis=(1, 2))]
     before = grey_levels.min_max(cohort.views["nodule"][drawn])
     after = grey_levels.sigmoid_contrast(before, gain=gain)
-    change = np.subtract(*([*map(_seen, images, masks)] for images in (after, before)))
-    patients = cohort.cases["patient_id"].to_numpy()[drawn]
-    return [mean_over_patients(values, patients, seed=seed) for values in change.T]
-
-
-def _seen(image, mask):
-    nodule, around = image[mask], image[binary_dilation(mask, iterations=RING) & ~mask]
-    return nodule.mean() - around.mean(), ((nodule < BLACK) | (nodule > WHITE)).mean()
+    found = [[contrast.of_nodule(*pair) for pair in zip(images, masks)] for images in (after, before)]
+    patients, change = cohort.cases["patient_id"].to_numpy()[drawn], np.subtract(*found)
+    return [mean_over_patients(values, patients, seed=seed) for values in change[:, [0, 2]].T]
 
 
 # --- Retrieved cases ----------------------------------------------------------------------

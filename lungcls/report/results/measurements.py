@@ -24,7 +24,7 @@ def collect(folder):
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits, diagnoses)
     for write in (timings, phantom_calibration, *imports, *others):
         found |= write(read(folder, f"{write.__name__}.json"))
-    return found
+    return found | window_facts(read(folder, "windowing.json"))
 
 
 def timings(found):
@@ -96,9 +96,21 @@ def windowing(found):
     for source, measured in found["sources"].items():
         for tissue, scales in measured["grey"].items():
             for scale, kinds in scales.items():
-                cells = {kind: "{median:.2f} [{low:.2f}, {high:.2f}]".format(**kinds[kind]) for kind in kinds}
+                cells = {kind: _middle(row) for kind, row in kinds.items()}
                 rows[source, tissue, scale] = {"slices": kinds["neither"]["slices"]} | cells
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["images", "tissue", "scale"])
+
+
+def window_facts(found):
+    """Write the grey level of the lung, with and without padding (`benchmarks/windowing.py`)."""
+    lung = found["sources"]["cut slices"]["grey"]["lung"]["min-max"]
+    facts = {"window_slices": count(lung["neither"]["slices"])}
+    names = {"plain": "neither", "padded": "padding"}
+    return facts | {f"window_lung_{name}": _middle(lung[kind]) for name, kind in names.items()}
+
+
+def _middle(row):
+    return "{median:.2f} [{low:.2f}, {high:.2f}]".format(**row)
 
 
 def windowed_slices(found):

@@ -1,0 +1,56 @@
+"""Every *Try it* card: the change that it names, made in its cell, has the effect that it promises."""
+
+from pathlib import Path
+import re
+
+import nbformat
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+
+
+def walk(chapter, old, new):
+    """Run what a reader sees of a chapter, up to the changed cell; return its names before and after.
+
+    Hidden cells draw, so only those with imports are run.
+    """
+    names = {}
+    for cell in nbformat.read(FOLDER / f"{chapter}.ipynb", as_version=4).cells:
+        tags = cell.metadata.get("tags", [])
+        hidden = any(tag.startswith("hide") for tag in tags)
+        if (
+            cell.cell_type != "code"
+            or "google.colab" in cell.source
+            or (hidden and "import " not in cell.source)
+        ):
+            continue
+        exec(cell.source, names)
+        names |= {"profile": "smoke"} if "parameters" in tags else {}
+        if old in cell.source and not hidden and "parameters" not in tags:
+            before = dict(names)
+            exec(cell.source.replace(old, new), names)
+            return before, names
+    raise AssertionError(f"{chapter}: no visible cell has {old!r}")
+
+
+def paler(before, after):
+    assert np.ptp(before["sharp"]) > 0.9 and 0.35 < np.ptp(after["sharp"]) < 0.65
+
+
+def no_padding(before, after):
+    assert before["after"] > 0.9 and after["after"] < 0.05
+
+
+CARDS = [
+    ("02_preprocessing", "gain=gain", "gain=2", paler),
+    ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
+]
+
+
+@pytest.mark.parametrize("chapter, old, new, check", CARDS, ids=[f"{c[0]}-{c[3].__name__}" for c in CARDS])
+def test_the_change_does_what_the_card_says(chapter, old, new, check):
+    text = (FOLDER / f"{chapter}.py").read_text(encoding="utf-8")
+    cards = re.findall(r"# ```\{admonition\} Try it\n(.*?)# ```\n", text, re.DOTALL)
+    assert any(new.split()[-1] in card for card in cards)
+    check(*walk(chapter, old, new))
