@@ -14,7 +14,7 @@ from lungcls.metrics import thresholds
 from lungcls.models import baselines
 from lungcls.report.claims import rule, scores, statements, verdicts
 from lungcls.report.printed import quoted
-from lungcls.report.results import networks, page, score_tables
+from lungcls.report.results import measurements, networks, page, score_tables
 from lungcls.runs import grid
 from lungcls.sources import annotations
 
@@ -331,7 +331,7 @@ def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
 
 
 def test_what_the_readme_says_follows_from_the_records():
-    """*What it finds* has no numbers; its sentences would have to change with the records."""
+    """*What it finds* has one number; its sentences would have to change with the records."""
     first = networks.recorded(FOLDER)[0]
     one = score_tables.score(first, "binary", seed=0)
     assert (one.above.loc[list(one.networks), "low"] <= 0).all()  # none of its networks is clearly better
@@ -358,6 +358,9 @@ def test_what_the_readme_says_follows_from_the_records():
     assert rule.statement([alone])[0] == rule.OPEN
     readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
     assert "none of its networks tells benign from malignant clearly better" in readme
+    assert f"{measurements.variants(model['screening'])} variants were compared" in readme
+    drawn = model["differences"]["binary"]["recipe less radiomics"]
+    assert all(drawn[score]["low"] <= 0 < drawn[score]["high"] for score in ("AUC", "F1 (weighted)"))
 
 
 def test_networks_with_one_answer_are_named(facts, tmp_path, few):
