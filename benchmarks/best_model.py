@@ -1,18 +1,19 @@
-"""The best model that the data allows: what was tried, and the recipe scored once.
+"""A model of our own: what was tried, and the recipe scored once.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
     python benchmarks/best_model.py carry /data/lidc --weights FOLDER   four of them on five folds
     python benchmarks/best_model.py final /data/lidc --weights FOLDER   the recipe, scored on folds
                                                                       that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
+    python benchmarks/best_model.py bars /data/lidc   adds baselines with fitted rules, without the runs
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
 predicted is kept in `--work`. The first three may be run in any order. Candidates differ from
 the base in one thing or several; they are judged on folds of seed 0. The recipe is
 that of `lungcls train --recipe`, each fold one run in a store, on folds of another seed. Image
-only: neither mask, box, diameter, attribute nor number of readers is an input; the one line
-that adds the diameter says so. What was screened or carried and is not in `--work`, `report`
-keeps from the earlier record. No image is written.
+only: neither mask, box, diameter, attribute nor number of readers is an input; the lines that
+add the diameter or measure inside the readers' outlines say so. What was screened or carried
+and is not in `--work`, `report` keeps from the earlier record. No image is written.
 """
 
 import argparse
@@ -38,6 +39,7 @@ CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that sco
 FOLDS = 5
 HALF, WHOLE = 20, 40  # epochs
 RECIPE = of_model(resolve("full", model="ensemble", stage="scratch"), "ensemble")
+BARS = {"diameter, fitted rule": "diameter", "radiomics": "radiomics"}  # baselines by what they are called
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {
@@ -108,7 +110,7 @@ ALSO = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "carry", "final", "report"])
+    parser.add_argument("command", choices=["screen", "carry", "final", "report", "bars"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
     parser.add_argument("--weights", default="imagenet", help="a folder of weights, for `carry` and `final`")
@@ -473,8 +475,7 @@ def scored(folder, work):
             tables[name, task] = in_order(pd.concat(parts), data)
         diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
         tables["diameter", task] = in_order(diameter, data)
-        tables["diameter, fitted rule", task] = in_order(by_rule(data, task), data)
-    return data, by_name, tables
+    return data, by_name, tables | by_rule(data)
 
 
 def runs_of(work, stage, seed=SCORING):
@@ -507,15 +508,29 @@ def for_task(score, y_prob, task):
     return score, y_prob
 
 
-def by_rule(data, task):
-    """The diameter with the recipe's own kind of decision: the stronger of the two baselines."""
-    parts = []
+def by_rule(data):
+    """Baselines with the recipe's own kind of decision, by name and task."""
+    return {
+        (title, task): in_order(_by_rule(name, data, task, measured), data)
+        for title, name in BARS.items()
+        for measured in [baselines.measure(name, data.cohort)]
+        for task in SCORES
+    }
+
+
+def _by_rule(name, data, task, measured):
+    parts, options = [], {"task": task, "seed": 0, "measured": measured}
     for fold in range(FOLDS):
-        part = np.where(data.fold == fold, "test", "train")
+        out = data.fold == fold
+        part = np.where(out, "test", "train")
         split = pd.DataFrame({"case_id": data.cases["case_id"], "split": part})
-        found = baselines.predict_baseline("diameter", data.cohort, split, task=task, seed=0)
+        found = baselines.predict_baseline(name, data.cohort, split, **options)
+        if name == "radiomics":  # a forest is too sure of its own training cases: of those it left out
+            known = baselines.cross_predict(name, data.cohort, data.folds[~out], **options)
+            found = pd.concat([found[out], known.assign(split="train")])
         y_prob = found[[name for name in found if name.startswith("p_")]].to_numpy()
-        parts.append(table_of(found["case_id"].to_numpy(), part, found["y_true"].to_numpy(), y_prob, task))
+        columns = (found[name].to_numpy() for name in ("case_id", "split", "y_true"))
+        parts.append(table_of(*columns, y_prob, task))
     return pd.concat(parts)
 
 
@@ -668,24 +683,59 @@ def band_of(cases):
     return {task: rounded(band.loc[task].to_dict("index")) for task in SCORES}
 
 
+def compared(tables, data):
+    """Scores by task and name, and what the recipe gains on each other name, on the same resamples."""
+    patients, scores, gains = data.cases["patient_id"].to_numpy(), {}, {}
+    made = {key: numbers(table, data.fold, key[1]) for key, table in tables.items()}
+    for task in SCORES:
+        scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
+        gains[task] = {
+            f"recipe less {name}": with_intervals(less(made["recipe", task], made[name, task]), patients)
+            for name in scores[task]
+            if name != "recipe"
+        }
+    return scores, gains
+
+
+def bars(folder, work):
+    """Score baselines with fitted rules beside the recorded predictions of the recipe, and add them."""
+    data, record = Data(folder, SCORING), earlier()
+    said = in_order(pd.read_csv(RESULTS / "best_model_predictions.csv", dtype={"case_id": str}), data)
+    if not (said["fold"] == data.fold).all():
+        raise SystemExit(f"{folder}: found other folds than the recorded ones")
+    binary = said[["case_id", "p_malignant"]].assign(
+        y_true=said["y_true_binary"], y_pred=said["y_pred_binary"], p_benign=1 - said["p_malignant"]
+    )[["case_id", "p_benign", "p_malignant", "y_true", "y_pred"]]
+    five = said.drop(columns=["p_malignant", "y_true_binary", "y_pred_binary"])
+    tables = {("recipe", "binary"): binary, ("recipe", "multiclass"): five} | by_rule(data)
+    for kept, found in zip((record["scores"], record["differences"]), compared(tables, data)):
+        for task in SCORES:
+            kept[task] |= {name: row for name, row in found[task].items() if name != "recipe"}
+    whole_text(RESULTS / "best_model.json", json.dumps(record, indent=1) + "\n")
+    keep_bars(tables)
+    print(json.dumps({kind: record[kind] for kind in ("scores", "differences")}, indent=1))
+
+
+def keep_bars(tables):
+    """Write what the baselines with fitted rules answered, in the layout of the recipe's predictions."""
+    parts = []
+    for name in BARS:
+        binary, five = (tables[name, task].set_index("case_id") for task in ("binary", "multiclass"))
+        columns = {"bar": name, "p_malignant": binary["p_malignant"].round(6), "y_pred": five["y_pred"]}
+        parts.append(pd.DataFrame(columns | {"y_pred_binary": binary["y_pred"]}).reset_index())
+    text = pd.concat(parts).to_csv(index=False, lineterminator="\n")
+    whole_text(RESULTS / "best_model_bars.csv", text)
+
+
 def report(folder, work):
     """Write the record: tries, final scores, paired differences, and predictions."""
     data, by_name, tables = scored(folder, work)
     made_by = [run for found in by_name.values() for run in found]
-    patients = data.cases["patient_id"].to_numpy()
-    made = {key: numbers(table, data.fold, key[1]) for key, table in tables.items()}
-    scores, gains = {}, {}
-    for task in SCORES:
-        scores[task] = {name: with_intervals(made[name, task], patients) for name, of in made if of == task}
-        others = {name: one for (name, of), one in made.items() if of == task and name != "recipe"}
-        gains[task] = {
-            f"recipe less {name}": with_intervals(less(made["recipe", task], one), patients)
-            for name, one in others.items()
-        }
+    scores, gains = compared(tables, data)
     content = {
         "cohort": data.cohort.name,
         "cases": len(data.cases),
-        "patients": len(np.unique(patients)),
+        "patients": data.cases["patient_id"].nunique(),
         "recipe": made_by[0].config["settings"],
         "weights": made_by[0].config["weights"],
         "keys": {run.id: run.config["key"] for run in made_by},
@@ -715,6 +765,7 @@ def report(folder, work):
     ]
     text = both[columns].round(6).to_csv(index=False, lineterminator="\n")
     whole_text(RESULTS / "best_model_predictions.csv", text)
+    keep_bars(tables)
     print(json.dumps({"scores": scores, "differences": gains}, indent=1))
 
 

@@ -1,17 +1,19 @@
-"""Are probabilities right? Calibration measured, and mended by a temperature.
+"""Are probabilities right? Calibration measured, and mended by a temperature; and what they are good for.
 
 A network is *calibrated* if of the cases that it is 70 % sure of, 70 % are right. Temperature
 scaling divides the logits by one number that is fitted on cases which the network has not
-learnt from; it changes how sure the network is and never what it predicts.
+learnt from; it changes how sure the network is and never what it predicts. Slope, intercept and
+net benefit are of the binary task: they take labels 0 or 1 and the probability of 1, both (n,).
 """
 
 import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
 
 from lungcls.metrics import bootstrap
+from lungcls.metrics.classification import ranking
 from lungcls.metrics.confidence import check_probabilities, columns_of, draw_labels
 
 BINS = 10
@@ -163,6 +165,57 @@ def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
     }
     shares = bootstrap.intervals(share, patients=patients, seed=seed)[["value", "low", "high"]]
     return pd.DataFrame(table).join(shares)
+
+
+# --- The binary task -----------------------------------------------------------------------
+
+
+def calibration_line(y_true, p, weights):
+    """Fit the label on the logit of its probability [vancalster2019]: a dict of (resamples,)."""
+    # `slope`, below 1 where probabilities are too extreme, is that of a logistic regression without a
+    # penalty; `intercept`, above 0 where they are too low on the whole, that of one whose slope is held at 1.
+    # NaN where none fits: a resample has one class only, or (the slope) its probabilities part the two.
+    y_true, p = _check_binary(y_true, p)
+    x, weights = logit(np.clip(p, _TINY, 1 - _TINY)), np.asarray(weights, dtype=float)
+    both, auc = np.stack([np.ones_like(x), x], axis=1), ranking(y_true == 1, p, weights)[0]
+    slope = _logistic(y_true, both, 0 * x, weights)[:, 1]
+    intercept = _logistic(y_true, both[:, :1], x, weights)[:, 0]
+    return {
+        "slope": np.where((auc > 0) & (auc < 1), slope, np.nan),
+        "intercept": np.where(np.isnan(auc), np.nan, intercept),
+    }
+
+
+def _logistic(y_true, x, offset, weights):
+    """Coefficients, (resamples, k), of logistic regressions on (n, k), by Newton's steps of at most 1."""
+    found = np.zeros((len(weights), x.shape[1]))
+    squares = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    for _ in range(50):
+        right = expit(found @ x.T + offset)
+        curvature = ((weights * right * (1 - right)) @ squares).reshape(-1, x.shape[1], x.shape[1])
+        gradient = (weights * (y_true - right)) @ x
+        step = (np.linalg.pinv(curvature, hermitian=True) @ gradient[:, :, None])[:, :, 0].clip(-1, 1)
+        found += step
+        if np.abs(step).max() < 1e-6:
+            break
+    return found
+
+
+def net_benefit(y_true, p, weights, *, thresholds):
+    """Share of true less that of false positives, weighted by the odds [vickers2006]: (resamples, k)."""
+    # A case counts as positive from a threshold on, each in [0, 1). Whoever acts at a threshold of 20 % takes
+    # four false alarms for one case found; so the net benefit of acting on all is a curve too: `p` of 1.
+    (y_true, p), thresholds = _check_binary(y_true, p), np.asarray(thresholds, dtype=float)
+    if not ((thresholds >= 0) & (thresholds < 1)).all():
+        raise ValueError(f"thresholds: found {thresholds.tolist()}, expected shares from 0 to below 1")
+    gain = np.where(y_true[:, None] == 1, 1, -thresholds / (1 - thresholds))
+    return bootstrap.weighted_means(gain * (p[:, None] >= thresholds), weights)
+
+
+def _check_binary(y_true, p):
+    y_true, p = np.asarray(y_true, dtype=float), np.asarray(p, dtype=float)
+    columns_of(y_true, np.stack([1 - p, p], axis=-1))
+    return y_true, p
 
 
 # --- Temperature ---------------------------------------------------------------------------

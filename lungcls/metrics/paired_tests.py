@@ -29,6 +29,19 @@ def compare_auc(y_true, first, second, *, patients, level=0.95):
     return found | _counts(owner)
 
 
+# --- How many cases ---------------------------------------
+
+
+def cases_needed(error, n, difference, *, power=0.8, level=0.95):
+    """Cases like `n` of them that show a paired difference with a `power`; `error` is its standard error."""
+    # The error falls with the root of the number of cases, and the difference has to lie the two normal
+    # quantiles above 0: that of the interval and that of the power.
+    if not (error >= 0 and n > 0 and difference > 0):
+        raise ValueError(f"error, n, difference: found {error}, {n}, {difference}, expected numbers above 0")
+    reach = norm.ppf((1 + level) / 2) + norm.ppf(power)
+    return int(np.ceil(n * (reach * error / difference) ** 2))
+
+
 # --- Several p values ---------------------------------
 
 

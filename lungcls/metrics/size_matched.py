@@ -26,6 +26,12 @@ def stratified_auc(y_true, y_score, diameter, *, patients, seed, folds=None, edg
     band = np.searchsorted(edges, diameter, side="right")
     members = {"all": np.ones(len(y_true), dtype=bool)}
     members |= {name: band == i for i, name in enumerate(_band_names(edges)) if (band == i).any()}
+    return grouped_auc(y_true, y_score, members, patients=patients, seed=seed, folds=folds, **options)
+
+
+def grouped_auc(y_true, y_score, members, *, patients, seed, folds, **options):
+    """AUC within folds of any groups of cases, masks (n,) by name: rows as of :func:`stratified_auc`."""
+    y_true, y_score, folds = map(np.asarray, (y_true, y_score, folds))
 
     def statistic(weights):
         return {

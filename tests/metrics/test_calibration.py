@@ -3,7 +3,10 @@
 from conftest import made_up, sharpened
 import numpy as np
 import pytest
+from scipy.optimize import root_scalar
+from scipy.special import expit, logit
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from lungcls.metrics import calibration
@@ -141,7 +144,55 @@ def test_a_fold_is_tempered_by_the_others():
     assert after < before
 
 
+@pytest.mark.parametrize("factor", [0.4, 1.0, 2.5])
+def test_slope_and_intercept_are_those_of_scikit_learn(factor):
+    y_true, y_prob = sharpened(300, size=2, factor=factor)
+    p, drawn = y_prob[:, 1], np.random.default_rng(0).integers(0, 3, (2, 300)).astype(float)
+    found = calibration.calibration_line(y_true, p, np.concatenate([once(p), drawn]))
+    for row, weights in enumerate((None, *drawn)):
+        plain = LogisticRegression(C=np.inf, tol=1e-10).fit(logit(p)[:, None], y_true, weights)
+        assert found["slope"][row] == pytest.approx(plain.coef_[0, 0], rel=1e-4)
+        moved = root_scalar(
+            lambda a, weights=weights: np.average(expit(logit(p) + a) - y_true, weights=weights),
+            bracket=(-20, 20),
+        )
+        assert found["intercept"][row] == pytest.approx(moved.root, abs=1e-6)
+
+
+def test_the_slope_says_by_how_much_logits_are_too_large():
+    y_true, y_prob = made_up(4000, size=2)
+    found = calibration.calibration_line(y_true, y_prob[:, 1], once(y_true))
+    assert found["slope"] == pytest.approx(1, abs=0.1) and found["intercept"] == pytest.approx(0, abs=0.1)
+    too_sure = calibration.calibration_line(y_true, calibration.tempered(y_prob, 0.5)[:, 1], once(y_true))
+    assert too_sure["slope"] == pytest.approx(found["slope"] / 2, rel=1e-4)
+    wild = calibration.calibration_line([0, 1] * 50 + [1, 0] * 10, [1e-9, 1 - 1e-9] * 60, once(range(120)))
+    assert wild["slope"] == pytest.approx(np.log(5) / logit(1 - 1e-9), rel=1e-3)
+
+
+def test_no_line_fits_one_class_or_two_that_are_parted():
+    weights = np.array([[1.0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1]])
+    found = calibration.calibration_line([0, 0, 1, 1], [0.2, 0.6, 0.4, 0.9], weights)
+    assert np.isfinite(found["slope"]).tolist() == [True, False, True]
+    parted = calibration.calibration_line([0, 1], [0.2, 0.9], once([0, 1]))
+    assert np.isnan(parted["slope"]).all() and np.isfinite(parted["intercept"]).all()
+
+
+def test_net_benefit_by_hand():
+    y_true, p = [1, 1, 0, 0, 0], np.array([0.9, 0.3, 0.6, 0.2, 0.1])
+    found = calibration.net_benefit(y_true, p, once(p), thresholds=[0, 0.2, 0.5, 0.95])
+    # all are positive; two of two and two of three; one and one; none
+    np.testing.assert_allclose(found, [[2 / 5, 2 / 5 - 2 / 5 * 1 / 4, 0, 0]], atol=1e-12)
+    doubled = calibration.net_benefit(y_true, p, [[2, 1, 0, 1, 1]], thresholds=[0.25])
+    np.testing.assert_allclose(doubled, [[3 / 5]])
+    on_all = calibration.net_benefit(y_true, np.ones(5), once(p), thresholds=[0.2])
+    np.testing.assert_allclose(on_all, [[2 / 5 - 3 / 5 / 4]])
+
+
 def test_errors():
+    with pytest.raises(ValueError, match="thresholds: found"):
+        calibration.net_benefit([0, 1], [0.2, 0.4], np.ones((1, 2)), thresholds=[1.0])
+    with pytest.raises(ValueError, match="y_prob: row 1"):
+        calibration.calibration_line([0, 1], [1.2, 0.4], np.ones((1, 2)))
     with pytest.raises(ValueError, match="bins: found 0"):
         calibration.bin_of([0.5], 0)
     with pytest.raises(ValueError, match="temperature: found 0"):

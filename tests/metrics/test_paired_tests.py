@@ -174,3 +174,22 @@ def test_holm_keeps_the_chance_of_a_false_finding():
     p = np.random.default_rng(0).random((4000, 8))
     false = [np.mean([adjust(row).min() < 0.05 for row in p]) for adjust in (np.asarray, paired_tests.holm)]
     assert false[0] > 0.3 and 0.04 < false[1] < 0.06
+
+
+@pytest.mark.parametrize("power", [0.5, 0.8, 0.9])
+def test_as_many_cases_as_needed_show_the_difference_so_often(power):
+    spread, difference, n = 0.3, 0.02, 100  # of one case's paired difference
+    needed = paired_tests.cases_needed(spread / np.sqrt(n), n, difference, power=power)
+    drawn = np.random.default_rng(0).normal(difference, spread / np.sqrt(needed), 20_000)
+    shown = drawn - 1.96 * spread / np.sqrt(needed) > 0
+    assert shown.mean() == pytest.approx(power, abs=0.01)
+
+
+def test_half_the_difference_takes_four_times_the_cases():
+    once, twice = (paired_tests.cases_needed(0.01, 2000, gap) for gap in (0.02, 0.01))
+    assert twice == pytest.approx(4 * once, abs=4)
+    assert (
+        paired_tests.cases_needed(0.02, 500, 0.02) == once
+    )  # as large an error as a quarter of the cases have
+    with pytest.raises(ValueError, match="error, n, difference: found"):
+        paired_tests.cases_needed(0.01, 2000, 0)

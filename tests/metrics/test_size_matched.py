@@ -156,6 +156,16 @@ def test_errors(change, message):
             function(*given.values(), **options)
 
 
+def test_groups_of_any_kind_are_scored_like_bands():
+    y_true, y_score, diameter, patients = nodules(beyond=0.3)
+    options = {"patients": patients, "folds": patients % 3, "seed": 0, "resamples": 20}
+    bands = size_matched.stratified_auc(y_true, y_score, diameter, **options)
+    groups = {"small": diameter < 8, "odd": np.arange(len(y_true)) % 2 == 1}
+    found = size_matched.grouped_auc(y_true, y_score, groups, **options)
+    assert list(found["size"]) == ["small", "odd"] and found["n"].tolist() == [(diameter < 8).sum(), 300]
+    assert found.loc[0, "value":].tolist() == bands.loc[1, "value":].tolist()
+
+
 def test_errors_of_edges_and_caliper():
     given = ([0, 1], [1, 2], [3, 4])
     with pytest.raises(ValueError, match="edges: found"):

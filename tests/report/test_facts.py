@@ -157,24 +157,27 @@ def test_what_a_download_takes_is_computed():
 def test_the_best_model_stands_beside_the_diameter():
     row = {"value": 0.9, "low": 0.88, "high": 0.92}
     names = {"binary": ("AUC", "F1 (weighted)"), "multiclass": ("quadratic weighted kappa",)}
+    less = {"diameter, fitted rule": -0.01, "radiomics": 0.01}
     gain = {
         task: {
-            "recipe less diameter, fitted rule": {
-                name: {"value": -0.01, "low": -0.02, "high": 0.005} for name in some
+            f"recipe less {bar}": {
+                name: {"value": value, "low": value - 0.01, "high": value + 0.015} for name in some
             }
+            for bar, value in less.items()
         }
         for task, some in names.items()
     }
+    tried = {"tries": [{}, {}], "also looked at": {"this": 3, "that": 4}}
     scores = {
         task: {"recipe": dict.fromkeys(some, row), "diameter": dict.fromkeys(some, row | {"value": 0.8})}
         for task, some in names.items()
     }
-    tried = {"tries": [{}, {}], "also looked at": {"other layers": 5, "other targets": 4}}
-    record = {"cases": 2340, "scores": scores, "differences": gain, "screening": tried}
-    found = measurements.best_model(record)
-    assert found["best_variants"] == "11"
+    found = measurements.best_model(
+        {"cases": 2340, "scores": scores, "differences": gain, "screening": tried}
+    )
     assert found["best_kappa"] == "90.0 [88.0, 92.0]" and found["best_diameter_auc"] == "80.0"
     assert found["best_f1_gain"] == "−1.0 [−2.0, +0.5]" and found["best_cases"] == "2,340"
+    assert found["best_auc_over_radiomics"] == "+1.0 [+0.0, +2.5]" and found["best_variants"] == "9"
 
 
 def test_the_import_becomes_a_table():

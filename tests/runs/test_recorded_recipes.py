@@ -52,6 +52,23 @@ def test_scores_are_scikit_learns(record, said):
     assert five["quadratic weighted kappa"]["value"] == pytest.approx(kappa, abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ["diameter, fitted rule", "radiomics"])
+def test_bars_are_scored_on_the_same_cases_and_folds(record, said, name):
+    bars = pd.read_csv(RESULTS / "best_model_bars.csv", dtype={"case_id": str})
+    bar = bars[bars["bar"] == name].merge(said, on="case_id", suffixes=("", "_ours"), how="outer")
+    assert len(bar) == len(said) and not bar["p_malignant"].isna().any()
+    binary, five = (record["scores"][task][name] for task in ("binary", "multiclass"))
+    aucs = [roc_auc_score(part["y_true_binary"], part["p_malignant"]) for _, part in bar.groupby("fold")]
+    assert binary["AUC"]["value"] == pytest.approx(np.mean(aucs), abs=1e-4)
+    for found, columns in ((binary, ["y_true_binary", "y_pred_binary"]), (five, ["y_true", "y_pred"])):
+        f1, ours = (
+            f1_score(bar[columns[0]], bar[columns[1] + end], average="weighted") for end in ("", "_ours")
+        )
+        assert found["F1 (weighted)"]["value"] == pytest.approx(f1, abs=1e-4)
+        gain = record["differences"]["binary" if found is binary else "multiclass"][f"recipe less {name}"]
+        assert gain["F1 (weighted)"]["value"] == pytest.approx(ours - f1, abs=2e-4)
+
+
 def test_the_recipe_of_the_record_is_the_one_of_the_command(record):
     recipe = settings.resolve("full", model="ensemble", stage="scratch")
     assert record["recipe"] | {"split_seed": 0} == settings.of_model(recipe, "ensemble")

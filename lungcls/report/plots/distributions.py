@@ -99,14 +99,14 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
     return figure
 
 
-def curves(x, ys, *, xlabel, ylabel, titles=None):
-    """Show families of curves over x (m,), a mapping of name to (m,) a panel, light to dark in order."""
+def curves(x, ys, *, xlabel, ylabel, titles=None, colours=None):
+    """Show families of curves over x (m,), names to (m,) a panel, light to dark or in `colours` by name."""
     figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
     shades = list(SCORE_COLOURS.values())
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)
         for (name, y), place in zip(family.items(), places):
-            ax.plot(x, y, color=shades[place], linewidth=2, label=name)
+            ax.plot(x, y, color=colours[name] if colours else shades[place], linewidth=2, label=name)
         ax.legend(frameon=False, fontsize=9)
         ax.set_xlabel(xlabel)
         if titles:

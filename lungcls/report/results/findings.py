@@ -114,8 +114,10 @@ def _numbers(study, ours, best, sizes):
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1].loc[PRINTED['nodule'], 'value']:.2f}"}
-    gain = best["differences"]["binary"]["recipe less diameter, fitted rule"]["AUC"]
+    bars = {"gain": "diameter, fitted rule", "over_radiomics": "radiomics"}
+    gains = {name: best["differences"]["binary"][f"recipe less {bar}"]["AUC"] for name, bar in bars.items()}
+    found |= {name: tables.with_interval(gain, sign=True, decimals=3) for name, gain in gains.items()}
+    found |= {"network": stand_in.partition(" ")[0]}
     ceiling = best["ceiling"]["binary"]["AUC"]
-    found |= {"gain": tables.with_interval(gain, sign=True), "network": stand_in.partition(" ")[0]}
     found |= {"ceiling": f"{ceiling['low']:.2f} to {ceiling['high']:.2f}"} | sizes
     return {f"findings_{name}": value for name, value in found.items()}

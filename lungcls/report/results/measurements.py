@@ -136,14 +136,19 @@ def best_model(found):
     }
     diameter = found["scores"]["binary"]["diameter"]["AUC"]["value"]
     facts = {"best_cases": count(found["cases"]), "best_diameter_auc": f"{100 * diameter:.1f}"}
-    tried = found["screening"]
-    facts["best_variants"] = count(len(tried["tries"]) + sum(tried["also looked at"].values()))
+    facts["best_variants"] = count(variants(found["screening"]))
     for name, (task, score) in shown.items():
         row = found["scores"][task]["recipe"][score]
-        gain = found["differences"][task]["recipe less diameter, fitted rule"][score]
         facts[f"best_{name}"] = with_interval(row, percent=True)
-        facts[f"best_{name}_gain"] = with_interval(gain, percent=True, sign=True)
+        for bar, short in {"diameter, fitted rule": "gain", "radiomics": "over_radiomics"}.items():
+            gain = found["differences"][task][f"recipe less {bar}"][score]
+            facts[f"best_{name}_{short}"] = with_interval(gain, percent=True, sign=True)
     return facts
+
+
+def variants(screening):
+    """Count the variants that were compared while the best model was made."""
+    return len(screening["tries"]) + sum(screening["also looked at"].values())
 
 
 # --- Leakage ----------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def results_table(table, *, scores, percent=False):
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def with_interval(row, *, percent=False, sign=False):
+def with_interval(row, *, percent=False, sign=False, decimals=None):
     """Write a value and its interval: 0.81 [0.74, 0.87].
 
     Parameters
@@ -112,6 +112,8 @@ def with_interval(row, *, percent=False, sign=False):
     percent : bool, default False
     sign : bool, default False
         Write a plus before what is above 0.
+    decimals : int, optional
+        By default 1 in percent, else 2.
 
     Returns
     -------
@@ -129,8 +131,8 @@ def with_interval(row, *, percent=False, sign=False):
     value = row["difference"] if "difference" in row else row["value"]
     if pd.isna(value):
         return "–"
-    form, whole = ("+" if sign else "") + ("z.1f" if percent else "z.2f"), 100 if percent else 1
-    # z: no minus before a zero
+    places, whole = (1 if percent else 2) if decimals is None else decimals, 100 if percent else 1
+    form = f"{'+' if sign else ''}z.{places}f"  # z: no minus before a zero
     parts = (f"{whole * number:{form}}" for number in (value, row["low"], row["high"]))
     return "{} [{}, {}]".format(*parts).replace("-", MINUS)
 

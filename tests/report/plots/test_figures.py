@@ -125,6 +125,9 @@ def test_curves_are_drawn_as_given():
     left, right = drawn(distributions.curves(x, families, xlabel="x", ylabel="y", titles=["l", "r"]))
     assert (left.lines[1].get_ydata() == x**2).all() and len(right.lines) == 1
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["a", "b"]
+    named = {"a": "#0072b2", "b": "#d55e00", "c": "#0072b2"}
+    left, right = drawn(distributions.curves(x, families, xlabel="x", ylabel="y", colours=named))
+    assert [line.get_color() for line in (*left.lines, *right.lines)] == list(named.values())
 
 
 def test_score_clouds_colour_points_by_score_and_ring_the_marked():

@@ -355,6 +355,9 @@ def test_half_of_the_statements_on_networks_or_more_cannot_be_decided():
     said = rule.decide(statements.CLAIMS, found)["verdict"]
     on = [number for number, given in found.items() if any(one.networks and not one.lacks for one in given)]
     assert said[on].isin((rule.OPEN, rule.IDLE)).sum() >= len(on) / 2
+    model = json.loads((FOLDER.parent / "best_model.json").read_text(encoding="utf-8"))
+    drawn = model["differences"]["binary"]["recipe less radiomics"]
+    assert all(drawn[score]["low"] <= 0 < drawn[score]["high"] for score in ("AUC", "F1 (weighted)"))
 
 
 def test_networks_with_one_answer_are_named(facts, tmp_path, few):
