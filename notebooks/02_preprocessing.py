@@ -12,10 +12,10 @@
 # ```{admonition} In short
 # - **Question.** What do the report's steps keep of a CT image, and what do they throw away?
 # - **Answer, on real CT.** Min-max lets padding or a few pixels of metal set the scale: after the report's
-#   steps the same lung has a grey level of {{ window_lung_plain }} without padding and {{
-#   window_lung_padded }} with it ({{ window_slices }} slices, middle 90 % in brackets). A fixed window does
-#   not move. And the crop that is to remove the grey padding of the zoomed nodule leaves some in {{
-#   padding_left }} of the cases.
+#   steps the same lung has a grey level of {{ window_lung_plain }} without padding and
+#   {{ window_lung_padded }} with it ({{ window_slices }} slices, middle 90 % in brackets). A fixed window
+#   does not move. And the crop that is to remove the grey padding of the zoomed nodule leaves some in
+#   {{ padding_left }} of the cases.
 # - **How sure.** Both are counted, not estimated. That the report's zoomed images looked like our
 #   reconstruction of them is an assumption.
 # - **More.** What the leftover padding is worth to a network: [Full slice against zoomed
