@@ -107,11 +107,14 @@ def curves(x, ys, *, xlabel, ylabel, titles=None, colours=None):
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)
         for (name, y), place in zip(family.items(), places):
             ax.plot(x, y, color=colours[name] if colours else shades[place], linewidth=2, label=name)
-        ax.legend(frameon=False, fontsize=9)
+        if not colours:
+            ax.legend(frameon=False, fontsize=9)
         ax.set_xlabel(xlabel)
         if titles:
             ax.set_title(titles[i], fontsize=10)
     axes[0, 0].set_ylabel(ylabel)
+    if colours:  # the last panel names them all
+        legend_below(figure, axes[0, -1], ncols=3)
     return figure
 
 

@@ -37,10 +37,12 @@ RULES = (
     Rule("AUC: mean above 3 (this book)", three=True, published="–"),
     Rule("AUC: mean, 3 left out"),
     Rule("AUC: median, 3 left out", np.median),
-    Rule("AUC: median, 3 left out, three readers", np.median, least=3, published="95.6 (al-Shabi 2019)"),
+    Rule(
+        "AUC: median, 3 left out, three or more readers", np.median, least=3, published="95.6 (al-Shabi 2019)"
+    ),
     Rule("within one: mean, rounded up (this book)", three=True, label=np.ceil, published="–"),
     Rule(
-        "within one: mean, rounded, 3 left out, three readers",
+        "within one: mean, rounded, 3 left out, three or more readers",
         least=3,
         label=np.rint,
         published="93.0 (Gallée 2023)",
