@@ -20,8 +20,8 @@ expected score, fitted on cases that the model has not seen: our model's own, or
 An AUC on LIDC-IDRI is the mean over folds.
 
 `book/results/another_hospital.json` gets aggregates only: counts, scores and intervals over patients,
-of no group with fewer than `LEAST` nodules on either side. Nothing is chosen on LNDb, and every run of
-this script adds a line to the looks that it records.
+no AUC of a group with fewer than `LEAST` nodules on either side. Nothing is chosen on LNDb, and every
+run of this script adds a line to the looks that it records.
 
 [1] Pedrosa et al. 2019, arXiv 1911.08434
 """
@@ -308,7 +308,7 @@ def intervals(statistic, rows):
 def calibrated(rows):
     """Slope, intercept and curve as they are, and with one temperature that half of the patients gave."""
     rows = rows[rows["p_malignant"].notna()]
-    positive, p = (rows["malignancy"] > 3).to_numpy(int), rows["p_malignant"].to_numpy()
+    positive, p = (rows["malignancy"] > 3).to_numpy(int), rows["p_malignant"].to_numpy(float)
     fitted = calibration.folds(positive, rows["patient_id"], seed=SEED, k=2) == 0
     y_prob = np.stack([1 - p, p], axis=1)
     factor = calibration.temperature(positive[fitted], y_prob[fitted])

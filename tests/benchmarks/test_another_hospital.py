@@ -2,6 +2,8 @@
 
 from functools import partial
 import json
+import os
+from pathlib import Path
 import re
 
 from conftest import load_benchmark, seen_cohort
@@ -15,11 +17,14 @@ from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
+from lungcls.report.results import measurements
 from lungcls.runs import prediction, store
 from lungcls.runs.training import train
 
 hospital = load_benchmark("another_hospital")
 OURS, CNN = hospital.OURS, "CNN (from scratch)"
+RESULTS = Path(__file__).parents[2] / "book" / "results"
+RECORD = json.loads((RESULTS / "another_hospital.json").read_text(encoding="utf-8"))
 SCORE = {"value": 0.9, "low": 0.8, "high": 0.95}
 RECORDED = {"scores": {"binary": {"committee alone": {"AUC": SCORE}}}}
 RECORDED["scores"]["multiclass"] = {"committee alone": {"quadratic weighted kappa": SCORE}}
@@ -284,3 +289,113 @@ def test_a_member_is_asked_about_the_cases_that_it_left_out(tmp_path):
         expected = hospital.answers(run, hospital.table_of(run, ids))
         found = hospital.anew(run, member, data.select(ids))
         pd.testing.assert_frame_equal(found, expected, atol=1e-5, check_names=False, check_dtype=False)
+
+
+# --- The record, and what the chapter says ------------------------------------------------
+
+
+def recorded(cohort, group="all", score="AUC"):
+    return measurements.rows_of(RECORD["scores"], "model", cohort=cohort, group=group, score=score)
+
+
+def gaps(table):
+    """The paired differences from the diameter, of the networks."""
+    return pd.DataFrame(table["less diameter"].drop(["diameter", "constant"]).to_dict()).T
+
+
+def test_the_record_holds_aggregates_only():
+    text = json.dumps(RECORD)
+    assert not re.search(r"lndb\d|LNDb-\d|pat\d|LIDC-IDRI-\d", text)  # no case, no patient
+    assert not re.search(r"\[[\d.]+(, [\d.]+){5}", text)  # no list of values: five scores are the longest
+    for one in RECORD["scores"]:
+        if one["score"] == "AUC":
+            assert min(one["malignant"], one["n"] - one["malignant"]) >= RECORD["least"] == hospital.LEAST
+    counts = RECORD["cohorts"]["lndb"]
+    assert sum(counts["scores"]) == counts["n"] and sum(counts["scores"][3:]) == counts["malignant"]
+    for bands in (("below 5 mm", "5 to 8 mm", "8 mm and more"), ("one reader", "two readers or more")):
+        assert sum(recorded("lndb", group)["n"].iloc[0] for group in bands) == counts["n"]
+
+
+def test_no_network_beats_the_diameter_outside():
+    found, home = gaps(recorded("lndb")), recorded("lidc-ct").loc[OURS]
+    assert found.loc[OURS, "low"] < 0 < found.loc[OURS, "high"]  # "neither a loss nor a small gain"
+    assert (found["value"] < 0).all() and (found.drop(OURS)["high"] < 0).all()
+    assert len(found) >= 5 and PLAIN in found.index
+    assert home["less diameter"]["low"] > 0
+    assert (gaps(recorded("lndb", AGREED))["low"] < 0).all()
+    assert gaps(recorded("lndb", score="kappa")).loc[OURS, "low"] < 0
+    assert recorded("lidc-ct").loc[OURS, "value"] > recorded("lndb").loc[OURS, "value"]
+
+
+def test_groups_of_nodules_show_no_gain_either():
+    for group in hospital.groups_of(pd.DataFrame(columns=["size", "mean", "readers"], dtype=float)):
+        assert (gaps(recorded("lndb", group)).loc[[OURS, PLAIN], "low"] < 0).all()  # "no interval above 0"
+    one, more = (gaps(recorded("lndb", group)).loc[OURS] for group in ("one reader", "two readers or more"))
+    assert one["value"] < more["value"] and more["low"] < one["high"]  # "the two intervals overlap"
+    counts = RECORD["cohorts"]["lndb"]
+    assert 0.6 < counts["one reader"] / counts["n"] < 0.72  # "two thirds"
+    single = [recorded(cohort, "one reader").loc["diameter", "value"] for cohort in ("lndb", "lidc-ct")]
+    assert single[0] > single[1] + 0.05
+
+
+def test_what_is_said_of_probabilities():
+    table = pd.DataFrame(RECORD["calibration"])
+    for measure in ("slope", "intercept"):
+        table = table.join(pd.json_normalize(table[measure]).add_prefix(f"{measure} "))
+    whole = table[table["cases"] == "all"].set_index(["cohort", "model"])
+    assert whole.loc[("lndb", OURS), "slope high"] < 1 < whole.loc[("lidc-ct", OURS), "slope high"]
+    for cohort in ("lndb", "lidc-ct"):
+        assert (
+            whole.loc[(cohort, "diameter"), "slope low"] < 1 < whole.loc[(cohort, "diameter"), "slope high"]
+        )
+    study = whole.loc["lndb"].drop([OURS, PLAIN, "diameter"])
+    assert (study["intercept high"] < -1).all()  # "too high"
+    half = table[(table["cohort"] == "lndb") & (table["model"] == OURS) & (table["cases"] == "other half")]
+    assert ((half["slope low"] < 1) & (half["slope high"] > 1)).all() and half[
+        "slope value"
+    ].is_monotonic_increasing
+
+
+def test_most_of_the_fall_is_what_such_nodules_cost_at_home():
+    steps = measurements.rows_of(RECORD["changes"], "mix", model=OURS, images="as they are")["value"]
+    outside = recorded("lndb").loc[OURS, "value"]
+    assert steps["as they are"] > steps["sizes of LNDb"] > steps["sizes and readers of LNDb"] > outside
+    explained = steps["as they are"] - steps["sizes and readers of LNDb"]
+    assert explained > 0.5 * (steps["as they are"] - outside)
+    ruler = measurements.rows_of(RECORD["changes"], "mix", model="diameter", images="as they are")
+    assert ruler.loc["sizes and readers of LNDb", "value"] < recorded("lndb").loc["diameter", "value"]
+    assert ruler.loc["sizes and readers of LNDb", "high"] > recorded("lndb").loc["diameter", "low"]
+    changed = [
+        one["less as they are"]["value"] for one in RECORD["changes"] if one["images"] in hospital.STEPS
+    ]
+    assert max(map(abs, changed)) < 0.02  # "little"
+
+
+def test_what_the_cards_promise():
+    level = gaps(recorded("lndb", "two readers or more")).loc[[OURS, CNN], "value"]
+    assert level.abs().max() < 0.02
+    (line,) = [
+        one["curve"]
+        for one in RECORD["calibration"]
+        if (one["cohort"], one["model"], one["cases"]) == ("lndb", "diameter", "all")
+    ]
+    assert all(fifth["low"] <= fifth["probability"] <= fifth["high"] for fifth in line)
+
+
+def test_pages_get_the_numbers():
+    found = measurements.another_hospital(RECORD)
+    counts, ours = RECORD["cohorts"]["lndb"], recorded("lndb").loc[OURS]
+    assert (found["hospital_cases"], found["hospital_patients"]) == (
+        str(counts["n"]),
+        str(counts["patients"]),
+    )
+    assert found["hospital_auc"].startswith(f"{ours['value']:.2f} [{ours['low']:.2f}")
+    assert found["hospital_gain"].startswith("−")
+
+
+@pytest.mark.skipif("LUNGCLS_LNDB" not in os.environ, reason="no cohort of the other hospital")
+def test_the_record_is_that_of_the_real_table():
+    cases = load(os.environ["LUNGCLS_LNDB"]).cases
+    auc = roc_auc_score(cases["malignancy"] > 3, cases["diameter_mm"])
+    assert recorded("lndb").loc["diameter", "value"] == pytest.approx(auc, abs=6e-5)
+    assert RECORD["cohorts"]["lndb"]["scores"] == cases["malignancy"].value_counts().sort_index().tolist()

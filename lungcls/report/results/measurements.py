@@ -22,7 +22,7 @@ def collect(folder):
     """Write every recorded measurement of a folder, each file by the function of its name."""
     found = {}
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits, diagnoses)
-    for write in (timings, phantom_calibration, *imports, *others):
+    for write in (timings, phantom_calibration, *imports, *others, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
     return found | window_facts(read(folder, "windowing.json"))
 
@@ -258,11 +258,15 @@ def audit_limits(found):
 # --- Diagnoses --------------------------------------------------------------------------
 
 
+def rows_of(rows, index, **wanted):
+    """Choose the rows of a record that have some values, by one of their names."""
+    chosen = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+    return pd.DataFrame(chosen).set_index(index)
+
+
 def told_apart(found, first, second, *, patients="all"):
     """Take the recorded AUC of two groups of patients (`benchmarks/diagnoses.py`), by predictor."""
-    rows = pd.DataFrame(found["auc"])
-    rows = rows[(rows["first"] == first) & (rows["second"] == second) & (rows["patients"] == patients)]
-    return rows.set_index("predictor")
+    return rows_of(found["auc"], "predictor", first=first, second=second, patients=patients)
 
 
 def diagnoses(found):
@@ -276,4 +280,20 @@ def diagnoses(found):
         "diagnosed_benign_shown": count(counts["benign, tissue or course"]),
         "diagnosis_shown_readers": with_interval(shown.loc["readers' label"]),
         **{f"diagnosis_{short}": with_interval(rows.loc[name]) for short, name in names.items()},
+    }
+
+
+# --- Another hospital -------------------------------------------------------------------
+
+
+def another_hospital(found):
+    """Write what our model reaches at another hospital (`benchmarks/another_hospital.py`)."""
+    rows = rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
+    ours = rows.loc["our model"]
+    return {
+        "hospital_cases": count(ours["n"]),
+        "hospital_patients": count(ours["patients"]),
+        "hospital_auc": with_interval(ours),
+        "hospital_diameter": with_interval(rows.loc["diameter"]),
+        "hospital_gain": with_interval(ours["less diameter"], sign=True, decimals=3),
     }
