@@ -441,7 +441,7 @@ show_text(
 # %% [markdown]
 # The intervals know the chance that other test patients would bring. They do not know what another training
 # of the same recipe would give. What another hospital gives is the question of [Another
-# hospital](15_another_hospital.ipynb): there our model does not beat the diameter.
+# hospital](15_another_hospital.ipynb): there our model is not shown to beat the diameter.
 
 # %% [markdown]
 # ## Everybody's rules

@@ -126,11 +126,11 @@ def recorded(folder):
 
 
 def _diagnosed(folder):
-    """How much better than the diameter the fine-tuned EfficientNet tells who has cancer, by view."""
+    """How much better than the diameter the fine-tuned EfficientNet tells who has cancer."""
     found, asked = {}, ("all", "malignant", "benign")
     for row in _read(folder, "diagnoses.json", "auc", []):
         here = tuple(row[name] for name in ("patients", "first", "second")) == asked
-        named = re.match(r"EfficientNet\w* FT .*, (full slice|zoomed nodule)\b", row["predictor"])
+        named = re.match(r"EfficientNet\w* FT .*, (zoomed nodule)\b", row["predictor"])
         if here and named:
             given, n = row["less diameter"], row["n_first"] + row["n_second"]
             found[f"cancer, less the diameter, {named[1]}"] = Estimate(**given, n=n, patients=n)

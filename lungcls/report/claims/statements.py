@@ -88,7 +88,7 @@ def mapped(views, column, expects=ABOVE, tasks=TASKS, score=mean_of):
 
 
 ESTIMATES = {
-    1: measured("cancer, less the diameter, full slice", "cancer, less the diameter, zoomed nodule"),
+    1: measured("cancer, less the diameter, zoomed nodule"),
     2: measured("patients, against those stated", expects=(-ABOUT, ABOUT)),
     3: joined(
         measured("benign cases, less those stated", "malignant cases, less those stated", expects=(0, 0)),

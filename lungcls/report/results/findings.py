@@ -114,8 +114,9 @@ def _numbers(study, ours, best, sizes):
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1].loc[PRINTED['nodule'], 'value']:.2f}"}
-    bars = {"gain": "diameter, fitted rule", "over_radiomics": "radiomics"}
-    gains = {name: best["differences"]["binary"][f"recipe less {bar}"]["AUC"] for name, bar in bars.items()}
+    less, ruler = best["differences"]["binary"], "recipe less diameter, fitted rule"
+    gains = {"gain": less[ruler]["AUC"], "f1_gain": less[ruler][F1]}
+    gains |= {"over_radiomics": less["recipe less radiomics"]["AUC"]}
     found |= {name: tables.with_interval(gain, sign=True, decimals=3) for name, gain in gains.items()}
     found |= {"network": stand_in.partition(" ")[0]}
     ceiling = best["ceiling"]["binary"]["AUC"]

@@ -36,7 +36,7 @@ def test_every_measure_of_the_statements_is_there(lidc_measures):
         tiny_cohort(), seed=0
     )
     found |= measures.of_retrieval("no run", tiny_cohort(), seed=0)
-    diagnosed = {f"cancer, less the diameter, {view}" for view in ("full slice", "zoomed nodule")}
+    diagnosed = {"cancer, less the diameter, zoomed nodule"}
     assert wanted == set(lidc_measures) | set(found) | diagnosed
 
 
@@ -89,11 +89,11 @@ def test_recorded_measures_are_estimates_and_their_lack_is_none(tmp_path):
 def test_networks_against_diagnoses_are_taken_from_the_record_by_view(tmp_path):
     row = {"patients": "all", "first": "malignant", "second": "benign", "n_first": 5, "n_second": 3}
     gaps = {
-        "EfficientNetB4 FT (ImageNet), full slice, a": -0.2,
-        "EfficientNetB4 TL (ImageNet), full slice, a": 0.3,
+        "EfficientNetB4 FT (ImageNet), zoomed nodule, a": -0.2,
+        "EfficientNetB4 TL (ImageNet), zoomed nodule, a": 0.3,
     }
     gaps |= {
-        "MobileNet FT (ImageNet), zoomed nodule, a": 0.1,
+        "MobileNet FT (ImageNet), full slice, a": 0.1,
         "EfficientNetB4 FT (ImageNet), context window, a": 0,
     }
     ends = {name: {"value": gap, "low": gap - 0.1, "high": gap + 0.1} for name, gap in gaps.items()}
@@ -101,5 +101,5 @@ def test_networks_against_diagnoses_are_taken_from_the_record_by_view(tmp_path):
     rows.append(rows[0] | {"patients": "one nodule"})
     (tmp_path / "diagnoses.json").write_text(json.dumps({"auc": rows}), encoding="utf-8")
     found = measures.recorded(tmp_path)
-    assert list(found) == ["cancer, less the diameter, full slice"]
+    assert list(found) == ["cancer, less the diameter, zoomed nodule"]
     assert found[list(found)[0]].value == -0.2 and found[list(found)[0]].n == 8
