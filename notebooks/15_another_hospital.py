@@ -404,8 +404,8 @@ show_text(
 - **Over all nodules all but our whole model rank worse than a ruler there**: our model without ImageNet
   features, the CNN, and MobileNet, frozen or fine-tuned (one training each, not adjusted).
 - **Small nodules are a part of the fall.** Weighted to the other hospital's sizes our model has
-  {auc(mixed, SIZES)} at home; weighted also to its numbers of readers, {auc(mixed, READERS)}. That second step
-  is rough, since *one reader* means something else in the two collections.
+  {auc(mixed, SIZES)} at home; weighted also to its numbers of readers, {auc(mixed, READERS)}. That second
+  step is rough, since *one reader* means something else in the two collections.
 - **They do not explain the ruler.** With the same mix the diameter has {auc(ladder["diameter"], rungs[2])}
   at home, less than the {auc(outside, "diameter")} of the other hospital; the intervals overlap. Where one
   reader gave the label, the diameter's AUC is {one[LNDB]} there and
@@ -413,8 +413,8 @@ show_text(
 - **Images explain little**, as far as the windows let us try: grey levels, pixels and JPEG. Slice thickness,
   dose and reconstruction kernel are not in the files.
 - **What is left is within chance.** If it is more, it may be patients, scanners, readers, the choice of the
-  slice or another training; nothing here can tell one from another. The difference from the diameter by number of readers,
-  {less(by_readers["one reader"])} and {less(by_readers["two readers or more"])}, would fit habits of single
+  slice or another training; nothing here can tell one from another. The difference from the diameter by
+  number of readers, {less(by_readers["one reader"])} and {less(by_readers["two readers or more"])}, would fit habits of single
   readers; the two intervals overlap."""
 )
 
