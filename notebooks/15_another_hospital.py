@@ -414,8 +414,8 @@ show_text(
   dose and reconstruction kernel are not in the files.
 - **What is left is within chance.** If it is more, it may be patients, scanners, readers, the choice of the
   slice or another training; nothing here can tell one from another. The difference from the diameter by
-  number of readers, {less(by_readers["one reader"])} and {less(by_readers["two readers or more"])}, would fit habits of single
-  readers; the two intervals overlap."""
+  number of readers, {less(by_readers["one reader"])} and {less(by_readers["two readers or more"])},
+  would fit habits of single readers; the two intervals overlap."""
 )
 
 # %% [markdown]
