@@ -53,14 +53,13 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
         facts[f"results_figure_{task}"] = score_tables.score_figure(drawn, task)
     constant = "; ".join(score_tables.constant(scores))
     sentence = text("sentence-constant", networks=constant) if constant else text("sentence-no-constant")
-    return facts | {"results_constant": sentence} | (_findings(scores, best) if best else {})
+    return facts | {"results_constant": sentence} | (_findings(scores, study, best) if best else {})
 
 
-def _findings(scores, best):
-    """The answer on one page, from the group with full slices."""
-    views = [{run.config["view"] for run in one.group.runs} for one in scores]
-    full = {one.task: one for one, seen in zip(scores, views) if "full_slice" in seen}
-    return findings.findings(full, best)
+def _findings(scores, study, best):
+    """The answer on one page, from the group of the study with full slices."""
+    full = [group for group in study if any(run.config["view"] == "full_slice" for run in group.runs)]
+    return findings.findings({one.task: one for one in scores if one.group is full[0]}, best)
 
 
 # --- Tables -----------------------------------------------------------------------------------
