@@ -20,7 +20,9 @@ import sys
 
 if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
     address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
-    # %pip install --quiet "lungcls @ git+{address}"
+    # !git clone --quiet --depth 1 {address} lungcls-book
+    # %pip install --quiet ./lungcls-book
+    # %cd -q lungcls-book
 
 # %% tags=["parameters"]
 profile = "quick"  # every profile does the same here: nothing is trained
@@ -42,21 +44,6 @@ LIDC, LNDB = "lidc-ct", "lndb"
 AGREED, WHOLE = "mean <= 2 against >= 4", "as they are"
 SIZES, READERS = "sizes of LNDb", "sizes and readers of LNDb"
 
-# %%
-found = measurements.read(find_checkout() / "book" / "results", "another_hospital.json")
-n, looks = found["cohorts"][LNDB], found["looks"]
-
-
-def scores(cohort, score="AUC", group="all"):
-    return measurements.rows_of(found["scores"], "model", cohort=cohort, score=score, group=group)
-
-
-# %% tags=["hide-input"]
-BADGE = f"*Real CT* (LNDb, {n['n']} nodules of {n['patients']} patients)."
-outside, inside = scores(LNDB), scores(LIDC)
-by_readers = {name: scores(LNDB, group=name) for name in ("one reader", "two readers or more")}
-mixed = measurements.rows_of(found["changes"], "mix", model=OURS, images=WHOLE)
-
 
 def signed(row):
     return tables.with_interval(row, sign=True, decimals=3)
@@ -70,6 +57,22 @@ def less(table, name=OURS):
     row = table.loc[name].get("less diameter")
     return signed(row) if isinstance(row, dict) and name != "diameter" else "–"
 
+
+# %%
+found = measurements.read(find_checkout() / "book" / "results", "another_hospital.json")
+n, looks = found["cohorts"][LNDB], found["looks"]
+
+
+def scores(cohort, score="AUC", group="all"):
+    return measurements.rows_of(found["scores"], "model", cohort=cohort, score=score, group=group)
+
+
+outside, inside = scores(LNDB), scores(LIDC)
+
+# %% tags=["hide-input"]
+BADGE = f"*Real CT* (LNDb, {n['n']} nodules of {n['patients']} patients)."
+by_readers = {name: scores(LNDB, group=name) for name in ("one reader", "two readers or more")}
+mixed = measurements.rows_of(found["changes"], "mix", model=OURS, images=WHOLE)
 
 # %% tags=["hide-input"]
 show_text(
@@ -441,8 +444,8 @@ show_text(
 # :class: tip
 # - In *Frozen, and applied*, put `"two readers or more"` in place of `AGREED`: our model, the CNN and
 #   the diameter get level.
-# - In *Probabilities*, put `"diameter"` in place of `OURS` in the cell of the curves: in the table of all
-#   patients, what the ruler promises lies inside each interval of what was found.
+# - In *Probabilities*, put `"diameter", "curve"` in place of `OURS, "curve"`: in the table of all patients,
+#   what the ruler promises lies inside each interval of what was found.
 # - With the collections at hand, repeat it all: `python benchmarks/another_hospital.py LNDB LIDC --runs
 #   STORE`. It counts as a look.
 # ```

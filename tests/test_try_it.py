@@ -42,9 +42,25 @@ def no_padding(before, after):
     assert before["after"] > 0.9 and after["after"] < 0.05
 
 
+def level(before, after):
+    gaps = {name: row["value"] for name, row in after["agreed"]["less diameter"].items()}
+    assert all(abs(gaps[name]) < 0.02 for name in ("our model", "CNN (from scratch)"))
+    assert before["agreed"].loc["our model", "less diameter"]["value"] < -0.02
+
+
+def ruler_fits(before, after):
+    fits = [
+        ((one["low"] <= one["probability"]) & (one["probability"] <= one["high"])).all()
+        for one in (before["curves"]["all"], after["curves"]["all"])
+    ]
+    assert fits == [False, True]
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
+    ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
+    ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
 ]
 
 

@@ -371,17 +371,6 @@ def test_most_of_the_fall_is_what_such_nodules_cost_at_home():
     assert max(map(abs, changed)) < 0.02  # "little"
 
 
-def test_what_the_cards_promise():
-    level = gaps(recorded("lndb", "two readers or more")).loc[[OURS, CNN], "value"]
-    assert level.abs().max() < 0.02
-    (line,) = [
-        one["curve"]
-        for one in RECORD["calibration"]
-        if (one["cohort"], one["model"], one["cases"]) == ("lndb", "diameter", "all")
-    ]
-    assert all(fifth["low"] <= fifth["probability"] <= fifth["high"] for fifth in line)
-
-
 def test_pages_get_the_numbers():
     found = measurements.another_hospital(RECORD)
     counts, ours = RECORD["cohorts"]["lndb"], recorded("lndb").loc[OURS]
