@@ -1,4 +1,4 @@
-"""Another hospital: models trained on LIDC-IDRI, frozen, and applied once to the nodules of LNDb.
+"""Another hospital: models trained on LIDC-IDRI, frozen, and applied to the nodules of LNDb.
 
     python benchmarks/another_hospital.py /data/lndb /data/lidc --runs STORE [STORE ...]
 

@@ -1107,7 +1107,7 @@ show_figure(
 #   versions or in the network, and the answers to the single versions will show it. Batch normalisation that
 #   is not calibrated is one such reason, and it can be checked without training.
 # - Which of these changes are recorded on real CT, and what each gains over the base network there, stands in
-#   [Results side by side](../book/results.md).
+#   [Results](../book/results.md).
 
 # %% [markdown]
 # ## Exercise

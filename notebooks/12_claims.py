@@ -746,8 +746,8 @@ if len(known_sizes):
 #   the quick profile of this book has.
 # - "Did not improve" needs a margin and a narrow interval. Without them it means "we saw no improvement".
 # - The verdicts belong to the recorded cohorts, this label rule and these weights. They are computed anew
-#   when more is recorded. [Results side by side](../book/results.md) shows those on networks with their
-#   sources.
+#   when more is recorded. [Results](../book/results.md) has the networks behind them.
+# - They are not independent: statement 33, on both tasks, repeats the comparisons of 21 and 22.
 # - Simulated images show that a test works. They decide nothing about networks on patients.
 
 # %% [markdown]

@@ -215,7 +215,7 @@ show_figure(
     caption=f"{BADGE} The same predictors by how benign was shown. Blue circles: against the "
     f"{n[STABLE]} patients with two stable years. Orange squares: {n[MALIGNANT_SHOWN]} malignant and "
     f"{n[SHOWN]} benign patients with tissue or a known course, where every interval holds one half. "
-    "Green diamonds: the two kinds of *benign* patients, which the predictors tell apart about as well.",
+    "Green diamonds: the two kinds of *benign* patients, with AUCs of the same order, and wide intervals.",
     alt="A forest plot: for each of five predictors a blue and a green interval far to the right, and a "
     "wide orange one across the line of chance.",
 )
@@ -322,8 +322,8 @@ show_text(
 # ({doc}`12_claims`, the first statement). To support a decision, three things would have to hold. With
 # diagnoses at hand, the first two can be looked at.
 #
-# 1. *The output has to do with the disease.* Among these patients it does: the AUC with all benign patients
-#    lies above one half. But it rests on those whose nodules were left alone for two years.
+# 1. *The output has to do with the disease.* Its AUC lies above one half only with the patients whose nodules
+#    were left alone for two years, and that suspicious nodules are not left alone could give it by itself.
 # 2. *It adds to what is known without it.* This is not shown. The interval of our model less the diameter,
 #    and that less the readers' label, hold a gain and a loss. The label, from which the model has learnt,
 #    is not shown to be better than the diameter either.

@@ -433,10 +433,9 @@ show_text(
 # %% tags=["hide-input"]
 show_text(
     f"Looks at LNDb so far: {len(looks)}. The first was at our model alone, before this chapter was "
-    "planned; each later one is a run of the benchmark, which adds itself to the record. No model, setting "
-    "or threshold was changed for any of them. The record names the runs: "
-    + ", ".join(f"`{run}`" for run in found["runs"].values())
-    + "."
+    "planned; each later one is a run of the benchmark, which adds itself to the record. Between the first "
+    "and the second our model was trained anew by the same recipe. No setting was changed for any of them. "
+    "The record names the runs: " + ", ".join(f"`{run}`" for run in found["runs"].values()) + "."
 )
 
 # %% [markdown]

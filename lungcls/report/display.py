@@ -136,8 +136,8 @@ def show_text(markdown):
 
 
 def _headed(caption, evidence):
-    """Put the badge before a caption."""
-    return caption if evidence is None else f"{badge(evidence)} {caption}"
+    """Put the badge before a caption; an empty one stays empty, and is refused."""
+    return caption if evidence is None or not caption.strip() else f"{badge(evidence)} {caption}"
 
 
 def _check(name, **texts):

@@ -3,6 +3,7 @@
 from functools import cache
 from importlib.resources import files
 import json
+from numbers import Integral
 import re
 from string import Template
 
@@ -63,9 +64,12 @@ def duration(seconds):
 
 def badge(evidence):
     """Say what a figure or table rests on: "annotations", "printed", recorded real cases (int), a cohort."""
-    if isinstance(evidence, str):
+    if evidence in ("annotations", "printed"):
         return text(f"badge-{evidence}")
-    if isinstance(evidence, int):
+    if isinstance(evidence, str):
+        expected = "annotations, printed, a number of recorded real cases or a cohort"
+        raise ValueError(f"evidence: found {evidence!r}, expected {expected}")
+    if isinstance(evidence, Integral):
         return text("badge-real", name="LIDC-IDRI", n=count(evidence))
     kind = "simulated" if evidence.simulated else "real"
     return text(f"badge-{kind}", name=evidence.name, n=count(len(evidence)))

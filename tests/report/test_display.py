@@ -138,5 +138,7 @@ def test_a_badge_opens_the_caption_and_says_what_it_rests_on(shown):
     ]
     plain = [bundle["text/plain"].partition(": ")[2] for bundle in shown]
     assert plain == [f"{head} Counts." for head in heads[:-1]] + [f"{heads[-1]} A line."]
-    with pytest.raises(KeyError, match="badge-unknown"):
+    with pytest.raises(ValueError, match="fig-a' has none"):
+        display.show_figure(draw(), name="fig-a", caption=" ", alt="A line.", evidence=own)
+    with pytest.raises(ValueError, match="evidence: found 'unknown', expected annotations, printed"):
         display.show_table(counts, name="tab-a", caption="Counts.", evidence="unknown")

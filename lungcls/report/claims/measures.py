@@ -1,8 +1,6 @@
 """What the report says of its data and images, measured: on annotations, on a cohort, on retrieved cases."""
 
-import json
 from pathlib import Path
-import re
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.evidence import mean_over_patients
 from lungcls.report.claims.rule import Estimate
 from lungcls.report.printed import quoted
+from lungcls.report.results import measurements
 from lungcls.sources import annotations
 
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
@@ -121,22 +120,18 @@ def _mean_of_known(values, patients, seed):
 
 def recorded(folder):
     """Read what benchmarks measured on real images and on diagnoses; nothing where it is not there."""
-    images = _read(folder, "image_statements.json", "measures", {})
-    return {name: Estimate(**one) for name, one in images.items()} | _diagnosed(folder)
+    images, diagnoses = (Path(folder) / f"{name}.json" for name in ("image_statements", "diagnoses"))
+    found = measurements.read(folder, images.name)["measures"] if images.exists() else {}
+    found = {name: Estimate(**one) for name, one in found.items()}
+    return found | (_diagnosed(measurements.read(folder, diagnoses.name)) if diagnoses.exists() else {})
 
 
-def _diagnosed(folder):
+def _diagnosed(found):
     """How much better than the diameter the fine-tuned EfficientNet tells who has cancer."""
-    found, asked = {}, ("all", "malignant", "benign")
-    for row in _read(folder, "diagnoses.json", "auc", []):
-        here = tuple(row[name] for name in ("patients", "first", "second")) == asked
-        named = re.match(r"EfficientNet\w* FT .*, (zoomed nodule)\b", row["predictor"])
-        if here and named:
-            given, n = row["less diameter"], row["n_first"] + row["n_second"]
-            found[f"cancer, less the diameter, {named[1]}"] = Estimate(**given, n=n, patients=n)
-    return found
-
-
-def _read(folder, file, part, empty):
-    path = Path(folder) / file
-    return json.loads(path.read_text(encoding="utf-8"))[part] if path.exists() else empty
+    rows = measurements.told_apart(found, "malignant", "benign")
+    rows = rows[rows.index.str.match(r"EfficientNet\w* FT .*, zoomed nodule\b")]
+    if rows.empty:
+        return {}
+    last = rows.iloc[-1]  # of several cohorts that with full slices
+    n = int(last["n_first"] + last["n_second"])
+    return {"cancer, less the diameter, zoomed nodule": Estimate(**last["less diameter"], n=n, patients=n)}

@@ -290,10 +290,12 @@ def another_hospital(found):
     """Write what our model reaches at another hospital (`benchmarks/another_hospital.py`)."""
     rows = rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
     ours = rows.loc["our model"]
+    home = rows_of(found["scores"], "model", cohort="lidc-ct", group="all", score="AUC").loc["our model"]
+    gains = {"hospital_gain": ours["less diameter"], "hospital_gain_at_home": home["less diameter"]}
     return {
         "hospital_cases": count(ours["n"]),
         "hospital_patients": count(ours["patients"]),
         "hospital_auc": with_interval(ours),
         "hospital_diameter": with_interval(rows.loc["diameter"]),
-        "hospital_gain": with_interval(ours["less diameter"], sign=True, decimals=3),
+        **{name: with_interval(gain, sign=True, decimals=3) for name, gain in gains.items()},
     }

@@ -141,7 +141,7 @@ def clearly_above(one):
 def score_table(scores, task):
     """Lay out the report's rows and those of each group, with the baselines, as a MyST table."""
     last = GAIN[task]
-    blocks = [_block(REPORT, _report_rows(task), last)]
+    blocks = [_block(REPORT, report_rows(task), last)]
     for one in scores:
         rows = tables.results_table(one.table, scores=SHOWN[task], percent=True)[list(SHOWN[task])]
         rows[last] = tables.gains_of(one.above, rows.index)
@@ -156,7 +156,7 @@ def _block(head, rows, last):
     return pd.concat([pd.DataFrame({"model and view": [f"**{head}**"]}), rows], ignore_index=True)
 
 
-def _report_rows(task):
+def report_rows(task):
     """The report's table 1, with the accuracies of table 2 where it has them."""
     rows, main, f1 = [], quoted.load()["main_results_percent"], quoted.load()["f1_percent"]
     for view, model in ((view, model) for view in ("full_slice", "nodule") for model in STAGES):
@@ -178,7 +178,7 @@ def score_figure(scores, task):
     for one in scores:
         found = ended(one, "F1 (weighted)")[["value", "low", "high"]].astype(float)
         groups[one.group.name] = (100 * found).rename(index=in_short)
-    printed = _report_rows(task).set_index("model and view")["F1 (weighted)"].astype(float)
+    printed = report_rows(task).set_index("model and view")["F1 (weighted)"].astype(float)
     groups[REPORT] = printed[~printed.index.str.contains(" TL")].to_frame("value")
     first = scores[0].group.name
     lines = {f"{DIAMETER}, {first}": groups[first].loc[DIAMETER, "value"]}

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from recorded_runs import FOLDER
 
-from lungcls.report.results import findings, measurements, networks, score_tables
+from lungcls.errors import InputError
+from lungcls.report.results import findings, measurements, networks, page, score_tables
 
 BEST = measurements.read(FOLDER.parent, "best_model.json")
 
@@ -23,7 +24,9 @@ def test_rows_are_those_of_the_report_its_networks_baselines_and_our_model(score
     names = [row[0].removeprefix("| ") for row in rows]
     heads = [name for name in names if name.startswith("**")]
     assert len(heads) == 3 and "1,146 nodules" in heads[1] and "2,340 nodules" in heads[2]
-    assert names[1:3] == list(findings.PRINTED.values()) and rows[1][2:4] == ["66.1", "–"]
+    assert names[1:3] == ["EfficientNetB2 FT, full slice", "EfficientNetB2 FT, zoomed nodule"] and rows[1][
+        2:4
+    ] == ["66.1", "–"]
     assert not any("MobileNet" in name or " TL" in name or "thresholds fitted" in name for name in names)
     assert {"diameter alone", "majority class", "our model"} <= set(names) and 12 <= len(names) <= 22
     auc = scores["binary"].table.set_index(["name", "score"]).loc[("diameter alone", "AUC")]
@@ -48,3 +51,8 @@ def test_numbers_of_the_sentences_are_those_of_their_rows(scores):
 def test_what_no_source_has_is_a_dash():
     row = pd.Series({"value": 0.661, "low": float("nan"), "high": float("nan")})
     assert findings._cell(row) == "66.1" and findings._cell(None) == "–"
+
+
+def test_a_study_without_full_slices_is_one_clear_error():
+    with pytest.raises(InputError, match="study: found no fine-tuned network with all its folds"):
+        page._findings([], networks.recorded(FOLDER), BEST)
