@@ -72,8 +72,8 @@ def count(path):
 
 
 if __name__ == "__main__":
-    paths = [path for path in sorted(FOLDER.glob("[0-9]*.py")) if not sys.argv[1:] or path.stem in sys.argv[1:]]
-    rows = {path.stem: count(path) for path in paths}
+    paths, asked = sorted(FOLDER.glob("[0-9]*.py")), sys.argv[1:]
+    rows = {path.stem: count(path) for path in paths if not asked or path.stem in asked}
     print(f"{'':22}" + "".join(f"{head:>9}" for head in HEADS))
     for name, row in rows.items():
         print(f"{name:22}" + "".join(f"{value:9}" for value in row.values()))

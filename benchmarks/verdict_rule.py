@@ -5,8 +5,9 @@
 *Errors*: differences of two networks are drawn around a true one, with an interval as wide as those of the
 recorded runs or narrower, and a statement of one to eight comparisons ("better in each") is decided by the
 rule and by the one that the book used before: all intervals above 0 for "holds", one below 0 or within the
-margin for "does not hold", neither adjusted. *Margin*: how far the weighted F1 of a recorded network moves
-with another training, and how far the difference of two networks moves with other readers for the labels.
+margin for "does not hold", neither adjusted. *Margin*: how far the weighted F1 and the AUC of a recorded
+network move with another training, and how far the difference of two networks moves with other readers for
+the labels.
 Both go to `book/results/verdict_rule.json`. Takes some minutes on one core, and no image.
 """
 
@@ -77,7 +78,9 @@ def margin():
     sources = verdicts.recorded(RESULTS, seed=SEED)
     between = {task: sources[0].spread(scores.f1, task) for task in ("binary", "multiclass")}
     pooled = float(np.sqrt(np.mean(np.square(list(between.values())))))
-    return {"margin": rule.MARGIN, "trainings": between | {"pooled": pooled}, "readers": readers(sources)}
+    of_auc = sources[0].spread(scores.auc, "binary")
+    between |= {"pooled": pooled, "AUC": of_auc}
+    return {"margin": rule.MARGIN, "trainings": between, "readers": readers(sources)}
 
 
 def readers(sources):

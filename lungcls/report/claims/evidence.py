@@ -15,7 +15,7 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
 from lungcls.metrics.classification import NEARLY
-from lungcls.report.claims.rule import ALPHA, REACH, Estimate
+from lungcls.report.claims.rule import ALPHA, Estimate
 from lungcls.report.wording import MINUS
 
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
@@ -40,10 +40,14 @@ class Answers:
     spread: Callable = lambda score, task: 0.0
     seed: int = 0
 
-    def measure(self, name):
-        """Return what was measured under a name, or why it was not."""
+    def measure(self, name, score=None):
+        """Return what was measured under a name, or why it was not.
+
+        If it is a network's, `score` is what another training moves: the interval grows as if it had one.
+        """
         found = self.measures.get(name, "it is measured on images, and not on these")
-        return Estimate(lacks=found, name=name) if isinstance(found, str) else replace(found, name=name)
+        found = Estimate(lacks=found, name=name) if isinstance(found, str) else replace(found, name=name)
+        return found.wider(self.spread(score, "binary")) if score and not found.lacks else found
 
     def compare(self, score, first, second=None, needs=()):
         """Estimate a score of a network, or its difference from a second one, over all trainings of both.
@@ -76,9 +80,8 @@ class Answers:
         if ends[0] == ends[1]:  # all patients say the same: the rule of three
             ends = value - (1 - ALPHA ** (1 / of)), value + (1 - ALPHA ** (1 / of))
         trained = zip(names, known["trainings"], strict=True)
-        reach = REACH * np.sqrt(sum(self.spread(score, name[0]) ** 2 / times for name, times in trained))
-        below, above = (np.hypot(value - end, reach) for end in ends)
-        return Estimate(value, value - below, value + above, n=n, patients=of, **known)
+        moved = np.sqrt(sum(self.spread(score, name[0]) ** 2 / times for name, times in trained))
+        return Estimate(value, *ends, n=n, patients=of, **known).wider(moved)
 
 
 def same_cases(sides):

@@ -7,7 +7,7 @@ comparisons lie where it expects them, does not hold if one lies on the other si
 margin* if one lies there; each after Holm's adjustment over them. Over statements it is made once more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -63,6 +63,11 @@ class Estimate:
     def counted(self):
         """Whether it is a count of everything there is, so that no luck is in it."""
         return self.low is None and not self.lacks
+
+    def wider(self, error):
+        """The same with an interval that holds one more standard error, independent of the first."""
+        below, above = (math.hypot(self.value - end, REACH * error) for end in self.ends)
+        return replace(self, low=self.value - below, high=self.value + above)
 
     @property
     def silent(self):

@@ -23,6 +23,11 @@ def f1(part, weights):
     return _decisions(part, weights)["F1 (weighted)"]
 
 
+def auc(part, weights):
+    """AUC of the malignant class."""
+    return classification.ranking(part["y_true"] == 1, part["p_malignant"], weights)[0]
+
+
 def recall(part, weights):
     """Recall of the malignant class."""
     return _decisions(part, weights)["recall (malignant)"]

@@ -61,9 +61,9 @@ def compared(*pairs, score=scores.f1, expects=ABOVE, needs=()):
     return lambda of: [replace(of.compare(score, *pair, needs=needs), expects=expects) for pair in pairs]
 
 
-def measured(*names, expects=ABOVE):
-    """Take what was measured without a network."""
-    return lambda of: [replace(of.measure(name), expects=expects) for name in names]
+def measured(*names, expects=ABOVE, score=None):
+    """Take what was measured apart; `score` is that of a network, which another training moves."""
+    return lambda of: [replace(of.measure(name, score), expects=expects) for name in names]
 
 
 def joined(*parts):
@@ -88,7 +88,7 @@ def mapped(views, column, expects=ABOVE, tasks=TASKS, score=mean_of):
 
 
 ESTIMATES = {
-    1: measured("cancer, less the diameter, zoomed nodule"),
+    1: measured("cancer, less the diameter, zoomed nodule", score=scores.auc),
     2: measured("patients, against those stated", expects=(-ABOUT, ABOUT)),
     3: joined(
         measured("benign cases, less those stated", "malignant cases, less those stated", expects=(0, 0)),

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import f1_score, recall_score
+from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
 from lungcls.errors import InputError
 from lungcls.report.claims import evidence, rule, scores, statements
 from lungcls.report.claims.evidence import Answers
+from lungcls.report.claims.rule import Estimate
 
 
 def result(y_pred, *, task="binary", confidence=0.7, n=40):
@@ -79,6 +80,22 @@ def test_all_seeds_and_folds_count_and_their_spread_widens_the_interval():
     assert wider.value - wider.low == pytest.approx(np.hypot(found.value - found.low, rule.REACH * error))
     folds = [part.assign(trainings=5) for part in seeds]
     assert Answers({NODULE: folds, NONE: RESULTS[NONE]}).compare(scores.f1, NODULE, NONE).trainings == (15, 1)
+
+
+def test_what_was_measured_of_a_network_is_as_wide_as_another_training_makes_it():
+    one = Estimate(0.0, -0.3, 0.3, n=9)
+    known = Answers({}, {"measured": one}, spread=lambda score, task: 0.4 / rule.REACH)
+    assert known.measure("measured").ends == one.ends
+    assert known.measure("measured", scores.auc).ends == pytest.approx((-0.5, 0.5))  # 3, 4, 5
+    assert known.measure("unknown", scores.auc).lacks
+
+
+def test_the_auc_of_a_result_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    part = pd.DataFrame({"y_true": rng.integers(0, 2, 50), "p_malignant": rng.integers(0, 9, 50) / 9})
+    weights = rng.integers(0, 4, (3, 50))
+    expected = [roc_auc_score(part["y_true"], part["p_malignant"], sample_weight=row) for row in weights]
+    assert scores.auc(part, weights) == pytest.approx(expected)
 
 
 def test_only_shared_cases_are_compared_and_incomplete_seeds_are_left_out():

@@ -70,7 +70,7 @@ def test_a_statement_takes_the_source_with_most_of_it_then_the_reports_views_the
             (),
             {
                 "compare": lambda self, score, *pair, needs=(): given.get(pair, rule.Estimate(lacks="no")),
-                "measure": lambda self, name: rule.Estimate(lacks="no"),
+                "measure": lambda self, name, score: rule.Estimate(lacks="no"),
             },
         )()
 
