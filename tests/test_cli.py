@@ -196,8 +196,16 @@ BAD_COHORTS = [
         remove("cases.csv"),
         "cases.csv: no such file, expected a table with case_id, patient_id, malignancy",
     ),
-    ("table of bytes", replace("cases.csv", b"\x89PNG\xff\xfe"), "cases.csv: not a readable CSV table ("),
-    ("empty table", replace("cases.csv", b""), "cases.csv: not a readable CSV table (No columns to parse"),
+    (
+        "table of bytes",
+        replace("cases.csv", b"\x89PNG\xff\xfe"),
+        "cases.csv: line 1: not UTF-8, perhaps Latin-1, expected",
+    ),
+    (
+        "empty table",
+        replace("cases.csv", b""),
+        "cases.csv: not a readable CSV table (no row), expected case_id",
+    ),
     (
         "surplus fields",
         replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1,2\n"),
@@ -268,8 +276,8 @@ BAD_COHORTS = [
     ("empty .npy", replace("context.npy", b""), f"{ARRAY} (it does not start like a .npy file)"),
     (
         "folder for a file",
-        lambda f: (f / "x.npy").mkdir(),
-        "x.npy: not a whole NumPy array of numbers (Is a dir",
+        lambda f: (f / "full_slice.npy").mkdir(),
+        "full_slice.npy: not a whole NumPy array of numbers (Is a dir",
     ),
     ("cohort.json", replace("cohort.json", b"{"), "cohort.json: not JSON ("),
     ("cohort.json list", replace("cohort.json", b"[]"), "cohort.json: a list, expected an object"),
@@ -391,12 +399,12 @@ BAD_FOLDERS = [
     (
         "other shape",
         picture(PNG, np.eye(7, 6, dtype=np.uint8)),
-        f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected (6, 7) uint8 as in row 1",
+        f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected (6, 7) uint8 as in the first",
     ),
     (
         "other depth",
         picture(PNG, np.eye(6, 7, dtype=np.uint16)),
-        f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected (6, 7) uint8 as in row 1",
+        f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected (6, 7) uint8 as in the first",
     ),
     (
         "constant image",
@@ -549,7 +557,7 @@ def test_check_notes_where_padding_sets_the_scale_and_ends_well(tmp_path):
     )
     result = call("cohort", "check", folder)
     (note,) = [line.strip() for line in result.stdout.splitlines() if "set by padding" in line]
-    assert note.split("  ")[0] == "note" and "context: scale set by padding in 7 cases; --set window=" in note
+    assert note.split("  ")[0] == "note" and "context: scale set by padding; 7: --set window=" in note
     assert result.exit_code == 0
 
 

@@ -1,8 +1,12 @@
 """What the command groups share: one-line errors, options and the summary of a cohort."""
 
+import json
+from pathlib import Path
+
 import click
 
 from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FOLDER = click.Path(file_okay=True, path_type=str)
@@ -52,3 +56,35 @@ def class_rows(loaded):
     rows = [(name, f"{binary[label]} cases") for label, name in BINARY_NAMES.items()]
     rows += [(f"score {score}", f"{scores[score]} cases, {name}") for score, name in SCORE_NAMES.items()]
     return rows
+
+
+def reports(command):
+    """Give a command that finds things the options --json and --markdown."""
+    for kind in ("markdown", "json"):
+        command = click.option(f"--{kind}", type=FOLDER, help=f"Write the findings to a new {kind} file.")(
+            command
+        )
+    return command
+
+
+def end_with(findings, loaded, files):
+    """Write the findings to the files that were asked for; exit code 1 if something was found."""
+    for kind, path in files.items():
+        if path:
+            if Path(path).exists():
+                raise InputError(f"{path}: already there, expected the name of a new file")
+            whole_text(Path(path), _written(findings, loaded, kind))
+    if (findings["verdict"] == "found").any():
+        raise click.exceptions.Exit(1)
+
+
+def _written(findings, loaded, kind):
+    """Findings as the text of a file."""
+    from lungcls.report.wording import plain
+
+    about = {"cohort": loaded.name, "cases": len(loaded), "fingerprint": loaded.fingerprint()}
+    if kind == "json":
+        return json.dumps(about | {"findings": findings.to_dict("records")}, indent=1, default=int) + "\n"
+    rows = [findings.columns, ["---"] * len(findings.columns), *findings.astype(str).to_numpy()]
+    lines = ("| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows)
+    return "\n".join([f"{name}: {plain(str(value))}  " for name, value in about.items()] + ["", *lines, ""])

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import near_duplicates
-from lungcls.cohorts.case_table import SCORES, refuse_rows
+from lungcls.cohorts.case_table import SCORES, doubtful_names, refuse_rows
 from lungcls.cohorts.cohort import check_pixels
 from lungcls.cohorts.splits import PARTS, check_split
 
 CHECKS = (
     "shared patients",
+    "patients under two names",
     "shared cases",
     "balancing before splitting",
     "identical images",
@@ -55,7 +56,9 @@ def audit(cohort, table):
         "cannot tell").
 
         - *shared patients, shared cases*: cases whose patient, or which themselves, are in
-          the other part too.
+          the other part too. "Cannot tell" where there is one part only.
+        - *patients under two names*: ids that differ in case, zeros, blanks or dashes only, or
+          mean "missing".
         - *balancing before splitting*: copies of a case on both sides, or a case several
           times in a held-out part. A copy is the same case in the table, or another one
           that is similar in every view, also flipped or turned.
@@ -90,7 +93,15 @@ def audit(cohort, table):
     for first, second in combinations(parts, 2):
         between = _between(cohort.cases, known, parts[first], parts[second])
         found += [_row(*finding, f"{first}/{second}", of=parts[second]) for finding in between]
-    found += _repeated(cohort.cases, table, parts) + _drift(cohort, parts) + _scalings(cohort, parts)
+    if len(parts) == 1:
+        alone = f"every case is in {', '.join(parts)}: nothing was compared"
+        found.append(_row("shared patients", "", alone, 0, "all", of=rows, verdict="cannot tell"))
+    found += (
+        _doubtful(cohort.cases)
+        + _repeated(cohort.cases, table, parts)
+        + _drift(cohort, parts)
+        + _scalings(cohort, parts)
+    )
     found.sort(key=lambda row: CHECKS.index(row["check"]))
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -162,6 +173,14 @@ def _repeated(cases, table, parts):
         row = ("balancing before splitting", "", _named(twice), len(twice), part)
         found.append(_row(*row, of=parts[part]))
     return found
+
+
+def _doubtful(cases):
+    """Patients whose names may be one, or none."""
+    doubtful = doubtful_names(cases["patient_id"])
+    names = _named([" = ".join(map(repr, one)) for one in doubtful])
+    options = {"of": cases["patient_id"].unique(), "verdict": "cannot tell" if doubtful else "clean"}
+    return [_row("patients under two names", "", names, len(doubtful), "all", **options)]
 
 
 def _held_out(parts):

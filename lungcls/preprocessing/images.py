@@ -54,7 +54,7 @@ def open_npy(path):
     """Memory-map a `.npy` file for reading; nothing is unpickled, and what is no whole array is refused."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, OverflowError) as error:
+    except Exception as error:  # a damaged header raises whatever Python's parser does
         raise InputError(f"{path}: not a whole NumPy array of numbers ({_why(path, error)})") from error
 
 

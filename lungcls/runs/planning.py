@@ -108,7 +108,7 @@ def _plan(data, **request):
     parts |= {"settings": of_model(found, model)}
     inputs.check(loaded, parts)
     cohorts.require_classes(loaded, "multiclass" if model == "ensemble" else task)
-    split, digest = shared_split(loaded, found, fold, store)
+    split, digest = shared_split(loaded, found, fold, store, task)
     source = _source(request, found)
     if model == "ensemble" and source.path is not None:
         stage = "transfer_learning"
@@ -193,8 +193,11 @@ def find_weights(wanted, model):
 # --- The split that runs share ------------------------------------------------------------
 
 
-def shared_split(cohort, settings, fold, store):
-    """The name and the digest of the split table that runs share, made on first use."""
+def shared_split(cohort, settings, fold, store, task="multiclass"):
+    """The name and the digest of the split table that runs of both tasks share, made on first use.
+
+    Cases that cannot be split by score have one for the binary task alone.
+    """
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
     shape = [getattr(settings, name) for name in ("protocol", "split_seed", "cases", "test_share")]
@@ -205,7 +208,13 @@ def shared_split(cohort, settings, fold, store):
     path = Path(store) / "splits" / f"{name}.csv"
     if not path.exists():
         chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]
-        splits.save_split(make_split(chosen, settings, fold), path)
+        try:
+            splits.save_split(make_split(chosen, settings, fold), path)
+        except InputError:
+            if task != "binary":
+                raise
+            name, path = f"{name}-binary", path.with_stem(f"{name}-binary")
+            splits.save_split(make_split(chosen, settings, fold, task), path)
     return name, sha(path.read_text(encoding="utf-8"))
 
 
@@ -224,9 +233,9 @@ def choose_cases(cases, most, *, seed):
     return np.flatnonzero(taken[owner])
 
 
-def make_split(cases, settings, fold):
+def make_split(cases, settings, fold, task="multiclass"):
     """Split cases under the settings' protocol, or by folds: one to test, the next to validate."""
-    options = {"protocol": settings.protocol, "seed": settings.split_seed}
+    options = {"protocol": settings.protocol, "seed": settings.split_seed, "task": task}
     if fold is None:
         validation = splits.SHARES[1]
         shares = (1 - validation - settings.test_share, validation, settings.test_share)

@@ -56,7 +56,7 @@ def import_images(csv, folder, *, labels=True, progress=True):
     from tqdm import tqdm
 
     csv = Path(csv)
-    table = case_table.read_cases(csv, labels=labels)
+    table = cohort.read_cases(csv, labels=labels)
     columns = _path_columns(table, csv)
     paths = {column: _paths(table, csv, column) for column in columns}
     info = {
@@ -68,7 +68,8 @@ def import_images(csv, folder, *, labels=True, progress=True):
     with whole_folder(folder) as scratch:
         for column in columns:
             bar = tqdm(paths[column], desc=f"reading {column}", disable=None if progress else True)
-            _write_images(scratch / f"{column}.npy", bar, csv, is_mask=column.endswith("_mask"))
+            rows = zip(case_table.row_numbers(table), bar, strict=True)
+            _write_images(scratch / f"{column}.npy", rows, len(table), csv, is_mask=column.endswith("_mask"))
         cohort.write_table(scratch, table.drop(columns=columns), info)
         cohort.load(scratch, labels=labels)  # masks against views
     return cohort.load(folder, labels=labels)
@@ -91,7 +92,7 @@ def _paths(table, csv, column):
     """Turn a column into paths of files inside the folder of the CSV file."""
     root = csv.parent.resolve()
     paths = []
-    for row, name in enumerate(table[column].fillna("").astype(str), start=1):
+    for row, name in zip(case_table.row_numbers(table), table[column].fillna("").astype(str), strict=True):
         path = csv.parent / name
         if not name:
             raise InputError(f"{csv}: row {row}: {column} is empty, expected a path")
@@ -105,20 +106,20 @@ def _paths(table, csv, column):
     return paths
 
 
-def _write_images(out, paths, csv, *, is_mask):
-    """Write all images of a view into one array, one at a time."""
+def _write_images(out, rows, n, csv, *, is_mask):
+    """Write the `n` images of a view into one array, one at a time; `rows` are pairs of row and path."""
     array = None
-    for row, path in enumerate(paths):
-        with case_table.at_row(csv, row + 1):
+    for place, (row, path) in enumerate(rows):
+        with case_table.at_row(csv, row):
             image = read_mask(path) if is_mask else read_image(path)
             if not is_mask:
                 check_image(image, path)
             if array is None:
-                array = np.lib.format.open_memmap(out, "w+", image.dtype, (len(paths), *image.shape))
+                array = np.lib.format.open_memmap(out, "w+", image.dtype, (n, *image.shape))
             if (image.shape, image.dtype) != (array.shape[1:], array.dtype):
-                expected = f"{array.shape[1:]} {array.dtype} as in row 1"
+                expected = f"{array.shape[1:]} {array.dtype} as in the first"
                 raise InputError(f"{path}: {image.shape} {image.dtype}, expected {expected}")
-        array[row] = image
+        array[place] = image
     array.flush()
 
 

@@ -113,7 +113,7 @@ def lacking(name):
         (
             "spacing",
             "fixed",
-            "cases.csv, row 1: found no pixel_spacing_mm above 0, expected one for a crop of fixed",
+            "cases.csv: found no column pixel_spacing_mm, expected one, in mm",
         ),
         ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
     ],
