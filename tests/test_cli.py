@@ -380,21 +380,13 @@ BAD_FOLDERS = [
         edit_csv("nodule", "images.csv"),
         f"{CSV_ROW}nodule is 'images.csv', expected one of .png, .tif, .tiff, .npy",
     ),
-    ("truncated .png", truncate(PNG), f"{CSV_ROW}{{}}/{PNG}: not a whole PNG file ("),
-    (
-        "jpeg named png",
-        jpeg_named_png,
-        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what its name says",
-    ),
-    (
-        "text named png",
-        replace(PNG, b"hello"),
-        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what",
-    ),
+    ("truncated .png", truncate(PNG), f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
+    ("jpeg named png", jpeg_named_png, f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
+    ("text named png", replace(PNG, b"hello"), f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
     (
         "colours",
         picture(PNG, np.zeros((6, 7, 3), np.uint8)),
-        f"{CSV_ROW}{{}}/{PNG}: colours or transparency (mode RGB), expected grey only",
+        f"{CSV_ROW}{{}}/{PNG}: grey stored as colours or with transparency, expected one channel",
     ),
     (
         "other shape",
@@ -649,7 +641,7 @@ def test_an_interrupt_is_clean(tmp_path, monkeypatch):
     csv, _ = write_images(tmp_path / "images")
     before = sorted(tmp_path.rglob("*"))
 
-    def interrupt(path):
+    def interrupt(path, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lungcls.sources.folder.read_image", interrupt)

@@ -96,11 +96,12 @@ def cases_lost(rows):
 @click.argument("csv", type=FOLDER)
 @click.argument("folder", type=FOLDER)
 @click.option("--no-labels", is_flag=True, help="Do without malignancy: a cohort to predict on.")
-def images(csv, folder, no_labels):
+@click.option("--equal-channels", is_flag=True, help="Take colours whose channels are the same as grey.")
+def images(csv, folder, no_labels, equal_channels):
     """Read the PNG, TIFF or NPY files listed in CSV into FOLDER."""
     from lungcls.sources.folder import import_images
 
-    show_summary(import_images(csv, folder, labels=not no_labels))
+    show_summary(import_images(csv, folder, labels=not no_labels, equal_channels=equal_channels))
 
 
 @cohort.command()

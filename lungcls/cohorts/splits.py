@@ -152,7 +152,7 @@ def _counted(cases, owner, task, n_parts, unit):
 
 
 def _fits(kinds, total, shares):
-    """Whether a group of each kind fits into each part: bool, (kinds, parts); if into none, into the largest."""
+    """Whether a group of each kind fits into each part, bool (kinds, parts); if into none, the largest."""
     fits = kinds.sum(axis=1)[:, None] <= shares * total
     fits[~fits.any(axis=1)] = shares == shares.max()
     return fits

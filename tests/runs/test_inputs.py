@@ -110,11 +110,7 @@ def lacking(name):
             "filled",
             "found 'filled' for cut, which has no wider view, expected full_slice.npy or context",
         ),
-        (
-            "spacing",
-            "fixed",
-            "cases.csv: found no column pixel_spacing_mm, expected one, in mm",
-        ),
+        ("spacing", "fixed", "cases.csv: found no column pixel_spacing_mm, expected one, in mm"),
         ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
     ],
 )
