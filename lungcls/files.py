@@ -57,6 +57,18 @@ def whole_text(path, text):
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+def output(path, *, force=False, inputs=()):
+    """Refuse the path of a file to write that is there, unless `force`, or that lies among the inputs."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: a folder or a device, expected a file to write")
+    if any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in inputs):
+        raise InputError(f"{path}: lies where the command reads, expected a file elsewhere")
+    if path.exists() and not force:
+        raise InputError(f"{path}: already there, expected the name of a new file (--force replaces it)")
+    return path
+
+
 def cache_folder():
     """The folder for what can be made again: `LUNGCLS_CACHE`, else the user's cache."""
     import platformdirs

@@ -237,16 +237,11 @@ def _read_info(path):
         raise InputError(f"{path}: not JSON ({error})") from error
     if not isinstance(info, dict):
         raise InputError(f"{path}: a {type(info).__name__}, expected an object with name, source, licence")
-    texts = {name: info[name] for name in ("name", "source", "licence", "label_rule") if name in info}
-    views = info.get("views", {})
-    texts |= (
-        {f"views: {name}": text for name, text in views.items()}
-        if isinstance(views, dict)
-        else {"views": views}
-    )
-    for name, text in texts.items():
-        if not isinstance(text, str):
-            raise InputError(f"{path}: {name} is a {type(text).__name__}, expected a text")
+    for name in ("name", "source", "licence", "label_rule"):
+        if not isinstance(info.get(name, ""), str):
+            raise InputError(f"{path}: {name} is {info[name]!r}, expected a text")
+    if not isinstance(info.get("views", {}), dict):
+        raise InputError(f"{path}: views is {info['views']!r}, expected an object with a view a name")
     return info
 
 

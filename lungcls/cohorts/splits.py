@@ -230,8 +230,13 @@ def _nearest(kinds, starts, shares):
 def save_split(table, path):
     """Write a split as `case_id,split`, whole or not at all; one that is there is replaced."""
     check_split(table, path)
-    whole_text(Path(path), table[[*COLUMNS]].to_csv(index=False, lineterminator="\n"))
+    whole_text(Path(path), split_text(table))
     return Path(path)
+
+
+def split_text(table):
+    """A split as the text of its file."""
+    return table[[*COLUMNS]].to_csv(index=False, lineterminator="\n")
 
 
 def load_split(path, cases, *, repeats=False):

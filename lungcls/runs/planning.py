@@ -204,18 +204,32 @@ def shared_split(cohort, settings, fold, store, task="multiclass"):
     shape += [fold, fold is None or settings.folds]
     table = cohort.cases[["case_id", "patient_id", "malignancy"]]
     made_of = [table.to_csv(index=False), shape, code_digests("cohorts.splits")]
-    name = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"
-    path = Path(store) / "splits" / f"{name}.csv"
-    if not path.exists():
-        chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]
-        try:
-            splits.save_split(make_split(chosen, settings, fold), path)
-        except InputError:
-            if task != "binary":
-                raise
-            name, path = f"{name}-binary", path.with_stem(f"{name}-binary")
-            splits.save_split(make_split(chosen, settings, fold, task), path)
-    return name, sha(path.read_text(encoding="utf-8"))
+    stem = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"
+    known = _known_split(store, stem) or _known_split(store, f"{stem}-binary") * (task == "binary")
+    if known:
+        return known
+    chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]
+    try:
+        made = make_split(chosen, settings, fold)
+    except InputError:
+        if task != "binary":
+            raise
+        made, stem = make_split(chosen, settings, fold, task), f"{stem}-binary"
+    digest = sha(splits.split_text(made))
+    name = f"{stem}-{digest[:8]}"
+    splits.save_split(made, Path(store) / "splits" / f"{name}.csv")
+    return name, digest
+
+
+def _known_split(store, stem):
+    """The name and digest of a split that is there; one whose content is not that of its name is removed."""
+    for path in sorted((Path(store) / "splits").glob(f"{stem}-????????.csv")):
+        digest = sha(path.read_text(encoding="utf-8", errors="replace"))
+        if path.stem == f"{stem}-{digest[:8]}":
+            return path.stem, digest
+        warnings.warn(f"{path}: damaged, starting over", stacklevel=2)
+        path.unlink()
+    return ()
 
 
 def choose_cases(cases, most, *, seed):

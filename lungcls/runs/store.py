@@ -14,6 +14,7 @@ from functools import cached_property
 import json
 from pathlib import Path
 import shutil
+import warnings
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ from lungcls.errors import InputError
 from lungcls.metrics import classification
 from lungcls.runs import keys
 
+LEAST = 8  # signs of a name or key that may stand for a run
 THRESHOLDS = "thresholds.json"  # in the folder of a run that has its own
 _RENAMED = {"bands": "padding", "field_mm": "crop_mm"}  # settings of earlier records
 
@@ -109,10 +111,9 @@ def list_runs(store):
     list of Run
         Each with its `config`, `history`, `predictions` and `environment`.
 
-    Raises
-    ------
-    InputError
-        If a folder in it holds no run.
+    Notes
+    -----
+    A folder that holds no run any more is passed over with a warning.
 
     Examples
     --------
@@ -120,11 +121,20 @@ def list_runs(store):
     >>> runs.list_runs("nowhere")
     []
     """
-    return [load(path.parent) for path in sorted(Path(store).glob("[!.]*/config.json"))]
+    return list(_sound(store))
+
+
+def _sound(store):
+    """The runs of a store; one that cannot be opened is passed over with a warning."""
+    for path in sorted(Path(store).glob("[!.]*/config.json")):
+        try:
+            yield load(path.parent)
+        except InputError as error:
+            warnings.warn(str(error), stacklevel=3)
 
 
 def find(store, name):
-    """Find a run by its folder, its name, or a beginning of name or key that only one run has.
+    """Find a run by its folder, its name, or a beginning of name or key, of eight signs, that only one has.
 
     Parameters
     ----------
@@ -147,8 +157,15 @@ def find(store, name):
     Traceback (most recent call last):
     lungcls.errors.InputError: binary-nodule-cnn: no such run, expected the name of one run in nowhere
     """
-    if (Path(name) / "config.json").is_file():
+    if name and (Path(name) / "config.json").is_file():
         return load(name)
+    return find_in(store, name)
+
+
+def find_in(store, name):
+    """Find a run of a store, and nowhere else, as :func:`find` does."""
+    if len(name) < LEAST:
+        raise InputError(f"{name!r}: expected {LEAST} signs of a name or key at least")
     found = [run for run in list_runs(store) if run.id.startswith(name) or run.config["key"].startswith(name)]
     exact = [run for run in found if run.id == name]
     if len(exact or found) != 1:
@@ -183,8 +200,10 @@ def earlier(store, config):
 
 def remove(run):
     """Remove a run from the store; an InputError if it cannot be."""
-    gone = run.folder.with_name(f".{run.id}-gone")
     try:
+        for left in run.folder.parent.glob(".*-gone"):  # of a removal that was killed
+            shutil.rmtree(left)
+        gone = run.folder.with_name(f".{run.id}-gone")
         run.folder.rename(gone)  # at once: nobody finds half a run
         shutil.rmtree(gone)
     except OSError as error:

@@ -164,6 +164,6 @@ def cohort_sheet(cohort):
     """Write what a cohort's `cohort.json` says, as a MyST table."""
     stated = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
     stated |= {f"view {name}": words for name, words in cohort.info.get("views", {}).items()}
-    rows = [[plain(name.replace("_", " ")), plain(words)] for name, words in stated.items()]
+    rows = [[plain(name.replace("_", " ")), plain(str(words))] for name, words in stated.items()]
     rows = rows or [["name", plain(cohort.name)]]
     return captioned(rows, "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)
