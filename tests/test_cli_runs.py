@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lungcls.cli.__main__ import main
-from lungcls.runs import grid, integrity, training
+from lungcls.runs import grid, store, training
 
 
 def call(*arguments):
@@ -95,7 +95,7 @@ def test_a_run_without_cases_of_a_part_is_shown_and_blocks_nothing(trained, tmp_
     shutil.copytree(run.folder, tmp_path / run.id)
     table = run.predictions
     table[table["split"] != part].to_csv(tmp_path / run.id / "predictions.csv", index=False)
-    integrity.seal(tmp_path / run.id)
+    store.seal(tmp_path / run.id)
     listed = call("runs", "list", "--runs", tmp_path)
     assert listed.exit_code == 0 and "1 runs in" in listed.output
     assert ("no test case" in listed.output) == (part == "test")

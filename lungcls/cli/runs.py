@@ -77,6 +77,10 @@ def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
     plain_warnings()
     cells = grid.grid_of(load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
+    if not cells:
+        raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
+    if record and Path(record).exists() and not Path(record).is_dir():
+        raise InputError(f"{record}: no folder, expected one for the records")
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
     failed = train_all(requested, jobs=jobs)
     for cell, job in zip(cells, requested, strict=True):
@@ -117,11 +121,11 @@ def list_runs(store):
 @STORE
 def show(run, store):
     """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
-    from lungcls.runs import integrity, store as runs
+    from lungcls.runs import store as runs
 
     found = runs.find(store, run)
-    if integrity.is_sealed(found):
-        integrity.verify(found)
+    if runs.is_sealed(found):
+        runs.verify(found)
     show_run(found, everything=True)
 
 

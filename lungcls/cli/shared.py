@@ -1,7 +1,9 @@
 """What the command groups share: one-line errors, options and the summary of a cohort."""
 
 import json
+import os
 from pathlib import Path
+import sys
 
 import click
 
@@ -15,12 +17,29 @@ FOLDER = click.Path(file_okay=True, path_type=str)
 class Commands(click.Group):
     """A group that prints bad input as one line and ends with exit code 2."""
 
+    def main(self, *arguments, **options):
+        """Run with streams that take every sign, even where a terminal has few or is closed."""
+        steady_streams()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx):
         """Run a command; bad input is one line."""
         try:
             return super().invoke(ctx)
         except InputError as error:
             fail(error, code=2)
+
+
+def steady_streams():
+    """Give closed streams a place, and let others write what they cannot show as escapes."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+        elif hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def fail(error, *, code):

@@ -22,7 +22,7 @@ from lungcls.errors import InputError
 from lungcls.files import code_digests, whole_text
 from lungcls.metrics import calibration, conformal
 from lungcls.metrics.classification import LABELS
-from lungcls.runs import integrity
+from lungcls.runs.store import verify
 
 NAME = "calibration.json"
 _SAME = 1e-3  # two predictions this near are of the same image
@@ -45,7 +45,7 @@ def fit(y_true, y_prob):
 
 def of_run(run):
     """Find the calibration of a run, or fit it on its test cases and keep it."""
-    made_of = _made_of(integrity.verify(run))
+    made_of = _made_of(verify(run))
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((run.folder / NAME).read_text(encoding="utf-8"))
         if found["made_of"] == made_of:

@@ -102,8 +102,8 @@ def _plan(data, **request):
     found = resolve(request["profile"], model=model, stage=stage, overrides=request["settings"])
     if task not in cohorts.TASKS:
         raise InputError(f"task: found {task!r}, expected one of {', '.join(cohorts.TASKS)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: found {seed!r}, expected a whole number from 0 on")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError(f"seed: found {seed!r}, expected a whole number from 0 to {2**32 - 1}")
     loaded, parts = _whole(data), {"task": task, "view": view, "model": model}
     parts |= {"settings": of_model(found, model)}
     inputs.check(loaded, parts)

@@ -11,13 +11,13 @@ from lungcls.files import output, whole_text
 from lungcls.metrics import conformal, thresholds
 from lungcls.models.backend import import_keras
 from lungcls.preprocessing.images import Derived
-from lungcls.runs import calibration, inputs, integrity
-from lungcls.runs.store import load_thresholds, stale_because
+from lungcls.runs import calibration, inputs
+from lungcls.runs.store import load_thresholds, stale_because, verify
 
 
 def open_model(run):
     """Open the network of a run: from float32 images (n, H, W, 1) in [0, 1] to probabilities."""
-    integrity.verify(run)
+    verify(run)
     if why := stale_because(run):
         warnings.warn(f"{run.id} was trained by another version ({'; '.join(why)})", stacklevel=3)
     keras = import_keras()

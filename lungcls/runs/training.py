@@ -20,7 +20,7 @@ from lungcls.errors import InputError
 from lungcls.files import whole_folder
 from lungcls.metrics import thresholds
 from lungcls.models.backend import import_keras
-from lungcls.runs import integrity, keys, store as run_store
+from lungcls.runs import keys, store as run_store
 from lungcls.runs.planning import plan_run
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -118,8 +118,8 @@ def train_job(job, *, progress=False):
         raise InputError(
             f"{job.folder}: holds a run of key {run.config['key']}, expected {job.config['key']}"
         )
-    if integrity.is_sealed(run):
-        integrity.verify(run)
+    if run_store.is_sealed(run):
+        run_store.verify(run)
     return replace(run, data=cohorts.load(job.cohort))
 
 
@@ -184,7 +184,7 @@ def _train(job, progress):
             "resumed_after": resumed,
         }
         write_json(scratch / "environment.json", environment() | took | {"parameters": model.count_params()})
-        integrity.seal(scratch)
+        run_store.seal(scratch)
 
 
 # --- What a run's folder holds ----------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from lungcls.cohorts import cohort
 from lungcls.errors import InputError
 from lungcls.metrics import calibration, conformal
-from lungcls.runs import calibration as calibrator, integrity, prediction, store
+from lungcls.runs import calibration as calibrator, prediction, store
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_what_is_damaged_or_of_others_is_made_anew(own, damage):
     table.to_csv(own.folder / "predictions.csv", index=False)
     with pytest.raises(InputError, match="predictions.csv: not what training wrote"):
         calibrator.of_run(store.load(own.folder))
-    integrity.seal(own.folder)  # as if it had been trained so
+    store.seal(own.folder)  # as if it had been trained so
     assert calibrator.of_run(store.load(own.folder))["temperature"] != found["temperature"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lungcls.cohorts.cohort import load
 from lungcls.errors import InputError
-from lungcls.runs import integrity, prediction, store
+from lungcls.runs import prediction, store
 
 
 @pytest.fixture
@@ -51,13 +51,13 @@ EDITS = {
     "missing network": (lambda folder: (folder / "model.keras").unlink(), "model.keras: cannot be read"),
     "missing row": (lose_row, "predictions.csv: not what training wrote"),
     "history": (lambda folder: (folder / "history.csv").write_text("epoch\n"), "history.csv: not what"),
-    "no digests": (lambda folder: (folder / integrity.NAME).unlink(), "found no digests.json, which runs of"),
+    "no digests": (lambda folder: (folder / store.DIGESTS).unlink(), "found no digests.json, which runs of"),
     "broken digests": (
-        lambda folder: (folder / integrity.NAME).write_text("{"),
+        lambda folder: (folder / store.DIGESTS).write_text("{"),
         "digests.json: holds no digests",
     ),
     "few digests": (
-        lambda folder: (folder / integrity.NAME).write_text("{}"),
+        lambda folder: (folder / store.DIGESTS).write_text("{}"),
         "digests.json: holds no digests",
     ),
 }
@@ -65,7 +65,7 @@ EDITS = {
 
 @pytest.mark.parametrize("edit, message", EDITS.values(), ids=EDITS)
 def test_a_run_that_was_changed_is_not_predicted_with(own, trained, edit, message):
-    assert integrity.verify(own) is own
+    assert store.verify(own) is own
     edit(own.folder)
     changed = store.load(own.folder)
     with pytest.raises(InputError, match=message):
@@ -74,7 +74,7 @@ def test_a_run_that_was_changed_is_not_predicted_with(own, trained, edit, messag
 
 def test_weights_that_are_no_numbers_are_an_error(own, trained):
     spoil_model(own.folder)
-    integrity.seal(own.folder)
+    store.seal(own.folder)
     with pytest.raises(InputError, match="model.keras: gives probabilities that are not finite"):
         prediction.predict(own, load(trained[0]))
 

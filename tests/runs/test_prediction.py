@@ -9,7 +9,7 @@ import pytest
 from lungcls.cohorts.cohort import Cohort, load
 from lungcls.errors import InputError
 from lungcls.preprocessing import augmentation, pixel_contract
-from lungcls.runs import inputs, integrity, prediction
+from lungcls.runs import inputs, prediction, store
 
 
 @pytest.fixture
@@ -116,6 +116,6 @@ def test_a_broken_network_is_one_line(trained, tmp_path):
     run = type(trained[-1])(folder, trained[-1].config)
     with pytest.raises(InputError, match="model.keras: not what training wrote"):
         prediction.open_model(run)
-    integrity.seal(folder)
+    store.seal(folder)
     with pytest.raises(InputError, match="model.keras: not a saved network"):
         prediction.open_model(run)
