@@ -128,19 +128,19 @@ def _between(cases, fingerprints, first, second):
     ids, patients = cases["case_id"].to_numpy(), cases["patient_id"].to_numpy()
     shared, again = second[np.isin(patients[second], patients[first])], np.intersect1d(first, second)
     pairs = {("balancing before splitting", ""): [(row, row) for row in again]}
+    among = {view: near_duplicates.index(known, first) for view, known in fingerprints.items()}
     for view in fingerprints:
         pairs |= {(f"{kind} images", view): [] for kind in ("identical", "near-identical")}
     for start in range(0, len(second), CHUNK):
-        some = second[start : start + CHUNK]
-        other = some[:, None] != first
-        copied = other if fingerprints else np.zeros_like(other)
+        some, copied = second[start : start + CHUNK], None
         for view, known in fingerprints.items():
-            same = near_duplicates.identical(known, some, first) & other
-            near = (near_duplicates.similar(known, some, first) & other) | same
-            copied = copied & near
-            pairs["identical images", view] += _pairs(same, some, first)
-            pairs["near-identical images", view] += _pairs(near & ~same, some, first)
-        pairs["balancing before splitting", ""] += _pairs(copied, some, first)
+            same = _numbered(*near_duplicates.identical(known, some, first), len(cases))
+            near = _numbered(*near_duplicates.similar(known, some, among[view]), len(cases))
+            both = np.union1d(same, near)
+            copied = both if copied is None else np.intersect1d(copied, both)
+            pairs["identical images", view] += _firsts(same, len(cases))
+            pairs["near-identical images", view] += _firsts(np.setdiff1d(near, same), len(cases))
+        pairs["balancing before splitting", ""] += [] if copied is None else _firsts(copied, len(cases))
     people = ("shared patients", "", _named(np.unique(patients[shared])), len(shared))
     found = [people, ("shared cases", "", _named(ids[again]), len(again))]
     for (check, view), rows in pairs.items():
@@ -150,10 +150,16 @@ def _between(cases, fingerprints, first, second):
     return found
 
 
-def _pairs(matrix, some, first):
-    """The first match of each row that has one, as rows of the cohort."""
-    hit = np.flatnonzero(matrix.any(axis=1))
-    return list(zip(some[hit], first[matrix[hit].argmax(axis=1)], strict=True))
+def _numbered(a, b, n):
+    """One number for each pair of different rows of n, sorted."""
+    return np.sort((a * n + b)[a != b])
+
+
+def _firsts(numbers, n):
+    """The pair of least second row of each first row, as rows of the cohort."""
+    a, b = np.divmod(numbers, n)
+    rows, place = np.unique(a, return_index=True)
+    return list(zip(rows, b[place], strict=True))
 
 
 def _named(names, count=None):
