@@ -7,6 +7,7 @@ one more column a view, `full_slice`, `nodule` or `context`, and optionally
 
 from contextlib import contextmanager
 from functools import partial
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,7 @@ def _read_tiff(path):
     from PIL import Image
     import tifffile
 
-    with _readable(path, "TIFF"), tifffile.TiffFile(path) as file:
+    with _readable(path, "TIFF"), _complaints(tifffile.logger()), tifffile.TiffFile(path) as file:
         if len(file.pages) != 1:
             raise InputError(f"{path}: {len(file.pages)} pages, expected one image")
         page = file.pages[0]
@@ -192,6 +193,21 @@ def _read_tiff(path):
             with Image.open(path) as picture:  # which tifffile leaves to another package
                 return np.asarray(picture)
         return page.asarray()
+
+
+@contextmanager
+def _complaints(logger):
+    """Turn what a decoder only writes to its log into an error: the file is damaged."""
+    kept, handler = [], logging.Handler(logging.WARNING)
+    handler.emit, logger.propagate = kept.append, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+    if kept:
+        raise ValueError(kept[0].getMessage())
 
 
 @contextmanager
