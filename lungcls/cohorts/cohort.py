@@ -18,7 +18,7 @@ from lungcls.cohorts.case_table import REQUIRED, SCORES, check_cases, measured, 
 from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import Images, as_images, open_npy
+from lungcls.preprocessing.images import Images, as_images, new_npy, open_npy
 
 _NAMES = "highly unlikely, moderately unlikely, indeterminate, moderately suspicious, highly suspicious"
 SCORE_NAMES = dict(zip(SCORES, _NAMES.split(", "), strict=True))
@@ -344,7 +344,7 @@ def save(cohort, folder):
         for suffix, arrays in (("", cohort.views), ("_mask", cohort.masks)):
             for view, images in arrays.items():
                 path = scratch / f"{view}{suffix}.npy"
-                out = np.lib.format.open_memmap(path, "w+", images.dtype, images.shape)
+                out = new_npy(path, images.dtype, images.shape)
                 for part, batch in images.batches():
                     out[part] = batch
                 out.flush()

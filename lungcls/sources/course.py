@@ -13,7 +13,7 @@ import pandas as pd
 from lungcls.cohorts import case_table, cohort, csv_files
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import check_image
+from lungcls.preprocessing.images import check_image, new_npy
 from lungcls.sources import annotations, views
 
 TABLE = "dataset_lung.xlsx"
@@ -92,7 +92,7 @@ def import_course(source, folder, *, progress=True):
     cases = cases.assign(malignancy=table["TumorClass"]).reset_index(drop=True)
     shapes = []
     with whole_folder(folder) as scratch:
-        arrays = views.new_arrays(scratch, len(cases), ["full_slice", "nodule"])
+        arrays = views.new_arrays(scratch, len(cases), ["full_slice", "nodule"], make=new_npy)
         pairs = enumerate(zip(*images, strict=True))
         bar = tqdm(pairs, total=len(cases), desc="course layout", disable=None if progress else True)
         for row, (full_slice, nodule) in bar:

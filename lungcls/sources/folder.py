@@ -15,7 +15,7 @@ import numpy as np
 from lungcls.cohorts import case_table, cohort
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import check_image, open_npy
+from lungcls.preprocessing.images import check_image, new_npy, open_npy
 
 KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY"}
 
@@ -119,7 +119,7 @@ def _write_images(out, rows, n, csv, read):
         with case_table.at_row(csv, row):
             image = read(path)
             if array is None:
-                array = np.lib.format.open_memmap(out, "w+", image.dtype, (n, *image.shape))
+                array = new_npy(out, image.dtype, (n, *image.shape))
             if (image.shape, image.dtype) != (array.shape[1:], array.dtype):
                 expected = f"{array.shape[1:]} {array.dtype} as in the first"
                 raise InputError(f"{path}: {image.shape} {image.dtype}, expected {expected}")
