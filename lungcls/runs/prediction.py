@@ -177,6 +177,9 @@ def calibrate(run, table, *, calibrated=False, level=None):
             stacklevel=2,
         )
     found, columns = calibration.of_run(run), list(CLASS_COLUMNS[run.config["task"]])
+    for why in (calibration.too_few(found, level=one) for one in dict.fromkeys((None, level))):
+        if why:
+            warnings.warn(f"{run.id}: {why}", stacklevel=2)
     y_prob = table[columns].to_numpy()
     if calibrated:
         new = calibration.probabilities(found, y_prob)
