@@ -4,8 +4,8 @@
 
 A cohort is made, a network trained, a small grid trained, a cohort predicted and a run removed.
 Each command is killed (SIGKILL to its first process, as a lost machine or a closed laptop does) at a moment
-drawn over the time that it takes. Then its workers must be gone within seconds, nothing may be half there, and
-the same command must end as the one that nobody killed. Exit code 1 if one does not.
+drawn over the time that it takes. Then its workers must be gone within seconds, nothing may be half
+there, and the same command must end as the one that nobody killed. Exit code 1 if one does not.
 """
 
 import argparse
