@@ -54,16 +54,18 @@ def limits(cohort, view):
     """How like different patients are in a view, and which changed copies are seen."""
     images, patients = cohort.views[view], cohort.cases["patient_id"].to_numpy()
     known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
-    nearest, pairs = np.empty(len(rows)), 0
+    nearest, (a, b) = (
+        np.empty(len(rows)),
+        near_duplicates.similar(known, rows, near_duplicates.index(known, rows)),
+    )
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
         other = patients[some][:, None] != patients
         nearest[some] = np.where(other, near_duplicates.similarity(known, some, rows), -1).max(axis=1)
-        pairs += int((near_duplicates.similar(known, some, rows) & other).sum()) // 2
     found = {"median": np.median(nearest), "99 %": np.quantile(nearest, 0.99), "most": nearest.max()}
     found = {
         "nearest other patient": {key: round(float(value), 4) for key, value in found.items()},
-        "alike, of different patients": pairs,
+        "alike, of different patients": int((patients[a] != patients[b]).sum()) // 2,
         "seen": {},
     }
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:COPIES])
@@ -77,8 +79,9 @@ def limits(cohort, view):
 def seen(plain, changed):
     """Share of changed copies that count as similar."""
     known = near_duplicates.fingerprints(np.concatenate([plain, changed]))
-    pairs = [(np.array([i]), np.array([i + len(plain)])) for i in range(len(plain))]
-    return float(np.mean([near_duplicates.similar(known, *pair)[0, 0] for pair in pairs]))
+    rows, copies = np.split(np.arange(2 * len(plain)), 2)
+    a, b = near_duplicates.similar(known, rows, near_duplicates.index(known, copies))
+    return float((b == a + len(plain)).sum() / len(plain))
 
 
 def _unit(image):

@@ -33,7 +33,8 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import cohort as cohorts
-from lungcls.cohorts.case_table import read_csv, refuse_rows, require_columns
+from lungcls.cohorts.case_table import refuse_rows, require_columns
+from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
 from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, classification, ratings

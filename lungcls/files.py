@@ -3,6 +3,7 @@
 import ast
 from contextlib import contextmanager, suppress
 from functools import cache
+import glob
 import hashlib
 import json
 import os
@@ -22,7 +23,8 @@ def whole_folder(folder):
         raise InputError(f"{folder}: already there, expected a new or empty folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        _sweep(folder)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=folder.parent))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     try:
@@ -35,6 +37,24 @@ def whole_folder(folder):
             with suppress(OSError):
                 parent.rmdir()
         raise
+
+
+def _sweep(folder):
+    """Remove what processes that were killed have left beside a folder."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*-*"):
+        pid = left.name.removeprefix(f".{folder.name}-").partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def _umask():
@@ -55,6 +75,18 @@ def whole_text(path, text):
         with suppress(OSError):
             part.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def output(path, *, force=False, inputs=()):
+    """Refuse the path of a file to write that is there, unless `force`, or that lies among the inputs."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: a folder or a device, expected a file to write")
+    if any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in inputs):
+        raise InputError(f"{path}: lies where the command reads, expected a file elsewhere")
+    if path.exists() and not force:
+        raise InputError(f"{path}: already there, expected the name of a new file (--force replaces it)")
+    return path
 
 
 def cache_folder():

@@ -31,7 +31,7 @@ def case_table(n=10):
             "case_id": [f"pat{i}" for i in range(1, n + 1)],
             "patient_id": [f"LIDC-IDRI-{i // 2:04d}" for i in range(n)],
             "malignancy": [1 + i % 5 for i in range(n)],
-            "ratings": ["3 4" if i % 2 else "2" for i in range(n)],
+            "ratings": [f"{max(i % 5, 1)} {1 + i % 5}" if i % 2 else f"{1 + i % 5}" for i in range(n)],
             "diameter_mm": [3.1 + i / 7 for i in range(n)],
         }
     )

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 import pickle
+import re
 import subprocess
 import sys
 import types
@@ -18,6 +19,9 @@ import pytest
 from lungcls import __version__
 from lungcls.cli.__main__ import main
 from lungcls.cohorts.cohort import Cohort, load, save
+from lungcls.report import facts
+from lungcls.report.results import cards
+from lungcls.report.wording import badge, plain
 
 
 def call(*arguments):
@@ -162,9 +166,31 @@ def jpeg_named_png(folder):
     Image.fromarray(np.eye(6, 7, dtype=np.uint8)).save(folder / "nodule1.png", format="JPEG")
 
 
+def retold(change):
+    """Turn the text of the only CSV file into another text, or into bytes."""
+
+    def turn(folder):
+        path = next(folder.glob("*.csv"))
+        text = change(path.read_text(encoding="utf-8"))
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return turn
+
+
+def blank_rows(folder):
+    """Put three blank lines after the header, and a fault into the row that follows."""
+    edit_csv("malignancy", "9", 0)(folder)
+    retold(lambda text: text.replace("\n", "\n\n , , \n\n", 1))(folder)
+
+
+def header_of_npy(content):
+    return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content
+
+
 RAMP = np.arange(512 * 512, dtype=np.int16).reshape(512, 512)
 WHOLE = "expected a whole number from 1 to 5"
 ARRAY = "context.npy: not a whole NumPy array of numbers"
+DIAMETER = "cases.csv: row 2: diameter_mm"
 
 # What is wrong; how it is made in a sound folder; what the line says after the folder's name.
 BAD_COHORTS = [
@@ -196,8 +222,16 @@ BAD_COHORTS = [
         remove("cases.csv"),
         "cases.csv: no such file, expected a table with case_id, patient_id, malignancy",
     ),
-    ("table of bytes", replace("cases.csv", b"\x89PNG\xff\xfe"), "cases.csv: not a readable CSV table ("),
-    ("empty table", replace("cases.csv", b""), "cases.csv: not a readable CSV table (No columns to parse"),
+    (
+        "table of bytes",
+        replace("cases.csv", b"\x89PNG\xff\xfe"),
+        "cases.csv: line 1: not UTF-8, perhaps Latin-1, expected",
+    ),
+    (
+        "empty table",
+        replace("cases.csv", b""),
+        "cases.csv: not a readable CSV table (no row), expected case_id",
+    ),
     (
         "surplus fields",
         replace("cases.csv", b"case_id,patient_id,malignancy\na,b,1,2\n"),
@@ -268,11 +302,83 @@ BAD_COHORTS = [
     ("empty .npy", replace("context.npy", b""), f"{ARRAY} (it does not start like a .npy file)"),
     (
         "folder for a file",
-        lambda f: (f / "x.npy").mkdir(),
-        "x.npy: not a whole NumPy array of numbers (Is a dir",
+        lambda f: (f / "full_slice.npy").mkdir(),
+        "full_slice.npy: not a whole NumPy array of numbers (Is a dir",
     ),
     ("cohort.json", replace("cohort.json", b"{"), "cohort.json: not JSON ("),
     ("cohort.json list", replace("cohort.json", b"[]"), "cohort.json: a list, expected an object"),
+    (
+        "name that is no text",
+        replace("cohort.json", b'{"name": 5}'),
+        "cohort.json: name is 5, expected a text",
+    ),
+    (
+        "views that are no object",
+        replace("cohort.json", b'{"views": []}'),
+        "cohort.json: views is [], expected",
+    ),
+    ("deep JSON", replace("cohort.json", b"[" * 99999), "cohort.json: not JSON ("),
+    (
+        "decimal comma",
+        edit_csv("diameter_mm", "5,25"),
+        f"{DIAMETER} is '5,25', expected a number such as 5.25",
+    ),
+    ("number below a limit", edit_csv("diameter_mm", "<3"), f"{DIAMETER} is '<3', expected a number"),
+    ("word for missing", edit_csv("diameter_mm", "N/A"), f"{DIAMETER} is 'N/A', expected a number"),
+    (
+        "formula as id",
+        edit_csv("case_id", "=1+1"),
+        "cases.csv: row 2: case_id is '=1+1', expected a name without",
+    ),
+    ("path as id", edit_csv("patient_id", "../p"), "cases.csv: row 2: patient_id is '../p', expected a name"),
+    (
+        "line break in an id",
+        edit_csv("case_id", "a\nb"),
+        "cases.csv: row 2: case_id is 'a\\nb', expected a name",
+    ),
+    (
+        "control character",
+        edit_csv("case_id", "a\x1b[2J"),
+        "cases.csv: row 2: case_id is 'a\\x1b[2J', expected",
+    ),
+    (
+        "column twice",
+        retold(lambda text: text.replace("ratings", "malignancy", 1)),
+        "cases.csv: column 'malignancy' twice, expected each column once",
+    ),
+    ("fault after blank lines", blank_rows, f"cases.csv: row 4: malignancy is '9', {WHOLE}"),
+    (
+        "Latin-1",
+        retold(lambda text: text.encode() + b"\xe9,p,1,,\n"),
+        "cases.csv: line 12: not UTF-8, perhaps",
+    ),
+    (
+        "UTF-16",
+        retold(lambda text: text.encode("utf-16")),
+        "cases.csv: found a table in UTF-16, expected a CSV",
+    ),
+    (
+        "workbook named csv",
+        replace("cases.csv", b"PK\x03\x04rest"),
+        "cases.csv: found an Excel workbook, expect",
+    ),
+    (
+        "open quote",
+        retold(lambda text: text + '"pat11,p'),
+        "cases.csv: not a readable CSV table (unexpected end",
+    ),
+    (
+        "unknown view",
+        lambda f: np.save(f / "lesion.npy", np.zeros((10, 8, 8))),
+        "lesion.npy: no view, expected",
+    ),
+    (
+        "mask without a name",
+        lambda f: np.save(f / "mask.npy", np.zeros((10, 8, 8))),
+        "mask.npy: no view, expect",
+    ),
+    ("damaged .npy header", replace("context.npy", header_of_npy(b"{'descr': '<i2', (((\n")), f"{ARRAY} ("),
+    ("header of another type", replace("context.npy", header_of_npy(b"{'descr': 5}\n")), f"{ARRAY} ("),
 ]
 
 TABLE = "dataset_lung.xlsx"
@@ -372,31 +478,23 @@ BAD_FOLDERS = [
         edit_csv("nodule", "images.csv"),
         f"{CSV_ROW}nodule is 'images.csv', expected one of .png, .tif, .tiff, .npy",
     ),
-    ("truncated .png", truncate(PNG), f"{CSV_ROW}{{}}/{PNG}: not a whole PNG file ("),
-    (
-        "jpeg named png",
-        jpeg_named_png,
-        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what its name says",
-    ),
-    (
-        "text named png",
-        replace(PNG, b"hello"),
-        f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image, expected what",
-    ),
+    ("truncated .png", truncate(PNG), f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
+    ("jpeg named png", jpeg_named_png, f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
+    ("text named png", replace(PNG, b"hello"), f"{CSV_ROW}{{}}/{PNG}: not a readable PNG image ("),
     (
         "colours",
         picture(PNG, np.zeros((6, 7, 3), np.uint8)),
-        f"{CSV_ROW}{{}}/{PNG}: colours or transparency (mode RGB), expected grey only",
+        f"{CSV_ROW}{{}}/{PNG}: grey stored as colours or with transparency, expected one channel",
     ),
     (
         "other shape",
         picture(PNG, np.eye(7, 6, dtype=np.uint8)),
-        f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected (6, 7) uint8 as in row 1",
+        f"{CSV_ROW}{{}}/{PNG}: (7, 6) uint8, expected (6, 7) uint8 as in the first",
     ),
     (
         "other depth",
         picture(PNG, np.eye(6, 7, dtype=np.uint16)),
-        f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected (6, 7) uint8 as in row 1",
+        f"{CSV_ROW}{{}}/{PNG}: (6, 7) uint16, expected (6, 7) uint8 as in the first",
     ),
     (
         "constant image",
@@ -524,6 +622,97 @@ def test_a_target_that_holds_something_is_spared(tmp_path):
     assert result.stderr == f"lungcls: error: {message}\n"
 
 
+# --- Input that looks odd and is read -----------------------------------------------------
+
+READ = {
+    "semicolons": retold(lambda text: text.replace(",", ";")),
+    "tabs": retold(lambda text: text.replace(",", "\t")),
+    "mark before UTF-8": retold(lambda text: text.encode("utf-8-sig")),
+    "lines of Windows": retold(lambda text: text.replace("\n", "\r\n")),
+    "blank lines": retold(lambda text: "\n" + text.replace("\n", "\n\n") + ",,,,\n\n"),
+    "empty columns": retold(lambda text: text.replace("\n", ",,\n")),
+    "spaces in the header": retold(lambda text: text.replace("malignancy", " malignancy ", 1)),
+    "mark before JSON": lambda folder: (folder / "cohort.json").write_text("\ufeff{}", encoding="utf-8"),
+}
+
+
+@pytest.mark.parametrize("change", READ.values(), ids=READ)
+def test_a_table_is_read_as_it_is_meant(tmp_path, change):
+    tiny = tiny_cohort()
+    folder = save(tiny, tmp_path / "cohort")
+    change(folder)
+    found = load(folder)
+    pd.testing.assert_frame_equal(found.cases, tiny.cases)
+    assert call("cohort", "check", folder).exit_code == 0
+
+
+# --- Findings -----------------------------------------------------------------------------
+
+FINDINGS = {
+    "negative diameter": (
+        edit_csv("diameter_mm", "-4"),
+        "found",
+        "diameter_mm outside 0.5 to 200 mm; 1: row 2",
+    ),
+    "infinite diameter": (edit_csv("diameter_mm", "inf"), "found", "diameter_mm outside"),
+    "absurd diameter": (edit_csv("diameter_mm", "700"), "found", "diameter_mm outside"),
+    "rating 7": (edit_csv("ratings", "7 2"), "found", "ratings that are not scores 1 to 5; 1: row 2 (pat2)"),
+    "rating of words": (edit_csv("ratings", "high"), "found", "ratings that are not scores 1 to 5; 1"),
+    "label below its ratings": (edit_csv("ratings", "5 4"), "found", "malignancy below all ratings or above"),
+    "empty mask": (array("nodule_mask.npy", lambda a: 0 * a), "found", "nodule_mask.npy: empty masks; 10"),
+    "full mask": (array("nodule_mask.npy", lambda a: 0 * a + 1), "found", "nodule_mask.npy: full masks; 10"),
+    "id in other letters": (
+        edit_csv("patient_id", "lidc_idri-0"),
+        "cannot tell",
+        "patient_id: names that may",
+    ),
+    "id with zeros": (
+        edit_csv("case_id", "pat0001"),
+        "cannot tell",
+        "case_id: names that may be one, or none; 1",
+    ),
+    "word for no id": (edit_csv("patient_id", "unknown"), "cannot tell", "patient_id: names that may be one"),
+}
+
+
+@pytest.mark.parametrize("change, verdict, what", FINDINGS.values(), ids=FINDINGS)
+def test_check_lists_what_looks_wrong(tmp_path, change, verdict, what):
+    folder = save(tiny_cohort(), tmp_path / "cohort")
+    change(folder)
+    paths = [tmp_path / "found.json", tmp_path / "found.md"]
+    answer = call("cohort", "check", folder, "--json", paths[0], "--markdown", paths[1])
+    assert answer.exit_code == (verdict == "found"), answer.output
+    assert any(line.strip().startswith(verdict) and what in line for line in answer.stdout.splitlines())
+    found = json.loads(paths[0].read_text())
+    assert [row["verdict"] for row in found["findings"]] == [verdict] and found["cases"] == 10
+    assert f"| {verdict} |" in paths[1].read_text()
+    again = call("cohort", "check", folder, "--json", paths[0])
+    assert again.exit_code == 2 and "already there, expected the name of a new file" in again.stderr
+
+
+def test_a_free_text_becomes_no_markup():
+    words = "<script>x</script> {{ name }} [a](b) `c` *d*"
+    shown = plain(words)
+    assert not re.search(r"(?<!\\)[<>{}\[\]`*]", shown) and re.sub(r"\\(.)", r"\1", shown) == words
+    cohort = Cohort(tiny_cohort().cases, {}, info={"name": words, "views": {"nodule": words}})
+    for made in (badge(cohort), cards.cohort_sheet(cohort), facts.cohort_facts(cohort)["cohort_name"]):
+        assert "<script>" not in made and "{{" not in made and "\\<script\\>" in made
+
+
+# --- Terminals ----------------------------------------------------------------------------
+
+
+def test_a_terminal_with_few_signs_or_none_changes_no_exit_code(tmp_path):
+    tiny = tiny_cohort()
+    info = {"name": "Lungenknötchen \u2264 3 mm"}
+    folder = save(Cohort(tiny.cases, tiny.views, tiny.masks, info), tmp_path / "cohort")
+    command = [sys.executable, "-m", "lungcls.cli", "cohort", "check", str(folder)]
+    few = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert few.returncode == 0 and b"\\u2264 3 mm" in few.stdout, few.stderr
+    shut = subprocess.run(["sh", "-c", '"$0" "$@" 2>&-', *command], stdout=subprocess.PIPE)
+    assert shut.returncode == 0 and b"fingerprint" in shut.stdout
+
+
 # --- Sound input ----------------------------------------------------------------------
 
 
@@ -549,7 +738,7 @@ def test_check_notes_where_padding_sets_the_scale_and_ends_well(tmp_path):
     )
     result = call("cohort", "check", folder)
     (note,) = [line.strip() for line in result.stdout.splitlines() if "set by padding" in line]
-    assert note.split("  ")[0] == "note" and "context: scale set by padding in 7 cases; --set window=" in note
+    assert note.split("  ")[0] == "note" and "context: scale set by padding; 7: --set window=" in note
     assert result.exit_code == 0
 
 
@@ -641,7 +830,7 @@ def test_an_interrupt_is_clean(tmp_path, monkeypatch):
     csv, _ = write_images(tmp_path / "images")
     before = sorted(tmp_path.rglob("*"))
 
-    def interrupt(path):
+    def interrupt(path, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lungcls.sources.folder.read_image", interrupt)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lungcls.cli.__main__ import main
-from lungcls.runs import grid, training
+from lungcls.runs import grid, store, training
 
 
 def call(*arguments):
@@ -95,6 +95,7 @@ def test_a_run_without_cases_of_a_part_is_shown_and_blocks_nothing(trained, tmp_
     shutil.copytree(run.folder, tmp_path / run.id)
     table = run.predictions
     table[table["split"] != part].to_csv(tmp_path / run.id / "predictions.csv", index=False)
+    store.seal(tmp_path / run.id)
     listed = call("runs", "list", "--runs", tmp_path)
     assert listed.exit_code == 0 and "1 runs in" in listed.output
     assert ("no test case" in listed.output) == (part == "test")
@@ -106,8 +107,10 @@ def test_a_run_without_cases_of_a_part_is_shown_and_blocks_nothing(trained, tmp_
     assert part != "test" or "found no test case, expected some to fit a calibration on" in answer.output
 
 
-def test_an_empty_store_lists_nothing(tmp_path):
-    assert call("runs", "list", "--runs", tmp_path / "none").output == f"0 runs in {tmp_path / 'none'}\n"
+def test_an_empty_store_lists_nothing_and_one_that_is_not_there_is_an_error(tmp_path):
+    assert call("runs", "list", "--runs", tmp_path).output == f"0 runs in {tmp_path}\n"
+    answer = call("runs", "list", "--runs", tmp_path / "typo")
+    assert answer.exit_code == 2 and "typo: no such folder, expected a run store" in answer.stderr
 
 
 def test_runs_removes_what_is_stale(trained, tmp_path):
@@ -116,8 +119,10 @@ def test_runs_removes_what_is_stale(trained, tmp_path):
     shutil.copytree(run.folder, tmp_path / "old")
     config = tmp_path / "old" / "config.json"
     config.write_text(config.read_text().replace('"keras": "3', '"keras": "2'))
-    assert call("runs", "remove", "--stale", "--runs", tmp_path).output == "removed old\n"
-    assert call("runs", "remove", run.id, "--runs", tmp_path).output == f"removed {run.id}\n"
+    assert call("runs", "remove", "--stale", "--dry-run", "--runs", tmp_path).output == "would remove: old\n"
+    assert "Aborted" in call("runs", "remove", "--stale", "--runs", tmp_path).output  # nobody says yes
+    for chosen in ("--stale", run.id):
+        assert "removed" in call("runs", "remove", chosen, "--yes", "--runs", tmp_path).output
     assert list(tmp_path.iterdir()) == []
     assert call("runs", "remove", "--runs", tmp_path).exit_code == 2
 
@@ -157,8 +162,8 @@ def test_predict_calibrates_and_says_which_cases_it_knows(trained, tmp_path):
 
 
 def test_predict_refuses_an_unknown_run(trained, tmp_path):
-    answer = call("predict", "none", trained[0], "--out", tmp_path / "out.csv", "--runs", trained[1])
-    assert answer.exit_code == 2 and "none: no such run" in answer.stderr
+    answer = call("predict", "none of them", trained[0], "--out", tmp_path / "out.csv", "--runs", trained[1])
+    assert answer.exit_code == 2 and "none of them: no such run" in answer.stderr
 
 
 def test_weights_check_says_what_can_be_had(tmp_path, monkeypatch):

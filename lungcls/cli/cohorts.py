@@ -2,7 +2,7 @@
 
 import click
 
-from lungcls.cli.shared import FOLDER, show_summary
+from lungcls.cli.shared import FOLDER, end_with, reports, show_summary
 
 
 @click.group()
@@ -96,39 +96,43 @@ def cases_lost(rows):
 @click.argument("csv", type=FOLDER)
 @click.argument("folder", type=FOLDER)
 @click.option("--no-labels", is_flag=True, help="Do without malignancy: a cohort to predict on.")
-def images(csv, folder, no_labels):
+@click.option("--equal-channels", is_flag=True, help="Take colours whose channels are the same as grey.")
+def images(csv, folder, no_labels, equal_channels):
     """Read the PNG, TIFF or NPY files listed in CSV into FOLDER."""
     from lungcls.sources.folder import import_images
 
-    show_summary(import_images(csv, folder, labels=not no_labels))
+    show_summary(import_images(csv, folder, labels=not no_labels, equal_channels=equal_channels))
 
 
 @cohort.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--task", type=click.Choice(["binary", "multiclass"]), help="Require every class of a task.")
 @click.option("--no-labels", is_flag=True, help="Do without malignancy: a cohort to predict on.")
-def check(folder, task, no_labels):
+@reports
+def check(folder, task, no_labels, **files):
     """Check the cohort in FOLDER: its table, shapes, types and every pixel.
 
-    Where padding sets an image's grey scale, a note says so. It is no error: exit code 0.
+    What cannot be right is a finding (exit code 1), what only its maker can tell is listed. Where padding
+    sets an image's grey scale, a note says so.
     """
-    from lungcls.cohorts import cohort as cohorts, padded_scale
+    from lungcls.cohorts import cohort as cohorts, findings
 
     loaded = cohorts.load(folder, labels=not no_labels)
     if task:
         cohorts.require_classes(loaded, task)
     cohorts.check_pixels(loaded, progress=True)
     show_summary(loaded)
-    for view, cases in padded_scale.count_cases(loaded).items():
-        if cases:
-            found = f"{view.replace('_', ' ')}: scale set by padding in {cases} cases"
-            click.echo(f"  {'note':<12} {found}; --set window=-1000:400 keeps it fixed")
+    found = findings.look_over(loaded)
+    for row in found.itertuples(index=False):
+        click.echo(f"  {row.verdict:<12} {row.what}; {row.count}: {row.examples}")
+    end_with(found, loaded, files)
 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.argument("split", type=FOLDER)
-def audit(folder, split):
+@reports
+def audit(folder, split, **files):
     """Audit the cohort in FOLDER and a SPLIT of it (case_id,split) for leakage.
 
     A case may stand in several rows of SPLIT: the table then lists examples, as they are
@@ -140,8 +144,7 @@ def audit(folder, split):
     table = splits.load_split(split, loaded.cases, repeats=True)
     findings = auditor.audit(loaded, table)
     show_findings(findings)
-    if (findings["verdict"] == "found").any():
-        raise click.exceptions.Exit(1)
+    end_with(findings, loaded, files)
 
 
 def show_findings(findings):

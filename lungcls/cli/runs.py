@@ -1,5 +1,7 @@
 """Commands on runs: train, predict, explain, list, show, remove."""
 
+from pathlib import Path
+
 import click
 
 from lungcls.cli.shared import FOLDER
@@ -23,6 +25,7 @@ AS_SURE = "Probabilities that are as sure as the test cases were right."
 HOLDING = "Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases."
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
 PART = "Only this part of the grid; can be repeated. The last is in the profile full only."
+FORCE = click.option("--force", is_flag=True, help="Replace the file that is there.")
 SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
 
 
@@ -74,6 +77,10 @@ def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
     plain_warnings()
     cells = grid.grid_of(load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
+    if not cells:
+        raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
+    if record and Path(record).exists() and not Path(record).is_dir():
+        raise InputError(f"{record}: no folder, expected one for the records")
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
     failed = train_all(requested, jobs=jobs)
     for cell, job in zip(cells, requested, strict=True):
@@ -97,6 +104,9 @@ def list_runs(store):
     """List the runs with their weights, test scores and state."""
     from lungcls.runs import store as runs
 
+    plain_warnings()
+    if not Path(store).is_dir() and Path(store) != _store():
+        raise InputError(f"{store}: no such folder, expected a run store")
     found = runs.list_runs(store)
     for run in found:
         scores, why = runs.scores(run), runs.stale_because(run)
@@ -113,21 +123,34 @@ def show(run, store):
     """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
     from lungcls.runs import store as runs
 
-    show_run(runs.find(store, run), everything=True)
+    found = runs.find(store, run)
+    if runs.is_sealed(found):
+        runs.verify(found)
+    show_run(found, everything=True)
 
 
 @runs_group.command()
 @click.argument("run", required=False)
 @click.option("--stale", is_flag=True, help="All runs of other versions of the package.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @STORE
-def remove(run, stale, store):
-    """Remove a RUN, or all stale ones."""
+def remove(run, stale, yes, dry_run, store):
+    """Remove a RUN of the store, or all stale ones."""
     from lungcls.runs import store as runs
 
+    plain_warnings()
     if (run is None) != stale:
         raise InputError("runs remove: expected the name of a run, or --stale")
-    stored = runs.list_runs(store) if stale else [runs.find(store, run)]
-    for found in (one for one in stored if not stale or runs.stale_because(one)):
+    stored = runs.list_runs(store) if stale else [runs.find_in(store, run)]
+    chosen = [one for one in stored if not stale or runs.stale_because(one)]
+    for found in chosen:
+        click.echo(f"{'would remove' if dry_run else 'to remove'}: {found.id}")
+    if dry_run or not chosen:
+        return
+    if not yes:
+        click.confirm(f"Remove {len(chosen)} runs from {store}?", abort=True)
+    for found in chosen:
         runs.remove(found)
         click.echo(f"removed {found.id}")
 
@@ -136,10 +159,11 @@ def remove(run, stale, store):
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
+@FORCE
 @click.option("--calibrated", is_flag=True, help=AS_SURE)
 @click.option("--sets", "level", type=float, metavar="SHARE", help=HOLDING)
 @STORE
-def predict(run, folder, out, calibrated, level, store):
+def predict(run, folder, out, force, calibrated, level, store):
     """Predict with a RUN on the cohort in FOLDER; labels are not needed.
 
     Calibration and sets were fitted on the test cases of the run: they are for other cases.
@@ -148,7 +172,7 @@ def predict(run, folder, out, calibrated, level, store):
 
     plain_warnings()
     found = runs.find(store, run)
-    table = prediction.write_predictions(found, folder, out, calibrated=calibrated, level=level)
+    table = prediction.write_predictions(found, folder, out, calibrated=calibrated, level=level, force=force)
     click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
 
 
@@ -156,15 +180,16 @@ def predict(run, folder, out, calibrated, level, store):
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The NPZ file to write.")
+@FORCE
 @click.option("--layer", help="Whose maps; by default those of the last convolution.")
 @STORE
-def explain(run, folder, out, layer, store):
+def explain(run, folder, out, force, layer, store):
     """Write the Grad-CAM maps of a RUN on the cohort in FOLDER, with their coordinates."""
     from lungcls.explain import explanation
     from lungcls.runs import store as runs
 
     found = runs.find(store, run)
-    maps = explanation.export(found, folder, out, layer=layer)
+    maps = explanation.export(found, folder, out, layer=layer, force=force)
     zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
     made = f"{len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}"
     click.echo(f"{found.id} ({found.weights}): {made}{zero}")

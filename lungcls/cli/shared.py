@@ -1,8 +1,14 @@
 """What the command groups share: one-line errors, options and the summary of a cohort."""
 
+import json
+import os
+from pathlib import Path
+import sys
+
 import click
 
 from lungcls.errors import InputError
+from lungcls.files import whole_text
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FOLDER = click.Path(file_okay=True, path_type=str)
@@ -11,12 +17,29 @@ FOLDER = click.Path(file_okay=True, path_type=str)
 class Commands(click.Group):
     """A group that prints bad input as one line and ends with exit code 2."""
 
+    def main(self, *arguments, **options):
+        """Run with streams that take every sign, even where a terminal has few or is closed."""
+        steady_streams()
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx):
         """Run a command; bad input is one line."""
         try:
             return super().invoke(ctx)
         except InputError as error:
             fail(error, code=2)
+
+
+def steady_streams():
+    """Give closed streams a place, and let others write what they cannot show as escapes."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))
+        elif hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def fail(error, *, code):
@@ -52,3 +75,35 @@ def class_rows(loaded):
     rows = [(name, f"{binary[label]} cases") for label, name in BINARY_NAMES.items()]
     rows += [(f"score {score}", f"{scores[score]} cases, {name}") for score, name in SCORE_NAMES.items()]
     return rows
+
+
+def reports(command):
+    """Give a command that finds things the options --json and --markdown."""
+    for kind in ("markdown", "json"):
+        command = click.option(f"--{kind}", type=FOLDER, help=f"Write the findings to a new {kind} file.")(
+            command
+        )
+    return command
+
+
+def end_with(findings, loaded, files):
+    """Write the findings to the files that were asked for; exit code 1 if something was found."""
+    for kind, path in files.items():
+        if path:
+            if Path(path).exists():
+                raise InputError(f"{path}: already there, expected the name of a new file")
+            whole_text(Path(path), _written(findings, loaded, kind))
+    if (findings["verdict"] == "found").any():
+        raise click.exceptions.Exit(1)
+
+
+def _written(findings, loaded, kind):
+    """Findings as the text of a file."""
+    from lungcls.report.wording import plain
+
+    about = {"cohort": loaded.name, "cases": len(loaded), "fingerprint": loaded.fingerprint()}
+    if kind == "json":
+        return json.dumps(about | {"findings": findings.to_dict("records")}, indent=1, default=int) + "\n"
+    rows = [findings.columns, ["---"] * len(findings.columns), *findings.astype(str).to_numpy()]
+    lines = ("| " + " | ".join(plain(cell) for cell in row) + " |" for row in rows)
+    return "\n".join([f"{name}: {plain(str(value))}  " for name, value in about.items()] + ["", *lines, ""])

@@ -9,6 +9,7 @@ import lazy_loader
 _NAMES = {
     "cohort": ["Cohort", "check_pixels", "load", "save"],
     "leakage": ["audit"],
+    "findings": ["look_over"],
     "splits": ["folds", "split"],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_NAMES)

@@ -1,10 +1,10 @@
-"""Tables that people write: the case table, one row a case, read and checked.
+"""The case table: one row a case, read and checked.
 
 A message names the file, the first wrong row (counted from 1, header not counted) and what was expected.
 """
 
 from contextlib import contextmanager
-from pathlib import Path
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,31 +13,11 @@ from lungcls.errors import InputError
 
 SCORES = (1, 2, 3, 4, 5)
 REQUIRED = ("case_id", "patient_id", "malignancy")
-
-
-def read_cases(path, *, labels=True):
-    """Read and check a case table, a CSV file; `malignancy` may be missing where `labels` is False."""
-    text = dict.fromkeys((*REQUIRED, "ratings"), str)
-    cases = read_csv(path, REQUIRED, dtype=text, na_values=[""])
-    return check_cases(cases, path, labels=labels)
-
-
-def read_csv(path, columns, **options):
-    """Read a CSV table; one that is missing, not readable or has surplus fields is refused."""
-    require_file(path, columns)
-    try:
-        table = pd.read_csv(path, keep_default_na=False, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({' '.join(str(error).split())})") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus fields for row names
-        raise InputError(f"{path}: row 1: more fields than the header, expected {len(table.columns)}")
-    return table
-
-
-def require_file(path, columns):
-    """Refuse the path of a table that is not there."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file, expected a table with {', '.join(columns)}")
+# Columns that the package reads, with the values that a nodule and a scanner can have, mm.
+RANGES = {"diameter_mm": (0.5, 200.0), "pixel_spacing_mm": (0.1, 5.0), "slice_thickness_mm": (0.1, 20.0)}
+UNSAFE = re.compile(r"^[=+@-]|[/\\]|^\.\.?$", re.MULTILINE)
+SAFE = "a name without line break, / or \\, that does not begin with = + - or @"
+NO_NAME = {"nan", "none", "null", "na", "n/a", "unknown", "missing", "anonymous", "-", "?"}
 
 
 def require_columns(table, source, columns):
@@ -63,6 +43,7 @@ def check_cases(cases, source, *, labels=True):
     for column in ("case_id", "patient_id"):
         cases[column] = cases[column].fillna("").astype(str).str.strip()
         refuse_rows(cases, source, cases[column] == "", column, "a name that is not empty")
+        refuse_rows(cases, source, _unsafe(cases[column]), column, SAFE)
     refuse_rows(cases, source, cases["case_id"].duplicated(), "case_id", "each case once")
     if "malignancy" in cases.columns:
         unchecked = pd.to_numeric(cases["malignancy"], errors="coerce")
@@ -71,10 +52,38 @@ def check_cases(cases, source, *, labels=True):
         if not pd.api.types.is_numeric_dtype(cases[column]):
             text = cases[column].fillna("").astype(str)
             numbers = pd.to_numeric(text, errors="coerce")
+            wrong = numbers.isna() & (text != "") & (column in RANGES)
+            refuse_rows(cases, source, wrong, column, "a number such as 5.25, or nothing")
             cases[column] = text if (numbers.isna() & (text != "")).any() else numbers
     if "ratings" in cases.columns:
         cases["ratings"] = cases["ratings"].fillna("").astype(str)
     return cases
+
+
+def _unsafe(names):
+    """Which names may not stand in messages, file names and spreadsheets: bool, (n,)."""
+    names = names.tolist()
+    if "".join(names).isprintable() and not UNSAFE.search("\n".join(names)):  # all at once
+        return np.zeros(len(names), dtype=bool)
+    return np.array([not name.isprintable() or bool(UNSAFE.search(name)) for name in names])
+
+
+def measured(cases, column, source):
+    """A column of `RANGES` as float (n,), where every case needs it; a gap or another value is refused."""
+    if column not in cases:
+        raise InputError(f"{source}: found no column {column}, expected one, in mm")
+    (low, high), values = RANGES[column], pd.to_numeric(cases[column], errors="coerce")
+    refuse_rows(cases, source, ~values.between(low, high), column, f"{low:g} to {high:g} mm")
+    return values.to_numpy(dtype=float)
+
+
+def doubtful_names(names):
+    """Names that may be one, or none: lists of those that differ in case, zeros, blanks or dashes only."""
+    alike = {}
+    for name in dict.fromkeys(names):
+        parts = re.sub(r"\.0$|[\s_-]", "", name.casefold())
+        alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", parts), []).append(name)
+    return [found for key, found in alike.items() if len(found) > 1 or found[0].casefold() in NO_NAME]
 
 
 def read_scores(table, source, *, column="malignancy"):
@@ -96,10 +105,17 @@ def at_row(source, row):
 def refuse_rows(table, source, wrong, column, expected):
     """Raise an InputError for the first row, counted from 1, where `wrong`, a boolean array, holds."""
     if wrong.any():
-        row = int(np.argmax(wrong))
-        found = table[column].iloc[row]
+        place = int(np.argmax(wrong))
+        found = table[column].iloc[place]
         found = "" if pd.isna(found) else found
-        raise InputError(f"{source}: row {row + 1}: {column} is {str(found)!r}, expected {expected}")
+        raise InputError(
+            f"{source}: row {row_numbers(table)[place]}: {column} is {str(found)!r}, expected {expected}"
+        )
+
+
+def row_numbers(table):
+    """The numbers of a table's rows in its file, from 1."""
+    return list(table.index) if table.index.name == "row" else list(range(1, len(table) + 1))
 
 
 def table_text(cases):

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts.case_table import SCORES, read_cases, table_text
+from lungcls.cohorts.case_table import REQUIRED, SCORES, check_cases, measured, table_text
+from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import Images, as_images, open_npy
+from lungcls.preprocessing.images import Images, as_images, new_npy, open_npy
 
 _NAMES = "highly unlikely, moderately unlikely, indeterminate, moderately suspicious, highly suspicious"
 SCORE_NAMES = dict(zip(SCORES, _NAMES.split(", "), strict=True))
@@ -90,13 +91,7 @@ class Cohort:
 
     def spacing(self):
         """Side of a pixel of each case, float of shape (n,), mm; a cohort that lacks one is refused."""
-        spacing = self.cases.get("pixel_spacing_mm", np.full(len(self), np.nan))
-        spacing = np.asarray(spacing, dtype=float)
-        if not (spacing > 0).all():
-            where = f"{self.where}: cases.csv, row {int(np.argmin(spacing > 0)) + 1}"
-            found = "found no pixel_spacing_mm above 0"
-            raise InputError(f"{where}: {found}, expected one for a crop of fixed size in mm")
-        return spacing
+        return measured(self.cases, "pixel_spacing_mm", f"{self.where}: cases.csv")
 
     def labels(self, task):
         """The labels of a task, int of shape (n,): scores 1..5, or 0 (benign) and 1 (malignant)."""
@@ -190,14 +185,24 @@ def load(folder, *, labels=True):
     cases = read_cases(folder / "cases.csv", labels=labels)
     # A name that starts with a dot is no view: macOS leaves ._context.npy beside context.npy.
     paths = [path for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")]
+    for path in paths:
+        if path.stem.removesuffix("_mask") not in VIEWS:
+            raise InputError(f"{path}: no view, expected {', '.join(VIEWS)} or their masks (<view>_mask.npy)")
     arrays = {path.stem: _open_array(path, len(cases)) for path in paths}
     masks = {name.removesuffix("_mask"): arrays[name] for name in arrays if name.endswith("_mask")}
     views = {name: array for name, array in arrays.items() if not name.endswith("_mask")}
-    if not views:
-        raise InputError(f"{folder}: no view found, expected at least one <view>.npy")
+    if not views and not masks:
+        raise InputError(f"{folder}: no view found, expected at least one of {', '.join(VIEWS)} (.npy)")
     for view, array in masks.items():
         _check_mask(folder / f"{view}_mask.npy", array, views.get(view))
     return Cohort(cases, views, masks, _read_info(folder / "cohort.json"), folder)
+
+
+def read_cases(path, *, labels=True):
+    """Read and check a case table, a CSV file; `malignancy` may be missing where `labels` is False."""
+    text = dict.fromkeys((*REQUIRED, "ratings"), str)
+    cases = read_csv(path, REQUIRED, dtype=text, na_values=[""])
+    return check_cases(cases, path, labels=labels)
 
 
 def _open_array(path, n_cases):
@@ -227,11 +232,16 @@ def _read_info(path):
     if not path.exists():
         return {}
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        info = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error})") from error
     if not isinstance(info, dict):
         raise InputError(f"{path}: a {type(info).__name__}, expected an object with name, source, licence")
+    for name in ("name", "source", "licence", "label_rule"):
+        if not isinstance(info.get(name, ""), str):
+            raise InputError(f"{path}: {name} is {info[name]!r}, expected a text")
+    if not isinstance(info.get("views", {}), dict):
+        raise InputError(f"{path}: views is {info['views']!r}, expected an object with a view a name")
     return info
 
 
@@ -334,7 +344,7 @@ def save(cohort, folder):
         for suffix, arrays in (("", cohort.views), ("_mask", cohort.masks)):
             for view, images in arrays.items():
                 path = scratch / f"{view}{suffix}.npy"
-                out = np.lib.format.open_memmap(path, "w+", images.dtype, images.shape)
+                out = new_npy(path, images.dtype, images.shape)
                 for part, batch in images.batches():
                     out[part] = batch
                 out.flush()

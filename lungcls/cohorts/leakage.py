@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import near_duplicates
-from lungcls.cohorts.case_table import SCORES, refuse_rows
+from lungcls.cohorts.case_table import SCORES, doubtful_names, refuse_rows
 from lungcls.cohorts.cohort import check_pixels
 from lungcls.cohorts.splits import PARTS, check_split
 
 CHECKS = (
     "shared patients",
+    "patients under two names",
     "shared cases",
     "balancing before splitting",
     "identical images",
@@ -55,7 +56,9 @@ def audit(cohort, table):
         "cannot tell").
 
         - *shared patients, shared cases*: cases whose patient, or which themselves, are in
-          the other part too.
+          the other part too. "Cannot tell" where there is one part only.
+        - *patients under two names*: ids that differ in case, zeros, blanks or dashes only, or
+          mean "missing".
         - *balancing before splitting*: copies of a case on both sides, or a case several
           times in a held-out part. A copy is the same case in the table, or another one
           that is similar in every view, also flipped or turned.
@@ -90,7 +93,15 @@ def audit(cohort, table):
     for first, second in combinations(parts, 2):
         between = _between(cohort.cases, known, parts[first], parts[second])
         found += [_row(*finding, f"{first}/{second}", of=parts[second]) for finding in between]
-    found += _repeated(cohort.cases, table, parts) + _drift(cohort, parts) + _scalings(cohort, parts)
+    if len(parts) == 1:
+        alone = f"every case is in {', '.join(parts)}: nothing was compared"
+        found.append(_row("shared patients", "", alone, 0, "all", of=rows, verdict="cannot tell"))
+    found += (
+        _doubtful(cohort.cases)
+        + _repeated(cohort.cases, table, parts)
+        + _drift(cohort, parts)
+        + _scalings(cohort, parts)
+    )
     found.sort(key=lambda row: CHECKS.index(row["check"]))
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -117,19 +128,19 @@ def _between(cases, fingerprints, first, second):
     ids, patients = cases["case_id"].to_numpy(), cases["patient_id"].to_numpy()
     shared, again = second[np.isin(patients[second], patients[first])], np.intersect1d(first, second)
     pairs = {("balancing before splitting", ""): [(row, row) for row in again]}
+    among = {view: near_duplicates.index(known, first) for view, known in fingerprints.items()}
     for view in fingerprints:
         pairs |= {(f"{kind} images", view): [] for kind in ("identical", "near-identical")}
     for start in range(0, len(second), CHUNK):
-        some = second[start : start + CHUNK]
-        other = some[:, None] != first
-        copied = other if fingerprints else np.zeros_like(other)
+        some, copied = second[start : start + CHUNK], None
         for view, known in fingerprints.items():
-            same = near_duplicates.identical(known, some, first) & other
-            near = (near_duplicates.similar(known, some, first) & other) | same
-            copied = copied & near
-            pairs["identical images", view] += _pairs(same, some, first)
-            pairs["near-identical images", view] += _pairs(near & ~same, some, first)
-        pairs["balancing before splitting", ""] += _pairs(copied, some, first)
+            same = _numbered(*near_duplicates.identical(known, some, first), len(cases))
+            near = _numbered(*near_duplicates.similar(known, some, among[view]), len(cases))
+            both = np.union1d(same, near)
+            copied = both if copied is None else np.intersect1d(copied, both)
+            pairs["identical images", view] += _firsts(same, len(cases))
+            pairs["near-identical images", view] += _firsts(np.setdiff1d(near, same), len(cases))
+        pairs["balancing before splitting", ""] += [] if copied is None else _firsts(copied, len(cases))
     people = ("shared patients", "", _named(np.unique(patients[shared])), len(shared))
     found = [people, ("shared cases", "", _named(ids[again]), len(again))]
     for (check, view), rows in pairs.items():
@@ -139,10 +150,16 @@ def _between(cases, fingerprints, first, second):
     return found
 
 
-def _pairs(matrix, some, first):
-    """The first match of each row that has one, as rows of the cohort."""
-    hit = np.flatnonzero(matrix.any(axis=1))
-    return list(zip(some[hit], first[matrix[hit].argmax(axis=1)], strict=True))
+def _numbered(a, b, n):
+    """One number for each pair of different rows of n, sorted."""
+    return np.sort((a * n + b)[a != b])
+
+
+def _firsts(numbers, n):
+    """The pair of least second row of each first row, as rows of the cohort."""
+    a, b = np.divmod(numbers, n)
+    rows, place = np.unique(a, return_index=True)
+    return list(zip(rows, b[place], strict=True))
 
 
 def _named(names, count=None):
@@ -162,6 +179,14 @@ def _repeated(cases, table, parts):
         row = ("balancing before splitting", "", _named(twice), len(twice), part)
         found.append(_row(*row, of=parts[part]))
     return found
+
+
+def _doubtful(cases):
+    """Patients whose names may be one, or none."""
+    doubtful = doubtful_names(cases["patient_id"])
+    names = _named([" = ".join(map(repr, one)) for one in doubtful])
+    options = {"of": cases["patient_id"].unique(), "verdict": "cannot tell" if doubtful else "clean"}
+    return [_row("patients under two names", "", names, len(doubtful), "all", **options)]
 
 
 def _held_out(parts):

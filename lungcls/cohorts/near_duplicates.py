@@ -8,9 +8,11 @@ whole agrees. The limits lie above what different patients reach in real and sim
 
 from dataclasses import dataclass
 import hashlib
-from itertools import product
+from itertools import chain, product
+import math
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from lungcls.preprocessing import geometry, grey_levels
 from lungcls.preprocessing.images import as_images
@@ -21,6 +23,9 @@ MARGIN = 5 / 16  # of each side, cut off for the middle: in the zoomed view no p
 CORRELATION = 0.99  # different patients reach 0.981 on LIDC, 0.983 on the phantom
 BITS = 10  # of the 63 of a hash
 BATCH_PIXELS = 1_000_000  # held in memory at a time
+PAIRS = 2048  # compared at a time
+WAVES, COLUMNS = 8, 24  # lowest waves of a picture in each direction; columns that the index searches
+REACH = math.sqrt(2 - 2 * CORRELATION) + 1e-5  # no similar pictures are farther apart
 
 
 @dataclass(frozen=True)
@@ -57,38 +62,102 @@ def _picture(scaled, side):
     return np.where(norm > 1e-6, flat / np.maximum(norm, 1e-6), 0)
 
 
+@dataclass(frozen=True)
+class Index:
+    """Images, by rows of the fingerprints, in which similar ones are found without looking at all."""
+
+    rows: np.ndarray  # (m,), those with a picture
+    whole: np.ndarray  # (m, 64), see `_unturned`
+    middle: np.ndarray
+    chosen: np.ndarray  # columns of `middle` that differ most
+    tree: cKDTree  # of these columns
+
+
+def index(known, rows):
+    """Make the index of some images."""
+    rows = np.asarray(rows)[_has_picture(known, rows)]
+    whole, middle = (_unturned(part[rows]) for part in (known.whole, known.middle))
+    chosen = np.argsort(-middle.var(axis=0))[:COLUMNS] if len(rows) else np.arange(COLUMNS)
+    return Index(rows, whole, middle, chosen, cKDTree(middle[:, chosen]))
+
+
+def similar(known, first, among):
+    """Find which images are the same or nearly so as those of an index, flips and turns included.
+
+    Returns every such pair as two arrays of rows of the fingerprints, of `first` and of the index.
+    """
+    first = np.asarray(first)[_has_picture(known, first)]
+    whole, middle = (_unturned(part[first]) for part in (known.whole, known.middle))
+    found = among.tree.query_ball_point(middle[:, among.chosen], REACH)
+    a = np.repeat(np.arange(len(first)), list(map(len, found)))
+    b = np.fromiter(chain.from_iterable(found), dtype=int, count=len(a))
+    for mine, others in ((whole, among.whole), (middle, among.middle)):
+        near = ((mine[a] - others[b]) ** 2).sum(axis=1) <= REACH**2
+        a, b = a[near], b[near]
+    a, b = first[a], among.rows[b]
+    parts = [slice(start, start + PAIRS) for start in range(0, len(a), PAIRS)]
+    alike = np.concatenate([np.zeros(0, bool), *(_alike(known, a[part], b[part]) for part in parts)])
+    return a[alike], b[alike]
+
+
 def identical(known, first, second):
-    """Which images, by rows of the fingerprints, have the same pixels: bool, (len(first), len(second))."""
-    return known.digests[first][:, None] == known.digests[second]
+    """Find which images have the same pixels: every pair, as two arrays of rows of the fingerprints."""
+    order = np.argsort(known.digests[second], kind="stable")
+    digests, first, second = known.digests[second][order], np.asarray(first), np.asarray(second)[order]
+    start, stop = (np.searchsorted(digests, known.digests[first], side=side) for side in ("left", "right"))
+    places = [np.arange(*ends) for ends in zip(start, stop, strict=True)]
+    return np.repeat(first, stop - start), second[np.concatenate([np.zeros(0, int), *places])]
 
 
-def similar(known, first, second):
-    """Which images are the same or nearly so, flips and turns included: bool, (len(first), len(second))."""
-    # Every pair is compared, by products of matrices: nothing is approximated.
-    near = np.zeros((len(first), len(second)), dtype=bool)
-    for whole, correlation in _turned(known, first, second):
-        row, column = np.nonzero(correlation >= CORRELATION)
-        if len(row):
-            bits = (_hash(whole[row]) != _hash(known.whole[second[column]])).sum(axis=1)
-            near[row, column] |= bits <= BITS
+def _has_picture(known, rows):
+    """Which images have more than one grey level in the whole and in the middle."""
+    return known.whole[rows].any(axis=(1, 2)) & known.middle[rows].any(axis=(1, 2))
+
+
+def _unturned(pictures):
+    """Numbers of a picture, (n, 64), that no flip and no quarter turn changes, and that bring none apart."""
+    # Of the lowest waves (DCT): a flip changes signs of those that are odd in a direction, a turn swaps the
+    # directions. Orthogonal waves, absolute values and sorted pairs are contractions: two pictures whose
+    # correlation is c in some position are at most sqrt(2 - 2 c) apart here.
+    from scipy.fft import dctn
+
+    waves = dctn(pictures, axes=(1, 2), norm="ortho")[:, :WAVES, :WAVES]
+    number = np.arange(WAVES) % 2
+    waves = np.where(np.logical_or.outer(number, number), np.abs(waves), waves)
+    row, column = np.triu_indices(WAVES, 1)
+    pairs = np.sort(np.stack([waves[:, row, column], waves[:, column, row]]), axis=0)
+    return np.concatenate([*pairs, np.einsum("ipp->ip", waves)], axis=1)
+
+
+def _alike(known, first, second):
+    """Which pairs of images, by rows (n,), are similar: bool, (n,)."""
+    near = np.zeros(len(first), dtype=bool)
+    hashes = _hash(known.whole[second])
+    for whole, middle in zip(*(_positions(part[first]) for part in (known.whole, known.middle)), strict=True):
+        pairs = ((whole, known.whole[second]), (middle, known.middle[second]))
+        correlation = np.minimum(*(np.einsum("nij,nij->n", *pair) for pair in pairs))
+        near |= (correlation >= CORRELATION) & ((_hash(whole) != hashes).sum(axis=1) <= BITS)
     return near
 
 
-def similarity(known, first, second):
-    """The smaller correlation of whole and middle, in the position where it is largest: float32, [-1, 1]."""
-    best = np.full((len(first), len(second)), -1, dtype=np.float32)
-    for _, correlation in _turned(known, first, second):
-        np.maximum(best, correlation, out=best)
-    return best
-
-
-def _turned(known, first, second):
-    """For each of the eight positions: the first images' pictures, and their correlation with the second."""
-    pairs = [(part[first], part[second].reshape(len(second), -1).T) for part in (known.whole, known.middle)]
+def _positions(pictures):
+    """Yield pictures (n, side, side) in their eight positions: flipped or not, turned by quarters."""
     for flip, quarter in product((1, -1), range(4)):
-        turned = [np.rot90(pictures[:, :, ::flip], quarter, axes=(1, 2)) for pictures, _ in pairs]
-        flat = [pictures.reshape(len(first), -1) for pictures in turned]
-        yield turned[0], np.minimum(*(a @ b for a, (_, b) in zip(flat, pairs, strict=True)))
+        yield np.rot90(pictures[:, :, ::flip], quarter, axes=(1, 2))
+
+
+def similarity(known, first, second):
+    """The smaller correlation of whole and middle, in the position where it is largest: float32, [-1, 1].
+
+    Of every pair: (len(first), len(second)).
+    """
+    best = np.full((len(first), len(second)), -1, dtype=np.float32)
+    parts = (known.whole, known.middle)
+    for turned in zip(*(_positions(part[first]) for part in parts), strict=True):
+        flat = (one.reshape(len(first), -1) for one in turned)
+        pairs = zip(flat, (part[second].reshape(len(second), -1).T for part in parts), strict=True)
+        np.maximum(best, np.minimum(*(a @ b for a, b in pairs)), out=best)
+    return best
 
 
 def _hash(pictures):

@@ -6,12 +6,14 @@ and exists to measure what that costs.
 """
 
 from pathlib import Path
+import warnings
 
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts.case_table import SCORES, check_cases, read_csv, refuse_rows, require_columns
+from lungcls.cohorts.case_table import check_cases, refuse_rows, require_columns
 from lungcls.cohorts.cohort import Cohort, require_classes
+from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
 from lungcls.files import whole_text
 
@@ -20,10 +22,11 @@ PARTS = ("train", "validation", "test")
 SHARES = (0.70, 0.15, 0.15)  # the report's
 PROTOCOLS = ("patient", "report")
 NEAR = 0.005  # class shares this near to the whole's are near enough
+UNEVEN = 0.05  # sizes of parts farther than that from their shares are worth a warning
 STARTS = 20  # random starts at most; the nearest is taken
 
 
-def split(cases, *, protocol="patient", seed, shares=SHARES):
+def split(cases, *, protocol="patient", seed, shares=SHARES, task="multiclass"):
     """Split cases into a training, a validation and a test part.
 
     Parameters
@@ -36,6 +39,9 @@ def split(cases, *, protocol="patient", seed, shares=SHARES):
         Same cases and same seed: same split, whatever the order of the rows.
     shares : (float, float, float), default (0.70, 0.15, 0.15)
         Shares of the three parts; they add up to 1. Without a test part, the last is 0.
+    task : {"multiclass", "binary"}, default "multiclass"
+        Whose classes each part needs. For "binary", cases that lack scores, or have too few patients of
+        one, are stratified by benign and malignant.
 
     Returns
     -------
@@ -61,12 +67,12 @@ def split(cases, *, protocol="patient", seed, shares=SHARES):
     whole = shares.shape == (3,) and (shares[:2] > 0).all() and shares[2] >= 0
     if not whole or not np.isclose(shares.sum(), 1):
         raise ValueError(f"shares: found {shares.tolist()}, expected three above 0 that add up to 1")
-    parts = _assign(cases, protocol, seed, shares[shares > 0])
+    parts = _assign(cases, protocol, seed, shares[shares > 0], task)
     names = np.array(PARTS, dtype=object)[parts]
     return pd.DataFrame({"case_id": cases["case_id"].to_numpy(), "split": names})
 
 
-def folds(cases, *, k, protocol="patient", seed):
+def folds(cases, *, k, protocol="patient", seed, task="multiclass"):
     """Divide cases into `k` parts of equal size, for cross-validation.
 
     Parameters
@@ -74,7 +80,7 @@ def folds(cases, *, k, protocol="patient", seed):
     cases : DataFrame
         `case_id`, `patient_id` and `malignancy` (1..5), one row a case.
     k : int, at least 2
-    protocol, seed
+    protocol, seed, task
         As in :func:`split`.
 
     Returns
@@ -98,37 +104,80 @@ def folds(cases, *, k, protocol="patient", seed):
     """
     if k < 2:
         raise ValueError(f"k: found {k}, expected 2 or more folds")
-    parts = _assign(cases, protocol, seed, np.full(k, 1 / k))
+    parts = _assign(cases, protocol, seed, np.full(k, 1 / k), task)
     return pd.DataFrame({"case_id": cases["case_id"].to_numpy(), "fold": parts})
 
 
-def _assign(cases, protocol, seed, shares):
+def _assign(cases, protocol, seed, shares, task):
     """Number the part of each case: random parts, mended until the class shares fit."""
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol: found {protocol!r}, expected one of {PROTOCOLS}")
     cases = check_cases(cases, "cases")
-    require_classes(Cohort(cases, {}), "multiclass")
     unit = "patient_id" if protocol == "patient" else "case_id"
     groups, owner = np.unique(cases[unit], return_inverse=True)
-    counts = np.zeros((len(groups), len(SCORES)), dtype=int)  # cases of each group and score
-    np.add.at(counts, (owner, cases["malignancy"].to_numpy() - 1), 1)
-    enough = (counts > 0).sum(axis=0) >= len(shares)
-    if not enough.all():
-        few = int(np.argmin(enough))
-        found = f"class {SCORES[few]} has cases of {(counts[:, few] > 0).sum()} {unit.removesuffix('_id')}s"
-        raise InputError(f"cases: {found}, expected at least {len(shares)}, one for each part")
+    try:
+        counts = _counted(cases, owner, "multiclass", len(shares), unit)
+    except InputError:
+        if task == "multiclass":
+            raise
+        counts = _counted(cases, owner, "binary", len(shares), unit)
     # Groups with the same class counts are of one kind, and stand for each other.
     kinds, kind, sizes = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
+    fits = _fits(kinds, counts.sum(), shares)
     rng = np.random.default_rng(seed)
-    starts = (_balance(kinds, rng.multinomial(sizes, shares), shares) for _ in range(STARTS))
+    ways = [fits] if fits.all() else [fits, np.ones_like(fits)]
+    starts = (
+        _balance(kinds, _start(sizes, way, shares, rng), shares, way) for way in ways for _ in range(STARTS)
+    )
     number = _nearest(kinds, starts, shares)
+    _say_if_uneven(number.T @ kinds, shares, unit, counts.sum(axis=1).max())
     parts = np.empty(len(groups), dtype=int)
     order = np.lexsort((rng.random(len(groups)), kind))  # at random within a kind
     parts[order] = np.repeat(np.tile(np.arange(len(shares)), len(kinds)), number.ravel())
     return parts[owner]
 
 
-def _balance(kinds, number, shares):
+def _counted(cases, owner, task, n_parts, unit):
+    """Cases of each group (patient or case) and class of a task; each class needs a group a part."""
+    require_classes(Cohort(cases, {}), task)
+    labels, label = np.unique(Cohort(cases, {}).labels(task), return_inverse=True)
+    counts = np.zeros((owner.max() + 1, len(labels)), dtype=int)
+    np.add.at(counts, (owner, label), 1)
+    enough = (counts > 0).sum(axis=0) >= n_parts
+    if not enough.all():
+        few = int(np.argmin(enough))
+        found = f"class {labels[few]} has cases of {(counts[:, few] > 0).sum()} {unit.removesuffix('_id')}s"
+        raise InputError(f"cases: {found}, expected at least {n_parts}, one for each part")
+    return counts
+
+
+def _fits(kinds, total, shares):
+    """Whether a group of each kind fits into each part, bool (kinds, parts); if into none, the largest."""
+    fits = kinds.sum(axis=1)[:, None] <= shares * total
+    fits[~fits.any(axis=1)] = shares == shares.max()
+    return fits
+
+
+def _start(sizes, fits, shares, rng):
+    """Draw how many groups of each kind begin in each part, (kinds, parts)."""
+    number = rng.multinomial(sizes, shares)
+    for kind in np.flatnonzero(~fits.all(axis=1)):
+        allowed = shares * fits[kind]
+        number[kind] = rng.multinomial(sizes[kind], allowed / allowed.sum())
+    return number
+
+
+def _say_if_uneven(held, shares, unit, largest):
+    """Warn of parts (parts, classes) whose sizes are far from their shares."""
+    sizes = held.sum(axis=1)
+    if np.abs(sizes / sizes.sum() - shares).max() > UNEVEN:
+        wanted = "/".join(f"{share * sizes.sum():.0f}" for share in shares)
+        found = f"parts of {'/'.join(map(str, sizes))} cases where {wanted} were asked for"
+        owner = unit.removesuffix("_id")
+        warnings.warn(f"split: {found}; the largest {owner} has {largest} cases", stacklevel=4)
+
+
+def _balance(kinds, number, shares, fits):
     """Move one group at a time, always the one that helps most, until none helps."""
     # What is made small is the sum of squares of all deviations, those of a part's class shares from
     # the whole's and of its size from its share; a class missing from a part outweighs all of them.
@@ -148,6 +197,7 @@ def _balance(kinds, number, shares):
         joined = misfit(held + kinds[:, None]) - now
         change = left[:, :, None] + joined[:, None, :]
         change[:, parts, parts] = 0
+        change = np.where(fits[:, None, :], change, np.inf)
         kind, old, new = np.unravel_index(np.argmin(change), change.shape)
         if change[kind, old, new] > -1e-12:  # rounding may not start a circle
             return number
@@ -180,8 +230,13 @@ def _nearest(kinds, starts, shares):
 def save_split(table, path):
     """Write a split as `case_id,split`, whole or not at all; one that is there is replaced."""
     check_split(table, path)
-    whole_text(Path(path), table[[*COLUMNS]].to_csv(index=False, lineterminator="\n"))
+    whole_text(Path(path), split_text(table))
     return Path(path)
+
+
+def split_text(table):
+    """A split as the text of its file."""
+    return table[[*COLUMNS]].to_csv(index=False, lineterminator="\n")
 
 
 def load_split(path, cases, *, repeats=False):
@@ -195,7 +250,7 @@ def load_split(path, cases, *, repeats=False):
         first = absent.iloc[0]
         raise InputError(f"{path}: {len(absent)} cases have no row, the first {first!r}, expected all")
     if repeats:
-        return table[[*COLUMNS]]
+        return table[[*COLUMNS]].reset_index(drop=True)
     return table.set_index("case_id").loc[cases["case_id"], ["split"]].reset_index()
 
 

@@ -2,13 +2,13 @@
 
 import logging
 import os
-from pathlib import Path
 
 import numpy as np
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.explain import gradcam, placement
+from lungcls.files import output
 from lungcls.runs import prediction
 
 BATCH = 64  # images that a network is asked about at once
@@ -62,9 +62,10 @@ def predicted(run, maps):
     return maps.classes + (run.config["task"] == "multiclass")
 
 
-def export(run, cohort, path, *, layer=None):
+def export(run, cohort, path, *, layer=None, force=False):
     """Write a run's maps of a cohort folder with coordinates to an NPZ file, whole or not at all."""
-    path, data = Path(path), cohorts.load(cohort, labels=False)
+    path = output(path, force=force, inputs=(cohort, run.folder))
+    data = cohorts.load(cohort, labels=False)
     found, crop = explain_run(run, data, layer=layer), placement.crop_in_view(run, data)
     cases = {"case_id": data.cases["case_id"].to_numpy(str), "predicted": predicted(run, found)}
     maps = {"maps": found.values, "score": found.scores, "zero": found.zero, "layer": found.layer}

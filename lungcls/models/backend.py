@@ -4,6 +4,10 @@ import os
 
 import numpy as np
 
+from lungcls.errors import InputError
+
+GLOBAL = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-7}  # Keras's own values
+
 
 def import_keras():
     """Import Keras and return it, with standard error closed while its backend starts."""
@@ -15,10 +19,16 @@ def import_keras():
         import keras
 
         keras.ops.zeros(1)  # looks for devices
+    except ImportError as error:
+        raise InputError(
+            f"Keras: {' '.join(str(error).split())}; KERAS_BACKEND names what is installed"
+        ) from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+    for name, value in GLOBAL.items():  # whatever keras.json says
+        getattr(keras.config, f"set_{name}")(value)
     return keras
 
 

@@ -15,7 +15,7 @@ Each is fitted on training cases only and answers in the layout of a run's
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts.case_table import refuse_rows
+from lungcls.cohorts.case_table import measured as measured_column, refuse_rows
 from lungcls.cohorts.predictions import prediction_table
 from lungcls.errors import InputError
 from lungcls.models import radiomics, second_reader
@@ -108,7 +108,7 @@ def measure(name, cohort):
     if name == "majority":
         return np.empty((len(cohort), 0))
     if name in ("diameter", "diameter_boosted"):
-        return np.log(_column(cohort, "diameter_mm", name).to_numpy(dtype=float))[:, None]
+        return np.log(_column(cohort, "diameter_mm", name))[:, None]
     if name == "padding":
         if "nodule" not in cohort.views:
             raise _lacks(cohort, name, "nodule.npy, the zoomed view")
@@ -124,7 +124,7 @@ def _radiomics(cohort):
         raise _lacks(cohort, "radiomics", "the mask of a view (context_mask.npy or another)")
     spacing = np.ones(len(cohort))
     if "pixel_spacing_mm" in cohort.cases:
-        spacing = _column(cohort, "pixel_spacing_mm", "radiomics").to_numpy(dtype=float)
+        spacing = _column(cohort, "pixel_spacing_mm", "radiomics")
     parts, masks = [], cohort.masks[view]
     for part, images in cohort.views[view].batches():
         try:
@@ -139,12 +139,7 @@ def _column(cohort, column, name):
     """A column of positive numbers without a gap."""
     if column not in cohort.cases:
         raise _lacks(cohort, name, f"the column {column} in cases.csv")
-    values = pd.to_numeric(cohort.cases[column], errors="coerce")
-    wrong = ~(values > 0)
-    if wrong.any():
-        case = cohort.cases["case_id"][wrong].iloc[0]
-        raise _lacks(cohort, name, f"{column} above 0 for case {case!r}")
-    return values
+    return measured_column(cohort.cases, column, f"{cohort.where}: baseline {name}: cases.csv")
 
 
 def _lacks(cohort, name, what):

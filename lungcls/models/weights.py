@@ -12,6 +12,7 @@ import warnings
 from lungcls.errors import InputError
 
 RANDOM = "random init"
+LAYERS = {"mobilenet": "conv_dw_1", "resnet50": "conv2_block1", "efficient": "block1a"}  # by first nine signs
 SECONDS = 5.0  # within which it is known whether weights can be downloaded
 
 _APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
@@ -65,12 +66,12 @@ def find_weights(weights, backbone, *, seconds=SECONDS):
     if weights == "none":
         return WeightSource(RANDOM, None, "")
     if weights != "imagenet":
-        return _from_file(Path(weights), Path(weights).name)
+        return _from_file(Path(weights), Path(weights).name, backbone)
     why = None
     if not cached_path(backbone).exists():
         why = _unreachable(_URLS[backbone], seconds) or _download(backbone, seconds)
     if why is None:
-        return _from_file(cached_path(backbone), "ImageNet")
+        return _from_file(cached_path(backbone), "ImageNet", backbone)
     warnings.warn(f"{backbone}: no ImageNet weights ({why}); the run is labelled {RANDOM!r}", stacklevel=2)
     return WeightSource(RANDOM, None, "")
 
@@ -89,11 +90,26 @@ def cached_path(backbone):
     return Path(home) / "models" / _URLS[backbone].rsplit("/", 1)[1]
 
 
-def _from_file(path, label):
+def _check_backbone(path, backbone):
+    """Refuse weights that name layers of another backbone, or that are cut off."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            names = [*file.get("model_weights", file).attrs.get("layer_names", file)]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(f"{path}: not a whole weight file ({' '.join(str(error).split())})") from error
+    names = {name.decode() if isinstance(name, bytes) else str(name) for name in names}
+    if names and not any(name.startswith(LAYERS[backbone[:9]]) for name in names):
+        raise InputError(f"{path}: holds no layer of {backbone}, expected its weights")
+
+
+def _from_file(path, label, backbone):
     try:
         with path.open("rb") as stream:
             if stream.read(8) != b"\x89HDF\r\n\x1a\n":
                 raise InputError(f"{path}: not an HDF5 file, expected weights of keras.applications (.h5)")
+            _check_backbone(path, backbone)
             stream.seek(0)
             return WeightSource(label, path, hashlib.file_digest(stream, "sha256").hexdigest())
     except OSError as error:

@@ -1,6 +1,7 @@
 """Images in rows: memory-mapped, read when they are asked for."""
 
 import mmap
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,21 @@ def open_npy(path):
     """Memory-map a `.npy` file for reading; nothing is unpickled, and what is no whole array is refused."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, OverflowError) as error:
+    except Exception as error:  # a damaged header raises whatever Python's parser does
         raise InputError(f"{path}: not a whole NumPy array of numbers ({_why(path, error)})") from error
+
+
+def new_npy(path, dtype, shape):
+    """Create a `.npy` file to write to, memory-mapped, on reserved space: a full disk is said at once."""
+    path = Path(path)
+    try:
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        raise InputError(f"{path.name}: cannot be written ({error.strerror})") from error
+    return array
 
 
 def _why(path, error):

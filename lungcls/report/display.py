@@ -17,7 +17,7 @@ from IPython.display import Markdown, display
 from matplotlib import pyplot as plt
 import pandas as pd
 
-from lungcls.report.wording import badge
+from lungcls.report.wording import badge, plain
 
 DPI = 150  # 1.5 image pixels for each pixel of a plain screen
 CSS_DPI = 96
@@ -60,8 +60,8 @@ def show_figure(fig, *, name, caption, alt, evidence=None):
         f'style="width: {width}px; max-width: 100%; height: auto; background: white">'
         f"<figcaption>{_html(caption)}</figcaption></figure>"
     )
-    plain = f"Figure {name}: {_line(caption)}"
-    display({"text/plain": plain, "text/markdown": text, "text/html": page}, raw=True)
+    short = f"Figure {name}: {_line(caption)}"
+    display({"text/plain": short, "text/markdown": text, "text/html": page}, raw=True)
 
 
 def figure_text(fig, *, name, caption, alt):
@@ -114,8 +114,8 @@ def show_table(table, *, name, caption, evidence=None, decimals=2):
     caption = _headed(caption, evidence)
     heads, right, rows = _cells(table, decimals)
     text = _directive("table", _line(caption), _markdown_table(heads, right, rows), name=name, align="center")
-    plain, page = f"Table {name}: {_line(caption)}", _html_table(heads, right, rows, caption)
-    display({"text/plain": plain, "text/markdown": text, "text/html": page}, raw=True)
+    short, page = f"Table {name}: {_line(caption)}", _html_table(heads, right, rows, caption)
+    display({"text/plain": short, "text/markdown": text, "text/html": page}, raw=True)
 
 
 def show_text(markdown):
@@ -207,13 +207,8 @@ def _cell(value, decimals):
 
 def _markdown_table(heads, right, rows):
     bar = ["---:" if numeric else ":---" for numeric in right]
-    lines = [[_escape(head) for head in heads], bar, *([_escape(cell) for cell in row] for row in rows)]
+    lines = [[plain(head) for head in heads], bar, *([plain(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _escape(text):
-    """Keep a cell's signs as they are in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>|$~])", r"\\\1", text)
 
 
 def _html_table(heads, right, rows, caption):
@@ -230,7 +225,8 @@ def _html(text):
     """Turn the Markdown that captions use (code, emphasis) into HTML."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(_line(text)))
     text = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
-    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
+    text = re.sub(r"(?<!\\)\*([^*]+)\*", r"<em>\1</em>", text)
+    return re.sub(r"\\(&(?:lt|gt);|[\\`*_{}\[\]|$~])", r"\1", text)
 
 
 def _line(text):

@@ -23,7 +23,7 @@ from lungcls.report.results import cards, explanations, measurements, networks
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
-from lungcls.report.wording import SPACE, captioned, count, percent, text
+from lungcls.report.wording import SPACE, captioned, count, percent, plain, text
 from lungcls.runs.settings import resolve
 from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
@@ -263,7 +263,7 @@ def cohort_facts(cohort):
     """Describe the cohort that the book shows."""
     return {
         "cohort_sheet": cards.cohort_sheet(cohort),
-        "cohort_name": cohort.name,
+        "cohort_name": plain(cohort.name),
         "cohort_cases": count(len(cohort)),
         "cohort_patients": count(cohort.cases["patient_id"].nunique()),
         "cohort_views": ", ".join(f"`{view}`" for view in cohort.views),

@@ -62,6 +62,11 @@ def duration(seconds):
     return f"{seconds / 60:.1f}{SPACE}min" if seconds < 5400 else f"{seconds / 3600:.1f}{SPACE}h"
 
 
+def plain(words):
+    """Write words of somebody else so that no Markdown, directive, HTML or template is made of them."""
+    return re.sub(r"([\\`*_{}\[\]<>|$~])", r"\\\1", " ".join(words.split()))
+
+
 def badge(evidence):
     """Say what a figure or table rests on: "annotations", "printed", recorded real cases (int), a cohort."""
     if evidence in ("annotations", "printed"):
@@ -72,7 +77,7 @@ def badge(evidence):
     if isinstance(evidence, Integral):
         return text("badge-real", name="LIDC-IDRI", n=count(evidence))
     kind = "simulated" if evidence.simulated else "real"
-    return text(f"badge-{kind}", name=evidence.name, n=count(len(evidence)))
+    return text(f"badge-{kind}", name=plain(evidence.name), n=count(len(evidence)))
 
 
 def table(frame, *, name, caption, texts=1):

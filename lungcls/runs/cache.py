@@ -5,16 +5,20 @@ one module. Two processes that ask for the same make it once.
 """
 
 from contextlib import contextmanager, suppress
+import hashlib
 import io
+import json
 import os
 from pathlib import Path
+import shutil
+import warnings
 
 from filelock import FileLock
 import numpy as np
 from tqdm import tqdm
 
 from lungcls.errors import InputError
-from lungcls.files import code_digests, sha, whole_folder
+from lungcls.files import code_digests, sha, whole_folder, whole_text
 
 CHUNK = 64  # rows that are made at once; also what a killed process loses at most
 
@@ -29,14 +33,42 @@ def array(folder, content, shape, make, *, entry, title, progress=False):
     path = Path(folder) / f"{digest[:32]}.npy"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not _is_whole(path):
             with FileLock(path.with_suffix(".lock")):
+                if path.exists() and not _is_whole(path):
+                    warnings.warn(f"{path}: damaged, starting over", stacklevel=2)
+                    path.unlink()
                 if not path.exists():
                     with gone_on_error(path.with_suffix(".part")):
                         _write(path, shape, make, title, progress)
+                    _remember(path)
     except OSError as error:
         raise InputError(f"{path.parent}: {title} cannot be written ({error.strerror})") from error
     return np.load(path, mmap_mode="r"), digest
+
+
+def _is_whole(path):
+    """Whether a file holds what was written; it is read again only where its size or time has changed."""
+    try:
+        *seen, digest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if seen != _stat(path) and digest != _digest(path):
+            return False
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _remember(path):
+    whole_text(path.with_suffix(".json"), json.dumps([*_stat(path), _digest(path)]))
+
+
+def _stat(path):
+    return [path.stat().st_size, path.stat().st_mtime_ns]
+
+
+def _digest(path):
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()
 
 
 def _write(path, shape, make, title, progress):
@@ -82,7 +114,11 @@ def kept(folder, content, make, *, entry, write, read):
     """
     place = Path(folder) / sha([content, code_digests(entry)])[:32]
     if place.exists():
-        return read(place)
+        try:
+            return read(place)
+        except Exception as error:  # whatever a damaged file makes its reader raise
+            warnings.warn(f"{place}: damaged, starting over ({type(error).__name__})", stacklevel=2)
+            shutil.rmtree(place, ignore_errors=True)
     found = make()
     with suppress(InputError, OSError), whole_folder(place) as scratch:
         write(found, scratch)

@@ -22,8 +22,10 @@ from lungcls.errors import InputError
 from lungcls.files import code_digests, whole_text
 from lungcls.metrics import calibration, conformal
 from lungcls.metrics.classification import LABELS
+from lungcls.runs.store import verify
 
 NAME = "calibration.json"
+LEAST = 10  # test cases of each class that a temperature should stand on
 _SAME = 1e-3  # two predictions this near are of the same image
 
 
@@ -44,7 +46,7 @@ def fit(y_true, y_prob):
 
 def of_run(run):
     """Find the calibration of a run, or fit it on its test cases and keep it."""
-    made_of = _made_of(run)
+    made_of = _made_of(verify(run))
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((run.folder / NAME).read_text(encoding="utf-8"))
         if found["made_of"] == made_of:
@@ -85,6 +87,18 @@ def sets(found, y_prob, *, level):
     chosen = conformal.sets(y_prob, conformal.class_scores(y_prob), limits)
     labels = np.array(list(found["n"]))
     return [" ".join(labels[row]) for row in chosen]
+
+
+def too_few(found, *, level=None):
+    """Say which classes have fewer cases than a temperature, or sets of a level, should have; "" if none."""
+    least = LEAST if level is None else conformal.least_cases(level)
+    few = [f"{n} of class {label}" for label, n in found["n"].items() if n < least]
+    what = "a temperature" if level is None else f"sets of level {level}"
+    return (
+        f"{what} should stand on {least} test cases of each class, and there are {', '.join(few)}"
+        if few
+        else ""
+    )
 
 
 def seen(run, table):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts import splits
+from lungcls.cohorts.case_table import measured
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import thresholds
@@ -62,8 +63,7 @@ def left_out(cases, split, settings, seed):
 def _members(job, cohort, images, groups, progress):
     """Train the members; each answers for the cases that it left out."""
     task, settings = job.config["task"], job.settings
-    sized = settings["size_classes"] and "diameter_mm" in cohort.cases
-    targets = ensemble.with_size(_targets(cohort, settings), cohort.cases["diameter_mm"] if sized else None)
+    targets = ensemble.with_size(_targets(cohort, settings), _diameters(cohort, settings))
     build, options = ({name: settings[name] for name in names} for names in (_BUILD, _OPTIONS))
     options |= {"seed": job.config["seed"], "progress": progress, "build": build}
     try:
@@ -75,6 +75,13 @@ def _members(job, cohort, images, groups, progress):
         y_prob[groups == number] = stages.predict(ensemble.join([one], task), images[groups == number])
     resumed = min(one.resumed_after for one in histories)
     return ensemble.join(members, task), y_prob, _mean(histories), resumed
+
+
+def _diameters(cohort, settings):
+    """The diameters that name size classes, mm; None unless every case has one."""
+    if settings["size_classes"] and cohort.cases.get("diameter_mm", pd.Series([np.nan])).notna().all():
+        return measured(cohort.cases, "diameter_mm", f"{cohort.where}: cases.csv")
+    return None
 
 
 def train(images, targets, groups, *, work, build, seed, progress=False, **options):

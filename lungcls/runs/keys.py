@@ -1,15 +1,17 @@
 """What a run's key hashes, and in what two keys differ."""
 
 import hashlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 import json
 import os
 from pathlib import Path
+import re
 import sys
 
 import numpy as np
 
 from lungcls.cohorts.case_table import table_text
+from lungcls.errors import InputError
 from lungcls.files import code_digests, sha, whole_text
 
 
@@ -21,7 +23,10 @@ def code(model):
 def engine():
     """Name what computes, backend and Keras, with their versions; neither is imported."""
     name = backend_name()
-    return {"backend": f"{name} {version(name)}", "keras": version("keras")}
+    try:
+        return {"backend": f"{name} {version(name)}", "keras": version("keras")}
+    except PackageNotFoundError as error:
+        raise InputError(f"KERAS_BACKEND: {name} is not installed, expected a backend that is") from error
 
 
 def backend_name():
@@ -49,9 +54,11 @@ def cohort_fingerprint(cohort, folder):
             rows = hashlib.sha256(np.ascontiguousarray(images.rows)).hexdigest()
             seen.append([name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, rows])
     path = Path(folder) / sha(seen)[:32]
-    if not path.exists():
-        whole_text(path, cohort.fingerprint())
-    return path.read_text(encoding="utf-8")
+    known = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    if not re.fullmatch("[0-9a-f]{64}", known):  # damaged, or not there
+        known = cohort.fingerprint()
+        whole_text(path, known)
+    return known
 
 
 def differences(old, new):

@@ -225,14 +225,28 @@ class _State:
             self._load()
 
     def _load(self):
+        try:
+            history, best, now = self._saved()
+        except Exception as error:  # NumPy, zipfile and json raise a dozen kinds of error
+            warnings.warn(f"{self.path}: damaged, starting over ({type(error).__name__})", stacklevel=2)
+            return
+        self.history, self.best = history, best
+        for variable, array in zip([*self.weights, *self.optimizer], now):
+            variable.assign(array)
+
+    def _saved(self):
+        """What the checkpoint holds, in their shapes: history, best weights, weights and optimizer."""
         with np.load(self.path, allow_pickle=False) as saved:
             if str(saved["settings"]) != self.settings:
-                raise ValueError(f"{self.path}: made with {saved['settings']}, expected {self.settings}")
-            self.history = json.loads(str(saved["history"]))
-            self.best = [saved[f"best{i}"] for i in range(len(self.weights))]
-            for name, variables in (("weight", self.weights), ("optimizer", self.optimizer)):
-                for i, variable in enumerate(variables):
-                    variable.assign(saved[f"{name}{i}"])
+                raise ValueError("made with other settings")
+            best = [saved[f"best{i}"] for i in range(len(self.weights))]
+            names = [f"weight{i}" for i in range(len(self.weights))]
+            now = [saved[name] for name in names + [f"optimizer{i}" for i in range(len(self.optimizer))]]
+            history = json.loads(str(saved["history"]))
+        for variable, array in zip([*self.weights, *self.weights, *self.optimizer], [*best, *now]):
+            if tuple(variable.shape) != array.shape:
+                raise ValueError("made with another network")
+        return history, best, now
 
     def end_epoch(self, row):
         self.history.append({"epoch": len(self.history) + 1, **row})

@@ -102,13 +102,13 @@ def _plan(data, **request):
     found = resolve(request["profile"], model=model, stage=stage, overrides=request["settings"])
     if task not in cohorts.TASKS:
         raise InputError(f"task: found {task!r}, expected one of {', '.join(cohorts.TASKS)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: found {seed!r}, expected a whole number from 0 on")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError(f"seed: found {seed!r}, expected a whole number from 0 to {2**32 - 1}")
     loaded, parts = _whole(data), {"task": task, "view": view, "model": model}
     parts |= {"settings": of_model(found, model)}
     inputs.check(loaded, parts)
     cohorts.require_classes(loaded, "multiclass" if model == "ensemble" else task)
-    split, digest = shared_split(loaded, found, fold, store)
+    split, digest = shared_split(loaded, found, fold, store, task)
     source = _source(request, found)
     if model == "ensemble" and source.path is not None:
         stage = "transfer_learning"
@@ -193,20 +193,43 @@ def find_weights(wanted, model):
 # --- The split that runs share ------------------------------------------------------------
 
 
-def shared_split(cohort, settings, fold, store):
-    """The name and the digest of the split table that runs share, made on first use."""
+def shared_split(cohort, settings, fold, store, task="multiclass"):
+    """The name and the digest of the split table that runs of both tasks share, made on first use.
+
+    Cases that cannot be split by score have one for the binary task alone.
+    """
     if fold not in (None, *range(settings.folds)) or isinstance(fold, bool):
         raise InputError(f"fold: found {fold!r}, expected 0 to {settings.folds - 1}")
     shape = [getattr(settings, name) for name in ("protocol", "split_seed", "cases", "test_share")]
     shape += [fold, fold is None or settings.folds]
     table = cohort.cases[["case_id", "patient_id", "malignancy"]]
     made_of = [table.to_csv(index=False), shape, code_digests("cohorts.splits")]
-    name = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"
-    path = Path(store) / "splits" / f"{name}.csv"
-    if not path.exists():
-        chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]
-        splits.save_split(make_split(chosen, settings, fold), path)
-    return name, sha(path.read_text(encoding="utf-8"))
+    stem = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"
+    known = _known_split(store, stem) or _known_split(store, f"{stem}-binary") * (task == "binary")
+    if known:
+        return known
+    chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]
+    try:
+        made = make_split(chosen, settings, fold)
+    except InputError:
+        if task != "binary":
+            raise
+        made, stem = make_split(chosen, settings, fold, task), f"{stem}-binary"
+    digest = sha(splits.split_text(made))
+    name = f"{stem}-{digest[:8]}"
+    splits.save_split(made, Path(store) / "splits" / f"{name}.csv")
+    return name, digest
+
+
+def _known_split(store, stem):
+    """The name and digest of a split that is there; one whose content is not that of its name is removed."""
+    for path in sorted((Path(store) / "splits").glob(f"{stem}-????????.csv")):
+        digest = sha(path.read_text(encoding="utf-8", errors="replace"))
+        if path.stem == f"{stem}-{digest[:8]}":
+            return path.stem, digest
+        warnings.warn(f"{path}: damaged, starting over", stacklevel=2)
+        path.unlink()
+    return ()
 
 
 def choose_cases(cases, most, *, seed):
@@ -224,9 +247,9 @@ def choose_cases(cases, most, *, seed):
     return np.flatnonzero(taken[owner])
 
 
-def make_split(cases, settings, fold):
+def make_split(cases, settings, fold, task="multiclass"):
     """Split cases under the settings' protocol, or by folds: one to test, the next to validate."""
-    options = {"protocol": settings.protocol, "seed": settings.split_seed}
+    options = {"protocol": settings.protocol, "seed": settings.split_seed, "task": task}
     if fold is None:
         validation = splits.SHARES[1]
         shares = (1 - validation - settings.test_share, validation, settings.test_share)

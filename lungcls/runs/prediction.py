@@ -1,6 +1,5 @@
 """Predict with a stored run on any cohort, batch by batch."""
 
-from pathlib import Path
 import warnings
 
 import numpy as np
@@ -8,21 +7,24 @@ import numpy as np
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
-from lungcls.files import whole_text
+from lungcls.files import output, whole_text
 from lungcls.metrics import conformal, thresholds
 from lungcls.models.backend import import_keras
 from lungcls.preprocessing.images import Derived
 from lungcls.runs import calibration, inputs
-from lungcls.runs.store import load_thresholds
+from lungcls.runs.store import load_thresholds, stale_because, verify
 
 
 def open_model(run):
     """Open the network of a run: from float32 images (n, H, W, 1) in [0, 1] to probabilities."""
+    verify(run)
+    if why := stale_because(run):
+        warnings.warn(f"{run.id} was trained by another version ({'; '.join(why)})", stacklevel=3)
     keras = import_keras()
     path = run.folder / "model.keras"
     try:
         return keras.models.load_model(path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Keras, h5py and zipfile raise a dozen kinds of error
         raise InputError(f"{path}: not a saved network ({' '.join(str(error).split())})") from error
 
 
@@ -77,7 +79,7 @@ def predict(run, cohort, *, test_time=None):
         images, model = images_of(run, cohort), open_model(run)
         from lungcls.runs import stages
 
-        y_prob = stages.predict(model, images)
+        y_prob = _finite(stages.predict(model, images), run)
     else:
         y_prob = versions(run, cohort)
         from lungcls.preprocessing import augmentation
@@ -106,17 +108,24 @@ def versions(run, cohort):
         return augmentation.test_time(images[row])[version, np.arange(len(row))]
 
     every = Derived(make, (number * n, *images.shape[1:]), source=images)
-    return stages.predict(model, every).reshape(number, n, -1)
+    return _finite(stages.predict(model, every).reshape(number, n, -1), run)
 
 
-def write_predictions(run, cohort, path, *, calibrated=False, level=None):
+def _finite(y_prob, run):
+    """Refuse answers that are no numbers."""
+    if not np.isfinite(y_prob).all():
+        raise InputError(
+            f"{run.folder / 'model.keras'}: gives probabilities that are not finite, expected numbers"
+        )
+    return y_prob
+
+
+def write_predictions(run, cohort, path, *, calibrated=False, level=None, force=False):
     """Predict on a cohort folder and write the table, whole or not at all.
 
-    A file that is there is replaced.
+    A file that is there is replaced only by `force`, and one that was read never.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: a folder, expected a file to write")
+    path = output(path, force=force, inputs=(cohort, run.folder))
     if level is not None and level not in conformal.LEVELS:
         raise InputError(f"sets: found {level}, expected one of {', '.join(map(str, conformal.LEVELS))}")
     table = predict(run, cohorts.load(cohort, labels=False))
@@ -168,6 +177,9 @@ def calibrate(run, table, *, calibrated=False, level=None):
             stacklevel=2,
         )
     found, columns = calibration.of_run(run), list(CLASS_COLUMNS[run.config["task"]])
+    for why in (calibration.too_few(found, level=one) for one in dict.fromkeys((None, level))):
+        if why:
+            warnings.warn(f"{run.id}: {why}", stacklevel=2)
     y_prob = table[columns].to_numpy()
     if calibrated:
         new = calibration.probabilities(found, y_prob)

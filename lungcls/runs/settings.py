@@ -100,9 +100,15 @@ def _fresh_or_whole(value):
     return value if value == "fresh" else _whole(value)
 
 
-_FILTERS = Rule(_widths, lambda found: found and min(found) >= 1, "whole numbers from 1 on, as 16-32-64-128")
+_FILTERS = Rule(
+    _widths,
+    lambda found: found and 1 <= min(found) <= max(found) <= 4096,
+    "whole numbers from 1 to 4096, as 16-32-64-128",
+)
 _COPIES = Rule(
-    _fresh_or_whole, lambda found: found == "fresh" or found >= 0, "a whole number from 0 on, or fresh"
+    _fresh_or_whole,
+    lambda found: found == "fresh" or 0 <= found <= 100,
+    "a whole number from 0 to 100, or fresh",
 )
 _WINDOW = Rule(_ends, lambda found: all(map(math.isfinite, found)), "two HU, as -1000:400, or none")
 _BLOCK = Rule(_text, bool, "the name of a block")
@@ -133,7 +139,7 @@ class Settings:
     # Split
     protocol: str = choice("patient", "patient report")  # no patient in two parts; "report": by class only
     test_share: float = number(0.15, 0, 0.5)  # of the cases, as the report says; its tables fit a tenth
-    split_seed: int = whole(0)  # apart from the run's seed: all seeds see one split
+    split_seed: int = whole(0, 0, 2**32 - 1)  # apart from the run's seed: all seeds see one split
     folds: int = whole(5, 2, 100)  # used only where a fold is asked for
     # Model
     filters: tuple = _setting((16, 32, 64, 128), _FILTERS, MODELS)  # of the four blocks; ours
@@ -143,7 +149,7 @@ class Settings:
     unfreeze_from: str = _setting("", _BLOCK, _ONE)  # first block that trains; set by stage and backbone
     # Training
     balancing: str = choice("upsample_plus", "none weights upsample upsample_plus", _ONE)  # the report's
-    plus: int = whole(200, models=_ONE)  # copies beyond the largest class; the report's
+    plus: int = whole(200, 0, 10**5, _ONE)  # copies beyond the largest class; the report's
     augmentation: str = choice("geometric", "none geometric randaugment augmix", _ONE)  # the report's
     copies: int | str = _setting(4, _COPIES, _ONE)  # augmented ones with kept features; the report: "fresh"
     batch_size: int = whole(128, 1, 10**5)  # the report's

@@ -3,26 +3,31 @@
 ::
 
     runs/binary-nodule-cnn-scratch-s0-1a2b3c4d/   config.json, history.csv, predictions.csv,
-                                                  model.keras, environment.json
+                                                  model.keras, environment.json, digests.json
     runs/splits/                                  the split tables that runs share
     runs/.work/                                   checkpoints of runs that are not done
     runs/.cache/                                  images, features and fingerprints; can be removed
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+import hashlib
 import json
 from pathlib import Path
 import shutil
+import warnings
 
 import pandas as pd
 
 from lungcls.cohorts.cohort import Cohort
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
+from lungcls.files import sha
 from lungcls.metrics import classification
 from lungcls.runs import keys
 
+LEAST = 8  # signs of a name or key that may stand for a run
+DIGESTS = "digests.json"  # SHA-256 of each file of a run, written last
 THRESHOLDS = "thresholds.json"  # in the folder of a run that has its own
 _RENAMED = {"bands": "padding", "field_mm": "crop_mm"}  # settings of earlier records
 
@@ -109,10 +114,9 @@ def list_runs(store):
     list of Run
         Each with its `config`, `history`, `predictions` and `environment`.
 
-    Raises
-    ------
-    InputError
-        If a folder in it holds no run.
+    Notes
+    -----
+    A folder that holds no run any more is passed over with a warning.
 
     Examples
     --------
@@ -120,11 +124,20 @@ def list_runs(store):
     >>> runs.list_runs("nowhere")
     []
     """
-    return [load(path.parent) for path in sorted(Path(store).glob("[!.]*/config.json"))]
+    return list(_sound(store))
+
+
+def _sound(store):
+    """The runs of a store; one that cannot be opened is passed over with a warning."""
+    for path in sorted(Path(store).glob("[!.]*/config.json")):
+        try:
+            yield load(path.parent)
+        except InputError as error:
+            warnings.warn(str(error), stacklevel=3)
 
 
 def find(store, name):
-    """Find a run by its folder, its name, or a beginning of name or key that only one run has.
+    """Find a run by its folder, its name, or a beginning of name or key, of eight signs, that only one has.
 
     Parameters
     ----------
@@ -147,8 +160,15 @@ def find(store, name):
     Traceback (most recent call last):
     lungcls.errors.InputError: binary-nodule-cnn: no such run, expected the name of one run in nowhere
     """
-    if (Path(name) / "config.json").is_file():
+    if name and (Path(name) / "config.json").is_file():
         return load(name)
+    return find_in(store, name)
+
+
+def find_in(store, name):
+    """Find a run of a store, and nowhere else, as :func:`find` does."""
+    if len(name) < LEAST:
+        raise InputError(f"{name!r}: expected {LEAST} signs of a name or key at least")
     found = [run for run in list_runs(store) if run.id.startswith(name) or run.config["key"].startswith(name)]
     exact = [run for run in found if run.id == name]
     if len(exact or found) != 1:
@@ -183,12 +203,70 @@ def earlier(store, config):
 
 def remove(run):
     """Remove a run from the store; an InputError if it cannot be."""
-    gone = run.folder.with_name(f".{run.id}-gone")
     try:
+        for left in run.folder.parent.glob(".*-gone"):  # of a removal that was killed
+            shutil.rmtree(left)
+        gone = run.folder.with_name(f".{run.id}-gone")
         run.folder.rename(gone)  # at once: nobody finds half a run
         shutil.rmtree(gone)
     except OSError as error:
         raise InputError(f"{run.folder}: cannot be removed ({error.strerror})") from error
+
+
+# --- Whether a folder holds what training wrote --------------------------------------------
+
+
+def seal(folder):
+    """Write the digest of every file of a folder into it."""
+    found = {path.name: _digest_of(path) for path in sorted(Path(folder).iterdir()) if path.name != DIGESTS}
+    (Path(folder) / DIGESTS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def is_sealed(run):
+    """Whether the files of a run can be verified; those of earlier versions and records cannot."""
+    return (run.folder / DIGESTS).exists()
+
+
+def verify(run):
+    """Refuse a run whose files are not those that training wrote, or that cannot show it; return it."""
+    if sha(run.config["parts"]) != run.config["key"]:
+        raise InputError(f"{run.folder / 'config.json'}: does not give the key of the run, expected no edit")
+    if not is_sealed(run):
+        found = f"found no {DIGESTS}, which runs of earlier versions and records lack"
+        raise InputError(
+            f"{run.folder}: {found}: it can be shown and scored; train it again to predict with it"
+        )
+    for name, digest in _sealed(run.folder / DIGESTS).items():
+        if _digest_of(run.folder / name) != digest:
+            raise InputError(
+                f"{run.folder / name}: not what training wrote, expected no change; train it again"
+            )
+    return run
+
+
+def _sealed(path):
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not {"config.json", "predictions.csv"} <= set(found):
+            raise ValueError("it names no config.json or no predictions.csv")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: holds no digests ({error})") from error
+    return found
+
+
+def _digest_of(path):
+    """SHA-256 of a file, remembered as long as its size and time stay."""
+    try:
+        stat = path.stat()
+        return _digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@cache
+def _digest(path, size, time):
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 # --- Scores -----------------------------------------------------------------------------

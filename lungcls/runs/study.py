@@ -3,6 +3,7 @@
 What is done, running and left, and the time to go.
 """
 
+from functools import cache
 import json
 import os
 import sys
@@ -60,7 +61,7 @@ def train_all(requested, *, jobs=None, progress=True, ended=None):
         return failed
     with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-        for job_id, seconds, why in pool(delayed(_attempt)(job) for job in left):
+        for job_id, seconds, why in pool(delayed(_attempt)(job, os.getpid()) for job in left):
             if why is not None:
                 failed[job_id] = why
             else:
@@ -77,8 +78,22 @@ def _worker_options(threads):
     return {"backend": "loky", "inner_max_num_threads": threads} if name == "LokyBackend" else {}
 
 
-def _attempt(job):
+@cache
+def _end_with(parent):
+    """End this worker within seconds when the process that started it is gone."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _attempt(job, parent):
     """Train one run in a worker; a failure is a line, and the others go on."""
+    _end_with(parent)
     started = time.monotonic()
     try:
         training.train_job(job)

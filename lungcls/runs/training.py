@@ -118,6 +118,8 @@ def train_job(job, *, progress=False):
         raise InputError(
             f"{job.folder}: holds a run of key {run.config['key']}, expected {job.config['key']}"
         )
+    if run_store.is_sealed(run):
+        run_store.verify(run)
     return replace(run, data=cohorts.load(job.cohort))
 
 
@@ -182,6 +184,7 @@ def _train(job, progress):
             "resumed_after": resumed,
         }
         write_json(scratch / "environment.json", environment() | took | {"parameters": model.count_params()})
+        run_store.seal(scratch)
 
 
 # --- What a run's folder holds ----------------------------------------------------------

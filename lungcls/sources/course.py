@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts import case_table, cohort
+from lungcls.cohorts import case_table, cohort, csv_files
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import check_image
+from lungcls.preprocessing.images import check_image, new_npy
 from lungcls.sources import annotations, views
 
 TABLE = "dataset_lung.xlsx"
@@ -84,19 +84,19 @@ def import_course(source, folder, *, progress=True):
     source = Path(source)
     table = read_table(source / TABLE)
     images = [[source / IMAGES / name for name in table[column]] for column in COLUMNS[:2]]
-    for row, paths in enumerate(zip(*images, strict=True), start=1):
+    for row, paths in zip(table.index, zip(*images, strict=True), strict=True):
         for path in paths:
             if not path.is_file():
                 raise InputError(f"{source / TABLE}: row {row}: {path}: no such file, expected a NRRD file")
     cases = pd.DataFrame({"case_id": table["case_id"], "patient_id": table["case_id"]})
-    cases["malignancy"] = table["TumorClass"]
+    cases = cases.assign(malignancy=table["TumorClass"]).reset_index(drop=True)
     shapes = []
     with whole_folder(folder) as scratch:
-        arrays = views.new_arrays(scratch, len(cases), ["full_slice", "nodule"])
+        arrays = views.new_arrays(scratch, len(cases), ["full_slice", "nodule"], make=new_npy)
         pairs = enumerate(zip(*images, strict=True))
         bar = tqdm(pairs, total=len(cases), desc="course layout", disable=None if progress else True)
         for row, (full_slice, nodule) in bar:
-            with case_table.at_row(source / TABLE, row + 1):
+            with case_table.at_row(source / TABLE, table.index[row]):
                 arrays["full_slice"][row] = read_nrrd(full_slice, shape=arrays["full_slice"].shape[1:])
                 crop = read_nrrd(nodule)
                 arrays["nodule"][row] = views.on_canvas(crop)
@@ -126,13 +126,13 @@ def with_patients(cases, shapes):
 
 def read_table(path):
     """Read and check `dataset_lung.xlsx`: its columns, `TumorClass` as int 1..5, and `case_id` (``patN``)."""
-    case_table.require_file(path, COLUMNS)
+    csv_files.require_file(path, COLUMNS)
     try:
         table = pd.read_excel(path, engine="openpyxl", dtype=object)
     except Exception as error:  # a broken workbook raises a dozen kinds of error
         raise InputError(f"{path}: not a readable xlsx workbook ({type(error).__name__})") from error
     case_table.require_columns(table, path, COLUMNS)
-    table = table.dropna(how="all").reset_index(drop=True)
+    table = table.dropna(how="all").rename(lambda row: row + 1).rename_axis("row")
     case_table.require_cases(table, path)
     for column, kind in (("Full_slice", "fullslice"), ("Nodule", "nodule")):
         # A name with a folder in it does not match, so no path leaves Train.

@@ -1,15 +1,18 @@
 """Cut the cases of one CT series, checked against the annotations, into their rows of the arrays."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from lungcls.errors import InputError
 from lungcls.preprocessing.images import check_image
 from lungcls.sources import annotations, series, views
-from lungcls.sources.hounsfield import check_greys, is_brighter, read_slice
+from lungcls.sources.hounsfield import check_greys, check_neighbours, is_brighter, read_slice
 
 SPACING_MM = 0.001  # how far a header may differ from the annotations
 THICKNESS_MM = 0.01
 Z_MM = 0.05
+NEAR_MM = 10.0  # slices as near as that show nearly the same
 AXIAL = 0.85  # least cosine between the normal and the body's axis: a gantry tilts by 30 degrees at most
 
 
@@ -46,16 +49,23 @@ def check_series(slices, scan):
     Returns the stack (`series.stacked`, of the slices that share the most frequent geometry), notes on what
     differs and leaves the nodules' own slices as they should be, and why nothing can be cut, else "".
     """
-    placed = [one for one in slices if one.geometry]
+    images = [one for one in slices if one.kind != series.NO_CT]
+    placed = [one for one in images if one.geometry]
     if not placed:
-        return [], [], f"{len(slices)} files without position, orientation or spacing"
+        return [], [], f"{len(slices)} files without a CT image, its position, orientation or spacing above 0"
     geometries = [one.geometry for one in placed]
     geometry = max(sorted(set(geometries)), key=geometries.count)
     stack = series.stacked([one for one in placed if one.geometry == geometry])
     distinct = [len({one.uid for one in group}) for group in stack]
     used, several = sum(map(len, stack)), [n for n in distinct if n > 1]
+    kinds = [[one.kind for one in group] for group in stack]
     counted = {
-        "files without position, orientation or spacing: {} (not used)": len(slices) - len(placed),
+        "files that hold no CT image, such as reports and masks: {} (not used)": len(slices) - len(images),
+        "files without position, orientation or spacing: {} (not used)": len(images) - len(placed),
+        "derived images or localizers where an original is: {} (not used)": sum(
+            sum(map(bool, group)) for group in kinds if group[0] == series.ORIGINAL
+        ),
+        "positions with a derived image only: {} (used)": sum(bool(group[0]) for group in kinds),
         "slices of another size, spacing or orientation: {} (not used)": len(placed) - used,
         "copies of another file: {} (one of each used)": used - sum(distinct),
         "positions with several slices: {} (that of least instance number used)": len(several),
@@ -101,13 +111,23 @@ def _read_at(stack, case, n):
     if sides[0] > most[0] or sides[1] > most[1]:
         found = f"{sides[0]} slices below and {sides[1]} above z = {z:g} mm"
         raise InputError(f"{found}, expected {most[0]} and {most[1]}: wrong positions")
-    first = None
+    first, where = None, f"slice at z = {z:g} mm"  # a path may tell of a patient
+    beside = [group[0] for group in stack[max(place - 1, 0) : place + 2] if group is not stack[place]]
+    beside = [one for one in beside if abs(one.z - z) <= NEAR_MM]
     for one in (one for one in stack[place] if one.uid == stack[place][0].uid):
         try:
             image = read_slice(one.path)
-            check_image(image, one.path)
-            check_greys(image, one.path)
+            check_image(image, where)
+            check_greys(image, where)
+            check_neighbours(image, _whole(beside), where)
             return image
         except InputError as error:
-            first = first or error
+            first = first or InputError(str(error).replace(str(one.path), where))
     raise first
+
+
+def _whole(slices):
+    """Read those of some slices that can be read."""
+    for one in slices:
+        with suppress(InputError):
+            yield read_slice(one.path)

@@ -105,7 +105,9 @@ def import_dicom(root, folder, *, jobs=None, progress=True):
 def _require_series(root, found, n):
     """Refuse a folder in which there is nothing to cut."""
     if not found.dicom and not found.unreadable:
-        raise InputError(f"{root}: no DICOM file among {found.files} files, expected CT series of LIDC-IDRI")
+        others = "".join(f"; {n} are {what}" for what, n in found.others.items())
+        what = f"no DICOM file among {found.files} files{others}"
+        raise InputError(f"{root}: {what}, expected CT series of LIDC-IDRI, unpacked")
     if not found.series:
         expected = f"some of the {n} series of the report's case list (LIDC-IDRI)"
         raise InputError(f"{root}: {found.dicom} DICOM files, expected {expected}")
@@ -158,8 +160,6 @@ def _info(root, done, found, cases, scans, rows):
     brighter = sum(record["brighter"] for record in done.values())
     doubts = _doubts(found, brighter, len(rows))
     notes += [{"series": "", "patient": "", "what": what} for what in doubts]
-    for row in (*left_out, *notes):  # where the download lies is nobody's business
-        row["what"] = row["what"].replace(f"{root}{os.sep}", "")
     return INFO | {
         "made_by": {"source": "dicom"},
         "cases": f"{len(rows)} of {len(cases)}",
@@ -174,7 +174,9 @@ def _doubts(found, brighter, n):
     """What is odd about the download as a whole."""
     if found.unreadable:
         what = "files that start like DICOM and have no readable header"
-        yield f"{what}: {len(found.unreadable)}, the first is {found.unreadable[0]}"
+        yield f"{what}: {len(found.unreadable)}"
+    for other, count in found.others.items():
+        yield f"files that are {other}: {count} (not read)"
     least, cases = BRIGHTER
     if n >= cases and brighter < least * n:
         what = f"only {brighter / n:.0%} of the outlines are brighter than what surrounds them"

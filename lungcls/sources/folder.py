@@ -5,6 +5,9 @@ one more column a view, `full_slice`, `nodule` or `context`, and optionally
 `<view>_mask`: paths relative to the folder of the CSV file.
 """
 
+from contextlib import contextmanager
+from functools import partial
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +15,12 @@ import numpy as np
 from lungcls.cohorts import case_table, cohort
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
-from lungcls.preprocessing.images import check_image, open_npy
+from lungcls.preprocessing.images import check_image, new_npy, open_npy
 
 KINDS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY"}
-GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L")  # Pillow's modes of one channel
 
 
-def import_images(csv, folder, *, labels=True, progress=True):
+def import_images(csv, folder, *, labels=True, equal_channels=False, progress=True):
     r"""Turn image files listed in a CSV file into a cohort.
 
     Parameters
@@ -29,6 +31,8 @@ def import_images(csv, folder, *, labels=True, progress=True):
         A new or empty folder; it appears whole or not at all.
     labels : bool, default True
         Whether `malignancy` is required. Without it a cohort can be predicted on.
+    equal_channels : bool, default False
+        Take colours whose channels are the same as grey.
     progress : bool, default True
         Show a progress bar.
 
@@ -56,7 +60,7 @@ def import_images(csv, folder, *, labels=True, progress=True):
     from tqdm import tqdm
 
     csv = Path(csv)
-    table = case_table.read_cases(csv, labels=labels)
+    table = cohort.read_cases(csv, labels=labels)
     columns = _path_columns(table, csv)
     paths = {column: _paths(table, csv, column) for column in columns}
     info = {
@@ -68,7 +72,10 @@ def import_images(csv, folder, *, labels=True, progress=True):
     with whole_folder(folder) as scratch:
         for column in columns:
             bar = tqdm(paths[column], desc=f"reading {column}", disable=None if progress else True)
-            _write_images(scratch / f"{column}.npy", bar, csv, is_mask=column.endswith("_mask"))
+            rows = zip(case_table.row_numbers(table), bar, strict=True)
+            read = partial(read_view, equal_channels=equal_channels)
+            read = read_mask if column.endswith("_mask") else read
+            _write_images(scratch / f"{column}.npy", rows, len(table), csv, read)
         cohort.write_table(scratch, table.drop(columns=columns), info)
         cohort.load(scratch, labels=labels)  # masks against views
     return cohort.load(folder, labels=labels)
@@ -91,7 +98,7 @@ def _paths(table, csv, column):
     """Turn a column into paths of files inside the folder of the CSV file."""
     root = csv.parent.resolve()
     paths = []
-    for row, name in enumerate(table[column].fillna("").astype(str), start=1):
+    for row, name in zip(case_table.row_numbers(table), table[column].fillna("").astype(str), strict=True):
         path = csv.parent / name
         if not name:
             raise InputError(f"{csv}: row {row}: {column} is empty, expected a path")
@@ -105,28 +112,30 @@ def _paths(table, csv, column):
     return paths
 
 
-def _write_images(out, paths, csv, *, is_mask):
-    """Write all images of a view into one array, one at a time."""
+def _write_images(out, rows, n, csv, read):
+    """Write the `n` images of a view into one array, one at a time; `rows` are pairs of row and path."""
     array = None
-    for row, path in enumerate(paths):
-        with case_table.at_row(csv, row + 1):
-            image = read_mask(path) if is_mask else read_image(path)
-            if not is_mask:
-                check_image(image, path)
+    for place, (row, path) in enumerate(rows):
+        with case_table.at_row(csv, row):
+            image = read(path)
             if array is None:
-                array = np.lib.format.open_memmap(out, "w+", image.dtype, (len(paths), *image.shape))
+                array = new_npy(out, image.dtype, (n, *image.shape))
             if (image.shape, image.dtype) != (array.shape[1:], array.dtype):
-                expected = f"{array.shape[1:]} {array.dtype} as in row 1"
+                expected = f"{array.shape[1:]} {array.dtype} as in the first"
                 raise InputError(f"{path}: {image.shape} {image.dtype}, expected {expected}")
-        array[row] = image
+        array[place] = image
     array.flush()
 
 
-def read_image(path):
-    """Read one grey image (H, W), integer or float: PNG, TIFF (one page, one channel) or NPY."""
+def read_image(path, *, equal_channels=False):
+    """Read one grey image (H, W), integer or float, exactly as it is stored: PNG, TIFF (one page) or NPY.
+
+    With `equal_channels` colours whose channels are the same count as grey.
+    """
     path = Path(path)
-    kind = KINDS[path.suffix.lower()]
-    image = open_npy(path) if kind == "NPY" else _read_picture(path, kind)
+    image = {"NPY": open_npy, "PNG": _read_png, "TIFF": _read_tiff}[KINDS[path.suffix.lower()]](path)
+    if image.ndim == 3 and image.shape[2] in (2, 3, 4):
+        image = _grey(image, path, equal_channels)
     if image.ndim != 2 or 0 in image.shape:
         raise InputError(f"{path}: shape {image.shape}, expected one grey image (height, width)")
     if image.dtype.kind not in "uifb":
@@ -134,24 +143,84 @@ def read_image(path):
     return image.astype(image.dtype.newbyteorder("="))
 
 
-def _read_picture(path, kind):
-    """Read a PNG or TIFF file that is what its name says, whole, grey and of one page."""
-    from PIL import Image, UnidentifiedImageError
+def read_view(path, **options):
+    """Read one image as :func:`read_image` does, with finite grey levels, more than one."""
+    image = read_image(path, **options)
+    check_image(image, path)
+    return image
 
+
+def _grey(image, path, equal_channels):
+    """The one channel of colours (H, W, channels) that are all grey; a last one of 2 or 4 is transparency."""
+    colours, solid = image, True
+    if image.shape[2] != 3:
+        colours = image[..., :-1]
+        solid = image.dtype.kind == "u" and image[..., -1].min() == np.iinfo(image.dtype).max
+    if not solid or (colours != colours[..., :1]).any():
+        raise InputError(f"{path}: colours or transparency, expected grey only")
+    if not equal_channels:
+        found = "grey stored as colours or with transparency"
+        raise InputError(f"{path}: {found}, expected one channel; --equal-channels takes it as grey")
+    return colours[..., 0]
+
+
+def _read_png(path):
+    """Read a PNG file of 1, 8 or 16 bits, grey or in colours."""
+    from PIL import Image
+
+    with _readable(path, "PNG"), Image.open(path, formats=["PNG"]) as picture:
+        depth = path.read_bytes()[24]  # in its first chunk
+        if picture.mode == "P" or "transparency" in picture.info or depth in (2, 4):
+            found = f"a palette, transparency or {depth} bits"
+            raise InputError(f"{path}: {found}, expected grey levels of 1, 8 or 16 bits")
+        if getattr(picture, "n_frames", 1) > 1:
+            raise InputError(f"{path}: {picture.n_frames} pages, expected one image")
+        return np.asarray(picture)
+
+
+def _read_tiff(path):
+    """Read a TIFF file of one page, of whatever type its numbers are."""
+    from PIL import Image
+    import tifffile
+
+    with _readable(path, "TIFF"), _complaints(tifffile.logger()), tifffile.TiffFile(path) as file:
+        if len(file.pages) != 1:
+            raise InputError(f"{path}: {len(file.pages)} pages, expected one image")
+        page = file.pages[0]
+        if page.photometric.name not in ("MINISBLACK", "RGB"):
+            raise InputError(f"{path}: {page.photometric.name}, expected grey levels where 0 is black")
+        if page.compression.name in ("LZW", "JPEG") and page.dtype in (np.uint8, np.uint16):
+            with Image.open(path) as picture:  # which tifffile leaves to another package
+                return np.asarray(picture)
+        return page.asarray()
+
+
+@contextmanager
+def _complaints(logger):
+    """Turn what a decoder only writes to its log into an error: the file is damaged."""
+    kept, handler = [], logging.Handler(logging.WARNING)
+    handler.emit, logger.propagate = kept.append, False
+    logger.addHandler(handler)
     try:
-        with Image.open(path, formats=[kind]) as picture:
-            if picture.mode not in GREY_MODES:
-                raise InputError(f"{path}: colours or transparency (mode {picture.mode}), expected grey only")
-            if getattr(picture, "n_frames", 1) > 1:
-                raise InputError(f"{path}: {picture.n_frames} pages, expected one image")
-            return np.asarray(picture)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a readable {kind} image, expected what its name says") from error
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+    if kept:
+        raise ValueError(kept[0].getMessage())
+
+
+@contextmanager
+def _readable(path, kind):
+    """Turn whatever a decoder raises into one line."""
+    try:
+        yield
     except InputError:
         raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
         why = " ".join(str(error).split())
-        raise InputError(f"{path}: not a whole {kind} file ({why})") from error
+        found = f"not a readable {kind} image ({why})"
+        raise InputError(f"{path}: {found}, expected what its name says") from error
 
 
 def read_mask(path):

@@ -13,6 +13,9 @@ TAGS = (
 ).split()
 # A chest slice has air (around the body, in the lungs) and soft tissue. Of a wrong scale neither is left.
 GREYS = {"air or lung": (-1100, -500, 0.02), "soft tissue": (-200, 300, 0.05)}
+GAP = 100  # HU above padding in which hardly a pixel lies; above air that is cut off there are many
+FEW = 0.001  # of a slice's pixels
+FAR, MOST = 400, 0.15  # HU that a pixel may differ from the next slice's, and the share that may differ more
 RING = 2, 6  # pixels outside the outline: what its inside is compared with
 
 
@@ -70,11 +73,33 @@ def _check_decoder(path, syntax):
 
 def check_greys(image, source):
     """Refuse a chest slice with hardly any pixel of air or lung, or of soft tissue: it is not in HU."""
+    image = image[~is_padding(image)]
     for what, (low, high, least) in GREYS.items():
         share = ((image >= low) & (image <= high)).mean()
         if share < least:
             found = f"{share:.1%} of its pixels are {what} ({low} to {high})"
             raise InputError(f"{source}: not in HU: {found}, expected at least {least:.0%}")
+
+
+def is_padding(image):
+    """Where a slice is padding, bool (H, W): the level of its four corners, if no other level is near."""
+    level, corners = image[0, 0], image[[0, 0, -1, -1], [0, -1, 0, -1]]
+    near = ((image > level) & (image <= int(level) + GAP)).mean()
+    alone = (corners == level).all() and level == image.min() and near < FEW
+    return (image == level) & alone
+
+
+def check_neighbours(image, others, source):
+    """Refuse a slice that differs from those next to it as no anatomy does: another scale, or a lost part."""
+    kept = ~is_padding(image)
+    for other in (other for other in others if other.shape == image.shape):
+        both = kept & ~is_padding(other)
+        apart = np.abs(image[both].astype(int) - other[both])
+        if (apart > FAR).mean() > MOST:
+            found = (
+                f"{(apart > FAR).mean():.0%} of its pixels differ by more than {FAR} HU from the next slice"
+            )
+            raise InputError(f"{source}: {found}, expected at most {MOST:.0%}: another scale, or a lost part")
 
 
 def is_brighter(image, inside):

@@ -4,8 +4,10 @@ Headers alone are read to find series, in parallel, and what was read of a folde
 remembered until one of its files changes. Nothing is read that names a patient.
 """
 
+from collections import Counter
 import hashlib
 import json
+from operator import attrgetter
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +18,16 @@ import numpy as np
 from lungcls.errors import InputError
 from lungcls.files import cache_folder, whole_text
 
-FORMAT = 1  # of what is remembered
+FORMAT = 2  # of what is remembered
 CHUNK = 1000  # files of one folder that a process looks at in one go
+CT = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")  # SOP classes: CT image, enhanced CT image
+ORIGINAL, NO_CT = "", "no CT image"  # kinds of files of a series; between them localizers and derived images
+NOT_DICOM = {b"\x1f\x8b": "compressed (gzip)", b"PK\x03\x04": "a zip archive"}
+NOT_DICOM |= {b"\x08\x00": "DICOM without its preamble", b"\x02\x00": "DICOM without its preamble"}
 SAME_MM = 0.01  # slices closer than this lie at one position
 TAGS = (
-    "SOPInstanceUID SeriesInstanceUID SliceThickness InstanceNumber ImagePositionPatient "
-    "ImageOrientationPatient Rows Columns PixelSpacing"
+    "SOPInstanceUID SOPClassUID ImageType SeriesInstanceUID SliceThickness InstanceNumber "
+    "ImagePositionPatient ImageOrientationPatient Rows Columns PixelSpacing"
 ).split()
 
 
@@ -48,6 +54,7 @@ class Slice(NamedTuple):
     name: str
     uid: str  # of the image: copies of a file share it
     number: int  # InstanceNumber
+    kind: str  # ORIGINAL, what else it is, or NO_CT
     position: tuple | None  # of the first pixel's centre, x, y, z in mm; None if there is none
     geometry: Geometry | None
 
@@ -73,7 +80,8 @@ class Found(NamedTuple):
     series: dict  # list of Slice by SeriesInstanceUID, of the series requested
     files: int
     dicom: int  # of them DICOM, requested or not
-    unreadable: list  # paths of files that start like DICOM and have no readable header
+    unreadable: list  # paths of files that start like DICOM and have no readable header, or cannot be opened
+    others: dict  # how many files are DICOM in a wrapping that is not opened, by what it is
 
 
 def find(root, requested, *, jobs=1, progress=True):
@@ -87,7 +95,7 @@ def find(root, requested, *, jobs=1, progress=True):
     chunks = list(_chunks(root))
     memory = cache_folder() / "dicom-headers"
     run = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    series, dicom, unreadable, shared = {}, 0, [], {}
+    series, dicom, unreadable, shared, others = {}, 0, [], {}, Counter()
     total = sum(n for _, _, n in chunks)
     with tqdm(total=total, desc="reading headers", unit="files", disable=None if progress else True) as bar:
         requested = frozenset(requested)
@@ -99,8 +107,9 @@ def find(root, requested, *, jobs=1, progress=True):
                 series.setdefault(uid, []).extend(one._replace(geometry=same) for one, same in pairs)
             dicom += read.dicom
             unreadable += read.unreadable
+            others.update(read.others)
             bar.update(read.files)
-    return Found(series, total, dicom, sorted(unreadable))
+    return Found(series, total, dicom, sorted(unreadable), dict(others))
 
 
 def _chunks(root):
@@ -133,7 +142,7 @@ def _read_chunk(folder, first, n, requested, memory):
         if uid in requested:
             series[uid] = [_slice(folder, names, row, known["geometries"]) for row in rows]
     unreadable = [str(Path(folder) / names[i]) for i in known["unreadable"]]
-    return Found(series, n, known["dicom"], unreadable)
+    return Found(series, n, known["dicom"], unreadable, known["others"])
 
 
 def _stat(path):
@@ -147,45 +156,49 @@ def _stat(path):
 
 def _headers(folder, names):
     """Read the headers of files; names stay out of what is remembered: they may tell of a patient."""
-    series, geometries, dicom, unreadable = {}, {}, 0, []
+    series, geometries, dicom, unreadable, others = {}, {}, 0, [], Counter()
     for i, name in enumerate(names):
         try:
             header = read_header(Path(folder) / name)
         except InputError:
             unreadable.append(i)
             continue
-        if header is None:
+        if header is None or isinstance(header, str):
+            others.update([header] if header else [])
             continue
         dicom += 1
-        uid, image, number, position, geometry = header
+        uid, image, number, kind, position, geometry = header
         place = None if geometry is None else geometries.setdefault(geometry, len(geometries))
-        series.setdefault(uid, []).append([i, image, number, position, place])
-    return {"series": series, "geometries": list(geometries), "dicom": dicom, "unreadable": unreadable}
+        series.setdefault(uid, []).append([i, image, number, kind, position, place])
+    counted = {"dicom": dicom, "unreadable": unreadable, "others": others}
+    return {"series": series, "geometries": list(geometries)} | counted
 
 
 def _slice(folder, names, row, geometries):
     """A slice from what is remembered of it."""
-    i, uid, number, position, place = row
+    i, uid, number, kind, position, place = row
     if place is None:
-        return Slice(folder, names[i], uid, number, None, None)
+        return Slice(folder, names[i], uid, number, kind, None, None)
     height, width, spacing, thickness, orientation = geometries[place]
     geometry = Geometry(height, width, tuple(spacing), thickness, tuple(orientation))
-    return Slice(folder, names[i], uid, number, tuple(position), geometry)
+    return Slice(folder, names[i], uid, number, kind, tuple(position), geometry)
 
 
 def read_header(path):
     """Read what a file's header says of its series and its place; no pixel, no patient.
 
-    None for a file that is no DICOM file, or a DICOMDIR; else the UIDs of series and image, the instance
-    number, the position (x, y, z in mm) and the :class:`Geometry`: the last two None if they are not there.
+    None for a file that is no DICOM file, or a DICOMDIR; a text for one in a wrapping (`NOT_DICOM`). Else the
+    UIDs of series and image, the instance number, the kind, the position (x, y, z in mm) and the
+    :class:`Geometry`: the last two None if they are not there.
     """
     from pydicom import dcmread
     from pydicom.uid import MediaStorageDirectoryStorage
 
     try:
         with warnings.catch_warnings(action="ignore"), Path(path).open("rb") as stream:
-            if stream.read(132)[128:] != b"DICM":
-                return None
+            start = stream.read(132)
+            if start[128:] != b"DICM":
+                return NOT_DICOM.get(start[:4], NOT_DICOM.get(start[:2]))
             stream.seek(0)
             header = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS))
             series = str(header.get("SeriesInstanceUID") or "")
@@ -194,13 +207,23 @@ def read_header(path):
             if not series:
                 raise InputError(f"{path}: no SeriesInstanceUID")
             number = int(header.get("InstanceNumber") or 0)
-            return series, str(header.get("SOPInstanceUID") or ""), number, *_geometry(header)
+            image = str(header.get("SOPInstanceUID") or "")
+            return series, image, number, _kind(header), *_geometry(header)
     except FileNotFoundError:  # a link that leads nowhere
         return None
     except InputError:
         raise
     except Exception as error:  # pydicom's parsers raise a dozen kinds of error
         raise InputError(f"{path}: not a readable DICOM header ({' '.join(str(error).split())})") from error
+
+
+def _kind(header):
+    """What kind of image a file of a series holds."""
+    if str(header.get("SOPClassUID") or CT[0]) not in CT:
+        return NO_CT
+    words = header.get("ImageType") or ()
+    found = {"LOCALIZER", "DERIVED", "SECONDARY"} & {str(word).upper() for word in words}
+    return "localizer" if "LOCALIZER" in found else "derived" if found else ORIGINAL
 
 
 def _geometry(header):
@@ -215,6 +238,8 @@ def _geometry(header):
         return None, None
     if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or not np.isfinite(position).all():
         return None, None
+    if not min(spacing) > 0:
+        return None, None
     area = np.linalg.norm(np.cross(orientation[:3], orientation[3:]))  # 1 for two directions at right angles
     return (position, geometry) if abs(area - 1) < 0.01 else (None, None)
 
@@ -222,7 +247,7 @@ def _geometry(header):
 def stacked(slices):
     """Group the slices of a series by position along their normal, to 0.01 mm, from feet to head.
 
-    Those at one position, by rising instance number, are copies of a file, or another image.
+    Those at one position are copies of a file, or other images: originals first, then by instance number.
     """
     stack = []
     for one in sorted(slices, key=lambda one: one.place):
@@ -230,4 +255,5 @@ def stacked(slices):
             stack[-1].append(one)
         else:
             stack.append([one])
-    return [sorted(group, key=lambda one: (one.number, one.uid, one.folder, one.name)) for group in stack]
+    order = attrgetter("kind", "number", "uid", "folder", "name")  # "" comes first
+    return [sorted(group, key=order) for group in stack]

@@ -7,7 +7,7 @@ import shutil
 from filelock import FileLock, Timeout
 
 from lungcls.errors import InputError
-from lungcls.preprocessing.images import open_npy, release
+from lungcls.preprocessing.images import new_npy, open_npy, release
 from lungcls.sources import annotations, views
 
 BATCH = 16  # slices that are copied in one go
@@ -28,7 +28,7 @@ def workplace(folder, n):
         work.mkdir(parents=True, exist_ok=True)
         with FileLock(work / "lock", timeout=0):
             if not (work / "key").exists() or (work / "key").read_text() != key:
-                views.new_arrays(work, n)
+                views.new_arrays(work, n, make=views.sparse_npy)
                 (work / "done.jsonl").write_text("")
                 (work / "key").write_text(key)
             try:
@@ -59,7 +59,7 @@ def gather(work, folder, rows):
     """Copy rows of each array into a new one in `folder`, a few at a time."""
     for name in views.ARRAYS:
         array = open_npy(work / f"{name}.npy")
-        out = views.new_arrays(folder, len(rows), [name])[name]
+        out = views.new_arrays(folder, len(rows), [name], make=new_npy)[name]
         for start in range(0, len(rows), BATCH):
             out[start : start + BATCH] = array[rows[start : start + BATCH]]
             release(array), release(out)

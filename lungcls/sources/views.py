@@ -135,13 +135,18 @@ def shape_and_type(name, n):
     return (n, size, size), np.dtype(np.uint8 if name.endswith("_mask") else np.int16)
 
 
-def new_arrays(folder, n, names=ARRAYS):
-    """Create `<name>.npy` with n empty rows for each name of a view or mask; return them by name."""
+def new_arrays(folder, n, names=ARRAYS, *, make):
+    """Create `<name>.npy` with n empty rows for each name of a view or mask; return them by name.
+
+    `make(path, dtype, shape)` creates one, as :func:`lungcls.preprocessing.images.new_npy` does.
+    """
     kinds = {name: shape_and_type(name, n) for name in names}
-    return {
-        name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", "w+", dtype, shape)
-        for name, (shape, dtype) in kinds.items()
-    }
+    return {name: make(Path(folder) / f"{name}.npy", dtype, shape) for name, (shape, dtype) in kinds.items()}
+
+
+def sparse_npy(path, dtype, shape):
+    """Create a `.npy` file that takes space where it is written only, if the disk can do that."""
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
 
 
 def open_arrays(folder, names=ARRAYS):

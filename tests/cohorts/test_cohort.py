@@ -1,5 +1,6 @@
 """The cohort: its format on disk, its checks, its fingerprint, whole or not at all."""
 
+import errno
 import os
 import shutil
 import signal
@@ -195,6 +196,27 @@ def sparse_cohort(folder, n):
         np.lib.format.open_memmap(scratch / "context.npy", "w+", np.int16, (n, 64, 64))
         cohort.write_table(scratch, case_table(n), {"name": "sparse"})
     return folder
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(InputError, match="context.npy: cannot be written .No space left on device."):
+        save(tiny_cohort(), tmp_path / "cohort")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept_and_a_living_one_spared(tmp_path):
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    left, other = (tmp_path / f".cohort-{pid}-abc" for pid in (int(gone.stdout), os.getppid()))
+    left.mkdir()
+    other.mkdir()
+    save(tiny_cohort(), tmp_path / "cohort")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, "cohort"])
 
 
 def test_opening_a_large_cohort_reads_no_pixel(tmp_path):

@@ -13,10 +13,21 @@ def blobs(n, *, shape=(48, 48), seed=0):
     return (4000 * ndimage.gaussian_filter(noise, (0, 3, 3))).astype(np.int16)
 
 
-def found(images, matrix):
-    known = near_duplicates.fingerprints(images)
+def matrix(pairs, n):
+    """Pairs of rows as a matrix, in which each may stand once."""
+    found = np.zeros((n, n), dtype=int)
+    np.add.at(found, pairs, 1)
+    assert found.max(initial=0) <= 1
+    return found > 0
+
+
+def similar(known, first, second):
+    return near_duplicates.similar(known, first, near_duplicates.index(known, second))
+
+
+def found(images, pairs):
     rows = np.arange(len(images))
-    return matrix(known, rows, rows)
+    return matrix(pairs(near_duplicates.fingerprints(images), rows, rows), len(images))
 
 
 def test_only_equal_pixels_are_the_same():
@@ -40,8 +51,8 @@ def test_a_turned_copy_is_similar_and_not_the_same(shape, flip, quarter):
         *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in fields)
     )
     a, b = np.array([0]), np.array([1])
-    assert near_duplicates.similar(both, a, b)[0, 0] and near_duplicates.similar(both, b, a)[0, 0]
-    assert near_duplicates.identical(both, a, b)[0, 0] == ((flip, quarter) == (1, 0))
+    assert len(similar(both, a, b)[0]) == len(similar(both, b, a)[0]) == 1
+    assert len(near_duplicates.identical(both, a, b)[0]) == ((flip, quarter) == (1, 0))
 
 
 CHANGES = {
@@ -56,14 +67,15 @@ CHANGES = {
 def test_a_copy_that_changed_a_little_is_similar(change):
     images = blobs(30).astype(float)
     changed = np.stack([CHANGES[change](image) for image in images])
-    near = found(np.concatenate([images, changed]), near_duplicates.similar)[:30, 30:]
+    near = found(np.concatenate([images, changed]), similar)[:30, 30:]
     assert np.diag(near).mean() > 0.9 and near.sum() == np.diag(near).sum()
 
 
 def test_images_of_different_noise_are_not_similar_and_correlation_is_bounded():
     images = blobs(60, seed=3)
-    assert found(images, near_duplicates.similar).sum() == 60
-    values = found(images, near_duplicates.similarity)
+    assert found(images, similar).sum() == 60
+    known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
+    values = near_duplicates.similarity(known, rows, rows)
     assert np.diag(values) == pytest.approx(1, abs=1e-5)
     assert values.min() >= -1 and values[~np.eye(60, dtype=bool)].max() < near_duplicates.CORRELATION
 
@@ -75,7 +87,7 @@ def test_both_pictures_have_to_agree():
     known = near_duplicates.fingerprints(images)
     middle = (known.middle[0] * known.middle[1]).sum()
     assert near_duplicates.similarity(known, np.array([0]), np.array([1]))[0, 0] <= middle + 0.5
-    assert not near_duplicates.similar(known, np.array([0]), np.array([1]))[0, 0]
+    assert not len(similar(known, np.array([0]), np.array([1]))[0])
 
 
 def test_fingerprints_do_not_depend_on_batches(monkeypatch):
@@ -89,7 +101,33 @@ def test_fingerprints_do_not_depend_on_batches(monkeypatch):
 
 def test_an_image_of_one_grey_is_like_nothing():
     images = np.concatenate([np.full((2, 48, 48), 5, np.int16), blobs(1)])
-    assert found(images, near_duplicates.similar).sum() == 1
+    assert found(images, similar).sum() == 1
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03, 0.06])
+def test_the_index_finds_what_looking_at_every_pair_finds(noise):
+    """Copies in all eight positions, some of them just beyond the limits."""
+    rng, images = np.random.default_rng(0), blobs(40).astype(float)
+    turned = [np.rot90(image[:, :: (-1) ** i], i // 2) for i, image in enumerate(images)]
+    changed = [
+        one + noise * np.ptp(one) * ndimage.gaussian_filter(rng.normal(size=one.shape), 2) for one in turned
+    ]
+    known = near_duplicates.fingerprints(np.concatenate([images, np.stack(changed)]))
+    rows = np.arange(80)
+    every = np.repeat(rows, 80), np.tile(rows, 80)
+    expected = near_duplicates._alike(known, *every).reshape(80, 80)
+    assert (matrix(similar(known, rows, rows), 80) == expected).all()
+    assert noise or expected[:40, 40:].sum() == 40
+
+
+def test_the_numbers_of_the_index_bring_no_pictures_apart():
+    known = near_duplicates.fingerprints(blobs(50, seed=2))
+    numbers = near_duplicates._unturned(known.whole)
+    apart = np.linalg.norm(numbers[:, None] - numbers, axis=2)
+    for turned in near_duplicates._positions(known.whole):
+        np.testing.assert_allclose(near_duplicates._unturned(turned), numbers, atol=1e-5)
+        correlation = np.einsum("nij,mij->nm", turned, known.whole)
+        assert (apart <= np.sqrt(np.maximum(2 - 2 * correlation, 0)) + 1e-5).all()
 
 
 def test_wrong_images_are_refused():

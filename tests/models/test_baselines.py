@@ -192,7 +192,7 @@ def test_errors(noise):
     with pytest.raises(InputError, match="training cases? with two readers"):
         baselines.predict_baseline("second_reader", cohort, split.assign(split="test"), **options)
     gap = Cohort(cohort.cases.assign(diameter_mm=[np.nan] + [5.0] * 59), cohort.views, {}, cohort.info)
-    with pytest.raises(InputError, match="diameter_mm above 0 for case 'pat1'"):
+    with pytest.raises(InputError, match="cases.csv: row 1: diameter_mm is '', expected 0.5 to 200 mm"):
         baselines.predict_baseline("diameter", gap, split, **options)
     masks = np.array(cohort.masks["nodule"][:])
     masks[3] = 0

@@ -4,6 +4,7 @@ import socket
 import threading
 
 import h5py
+import numpy as np
 import pytest
 
 from lungcls.errors import InputError
@@ -32,7 +33,7 @@ def test_none_is_labelled_random():
 
 def test_a_file_is_known_by_its_name_and_digest(tmp_path):
     with h5py.File(tmp_path / "mine.h5", "w") as file:
-        file["x"] = 1
+        file["conv_dw_1"] = 1
     found = weights.find_weights(tmp_path / "mine.h5", "mobilenet")
     assert found.label == "mine.h5" and found.path == tmp_path / "mine.h5" and len(found.digest) == 64
 
@@ -63,7 +64,7 @@ def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server
 
 def test_a_download_is_whole(home, tmp_path, monkeypatch):
     with h5py.File(tmp_path / "remote.h5", "w") as file:
-        file["x"] = 1
+        file["conv_dw_1"] = 1
     monkeypatch.setitem(weights._URLS, "mobilenet", (tmp_path / "remote.h5").as_uri())
     assert weights.find_weights("imagenet", "mobilenet").label == "ImageNet"
     folder = weights.cached_path("mobilenet").parent
@@ -80,6 +81,18 @@ def test_a_download_is_whole(home, tmp_path, monkeypatch):
 def test_errors(name, backbone, message):
     with pytest.raises(InputError, match=message):
         weights.find_weights(name, backbone)
+
+
+def test_weights_of_another_backbone_and_cut_off_ones_are_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_group("block1a_dwconv")["kernel"] = np.zeros(9)
+    with pytest.raises(InputError, match="other.h5: holds no layer of mobilenet, expected its weights"):
+        weights.find_weights(tmp_path / "other.h5", "mobilenet")
+    assert weights.find_weights(tmp_path / "other.h5", "efficientnetb4").label == "other.h5"
+    raw = (tmp_path / "other.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(InputError, match="cut.h5: not a whole weight file"):
+        weights.find_weights(tmp_path / "cut.h5", "efficientnetb4")
 
 
 def test_a_file_that_is_no_weights(tmp_path):

@@ -71,7 +71,7 @@ def test_masks_are_cut_like_images():
 
 
 def test_a_cohort_that_lacks_something_is_refused():
-    with pytest.raises(InputError, match="row 1: found no pixel_spacing_mm above 0"):
+    with pytest.raises(InputError, match="found no column pixel_spacing_mm, expected one, in mm"):
         tiny_cohort().spacing()
     with pytest.raises(InputError, match="row 3"):
         with_spacing([1, 1, 0, 1, 1, 1, 1, 1, 1, 1]).spacing()

@@ -76,7 +76,19 @@ def test_what_is_damaged_or_of_others_is_made_anew(own, damage):
     assert calibrator.of_run(own) == found
     table = own.predictions.assign(y_true=1 - own.predictions["y_true"])
     table.to_csv(own.folder / "predictions.csv", index=False)
+    with pytest.raises(InputError, match="predictions.csv: not what training wrote"):
+        calibrator.of_run(store.load(own.folder))
+    store.seal(own.folder)  # as if it had been trained so
     assert calibrator.of_run(store.load(own.folder))["temperature"] != found["temperature"]
+
+
+def test_a_fit_says_how_little_it_stands_on():
+    found = {"n": {"0": 12, "1": 4}}
+    assert calibrator.too_few(found) == (
+        "a temperature should stand on 10 test cases of each class, and there are 4 of class 1"
+    )
+    assert "sets of level 0.95 should stand on 19" in calibrator.too_few(found, level=0.95)
+    assert calibrator.too_few({"n": {"0": 19, "1": 19}}, level=0.95) == ""
 
 
 def test_a_folder_that_cannot_be_written_keeps_none(own, monkeypatch):
@@ -105,7 +117,7 @@ def test_predictions_through_it_keep_the_contract(own, elsewhere, tmp_path, recw
     assert (table["y_pred"] == plain["y_pred"]).all()
     assert set(table["set"]) <= {"0", "1", "0 1"}
     assert all(str(said) in held.split() for said, held in zip(table["y_pred"], table["set"]))
-    assert not [one for one in recwarn if "test cases" in str(one.message)]
+    assert not [one for one in recwarn if "which its calibration was" in str(one.message)]
 
 
 def test_sets_alone_leave_the_probabilities(own, elsewhere, tmp_path):

@@ -40,7 +40,7 @@ def run(place):
 
 def test_the_run_is_whole_and_decides_by_its_rule(place, run):
     assert sorted(path.name for path in run.folder.iterdir()) == sorted(
-        [*recorded.FILES, *recorded.SOME, "model.keras"]
+        [*recorded.FILES, *recorded.SOME, "digests.json", "model.keras"]
     )
     assert run.config["recipe"] == "best-binary" and run.config["view"] == "context"
     table, cuts = run.predictions, store.load_thresholds(run.folder)

@@ -110,11 +110,7 @@ def lacking(name):
             "filled",
             "found 'filled' for cut, which has no wider view, expected full_slice.npy or context",
         ),
-        (
-            "spacing",
-            "fixed",
-            "cases.csv, row 1: found no pixel_spacing_mm above 0, expected one for a crop of fixed",
-        ),
+        ("spacing", "fixed", "cases.csv: found no column pixel_spacing_mm, expected one, in mm"),
         ("match", "filled", "context.npy: images: found no place of the zoomed picture"),
     ],
 )

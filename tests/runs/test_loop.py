@@ -153,11 +153,30 @@ def test_options_that_are_not_allowed(options, message):
         loop.fit(*setting(), **OPTIONS | options)
 
 
-def test_a_checkpoint_of_other_options_is_refused(tmp_path):
+DAMAGES = {"empty": lambda raw: b"", "cut off": lambda raw: raw[: len(raw) // 2]}
+DAMAGES |= {
+    "junk": lambda raw: b"junk" * 99,
+    "a hole": lambda raw: raw[: len(raw) // 2] + bytes(64) + raw[len(raw) // 2 + 64 :],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_said_and_training_starts_over(tmp_path, damage):
+    options = OPTIONS | {"epochs": 2, "patience": 1}
+    plain = loop.fit(*setting(), **options)
+    path = tmp_path / "state.npz"
+    loop.fit(*setting(), **options, checkpoint=path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match="state.npz: damaged, starting over"):
+        again = loop.fit(*setting(), **options, checkpoint=path)
+    assert again.resumed_after == 0 and again.epochs == plain.epochs
+
+
+def test_a_checkpoint_of_other_options_is_not_used(tmp_path):
     options = OPTIONS | {"epochs": 2, "patience": 1, "checkpoint": tmp_path / "state.npz"}
     loop.fit(*setting(), **options)
-    with pytest.raises(ValueError, match="state.npz: made with"):
-        loop.fit(*setting(), **options | {"learning_rate": 1.0})
+    with pytest.warns(UserWarning, match="starting over"):
+        assert loop.fit(*setting(), **options | {"learning_rate": 1.0}).resumed_after == 0
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_error(tmp_path):

@@ -1,11 +1,11 @@
 """Jobs: the key of a run follows all that shapes it, and the split is one for all."""
 
-from conftest import case_table, seen_cohort
+from conftest import case_table, seen_cohort, tiny_cohort
 import numpy as np
 import pandas as pd
 import pytest
 
-from lungcls.cohorts.cohort import load, save
+from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.errors import InputError
 from lungcls.runs import planning
 from lungcls.runs.settings import Settings
@@ -49,6 +49,29 @@ def test_each_change_gives_another_key(prepare, change):
 def test_the_name_says_what_it_is(prepare):
     assert prepare(seed=3, fold=1).id.startswith("binary-nodule-cnn-scratch-s3-f1-")
     assert prepare().id.endswith(prepare().config["key"][:8])
+
+
+@pytest.mark.parametrize("damage", ["", "junk", "case_id,split\npat1,train\n"])
+def test_a_split_that_was_changed_is_made_anew(prepare, damage):
+    job = prepare()
+    whole = job.split.read_text()
+    job.split.write_text(damage or whole.replace("test", "train", 1))
+    with pytest.warns(UserWarning, match="damaged, starting over"):
+        again = prepare()
+    assert again.split == job.split and job.split.read_text() == whole
+
+
+def test_a_yes_or_no_cohort_is_split_for_the_binary_task_alone(tmp_path):
+    tiny = tiny_cohort(60)
+    cases = tiny.cases.assign(malignancy=np.where(np.arange(60) % 3, 2, 4), ratings="")
+    save(Cohort(cases, tiny.views, tiny.masks, tiny.info), tmp_path / "cohort")
+    asked = {"view": "nodule", "model": "cnn", "profile": "smoke", "store": tmp_path, "settings": {"crop": 8}}
+    job = planning.plan_run(tmp_path / "cohort", task="binary", **asked)
+    parts = pd.read_csv(job.split).merge(cases, on="case_id").groupby("split")["malignancy"].agg(set)
+    assert parts.to_dict() == dict.fromkeys(("train", "validation", "test"), {2, 4})
+    assert planning.plan_run(tmp_path / "cohort", task="binary", **asked).split == job.split
+    with pytest.raises(InputError, match="class 1 of the multiclass task has no case"):
+        planning.plan_run(tmp_path / "cohort", task="multiclass", **asked)
 
 
 def test_all_views_and_tasks_share_one_split(prepare):

@@ -9,7 +9,7 @@ import pytest
 from lungcls.cohorts.cohort import Cohort, load
 from lungcls.errors import InputError
 from lungcls.preprocessing import augmentation, pixel_contract
-from lungcls.runs import inputs, prediction
+from lungcls.runs import inputs, prediction, store
 
 
 @pytest.fixture
@@ -106,12 +106,16 @@ def test_bad_input_writes_nothing(trained, unlabelled, tmp_path, name, expected)
 
 
 def test_a_folder_is_no_file(trained, unlabelled, tmp_path):
-    with pytest.raises(InputError, match="a folder, expected a file"):
+    with pytest.raises(InputError, match="a folder or a device, expected a file"):
         prediction.write_predictions(trained[-1], unlabelled, tmp_path)
 
 
 def test_a_broken_network_is_one_line(trained, tmp_path):
     folder = shutil.copytree(trained[-1].folder, tmp_path / "run")
     (folder / "model.keras").write_bytes(b"no")
-    with pytest.raises(InputError, match="not a saved network"):
-        prediction.open_model(type(trained[-1])(folder, trained[-1].config))
+    run = type(trained[-1])(folder, trained[-1].config)
+    with pytest.raises(InputError, match="model.keras: not what training wrote"):
+        prediction.open_model(run)
+    store.seal(folder)
+    with pytest.raises(InputError, match="model.keras: not a saved network"):
+        prediction.open_model(run)

@@ -31,7 +31,8 @@ def prepare(cohort, store, **options):
 def test_a_folder_holds_the_whole_run(trained):
     cohort, _, job, run = trained
     names = sorted(path.name for path in run.folder.iterdir())
-    assert names == ["config.json", "environment.json", "history.csv", "model.keras", "predictions.csv"]
+    files = "config.json digests.json environment.json history.csv model.keras predictions.csv"
+    assert names == files.split()
     columns = ["case_id", "split", "y_true", "p_benign", "p_malignant", "y_pred", "confidence"]
     assert list(run.predictions) == columns
     assert list(run.predictions["case_id"]) == list(load(cohort).cases["case_id"])
@@ -191,9 +192,9 @@ def store(trained, tmp_path):
 
 def test_a_run_is_found_by_a_beginning(store, trained):
     run = trained[-1]
-    for name in (run.id, "binary-nodule", run.config["key"][:6], str(store / run.id)):
+    for name in (run.id, "binary-nodule", run.config["key"][:8], str(store / run.id)):
         assert runs.find(store, name).id == run.id
-    for name in ("multiclass", "nothing"):
+    for name in ("multiclass", "nothing there"):
         with pytest.raises(InputError, match="no such run"):
             runs.find(store, name)
 
@@ -201,7 +202,10 @@ def test_a_run_is_found_by_a_beginning(store, trained):
 def test_a_beginning_of_two_runs_is_refused(store, trained):
     shutil.copytree(store / trained[-1].id, store / "binary-nodule-other")
     with pytest.raises(InputError, match="expected the name of one run"):
-        runs.find(store, "binary")
+        runs.find(store, "binary-nod")
+    for short in ("", "b", "binary"):
+        with pytest.raises(InputError, match="expected 8 signs of a name or key at least"):
+            runs.find(store, short)
     assert runs.find(store, trained[-1].id).id == trained[-1].id
 
 
@@ -233,4 +237,6 @@ def test_a_broken_configuration_is_one_line(store, text):
     path = next(store.glob("*/config.json"))
     path.write_text(text)
     with pytest.raises(InputError, match="not the configuration of a run"):
-        runs.list_runs(store)
+        runs.load(path.parent)
+    with pytest.warns(UserWarning, match="not the configuration of a run"):
+        assert runs.list_runs(store) == []  # and blocks no other

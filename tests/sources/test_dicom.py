@@ -3,6 +3,7 @@
 from functools import cache
 import os
 from pathlib import Path
+import re
 import shutil
 import signal
 import subprocess
@@ -287,7 +288,10 @@ def test_the_command_says_what_is_missing(imported):
     info = made.info
     assert (info["cases"], info["series"], info["outlines_brighter"]) == ("7 of 2363", "3 of 787", "7 of 7")
     assert info["licence"] == "CC BY 3.0" and "10.7937/K9/TCIA.2015.LO9QL9SX" in info["citations"][1]
-    assert info["unit"] == "HU" and info["label_rule"] == annotations.LABEL_RULE and info["notes"] == []
+    assert info["unit"] == "HU" and info["label_rule"] == annotations.LABEL_RULE
+    assert [row["what"] for row in info["notes"]] == [
+        "files that are DICOM without its preamble: 1 (not read)"
+    ]
     assert {len(info["left_out"]), len({row["series"] for row in info["left_out"]})} == {784}
 
 
@@ -330,7 +334,8 @@ def test_the_result_does_not_depend_on_processes_or_names(imported, download, tm
     for patient, seed in ((SAME, 5), (TWO, 6), (ONE, 7)):
         write_series(tmp_path / "tcia" / "all", patient, suffix=f"{patient}.dcm", seed=seed)
     again = make(tmp_path)
-    assert again.fingerprint() == made.fingerprint() and again.info == made.info
+    assert again.fingerprint() == made.fingerprint()
+    assert again.info == made.info | {"notes": []}
 
 
 # --- What goes wrong --------------------------------------------------------------------
@@ -402,7 +407,8 @@ def test_a_truncated_file_is_left_out_and_named(tmp_path, syntax):
     made = make(tmp_path)
     assert_views(made, ONE)
     ((what, lost),) = about(made, SAME)
-    assert what.startswith(f"series/{paths[index].name}: not a whole DICOM image (") and lost == 2
+    assert re.match(r"slice at z = -?[0-9.]+ mm: not a whole DICOM image \(", what) and lost == 2
+    assert paths[index].name not in what
 
 
 @pytest.mark.parametrize("left", [140, 300, 500])
@@ -414,7 +420,7 @@ def test_a_truncated_header_is_counted(tmp_path, left):
     made = make(tmp_path)
     assert_views(made, ONE)
     assert [row["what"] for row in made.info["notes"] if not row["series"]] == [
-        "files that start like DICOM and have no readable header: 1, the first is broken.dcm"
+        "files that start like DICOM and have no readable header: 1"
     ]
 
 
@@ -446,11 +452,15 @@ BAD_SERIES = [
     ("slope 0", {"RescaleSlope": 0}, "RescaleSlope 0, RescaleIntercept -1024, expected a slope above 0"),
     ("pixel spacing", {"PixelSpacing": [0.5, 0.6]}, "pixel spacing 0.5 x 0.6 mm, expected "),
     ("another size", {"Rows": 256}, "256 x 512 pixels, expected 512 x 512"),
-    ("no position", {"ImagePositionPatient": None}, "files without position, orientation or spacing"),
+    (
+        "no position",
+        {"ImagePositionPatient": None},
+        "files without a CT image, its position, orientation or spacing",
+    ),
     (
         "no direction",
         {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
-        "files without position, orientation or spac",
+        "files without a CT image, its position, orientation or spac",
     ),
     (
         "sagittal",
@@ -616,6 +626,101 @@ def test_a_large_folder_is_read_in_parts(tmp_path, monkeypatch):
     assert (found.files, found.dicom) == (len(paths), len(paths))
 
 
+# --- Which image is the slice ------------------------------------------------------------
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+@pytest.mark.parametrize(
+    "values, note",
+    [
+        (
+            {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]},
+            "derived images or localizers where an original is: 1",
+        ),
+        (
+            {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+            "derived images or localizers where an original",
+        ),
+        (
+            {"SOPClassUID": SEGMENTATION},
+            "files that hold no CT image, such as reports and masks: 1 (not used)",
+        ),
+    ],
+)
+def test_another_kind_of_image_at_the_nodule_does_not_win(tmp_path, values, note):
+    paths = write_series(tmp_path / "tcia" / ONE, ONE, whole=False)
+    index = scan_of(ONE)[1]["slice_index"].iloc[0]
+    pixels = np.full((512, 512), 1064, np.uint16)
+    other = {"InstanceNumber": 0, "SOPInstanceUID": "1.2.3", "PixelData": pixels.tobytes()} | values
+    edit(paths[index], paths[index].with_name("other.dcm"), **other)
+    made = make(tmp_path)
+    assert_views(made, ONE)
+    assert any(row["what"].startswith(note) for row in made.info["notes"])
+
+
+def test_a_derived_series_is_used_and_said(tmp_path):
+    for path in write_series(tmp_path / "tcia" / ONE, ONE, whole=False).values():
+        edit(path, ImageType=["DERIVED", "SECONDARY", "AXIAL"])
+    made = make(tmp_path)
+    assert_views(made, ONE)
+    assert any("positions with a derived image only" in row["what"] for row in made.info["notes"])
+
+
+@pytest.mark.parametrize(
+    "start, cause", [(b"\x1f\x8b\x08\x00", "compressed (gzip)"), (b"PK\x03\x04", "a zip archive")]
+)
+def test_a_wrapped_download_is_named(tmp_path, start, cause):
+    (tmp_path / "tcia").mkdir()
+    (tmp_path / "tcia" / "one.dcm.gz").write_bytes(start + bytes(300))
+    with pytest.raises(InputError, match=re.escape(f"no DICOM file among 1 files; 1 are {cause}, expected")):
+        make(tmp_path)
+
+
+# --- Signs that a slice is not what it should be ------------------------------------------
+
+
+def padded(image, level):
+    rows, columns = np.ogrid[-1:1:512j, -1:1:512j]
+    return np.where(rows**2 + columns**2 > 1, level, image).astype(np.int16)
+
+
+def test_padding_is_no_air_and_air_that_is_cut_off_is():
+    image = volume_slice(ONE, 5)
+    lost = padded(image, -2048) + 1024  # the intercept is gone: padding has the level of air
+    hounsfield.check_greys(padded(image, -2048), "slice")
+    with pytest.raises(InputError, match="slice: not in HU: 0.0% of its pixels are air or lung"):
+        hounsfield.check_greys(lost, "slice")
+    cut_off = np.clip(image, -990, None)
+    assert not hounsfield.is_padding(cut_off).any()
+    assert hounsfield.is_padding(padded(image, -2048)).mean() == pytest.approx(1 - np.pi / 4, abs=0.01)
+
+
+LOST = {"intercept": lambda image: image + 1024, "slope": lambda image: 2 * image + 1024}
+LOST |= {"upper half": lambda image: np.where(np.arange(512)[:, None] < 256, 0, image)}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_slice_is_compared_with_its_neighbours(lost):
+    image, other = volume_slice(ONE, 5), volume_slice(ONE, 6)
+    hounsfield.check_neighbours(image, [other], "slice")
+    with pytest.raises(
+        InputError, match="slice: [0-9]+% of its pixels differ by more than 400 HU from the next"
+    ):
+        hounsfield.check_neighbours(lost(image), [other], "slice")
+
+
+def test_no_name_of_a_folder_or_file_reaches_any_output(tmp_path):
+    where = tmp_path / "tcia" / "DOE^JANE 1944-04-04"
+    paths = write_series(where, SAME, whole=False)
+    write_series(tmp_path / "tcia" / "Jane Doe", ONE, whole=False)
+    truncate(paths[scan_of(SAME)[1]["slice_index"].iloc[0]])
+    (where / "Doe_Jane.dcm").write_bytes(bytes(128) + b"DICM" + b"junk")
+    result = call("cohort", "lidc", tmp_path / "cohort", "--dicom", tmp_path / "tcia")
+    said = result.stdout + result.stderr + (tmp_path / "cohort" / "cohort.json").read_text(encoding="utf-8")
+    assert "not a whole DICOM image" in said and not re.search("doe|1944-04", said, re.IGNORECASE)
+
+
 # --- Doubts about the whole -------------------------------------------------------------
 
 
@@ -628,7 +733,7 @@ def test_an_outline_is_compared_with_its_surroundings():
 
 
 def test_shifted_slices_raise_a_doubt():
-    found = series.Found({}, 0, 0, [])
+    found = series.Found({}, 0, 0, [], {})
     assert list(dicom._doubts(found, 97, 100)) == list(dicom._doubts(found, 0, 29)) == []
     assert list(dicom._doubts(found, 41, 100))[0].startswith(
         "only 41% of the outlines are brighter than what"

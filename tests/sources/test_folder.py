@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 import pytest
+import tifffile
 
 from lungcls.errors import InputError
 from lungcls.sources.folder import import_images, read_image, read_mask
@@ -66,15 +67,15 @@ def test_labels_are_needed_unless_told_otherwise(tmp_path):
 
 
 def test_colours_pages_and_ranks_are_refused(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "rgb.png")
-    with pytest.raises(InputError, match=r"rgb.png: colours .* \(mode RGB\), expected grey only"):
-        read_image(tmp_path / "rgb.png")
+    Image.new("RGB", (4, 4), (1, 2, 3)).save(tmp_path / "rgb.png")
+    with pytest.raises(InputError, match=r"rgb.png: colours or transparency, expected grey only"):
+        read_image(tmp_path / "rgb.png", equal_channels=True)
     pages = [Image.fromarray(np.eye(4, dtype=np.uint8) * i) for i in (1, 2)]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match="two.tif: 2 pages, expected one image"):
         read_image(tmp_path / "two.tif")
-    np.save(tmp_path / "cube.npy", np.zeros((2, 3, 4)))
-    with pytest.raises(InputError, match=r"cube.npy: shape \(2, 3, 4\), expected one grey image"):
+    np.save(tmp_path / "cube.npy", np.zeros((2, 3, 5)))
+    with pytest.raises(InputError, match=r"cube.npy: shape \(2, 3, 5\), expected one grey image"):
         read_image(tmp_path / "cube.npy")
     np.save(tmp_path / "complex.npy", np.zeros((3, 4), dtype=complex))
     with pytest.raises(InputError, match="complex.npy: dtype complex128, expected integer or float"):
@@ -89,3 +90,48 @@ def test_masks_of_one_bit_one_or_255_become_0_and_1(tmp_path):
     Image.fromarray(inside * np.uint8(7)).save(tmp_path / "seven.png")
     with pytest.raises(InputError, match="seven.png: not a mask, expected 0 and 1 or 0 and 255"):
         read_mask(tmp_path / "seven.png")
+
+
+@pytest.mark.parametrize("dtype", "u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8 >i2 >u4 >f8".split())
+@pytest.mark.parametrize("kind", ["tif", "npy"])
+def test_grey_levels_of_every_type_are_stored_exactly(tmp_path, kind, dtype):
+    image = np.arange(30).reshape(5, 6).astype(dtype)
+    if image.dtype.kind in "ui":
+        image[0, :2] = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
+    path = tmp_path / f"a.{kind}"
+    tifffile.imwrite(path, image) if kind == "tif" else np.save(path, image)
+    found = read_image(path)
+    np.testing.assert_array_equal(found, image)
+    assert found.dtype == image.dtype.newbyteorder("=")
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_deflate", "packbits"])
+def test_a_compressed_tiff_is_read(tmp_path, compression):
+    image = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    Image.fromarray(image).save(tmp_path / "a.tif", compression=compression)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+
+
+def test_grey_in_equal_channels_is_taken_where_it_is_asked_for(tmp_path):
+    image = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    solid, half = (np.full_like(image, level) for level in (255, 128))
+    for name, channels in (("rgb", [image] * 3), ("rgba", [image] * 3 + [solid]), ("la", [image, solid])):
+        Image.fromarray(np.stack(channels, axis=-1)).save(tmp_path / f"{name}.png")
+        with pytest.raises(InputError, match="expected one channel; --equal-channels takes it as grey"):
+            read_image(tmp_path / f"{name}.png")
+        np.testing.assert_array_equal(read_image(tmp_path / f"{name}.png", equal_channels=True), image)
+    Image.fromarray(np.stack([image] * 3 + [half], axis=-1)).save(tmp_path / "half.png")
+    with pytest.raises(InputError, match="colours or transparency, expected grey only"):
+        read_image(tmp_path / "half.png", equal_channels=True)
+
+
+def test_a_palette_and_white_at_zero_are_refused(tmp_path):
+    image = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    Image.fromarray(image).convert("P").save(tmp_path / "p.png")
+    with pytest.raises(
+        InputError, match="a palette, transparency or 8 bits, expected grey levels of 1, 8 or 16"
+    ):
+        read_image(tmp_path / "p.png")
+    tifffile.imwrite(tmp_path / "w.tif", image, photometric="miniswhite")
+    with pytest.raises(InputError, match="MINISWHITE, expected grey levels where 0 is black"):
+        read_image(tmp_path / "w.tif")

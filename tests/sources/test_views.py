@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lungcls.preprocessing.images import new_npy
 from lungcls.sources import views
 
 
@@ -100,7 +101,7 @@ def test_views_are_written_into_the_arrays_that_are_there(image, tmp_path):
     case = {"nodule_row_min": 200, "nodule_row_max": 210, "nodule_col_min": 300, "nodule_col_max": 321}
     image, inside = (image % 999).astype(np.int16), (image % 7 == 0).astype(np.uint8)
     for names in (views.ARRAYS, ["nodule", "nodule_mask"]):
-        views.new_arrays(tmp_path, 2, names)
+        views.new_arrays(tmp_path, 2, names, make=new_npy)
         arrays = views.open_arrays(tmp_path, names)
         views.write_views(arrays, 1, image, inside, case)
         assert list(arrays) == list(names)

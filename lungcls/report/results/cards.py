@@ -6,7 +6,7 @@ from lungcls.cohorts.cohort import SCORE_NAMES, to_binary
 from lungcls.metrics import size_matched
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import networks, tables
-from lungcls.report.wording import SPACE, captioned, count, duration, percent, text
+from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
 from lungcls.runs import grid
 from lungcls.runs.settings import STAGES
 from lungcls.sources import annotations
@@ -163,8 +163,7 @@ def _scans(cases):
 def cohort_sheet(cohort):
     """Write what a cohort's `cohort.json` says, as a MyST table."""
     stated = {name: words for name, words in cohort.info.items() if isinstance(words, str)}
-    stated |= {f"view `{name}`": words for name, words in cohort.info.get("views", {}).items()}
-    stated = stated or {"name": cohort.name}
-    lines = ((name.replace("_", " "), words.replace("|", "/")) for name, words in stated.items())
-    rows = [[name, " ".join(words.split())] for name, words in lines]
+    stated |= {f"view {name}": words for name, words in cohort.info.get("views", {}).items()}
+    rows = [[plain(name.replace("_", " ")), plain(str(words))] for name, words in stated.items()]
+    rows = rows or [["name", plain(cohort.name)]]
     return captioned(rows, "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)

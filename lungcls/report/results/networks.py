@@ -16,7 +16,7 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import tables
-from lungcls.report.wording import count, text
+from lungcls.report.wording import count, plain, text
 from lungcls.runs import grid, recorded as records, store
 from lungcls.runs.settings import STAGES, resolve
 from lungcls.sources import annotations
@@ -170,12 +170,12 @@ def of_this_build(cohort, parameters):
     if not found:
         return "The networks of this build are not in the run store any more."
     parts = found[0].predictions[["case_id", "split"]]
-    rule = cohort.info.get("label_rule", "not stated by the cohort")
+    rule = plain(cohort.info.get("label_rule", "not stated by the cohort"))
     options = {"seed": parameters["seed"], "names": MEASURED}
     known = {task: tables.baseline_predictions(cohort, parts, task=task, **options) for task in CLASS_COLUMNS}
     measured = {task: found for task, (found, _) in known.items()}
     bare = Cohort(cohort.cases, {}, info=cohort.info)
-    return Group(f"{cohort.name}, this build", bare, parts, found, rule, measured)
+    return Group(f"{plain(cohort.name)}, this build", bare, parts, found, rule, measured)
 
 
 # --- What a row is called -----------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.files import whole_folder
+from lungcls.preprocessing.images import new_npy
 from lungcls.sources import annotations
 from lungcls.sources.phantom import anatomy, characteristics, nodule, scanner
 from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
@@ -78,7 +79,7 @@ def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
     chosen = choose(cases, seed=seed) if isinstance(cases, int | np.integer) else named(cases)
     names = [f"{view}{suffix}" for view in views for suffix in ("", "_mask")]
     with whole_folder(folder) as scratch:
-        new_arrays(scratch, len(chosen), names)
+        new_arrays(scratch, len(chosen), names, make=new_npy)
         patients = [part for _, part in chosen.groupby(["patient_id", "replica"], sort=False)]
         run = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
         with tqdm(total=len(chosen), desc="rendering phantom slices", disable=not progress) as bar:
