@@ -222,15 +222,17 @@ modelled["known class"].groupby("classes").agg(["min", "max"])["multiclass"].rou
 # %%
 band = noise_ceiling.ceiling_range(modelled)
 second = noise_ceiling.ceiling_range(modelled, "second panel")
+plain = noise_ceiling.ceiling_range(modelled, "most probable label")
 band.T.round(3)
 
 # %% tags=["hide-input"]
 show_table(
-    pd.concat({"second panel,": second, "ceiling,": band}, axis=1).reindex(band.index),
+    pd.concat({"second panel,": second, "ceiling,": band, "plain,": plain}, axis=1).reindex(band.index),
     name="tab-band",
     evidence="annotations",
     caption=f"From the least to the greatest of {len(near)} fits, for the {len(cases):,} labels. The AUC "
-    "needs an order and no decision, so a second panel has none.",
+    "needs an order and no decision, so a second panel has none. *Plain*: the ceiling's predictor decides for "
+    "the most probable label, as networks do.",
     decimals=3,
 )
 
@@ -347,7 +349,8 @@ pd.concat({"case list": band, "others": there}, axis=1).round(3)
 #
 # ```{admonition} Try it
 # :class: tip
-# In this cell, change `least_readers=3` to `least_readers=4`. Expect the ceiling of kappa to rise again.
+# In the cell with the other nodules, change `least_readers=3` to `least_readers=4`. Expect the ceiling of
+# kappa to rise again.
 # ```
 
 # %% [markdown]

@@ -44,8 +44,6 @@ if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None
 profile = "quick"  # not read: nothing is trained
 cohort = "phantom"  # not read: no image is looked at
 seed = 0  # of the search for matrices of five classes
-smallest = 200  # test sizes that are tried: from here
-largest = 420  # to here
 
 # %% tags=["hide-input"]
 from functools import partial
@@ -64,8 +62,9 @@ from lungcls.sources import annotations
 # %% [markdown]
 # ## The two tables
 #
-# Table 1 has the F1 of three models on four tasks, table 2 more scores of one model each. TL is
-# {term}`transfer learning`, FT fine-tuning. Numbers stay texts: "34.3" and "34.30" say different things.
+# The report's section 5 has two tables: table 1 the F1 of three models on four tasks, table 2 more scores of
+# one model each. TL is {term}`transfer learning`, FT fine-tuning. Numbers stay texts: "34.3" and "34.30" say
+# different things.
 
 # %%
 quoted.f1_table()
@@ -93,7 +92,7 @@ print(rounding.counts("70", 10), rounding.counts("75", 10))
 
 # %%
 accuracies = [row["accuracy"] for row in rows.values()]
-sizes = np.arange(smallest, largest + 1)
+sizes = np.arange(200, 421)
 fit = rounding.fitting_sizes(accuracies, sizes)
 print(fit.sum(axis=1), "sizes fit one accuracy each; all of them:", sizes[fit.all(axis=0)])
 
@@ -112,14 +111,17 @@ show_figure(
 # %% [markdown]
 # ```{admonition} Try it
 # :class: tip
-# In this cell, change `rows.values()` to `list(rows.values())[:2]`. Expect more than one size.
+# In the cell with the test sizes, change `rows.values()` to `list(rows.values())[:2]`. Expect more than one
+# size.
 # ```
 #
-# The text gives 15 % of the cases to the test set. Ten per cent, rounded up, fits.
+# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits. The tables cannot
+# tell that from a larger share of fewer cases.
 
 # %%
 n, total = int(sizes[fit.all(axis=0)][0]), sum(quoted.class_counts())
-print({share: ceil(total * share / 100) for share in (15, 10)}, "found:", n)
+stated = quoted.load()["split_percent"]["test"]
+print({share: ceil(total * share / 100) for share in (stated, 10)}, "found:", n)
 
 # %% [markdown]
 # The split is {term}`stratified`, so the size gives the cases of each class. Scores come from the rebuilt
@@ -173,7 +175,7 @@ show_figure(
 
 # %%
 averages = {average: confusion_matrices.scores(matrix, average=average) for average in ("weighted", "binary")}
-pd.DataFrame(averages).T.round(3)
+pd.DataFrame(averages, dtype=float).T.round(3)
 
 # %% [markdown]
 # The first line is printed: an average in which the easier class weighs most. The recall of the second is
@@ -181,7 +183,8 @@ pd.DataFrame(averages).T.round(3)
 
 # %%
 missed, hits = (int(cases) for cases in matrix[1])
-print(hits, "of", hits + missed, binomtest(hits, hits + missed).proportion_ci(method="wilson"))
+ends = binomtest(hits, hits + missed).proportion_ci(method="wilson")
+print(f"{hits} of {hits + missed}: {hits / (hits + missed):.2f} [{ends.low:.2f}, {ends.high:.2f}]")
 
 # %% [markdown]
 # ## A row of two models
@@ -238,9 +241,9 @@ for task, view in (("binary", "nodule"), ("multiclass", "full_slice")):
     print(task, view, cnn[task][view], "equals always answering class", equal)
 
 # %% [markdown]
-# Two entries of the CNN equal a constant to the last digit. Other matrices share the value, so this is likely
-# and not proven. The fine-tuned network on full slices leaves a single matrix: it nearly always says
-# "benign".
+# Two entries of the CNN equal a constant to the last digit, and one is below it. Other matrices share the
+# value, so this is likely and not proven. The fine-tuned network on full slices leaves a single matrix: it
+# nearly always says "benign".
 
 # %%
 tuned = {"f1": entries["EfficientNet FT"]["binary"]["full_slice"]}
@@ -327,7 +330,7 @@ pd.DataFrame(fitting).transpose()
 #
 # ```{admonition} Try it
 # :class: tip
-# In this cell, change `least_readers=1` to `least_readers=3`. Expect that no rule fits both.
+# In the cell with the rules, change `least_readers=1` to `least_readers=3`. Expect that no rule fits both.
 # ```
 
 # %% [markdown]
