@@ -230,9 +230,8 @@ show_table(
     pd.concat({"second panel,": second, "ceiling,": band, "plain,": plain}, axis=1).reindex(band.index),
     name="tab-band",
     evidence="annotations",
-    caption=f"From the least to the greatest of {len(near)} fits, for the {len(cases):,} labels. The AUC "
-    "needs an order and no decision, so a second panel has none. *Plain*: the ceiling's predictor decides for "
-    "the most probable label, as networks do.",
+    caption=f"From the least to the greatest of {len(near)} fits, for {len(cases):,} labels. *Plain*: the "
+    "ceiling's predictor takes the most probable label, as networks do. A second panel has no AUC.",
     decimals=3,
 )
 
