@@ -12,9 +12,9 @@
 # ```{admonition} In short
 # - **Question.** How well can anyone foresee labels that readers disagree about, and how near do networks
 #   come?
-# - **Answer, on real CT.** Two readers give a nodule the same score in {{ readers_same }} % of the pairs ({{
-#   cases }} nodules, 95 % interval). A model of the readers puts the best {term}`accuracy` on five scores at
-#   {{ ceiling_multiclass_accuracy }}, and the best {term}`AUC` at {{ findings_ceiling }}. Our model has an
+# - **Answer, on real CT.** Two readers give a nodule the same score in {{ readers_same }} % of the pairs
+#   ({{ cases }} nodules, 95 % interval). A model of the readers puts the best {term}`accuracy` on five scores
+#   at {{ ceiling_multiclass_accuracy }}, and the best {term}`AUC` at {{ findings_ceiling }}. Our model has an
 #   AUC of {{ findings_ours }} ({{ findings_of }} nodules).
 # - **How sure.** The agreement is counted. The ceiling is a range and no bound: other models and other
 #   patients move it.

@@ -11,11 +11,11 @@
 #
 # ```{admonition} In short
 # - **Question.** What do the report's printed tables say that its text does not?
-# - **Answer, from its printed numbers.** Its four accuracies fit one number of test cases, {{ printed_size
-#   }}. For its best binary network a single {term}`confusion matrix` is left: it finds {{ printed_found }} of
-#   {{ printed_malignant }} malignant cases, {{ printed_sensitivity }} %, behind a printed {term}`F1` of {{
-#   report_f1_ft_binary_nodule }}. One row holds numbers of two networks. Two entries equal a {term}`constant
-#   answer`.
+# - **Answer, from its printed numbers.** Its four accuracies fit one number of test cases,
+#   {{ printed_size }}. For its best binary network a single {term}`confusion matrix` is left: it finds
+#   {{ printed_found }} of {{ printed_malignant }} malignant cases, {{ printed_sensitivity }} %, behind a
+#   printed {term}`F1` of {{ report_f1_ft_binary_nodule }}. One row holds numbers of two networks. Two entries
+#   equal a {term}`constant answer`.
 # - **How sure.** The arithmetic is exact. It assumes one test set for all rows.
 # - **More.** What could be reached: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
