@@ -56,9 +56,43 @@ def ruler_fits(before, after):
     assert fits == [False, True]
 
 
+def one_reader_is_worse(before, after):
+    kappa = ("multiclass", "quadratic weighted kappa")
+    assert after["halves"].loc[kappa, "high"] < before["halves"].loc[kappa, "value"]
+
+
+def kappa_rises(before, after):
+    first, last = (names["there"].loc["multiclass", "quadratic weighted kappa"] for names in (before, after))
+    assert (last > first).all()
+
+
+def several_sizes(before, after):
+    assert before["fit"].all(axis=0).sum() == 1 < after["fit"].all(axis=0).sum()
+
+
+def another_matrix_fits(before, after):
+    matrix = after["examples"]["finds no score 5"]
+    assert matrix[0, 0] == matrix[0].sum() > before["examples"]["finds no score 5"][0, 0]
+    found = after["confusion_matrices"].scores(matrix, average="weighted")
+    assert all(f"{100 * found[name]:.2f}" == text for name, text in after["row"].items())
+
+
+def no_rule_fits(before, after):
+    fits = [
+        {rule for rule, row in names["fitting"].items() if row["five scores"] and row["two classes"]}
+        for names in (before, after)
+    ]
+    assert fits == [{"ceil_mean"}, set()]
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
+    ("10_noise_ceiling", "first=2", "first=1", one_reader_is_worse),
+    ("10_noise_ceiling", "least_readers=3", "least_readers=4", kappa_rises),
+    ("11_reported_numbers", "rows.values()", "list(rows.values())[:2]", several_sizes),
+    ("11_reported_numbers", "[12, 18, 54, 22, 0]", "[24, 30, 30, 17, 5]", another_matrix_fits),
+    ("11_reported_numbers", "least_readers=1", "least_readers=3", no_rule_fits),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
 ]

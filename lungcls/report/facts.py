@@ -17,9 +17,10 @@ from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
 from lungcls.report.claims import measures
+from lungcls.report.claims.printed import printed_facts
 from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
-from lungcls.report.results import cards, explanations, measurements, networks
+from lungcls.report.results import cards, explanations, measurements, networks, tables
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
@@ -49,6 +50,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     found["findings"] = text("findings", **found)
     found |= choosing_facts(Path(results) / "study")
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
+    found |= ceiling_facts(best, measured) | printed_facts()
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
     more = explanations.evidence(explained)
@@ -209,6 +211,15 @@ def reader_facts():
         "four_unanimous": percent(by_size.loc[4, "equal"]),
         "four_straddle": percent(by_size.loc[4, "both sides"]),
     }
+
+
+def ceiling_facts(best, measured):
+    """Write how far two readers of the case list agree, in percent, and the ceiling of the accuracies."""
+    same = tables.with_interval(vars(measured["readers with the same score"]), percent=True)
+    ends = {
+        task: "{low:.2f} to {high:.2f}".format(**one["accuracy"]) for task, one in best["ceiling"].items()
+    }
+    return {"readers_same": same} | {f"ceiling_{task}_accuracy": text for task, text in ends.items()}
 
 
 # --- A classifier that looks at nothing -----------------------------------------------

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from lungcls.cohorts.cohort import TASKS
 from lungcls.report.claims.evidence import title
 from lungcls.report.claims.rule import Estimate
 from lungcls.report.claims.scores import accuracy, f1
-from lungcls.report.printed import quoted
+from lungcls.report.printed import confusion_matrices, quoted
 from lungcls.report.printed.rounding import fitting_sizes
+from lungcls.report.results import tables
+from lungcls.report.wording import count
 
 SIZES = range(200, 421)  # test sizes that the report's tables are searched for
 NETWORKS = {"CNN": "CNN", "TL": "EfficientNet TL", "FT": "EfficientNet FT"}
@@ -57,6 +59,18 @@ def printed_size():
     if len(fit) != 1:
         raise ValueError(f"test size: found {fit}, expected one that fits")
     return fit[0]
+
+
+def printed_facts():
+    """Write what the printed tables imply: test cases, and the malignant ones that the best network finds."""
+    n, row = printed_size(), quoted.load()["main_results_percent"]["Binary_Nodule"]
+    supports = confusion_matrices.stratified_counts(quoted.class_counts(), n)
+    (matrix,) = confusion_matrices.binary_matrices(row, n, average="weighted", supports=tuple(supports))
+    found, malignant = map(int, (matrix[1, 1], supports[1]))
+    ends = binomtest(found, malignant).proportion_ci(method="wilson")
+    recall = tables.with_interval({"value": found / malignant, **ends._asdict()}, percent=True)
+    found = {"found": count(found), "malignant": count(malignant), "sensitivity": recall, "size": count(n)}
+    return {f"printed_{name}": value for name, value in found.items()}
 
 
 def _printed_value(name, score):

@@ -1,10 +1,10 @@
 """Figures of counts, values and their distributions: take arrays, compute nothing."""
 
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator
 import numpy as np
 
 from lungcls.report.plots.panels import legend_below, page_axes, share_matrix
-from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
+from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
 
 BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
 HATCHED = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"}
@@ -151,26 +151,4 @@ def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_title(title, fontsize=10)
     legend_below(figure, axes[0, 0], ncols=3, fontsize=None)
-    return figure
-
-
-def values_in_ranges(values, ranges, *, marked=(), columns=3):
-    """Show who (rows) reaches which score (columns, one panel each), with a range `low`, `high` behind."""
-    rows = -(-values.shape[1] // columns)
-    figure, axes = page_axes(rows * (0.8 + 0.24 * len(values)), rows, columns, sharey=True)
-    places = np.arange(len(values))
-    colours = [MARK if name in marked else NEUTRAL for name in values.index]
-    for ax, score in zip(axes.flat, values.columns):
-        ax.axvspan(*ranges.loc[score, ["low", "high"]], color=BAND, label="modelled ceiling (range)")
-        ax.hlines(places, 0, values[score], color="#dddddd", linewidth=0.8)
-        ax.scatter(values[score], places, s=30, color=colours, zorder=3)
-        shown = [*values[score].dropna(), *ranges.loc[score, ["low", "high"]]]
-        margin = 0.08 * (max(shown) - min(shown))
-        ax.set(yticks=places, xlim=(min(shown) - margin, max(shown) + margin), ylim=(len(values) - 0.5, -0.5))
-        ax.set_yticklabels(values.index, fontsize=9)
-        ax.set_title(score if isinstance(score, str) else "\n".join(score), fontsize=10)
-        ax.xaxis.set_major_locator(MaxNLocator(3))
-    for ax in axes.flat[values.shape[1] :]:
-        ax.set_axis_off()
-    legend_below(figure, axes[0, 0], fontsize=None)
     return figure

@@ -34,7 +34,7 @@ def entries_and_marks(entries, marks, *, ylabel, mark_label):
             options = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
             ax.annotate(f"{value:g}", (place, value), (0, 7), **options)
     ax.hlines(marks, places - 0.4, places + 0.4, color=MARK, linewidth=2, label=mark_label)
-    ax.set_xticks(places, [str(column) for column in entries.columns])
+    ax.set_xticks(places, ["\n".join(np.atleast_1d(column)) for column in entries.columns])
     ax.set(ylabel=ylabel, xlim=(-0.6, len(places) - 0.4))
     ax.set_ylim(0, 1.12 * max(entries.to_numpy().max(), max(marks)))
     ax.tick_params(axis="x", length=0)

@@ -10,7 +10,6 @@ classes the second is the one to be found, here the malignant one.
 
 from fractions import Fraction
 from itertools import combinations
-from math import comb, prod
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from lungcls.report.printed.rounding import bounds, counts, rounds_to
 AVERAGES = ("weighted", "macro", "binary", "micro")
 SCORES = ("accuracy", "precision", "recall", "f1")
 SLACK = 1e-9  # far above the error of a score in floating point, far below half a printed digit
-LIMIT = 500_000  # matrices that are listed at once
 
 
 # --- Scores of a matrix ---------------------------------------------------------------
@@ -46,11 +44,11 @@ def scores(matrices, *, average):
     return {"accuracy": accuracy} | means
 
 
-def fits(matrix, printed, *, average, whole=100):
+def fits(matrix, printed, *, average):
     """Say whether a (k, k) matrix has all the printed scores; exact."""
     exact = np.array([[Fraction(int(cases)) for cases in row] for row in matrix], dtype=object)
     found = scores(exact, average=average)
-    return all(rounds_to(found[name], text, whole=whole) for name, text in printed.items())
+    return all(rounds_to(found[name], text) for name, text in printed.items())
 
 
 def _share(part, whole):
@@ -74,15 +72,15 @@ def _check_printed(printed):
 # --- Matrices that fit ----------------------------------------------------------------
 
 
-def binary_matrices(printed, n, *, average, supports=None, whole=100):
+def binary_matrices(printed, n, *, average, supports=None):
     """Find all matrices ``[[TN, FP], [FN, TP]]`` of `n` cases that have the printed scores: (m, 2, 2)."""
     _check_printed(printed)
     _check_average(average, 2)
     if supports is not None and (len(supports) != 2 or sum(supports) != n):
         raise ValueError(f"supports: found {tuple(supports)}, expected two classes with {n} cases")
     positives = np.arange(n + 1) if supports is None else np.array([supports[1]])
-    all_right = counts(printed["accuracy"], n, whole=whole) if "accuracy" in printed else range(n + 1)
-    found = [_fitting(_two_by_two(n, positives, right), printed, average, whole) for right in all_right]
+    all_right = counts(printed["accuracy"], n) if "accuracy" in printed else range(n + 1)
+    found = [_fitting(_two_by_two(n, positives, right), printed, average) for right in all_right]
     return np.concatenate([np.empty((0, 2, 2), dtype=int), *found])
 
 
@@ -95,35 +93,13 @@ def _two_by_two(n, positives, right):
     return np.stack([cleared, n - malignant - cleared, malignant - hits, hits], axis=1).reshape(-1, 2, 2)
 
 
-def matrices(printed, supports, *, average, whole=100):
-    """Find all (m, k, k) matrices of a few classes that have the printed scores; at most ``LIMIT`` to try."""
-    k = len(supports)
-    _check_printed(printed)
-    _check_average(average, k)
-    size = prod(comb(cases + k - 1, k - 1) for cases in supports)
-    if size > LIMIT:
-        raise ValueError(f"supports: found {size:,} matrices to try, expected at most {LIMIT:,}")
-    rows = [_divisions(cases, k) for cases in supports]
-    places = np.meshgrid(*(np.arange(len(row)) for row in rows), indexing="ij")
-    every = np.stack([row[place.ravel()] for row, place in zip(rows, places)], axis=1)
-    return _fitting(every, printed, average, whole)
-
-
-def _divisions(cases, k):
-    """Every way to divide cases among k classes, one a row."""
-    if k == 1:
-        return np.array([[cases]])
-    parts = [(first, _divisions(cases - first, k - 1)) for first in range(cases + 1)]
-    return np.concatenate([np.insert(rest, 0, first, axis=1) for first, rest in parts])
-
-
-def _fitting(candidates, printed, average, whole):
+def _fitting(candidates, printed, average):
     found = scores(candidates, average=average)
     near = np.ones(len(candidates), dtype=bool)
     for name, text in printed.items():
-        low, high = (float(end) for end in bounds(text, whole=whole))
+        low, high = (float(end) for end in bounds(text))
         near &= (found[name] >= low - SLACK) & (found[name] <= high + SLACK)
-    kept = [matrix for matrix in candidates[near] if fits(matrix, printed, average=average, whole=whole)]
+    kept = [matrix for matrix in candidates[near] if fits(matrix, printed, average=average)]
     return np.array(kept, dtype=int).reshape(-1, *candidates.shape[1:])
 
 
@@ -153,9 +129,8 @@ def constant_matrix(supports, label):
     return matrix
 
 
-def matching_constants(text, supports, *, average, score="f1", whole=100):
+def matching_constants(text, supports, *, average, score="f1"):
     """List the classes whose constant answer has this printed score."""
     _check_printed({score: text})
     answers = ((label, constant_matrix(supports, label)) for label in range(len(supports)))
-    options = {"average": average, "whole": whole}
-    return [label for label, matrix in answers if fits(matrix, {score: text}, **options)]
+    return [label for label, matrix in answers if fits(matrix, {score: text}, average=average)]

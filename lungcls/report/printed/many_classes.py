@@ -46,20 +46,20 @@ def _with_class(table, cases, weight):
     return grown
 
 
-def find_matrix(printed, supports, found, *, average, seed, whole=100):
+def find_matrix(printed, supports, found, *, average, seed):
     """Look for a (k, k) matrix with the printed scores and a given diagonal; None if none is found."""
     supports, found = np.asarray(supports), np.asarray(found)
     if supports.shape != found.shape or (found > supports).any() or (found < 0).any():
         raise ValueError(f"found: found {found.tolist()}, expected 0 to {supports.tolist()}")
-    if "accuracy" in printed and found.sum() not in counts(printed["accuracy"], supports.sum(), whole=whole):
+    if "accuracy" in printed and found.sum() not in counts(printed["accuracy"], supports.sum()):
         raise ValueError(f"found: found {found.sum()} right cases, expected accuracy {printed['accuracy']}")
     rng = np.random.default_rng(seed)
     for _ in range(STARTS):
         matrix = np.diag(found) + _spread(supports - found, rng)
         for _ in range(STEPS):
             tries = _moved(matrix, rng)
-            nearest = np.argsort(_distance(tries, printed, average, whole), kind="stable")[:NEAREST]
-            if fits(tries[nearest[0]], printed, average=average, whole=whole):
+            nearest = np.argsort(_distance(tries, printed, average), kind="stable")[:NEAREST]
+            if fits(tries[nearest[0]], printed, average=average):
                 return tries[nearest[0]]
             matrix = tries[rng.choice(nearest)]
     return None
@@ -85,8 +85,8 @@ def _moved(matrix, rng):
     return tries
 
 
-def _distance(tries, printed, average, whole):
+def _distance(tries, printed, average):
     """How far scores lie from the middle of what is printed; all count alike."""
     by_score = scores(tries, average=average)
-    middles = {name: float(sum(bounds(text, whole=whole)) / 2) for name, text in printed.items()}
+    middles = {name: float(sum(bounds(text)) / 2) for name, text in printed.items()}
     return sum(np.abs(by_score[name] - middle) for name, middle in middles.items())

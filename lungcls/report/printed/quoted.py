@@ -20,26 +20,6 @@ def _known(what, name, values):
     return values[name]
 
 
-def pages(section):
-    """Return the first and last page of a section such as "2.4.1"; it ends on the last one or before."""
-    begins = load()["contents"]
-    _known("section", section, begins)
-    numbers = list(begins)
-    following = numbers[numbers.index(section) + 1 :]
-    return begins[section], begins[following[0]] if following else begins[section]
-
-
-def where(part):
-    """Say where a part of the quoted values stands: "table 1, section 5, pages 5-6"."""
-    place = _known("part", part, load()["where"])
-    sections, table = place["sections"], place.get("table")
-    ends = [page for section in sections for page in pages(section)]
-    first, last = min(ends), max(ends)
-    words = [f"table {table}"] if table else []
-    words += [f"section{'s' * (len(sections) > 1)} {' and '.join(sections)}"]
-    return ", ".join(words + [f"page {first}" if first == last else f"pages {first}-{last}"])
-
-
 def class_counts():
     """Return the report's own counts of the binary task, indexed by "benign" and "malignant"."""
     return pd.Series({name: load()["data"][name] for name in ("benign", "malignant")}, name="cases")

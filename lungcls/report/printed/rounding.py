@@ -20,24 +20,24 @@ def bounds(text, *, whole=100):
     return (Fraction(text) - half) / whole, (Fraction(text) + half) / whole
 
 
-def rounds_to(value, text, *, whole=100):
+def rounds_to(value, text):
     """Say whether a Fraction is printed as this text; a tie counts half up and half to even."""
-    low, high = bounds(text, whole=whole)
+    low, high = bounds(text)
     return low <= value < high or (value == high and int(text[-1]) % 2 == 0)
 
 
-def counts(text, n, *, whole=100):
+def counts(text, n):
     """List the numbers of cases out of `n` whose share is printed as this text."""
     if n < 1:
         raise ValueError(f"n: found {n}, expected 1 or more")
-    low, high = bounds(text, whole=whole)
+    low, high = bounds(text)
     near = range(max(0, ceil(low * n)), min(int(n), floor(high * n)) + 1)
-    return np.array([k for k in near if rounds_to(Fraction(k, int(n)), text, whole=whole)], dtype=int)
+    return np.array([k for k in near if rounds_to(Fraction(k, int(n)), text)], dtype=int)
 
 
-def fitting_sizes(texts, sizes, *, whole=100):
+def fitting_sizes(texts, sizes):
     """Say which test sizes are possible for each of several shares: bool of shape (n_texts, n_sizes)."""
-    return np.array([[counts(text, n, whole=whole).size > 0 for n in sizes] for text in texts])
+    return np.array([[counts(text, n).size > 0 for n in sizes] for text in texts])
 
 
 def gap(first, second):

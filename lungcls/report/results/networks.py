@@ -14,7 +14,6 @@ import pandas as pd
 from lungcls.cohorts.cohort import Cohort
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import tables
 from lungcls.report.wording import count, plain, text
 from lungcls.runs import grid, recorded as records, store
@@ -114,24 +113,6 @@ def _measured(folder, split, task, parts):
             other = f"found other cases in {file} of the split {split} than in its runs"
             raise InputError(f"{folder}: {other}, expected the same")
     return {MEASURED[name]: table for name, table in found.items()}
-
-
-def last_stages(folder=None):
-    """Take the recorded plain networks as they end (least seed): results by name and view, and by task."""
-    if folder is None:
-        from lungcls.report.paths import find_checkout
-
-        try:
-            folder = find_checkout() / "book" / "results" / "lidc"
-        except InputError:
-            return {}
-    group, found = recorded(folder)[0], {}
-    for task in CLASS_COLUMNS:
-        for (view, name, change), members in by_network(group.of_task(task)).items():
-            if not change and members[0].config["stage"] != "transfer_learning":
-                result = tables.result_of(members[0].predictions, group.cohort)
-                found.setdefault(f"{name}, {VIEW_NAMES[view]}", {})[task] = result
-    return found
 
 
 def _check_once(found, folder):

@@ -151,26 +151,3 @@ def test_score_pairs_tell_one_run_from_both():
     _, one, both = drawn(figure)[0].collections
     assert sorted(np.asarray(one.get_offsets())[:, 0]) == [0, 5]
     assert np.asarray(both.get_offsets())[:, 0].tolist() == [4]
-
-
-def test_values_stand_in_their_bands():
-    values = pd.DataFrame({"accuracy": [0.5, 0.8], "AUC": [np.nan, 0.9]}, index=["constant", "report"])
-    bands = pd.DataFrame({"low": [0.7, 0.85], "high": [0.75, 0.95]}, index=["accuracy", "AUC"])
-    figure = distributions.values_in_ranges(values, bands, marked=["report"], columns=2)
-    left, right = drawn(figure)
-    assert [ax.get_title() for ax in (left, right)] == ["accuracy", "AUC"]
-    assert [text.get_text() for text in left.get_yticklabels()] == ["constant", "report"]
-    for ax, score in ((left, "accuracy"), (right, "AUC")):
-        (band,) = ax.patches
-        assert [band.get_x(), band.get_x() + band.get_width()] == pytest.approx(bands.loc[score].tolist())
-        x = np.asarray(ax.collections[-1].get_offsets())[:, 0]
-        assert x == pytest.approx(values[score].to_numpy(), nan_ok=True)
-        assert ax.get_xlim()[0] < bands.loc[score, "low"] and ax.get_xlim()[1] > bands.loc[score, "high"]
-    assert tuple(left.collections[-1].get_facecolors()[1][:3]) == to_rgb(style.MARK)
-
-
-def test_panels_that_are_left_over_stay_empty():
-    values = pd.DataFrame({("binary", "AUC"): [0.5]}, index=["constant"])
-    bands = pd.DataFrame({"low": [0.7], "high": [0.75]}, index=pd.MultiIndex.from_tuples([("binary", "AUC")]))
-    first, second = drawn(distributions.values_in_ranges(values, bands, columns=2))
-    assert first.get_title() == "binary\nAUC" and not second.axison

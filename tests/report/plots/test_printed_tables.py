@@ -35,9 +35,13 @@ def test_no_size_fits_all():
 
 
 def test_entries_stand_beside_their_mark():
-    entries = pd.DataFrame({"binary": [50.5, 60.0], "scores": [20.0, 30.0]}, index=["small", "large"])
+    columns = [("binary", "nodule"), ("scores", "nodule")]
+    entries = pd.DataFrame(
+        [[50.5, 20.0], [60.0, 30.0]], ["small", "large"], pd.MultiIndex.from_tuples(columns)
+    )
     figure = printed_tables.entries_and_marks(entries, [65, 29], ylabel="F1 (%)", mark_label="constant")
     (ax,) = drawn(figure)
+    assert ax.get_xticklabels()[0].get_text() == "binary\nnodule"
     assert [line.get_ydata().tolist() for line in ax.lines] == [[50.5, 20.0], [60.0, 30.0]]
     (marks,) = ax.collections
     assert [segment[0][1] for segment in marks.get_segments()] == [65, 29]

@@ -16,7 +16,6 @@ from lungcls.report.printed.confusion_matrices import (
     constant_matrix,
     fits,
     matching_constants,
-    matrices,
     parts_that_fit,
     scores,
     stratified_counts,
@@ -144,31 +143,6 @@ def test_the_searches_say_what_they_cannot_do():
         binary_matrices({"f1": "90.00"}, 10, average="macro", supports=(5, 6))
     with pytest.raises(ValueError, match="expected a text of digits"):
         binary_matrices({"f1": 90.0}, 10, average="macro")
-
-
-# --- A few classes ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("average", ["weighted", "macro", "micro"])
-def test_a_planted_matrix_of_three_classes_is_found(average):
-    planted = random_matrix((5, 7, 4), RNG)
-    printed = printed_of(planted, average=average)
-    found = matrices(printed, (5, 7, 4), average=average)
-    assert planted.tolist() in found.tolist()
-    assert all(fits(matrix, printed, average=average) for matrix in found)
-    assert (found.sum(axis=2) == (5, 7, 4)).all()
-
-
-def test_both_searches_agree_on_two_classes():
-    for average in AVERAGES:
-        printed = printed_of(random_matrix((20, 11), RNG), average=average, decimals=1)
-        one = binary_matrices(printed, 31, average=average, supports=(20, 11)).tolist()
-        assert sorted(one) == sorted(matrices(printed, (20, 11), average=average).tolist())
-
-
-def test_too_many_matrices_are_refused():
-    with pytest.raises(ValueError, match="matrices to try, expected at most 500,000"):
-        matrices({"f1": "39.49"}, (24, 46, 110, 42, 15), average="weighted")
 
 
 # --- Mixed rows -------------------------------------------------------------------------

@@ -29,26 +29,10 @@ def test_table_2_repeats_the_fine_tuned_row_of_table_1():
 def test_every_part_says_where_it_stands():
     found = reported.load()
     assert set(found["where"]) == set(found) - {"source", "note", "contents", "claims", "where"}
-    for part in found["where"]:
-        assert "section" in reported.where(part) and "page" in reported.where(part)
+    for part in found["where"].values():
+        assert set(part["sections"]) <= set(found["contents"])
     for quoted in found["claims"].values():
-        assert reported.pages(quoted["section"]) and len(quoted["words"]) > 20
-
-
-def test_places_in_words():
-    assert reported.where("main_results_percent") == "table 2, section 5, pages 5-6"
-    assert reported.where("architecture") == "section 3, page 4"
-    assert reported.where("data") == "sections 2.1 and 2.2, pages 2-3"
-    with pytest.raises(ValueError, match="part: found 'claims', expected one of introduction, data"):
-        reported.where("claims")
-
-
-def test_pages_go_from_a_beginning_to_the_next():
-    assert reported.pages("2.1") == (2, 2) and reported.pages("2.4") == (3, 4)
-    begins = list(reported.load()["contents"].values())
-    assert begins == sorted(begins) and reported.pages("7") == (begins[-1], begins[-1])
-    with pytest.raises(ValueError, match="section: found '8', expected one of 1, 2, 2.1"):
-        reported.pages("8")
+        assert quoted["section"] in found["contents"] and len(quoted["words"]) > 20
 
 
 def test_scores_are_texts_with_their_decimals():

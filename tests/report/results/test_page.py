@@ -390,16 +390,6 @@ def test_folders_that_cannot_be_used_are_one_clear_error(tmp_path, few):
         page.recorded_facts(networks.recorded(tmp_path))
 
 
-def test_recorded_networks_are_taken_as_they_end(tmp_path, monkeypatch):
-    found = networks.last_stages(FOLDER)
-    assert "CNN (from scratch), zoomed nodule" in found and not [name for name in found if " TL " in name]
-    for by_task in found.values():
-        for task, result in by_task.items():
-            assert {"patient_id", "y_true", "y_pred"} <= set(result) and task in page.TASKS
-    monkeypatch.chdir(tmp_path)  # outside a checkout
-    assert networks.last_stages() == {}
-
-
 # --- The runs of this build ---------------------------------------------------------------------
 
 
