@@ -56,9 +56,34 @@ def ruler_fits(before, after):
     assert fits == [False, True]
 
 
+def recall_gains(before, after):
+    assert before["ranks"]["CLAHE and morphology"].value < 0
+    gains = after["ranks"]
+    assert max(gains, key=lambda name: gains[name].value) == "CLAHE and morphology"
+    assert all(one.low < 0 < one.high for one in gains.values())
+
+
+def more_alike(before, after):
+    first, weak = (np.nanmedian(names["alike"]["randaugment"]) for names in (before, after))
+    assert weak > first + 0.1
+
+
+def further_behind(before, after):
+    assert (after["less"]["difference"] < before["less"]["difference"]).all()
+
+
+def padding_is_the_diameter(before, after):
+    first, other = before["beside"].loc["AUC", "padding"], after["beside"].loc["AUC", "diameter"]
+    assert abs(first - other) < 0.15 and before["beside"].loc["AUC", "value"] == after["beside"].iloc[1, 0]
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
+    ("05_other_attempts", "scores.auc", "scores.recall", recall_gains),
+    ("05_other_attempts", '"randaugment", seed=seed', '"randaugment", seed=seed, strength=0.1', more_alike),
+    ("06_views", 'score="AUC"', 'score="F1 (weighted)"', further_behind),
+    ("06_views", 'against="padding"', 'against="diameter"', padding_is_the_diameter),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
 ]
