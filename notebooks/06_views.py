@@ -11,8 +11,8 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a network do better on a picture of the nodule than on the whole slice, and why?
-# - **Answer, on real CT.** Better by far. On the same {{ findings_n }} nodules the {term}`AUC` of
-#   {{ views_networks }} networks is higher on the zoomed nodule, by {{ views_gain_least }} to
+# - **Answer, on real CT.** Better by far. On the same {{ findings_n }} nodules the {term}`AUC` of each
+#   pretrained network is higher on the zoomed nodule, by {{ views_gain_least }} to
 #   {{ views_gain_most }}. But the zoomed view is cut at the readers' box. The width of its {term}`padding`
 #   alone, without any lung, has {{ findings_padding }}, and each of these networks does worse.
 # - **How sure.** Each nodule was predicted by networks that had not seen its patient. How the report laid out
@@ -165,8 +165,8 @@ less.rename(score_tables.in_short)[["difference", "low", "high", "n"]].convert_d
 #
 # ```{admonition} Try it
 # :class: tip
-# In the cell with the padding, change `score="AUC"` to `score="F1 (weighted)"`. Expect every network further
-# behind.
+# In the cell with the padding, change `score="AUC"` to `score="F1 (weighted)"`. Expect every network behind
+# again.
 # ```
 
 # %% [markdown]
@@ -234,8 +234,13 @@ show_table(
 )
 
 # %% [markdown]
-# No gain over the zoomed nodule alone is shown (AUC {{ views_together }}, with the luck of training). A
-# network that takes in both views is another thing, and is not tested here.
+# No gain over the zoomed nodule alone is shown. A network that takes in both views is another thing, and is
+# not tested here.
+#
+# ```{admonition} Try it
+# :class: tip
+# In the cell with both views, change `"FT"`, fine-tuned, to `"TL"`, frozen. Expect no gain again.
+# ```
 
 # %% [markdown]
 # ## Run it yourself: the padding filled, and alone
@@ -296,13 +301,6 @@ pd.DataFrame.from_dict(compared, orient="index").convert_dtypes().round(3)
 # %%
 beside = runs.score(plain, against="padding").loc[["F1 (weighted)", "AUC"]]
 beside.round(3)
-
-# %% [markdown]
-# ```{admonition} Try it
-# :class: tip
-# In the cell above, change `against="padding"` to `against="diameter"`. Expect nearly the same AUC: the
-# padding is the diameter in other clothes.
-# ```
 
 # %% [markdown]
 # ## Check yourself

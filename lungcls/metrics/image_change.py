@@ -35,14 +35,10 @@ def erase(images, masks, *, ring=3):
     _flat(images, masks=masks)
     erased = np.array(images, dtype=np.float32)
     for image, mask in zip(erased, np.asarray(masks, dtype=bool), strict=True):
-        around = _around(mask, ring)
+        around = binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
         if around.any():
             image[mask] = image[around].mean()
     return erased
-
-
-def _around(mask, ring):
-    return binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
 
 
 def nodule_left(images, erased, changed, changed_erased):
