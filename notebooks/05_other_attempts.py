@@ -84,9 +84,9 @@ for name in ("clahe", "no_improvement", "aggressive", "balancing", "test_time", 
 pd.DataFrame(grid.ABLATIONS).T.fillna("as before")
 
 # %% [markdown]
-# The networks were trained on real CT windows and their answers recorded ([Results:
-# training](../book/results_training.md)). First the base itself, beside a {term}`constant answer` and the
-# diameter: it does about as well as a ruler.
+# The networks were trained on real CT windows and their answers recorded. They are older than the settings
+# chosen since ([Results: training](../book/results_training.md)). First the base itself, beside a
+# {term}`constant answer` and the diameter: it does about as well as a ruler.
 
 # %%
 results = find_checkout() / "book" / "results"
@@ -121,7 +121,7 @@ show_figure(
     intervals(
         {"weighted F1": 100 * found, "AUC": 100 * ranked},
         xlabel="attempt less base (points)",
-        references={"lower margin": -100 * rule.MARGIN, "no difference": 0, "margin": 100 * rule.MARGIN},
+        references={"margin, below": -100 * rule.MARGIN, "no difference": 0, "above": 100 * rule.MARGIN},
     ),
     name="fig-attempts-forest",
     evidence=int(found["n"].min()),
@@ -161,7 +161,7 @@ rule.statement(gentle)
 
 # %% [markdown]
 # What is a paired difference made of? Of the cases that one network gets right and the other wrong. All
-# others cancel. Here is the attempt with most to say, enhanced images.
+# others cancel. Here are the cases of one training on enhanced images and of one of the base.
 
 # %%
 pair = {"enhanced": attempts["CLAHE and morphology"], "base": base}
@@ -195,7 +195,7 @@ other.round(3)
 
 # %% [markdown]
 # No interval lies above 0: nothing here favours the larger network. Zoomed, two classes, frozen, it is even
-# behind.
+# behind (not adjusted for the number of comparisons).
 
 # %% [markdown]
 # ## Run it yourself: train one attempt
@@ -320,7 +320,8 @@ vote = {f"{voters} versions": binom.sf(voters // 2, voters, chance) for voters i
 pd.DataFrame(vote, index=chance).loc[[0.2, 0.4, 0.5, 0.6, 0.8]].round(2)
 
 # %% [markdown]
-# Nor does a vote weigh how sure an answer was. Two made-up cases, each the mirror image of the other:
+# A vote sharpens what most versions say, for both classes alike. It has no taste for class 0. Nor does it
+# weigh how sure an answer was. Two made-up cases, each the mirror image of the other:
 
 # %%
 malignant = np.array([[0.95, 0.90, 0.45, 0.45, 0.45], [0.05, 0.10, 0.55, 0.55, 0.55]])
@@ -328,9 +329,9 @@ made_up = np.stack([1 - malignant, malignant], axis=2).swapaxes(0, 1)  # version
 {how: augmentation.combine(made_up, how)[:, 1].round(2).tolist() for how in ("mode", "mean")}
 
 # %% [markdown]
-# A vote sharpens what most versions say, for both classes alike. It has no taste for class 0. If it ends
-# there, look at the *versions*: do they resemble what the network was trained on? Here are two kinds that do
-# not. The last is a slip that raises no error: grey levels from 0 to 255 in place of 0 to 1.
+# Vote and mean disagree here, once in each direction. If a vote ends in class 0 only, look at the *versions*:
+# do they resemble what the network was trained on? Here are two kinds that do not. The last is a slip that
+# raises no error: grey levels from 0 to 255 in place of 0 to 1.
 
 # %%
 network = prediction.open_model(plain)

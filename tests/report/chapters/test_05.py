@@ -31,6 +31,7 @@ def gains(known):
 
 
 def test_no_attempt_gains_or_loses_for_sure_and_none_is_within_the_margin(gains):
+    assert len(gains["F1"]) == 6
     for one in (one for found in gains.values() for one in found.values()):
         assert one.low < 0 < one.high and one.high - one.low > 2 * rule.MARGIN and one.trainings == (1, 3)
         assert one.low < -rule.MARGIN and one.high > rule.MARGIN == 0.02
