@@ -85,6 +85,29 @@ def no_rule_fits(before, after):
     assert fits == [{"ceil_mean"}, set()]
 
 
+def recall_gains(before, after):
+    assert before["ranks"]["CLAHE and morphology"].value < 0
+    gains = after["ranks"]
+    assert max(gains, key=lambda name: gains[name].value) == "CLAHE and morphology"
+    assert all(one.low < 0 < one.high for one in gains.values())
+
+
+def more_alike(before, after):
+    first, weak = (np.nanmedian(names["alike"]["randaugment"]) for names in (before, after))
+    assert weak > first + 0.1
+
+
+def behind_again(before, after):
+    assert (before["less"]["difference"] < 0).all() and (after["less"]["difference"] < 0).all()
+    assert not after["less"]["difference"].equals(before["less"]["difference"])
+
+
+def no_gain_again(before, after):
+    for both in (before["both"], after["both"]):
+        assert ((both["low"] < 0) & (both["high"] > 0)).all()
+    assert before["both"].loc["AUC", "second"] > after["both"].loc["AUC", "second"]
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
@@ -93,6 +116,10 @@ CARDS = [
     ("11_reported_numbers", "rows.values()", "list(rows.values())[:2]", several_sizes),
     ("11_reported_numbers", "[12, 18, 54, 22, 0]", "[24, 30, 30, 17, 5]", another_matrix_fits),
     ("11_reported_numbers", "least_readers=1", "least_readers=3", no_rule_fits),
+    ("05_other_attempts", "scores.auc", "scores.recall", recall_gains),
+    ("05_other_attempts", '"randaugment", seed=seed', '"randaugment", seed=seed, strength=0.1', more_alike),
+    ("06_views", 'score="AUC"', 'score="F1 (weighted)"', behind_again),
+    ("06_views", 'view, "FT"', 'view, "TL"', no_gain_again),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
 ]

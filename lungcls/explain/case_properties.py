@@ -9,7 +9,7 @@ import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.metrics import ratings
-from lungcls.runs import prediction
+from lungcls.runs import inputs, prediction
 from lungcls.sources import annotations
 
 BATCH = 256  # images at a time
@@ -28,7 +28,7 @@ def properties(run, cohort):
     except InputError as error:
         missing |= dict.fromkeys(DESCRIBED, str(error))
     try:
-        known["grey level"] = grey_inside(images, prediction.masks_of(run, cohort))
+        known["grey level"] = grey_inside(images, inputs.masks_of(cohort, run.config))
     except InputError as error:
         missing["grey level"] = str(error)
     return known, missing

@@ -8,7 +8,6 @@ image without its nodule, and where the two still differ, the nodule still shows
 
 import numpy as np
 from scipy.ndimage import binary_dilation
-from scipy.stats import mannwhitneyu
 
 
 def grey_shift(images, changed):
@@ -36,14 +35,10 @@ def erase(images, masks, *, ring=3):
     _flat(images, masks=masks)
     erased = np.array(images, dtype=np.float32)
     for image, mask in zip(erased, np.asarray(masks, dtype=bool), strict=True):
-        around = _around(mask, ring)
+        around = binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
         if around.any():
             image[mask] = image[around].mean()
     return erased
-
-
-def _around(mask, ring):
-    return binary_dilation(mask[..., 0], iterations=ring)[..., None] & ~mask
 
 
 def nodule_left(images, erased, changed, changed_erased):
@@ -57,21 +52,6 @@ def nodule_left(images, erased, changed, changed_erased):
     left = ((after - after_without) ** 2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(before > 1e-12, np.sqrt(left / before), np.nan)
-
-
-def separation(images, masks, *, ring=6):
-    """AUC of grey alone between the nodule and the `ring` of pixels around it, (n,); NaN without either."""
-    # No curve laid over the greys of the whole image can change it, since the order of the pixels stays;
-    # what treats parts of an image differently can.
-    _flat(images, masks=masks)
-    found = np.full(len(images), np.nan)
-    images, masks = np.asarray(images), np.asarray(masks, dtype=bool)
-    for i in range(len(images)):
-        inside, outside = images[i][masks[i]], images[i][_around(masks[i], ring)]
-        if inside.size and outside.size:
-            wins = mannwhitneyu(inside, outside, method="asymptotic").statistic
-            found[i] = wins / (inside.size * outside.size)
-    return found
 
 
 def _flat(images, **others):

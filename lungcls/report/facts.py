@@ -16,7 +16,7 @@ from lungcls.cohorts.splits import split
 from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
-from lungcls.report.claims import measures
+from lungcls.report.claims import chapter_facts, measures
 from lungcls.report.claims.printed import printed_facts
 from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
@@ -48,7 +48,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     best, here = measurements.read(results, "best_model.json"), networks.of_this_build(cohort, parameters)
     found |= recorded_facts(groups, study=study, best=best, this_build=here)
     found["findings"] = text("findings", **found)
-    found |= choosing_facts(Path(results) / "study")
+    found |= choosing_facts(Path(results) / "study") | chapter_facts.comparisons([*study, *groups])
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
     found |= ceiling_facts(best, measured) | printed_facts()
     explained = explanations.read(results)

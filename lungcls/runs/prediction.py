@@ -39,12 +39,7 @@ def images_of(run, cohort):
     return inputs.images_of(cohort, run.config)
 
 
-def masks_of(run, cohort):
-    """A cohort's nodule masks as a run's images are: (n, size, size, 1) bool."""
-    return inputs.masks_of(cohort, run.config)
-
-
-def predict(run, cohort, *, test_time=None):
+def predict(run, cohort):
     """Predict with a run on a cohort; labels are not needed, and memory does not grow with it.
 
     Parameters
@@ -52,8 +47,6 @@ def predict(run, cohort, *, test_time=None):
     run : Run
     cohort : Cohort
         Loaded with ``labels=False`` if it has none.
-    test_time : {"mode", "mean"}, optional
-        Predict on five transformed versions of each image, and combine them so.
 
     Returns
     -------
@@ -75,26 +68,17 @@ def predict(run, cohort, *, test_time=None):
     >>> list(runs.predict(run, data.select([0, 1, 2])))
     ['case_id', 'p_benign', 'p_malignant', 'y_pred', 'confidence']
     """
-    if test_time is None:
-        images, model = images_of(run, cohort), open_model(run)
-        from lungcls.runs import stages
+    images, model = images_of(run, cohort), open_model(run)
+    from lungcls.runs import stages
 
-        y_prob = _finite(stages.predict(model, images), run)
-    else:
-        y_prob = versions(run, cohort)
-        from lungcls.preprocessing import augmentation
-
-        y_prob = augmentation.combine(y_prob, test_time)
+    y_prob = _finite(stages.predict(model, images), run)
     task, cuts = run.config["task"], load_thresholds(run.folder)
     table = prediction_table(cohort.cases["case_id"], y_prob, task)
     return table if cuts is None else table.assign(y_pred=thresholds.decide(y_prob, cuts, task))
 
 
 def versions(run, cohort):
-    """Probabilities (5, n, n_classes) of the versions that test-time augmentation makes.
-
-    The first is the image.
-    """
+    """Probabilities (5, n, n_classes) of the versions that test-time augmentation makes, the image first."""
     if run.config["model"] == "ensemble":
         raise InputError(f"{run.id}: found an ensemble, which turns images itself, expected another run")
     images, model = images_of(run, cohort), open_model(run)

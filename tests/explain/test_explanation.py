@@ -10,7 +10,7 @@ from lungcls import explain
 from lungcls.cli.__main__ import main
 from lungcls.errors import InputError
 from lungcls.explain import explanation
-from lungcls.runs import prediction
+from lungcls.runs import inputs, prediction
 
 
 def test_a_run_is_explained_without_outlines(outlined):
@@ -27,7 +27,7 @@ def test_some_cases_are_explained_as_among_all_and_ready_to_draw(outlined):
     cohort, run, _ = outlined
     whole, some = explain.explain_run(run, cohort), explain.explain_run(run, cohort, cases=["pat3", "pat1"])
     assert some.values == pytest.approx(whole.values[[2, 0]], abs=1e-6)
-    masks = prediction.masks_of(run, cohort)[[2, 0], ..., 0]
+    masks = inputs.masks_of(cohort, run.config)[[2, 0], ..., 0]
     pictures = some.pictures(masks)
     assert [[one.shape for one in row] for row in pictures] == [[(32, 32)] * 3] * 2
     assert np.array_equal(pictures[1][0], prediction.images_of(run, cohort)[np.array([0])][0, ..., 0])

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
-from sklearn.metrics import roc_auc_score
 
 from lungcls.metrics import image_change
 
@@ -78,39 +77,12 @@ def test_without_a_nodule_nothing_can_be_left():
     assert np.isnan(image_change.nodule_left(IMAGES, IMAGES, IMAGES**2, IMAGES**2)).all()
 
 
-def test_separation_is_the_auc_of_the_pixels():
-    image, mask = square()
-    assert image_change.separation(image, mask) == pytest.approx([1])
-    assert image_change.separation(1 - image, mask) == pytest.approx([0])
-    masks = np.repeat(mask, 4, axis=0)
-    around = np.zeros_like(mask[0])
-    around[1:11, 1:11] = True  # a ring of 3 around 4 pixels, its corners cut off below
-    steps = np.abs(np.arange(12) - 5.5) - 1.5
-    distance = np.maximum(steps[:, None], 0) + np.maximum(steps[None], 0)
-    around &= (distance <= 3)[..., None] & ~mask[0]
-    for image, mask, found in zip(IMAGES, masks, image_change.separation(IMAGES, masks, ring=3), strict=True):
-        both = np.r_[image[mask], image[around]]
-        assert found == pytest.approx(roc_auc_score(np.r_[np.ones(16), np.zeros(len(both) - 16)], both))
-
-
-def test_no_curve_over_all_greys_changes_the_separation():
-    masks = np.repeat(square()[1], 4, axis=0)
-    plain = image_change.separation(IMAGES, masks)
-    curved = 1 / (1 + np.exp(-10 * (IMAGES.astype(float) - 0.4)))
-    assert image_change.separation(curved, masks) == pytest.approx(plain)
-    tiled = np.concatenate([IMAGES[:, :6] / 2, IMAGES[:, 6:]], axis=1)  # one half by itself
-    assert not np.allclose(image_change.separation(tiled, masks), plain)
-    assert np.isnan(image_change.separation(IMAGES, np.zeros_like(masks))).all()
-    assert np.isnan(image_change.separation(IMAGES, np.ones_like(masks))).all()
-
-
 @pytest.mark.parametrize(
     "call, name",
     [
         (lambda small: image_change.grey_shift(IMAGES, small), "changed"),
         (lambda small: image_change.correlation(IMAGES, small), "changed"),
         (lambda small: image_change.erase(IMAGES, small), "masks"),
-        (lambda small: image_change.separation(IMAGES, small), "masks"),
         (lambda small: image_change.nodule_left(IMAGES, IMAGES, IMAGES, small), "changed_erased"),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_record_keeps_the_rule(run, tmp_path):
 
 def test_an_ensemble_takes_no_further_turns(place, run):
     with pytest.raises(InputError, match="turns images itself"):
-        prediction.predict(run, load(place / "cohort"), test_time="mean")
+        prediction.versions(run, load(place / "cohort"))
 
 
 def call(place, *arguments):

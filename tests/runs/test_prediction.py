@@ -42,11 +42,11 @@ def test_images_are_made_as_in_the_run(trained):
 
 def test_mean_of_five_transforms(trained):
     cohort, _, _, run = trained
-    found = prediction.predict(run, load(cohort), test_time="mean")
+    found = augmentation.combine(prediction.versions(run, load(cohort)), "mean")
     images = np.asarray(prediction.images_of(run, load(cohort))[np.arange(40)])
     model = prediction.open_model(run)
     versions = [np.asarray(model(version))[:, 0] for version in augmentation.test_time(images)]
-    np.testing.assert_allclose(found["p_malignant"], np.mean(versions, axis=0), atol=1e-5)
+    np.testing.assert_allclose(found[:, 1], np.mean(versions, axis=0), atol=1e-5)
 
 
 def test_the_five_versions_and_their_vote(trained):
@@ -54,9 +54,9 @@ def test_the_five_versions_and_their_vote(trained):
     versions = prediction.versions(run, load(cohort))
     assert versions.shape == (5, 40, 2)
     np.testing.assert_allclose(versions[0, :, 1], run.predictions["p_malignant"], atol=1e-6)
-    voted = prediction.predict(run, load(cohort), test_time="mode")
+    voted = augmentation.combine(versions, "mode").argmax(axis=1)
     malignant = (versions[..., 1] > versions[..., 0]).sum(axis=0)
-    assert voted["y_pred"].tolist() == (malignant >= 3).astype(int).tolist()
+    assert voted.tolist() == (malignant >= 3).astype(int).tolist()
 
 
 def test_masks_lie_on_the_images(trained):
@@ -64,7 +64,7 @@ def test_masks_lie_on_the_images(trained):
     assert run.config["settings"]["crop"] == 32 and run.config["settings"]["image_size"] == 32
     masks = np.zeros((40, 40, 40), dtype=np.uint8)
     masks[:, 10:18, 6:10] = 2
-    found = prediction.masks_of(run, Cohort(data.cases, data.views, {"nodule": masks}, data.info))
+    found = inputs.masks_of(Cohort(data.cases, data.views, {"nodule": masks}, data.info), run.config)
     assert found.shape == prediction.images_of(run, data).shape and found.dtype == bool
     expected = np.zeros((32, 32), dtype=bool)
     expected[6:14, 2:6] = True  # the crop takes 4 pixels off each side
@@ -72,7 +72,7 @@ def test_masks_lie_on_the_images(trained):
     with pytest.raises(
         InputError, match="no mask of the view 'nodule'.*expected a cohort with nodule_mask.npy"
     ):
-        prediction.masks_of(run, data)
+        inputs.masks_of(data, run.config)
 
 
 def spoil(name):

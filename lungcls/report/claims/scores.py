@@ -33,6 +33,11 @@ def recall(part, weights):
     return _decisions(part, weights)["recall (malignant)"]
 
 
+def kappa(part, weights):
+    """Quadratic weighted kappa of the scores 1 to 5."""
+    return _decisions(part, weights)["quadratic weighted kappa"]
+
+
 def _decisions(part, weights):
     task = next(task for task, columns in CLASS_COLUMNS.items() if columns[0] in part)
     answers = part["y_true"].to_numpy(), part["y_pred"].to_numpy()
