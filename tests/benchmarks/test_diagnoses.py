@@ -346,6 +346,6 @@ def test_what_the_cards_promise():
 
 def test_pages_get_the_numbers():
     found = measurements.diagnoses(RECORD)
-    assert found["diagnosed_patients"] == str(RECORD["counts"]["known"])
+    assert found["diagnosed_known"] == str(RECORD["counts"]["known"])
     row = measurements.told_apart(RECORD, "malignant", "benign").loc["our model"]
     assert found["diagnosis_model"].startswith(f"{row['value']:.2f} [{row['low']:.2f}")
