@@ -270,7 +270,7 @@ show_table(
 # for an experiment to say ([Other attempts](05_other_attempts.ipynb)).
 
 # %% [markdown]
-# ## The padding and the crop
+# ## Padding
 #
 # Zoomed images come in many sizes, since nodules do. Laid on a common canvas of 128 × 128 pixels, small ones
 # are surrounded by grey {term}`padding`. The report removes these "recurrent gray bands" with a centre crop

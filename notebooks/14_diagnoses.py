@@ -57,7 +57,7 @@ import pandas as pd
 from lungcls.report.display import show_figure, show_table
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks
-from lungcls.report.results import measurements, tables
+from lungcls.report.results import external, measurements, tables
 
 # %% [markdown]
 # ## Who these patients are
@@ -103,7 +103,7 @@ laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 # %%
 NAMED = ["readers' label", "readers' mean score", "diameter", "radiomic measures", "our model"]
 kinds = ("malignant", "primary", "metastatic")
-apart = {kind: measurements.told_apart(found, kind, "benign") for kind in kinds}
+apart = {kind: external.told_apart(found, kind, "benign") for kind in kinds}
 {kind: tables.with_interval(table.loc["diameter"]) for kind, table in apart.items()}
 
 # %% tags=["hide-input"]
@@ -172,7 +172,7 @@ pairs = {
     "tissue or course, both sides": ("malignant, tissue or course", SHOWN),
     "benign: tissue against stable": (SHOWN, STABLE),
 }
-ways = {name: measurements.told_apart(found, *pair) for name, pair in pairs.items()}
+ways = {name: external.told_apart(found, *pair) for name, pair in pairs.items()}
 sizes = {name: table[["n_first", "n_second"]].iloc[0] for name, table in ways.items()}
 pd.DataFrame(sizes).rename({"n_first": "first group", "n_second": "second group"})
 
@@ -225,7 +225,7 @@ pd.DataFrame(widths).round(2)
 # another: nodules below 3 mm are not in the list. The picture is the same, with wider intervals.
 
 # %%
-single = measurements.told_apart(found, "malignant", "benign", patients="one nodule").loc[NAMED]
+single = external.told_apart(found, "malignant", "benign", patients="one nodule").loc[NAMED]
 single["AUC"] = single.apply(tables.with_interval, axis=1)
 single[["n_first", "n_second", "AUC"]].rename(columns={"n_first": "malignant", "n_second": "benign"})
 

@@ -56,7 +56,7 @@ import pandas as pd
 from lungcls.report.display import show_figure, show_table
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks
-from lungcls.report.results import measurements, tables
+from lungcls.report.results import external, measurements, tables
 
 # %% [markdown]
 # ## The other collection
@@ -98,7 +98,7 @@ shares.astype(float).round(2)
 # from LIDC-IDRI as well.
 
 # %%
-scores = partial(measurements.rows_of, found["scores"], "model")
+scores = partial(external.rows_of, found["scores"], "model")
 outside, inside = (scores(cohort=name, score="AUC", group="all") for name in (LNDB, LIDC))
 columns = {"LIDC-IDRI": inside, "LNDb": outside}
 columns = {name: table.apply(tables.with_interval, axis=1) for name, table in columns.items()}
@@ -191,7 +191,7 @@ show_figure(
 # that they are too high on the whole.
 
 # %%
-calibrated = partial(measurements.rows_of, found["calibration"], "model")
+calibrated = partial(external.rows_of, found["calibration"], "model")
 lines = calibrated(cohort=LNDB, cases="all")
 slopes = {name: lines[name].map(tables.with_interval) for name in ("slope", "intercept")}
 slopes["slope at home"] = calibrated(cohort=LIDC, cases="all")["slope"].map(tables.with_interval)
@@ -249,7 +249,7 @@ show_figure(
 #   unless told otherwise) and of 75. LIDC-IDRI's windows had 8 bits before, so the rounding is a second one.
 
 # %%
-changed = partial(measurements.rows_of, found["changes"])
+changed = partial(external.rows_of, found["changes"])
 steps = {name: changed("mix", model=name, images="as they are") for name in ("our model", "diameter")}
 ladder = {
     name: pd.concat([table, outside.loc[[name]].rename({name: "LNDb"})]) for name, table in steps.items()
