@@ -328,10 +328,10 @@ data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="sp
 # ## What the report tried and dropped: CLAHE and morphology
 #
 # {term}`CLAHE` {cite}`zuiderveld1994` divides the image into tiles and spreads the grey levels of each tile
-# over the whole range, with a limit that keeps noise from being blown up. {term}`Morphological operations
-# <morphological operations>` {cite}`serra1982` then add what is brighter than its neighbourhood and take away
-# what is darker. The paper that the report names for its settings is, by its title, a review of drug
-# discovery {cite}`zhou2024`; those used here are ours.
+# over the whole range, with a limit that keeps noise from being blown up.
+# {term}`Morphological operations <morphological operations>` {cite}`serra1982` then add what is brighter than
+# its neighbourhood and take away what is darker. The paper that the report names for its settings is, by its
+# title, a review of drug discovery {cite}`zhou2024`; those used here are ours.
 
 # %%
 flat = preprocessing.min_max(data.views[wide][row])
