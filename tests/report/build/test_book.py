@@ -72,10 +72,8 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "book" / "references.bib").write_text("", encoding="utf-8")
     (tmp_path / "requirements.lock").write_text("a==1\n", encoding="utf-8")
     write_toc(tmp_path, "notebooks/01_a", "notebooks/02_b")
-    (tmp_path / "book" / "introduction.md").write_text(
-        "# Lung nodule classification in CT images\n\nThere are {{ cases }} cases, see {numref}`fig-a`, and $x^2$.\n",
-        encoding="utf-8",
-    )
+    text = f"# {TITLE}\n\nThere are {{{{ cases }}}} cases, see {{numref}}`fig-a`, and $x^2$.\n"
+    (tmp_path / "book" / "introduction.md").write_text(text, encoding="utf-8")
     write_notebook(tmp_path, "01_a", FIGURE)
     write_notebook(tmp_path, "02_b", "seed + 1", seen="a")
     monkeypatch.setattr("lungcls.sources.opening.open_cohort", lambda *_, **__: Cases())

@@ -1,8 +1,7 @@
 """The numbers of model card and datasheet, against the records and the list that they come from."""
 
-import re
-
 from pathlib import Path
+import re
 
 from conftest import tiny_cohort
 import pytest
