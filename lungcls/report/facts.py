@@ -273,5 +273,4 @@ def cohort_facts(cohort):
         "cohort_name": cohort.name,
         "cohort_cases": count(len(cohort)),
         "cohort_patients": count(cohort.cases["patient_id"].nunique()),
-        "cohort_views": ", ".join(f"`{view}`" for view in cohort.views),
     }
