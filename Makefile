@@ -13,13 +13,16 @@ BIN := .venv/bin
 STAMP := .venv/.made
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: book html test lint coverage env notebooks lock serve
+.PHONY: book html pdf test lint coverage env notebooks lock serve
 
 book: $(STAMP)  ## Execute the notebooks and render the book: PROFILE=smoke|quick|full, ARGS="--only 01"
 	$(BIN)/lungcls book --profile $(PROFILE) $(ARGS)
 
 html: $(STAMP)  ## Render what has been executed
 	$(BIN)/lungcls book --profile $(PROFILE) --html-only $(ARGS)
+
+pdf: $(STAMP)  ## Render what has been executed, and print it as one PDF (needs Chromium)
+	$(BIN)/lungcls book --profile $(PROFILE) --html-only --pdf $(ARGS)
 
 test: $(STAMP)  ## Run all tests, and the examples of docstrings
 	$(BIN)/python -m pytest $(ARGS)

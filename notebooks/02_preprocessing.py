@@ -22,9 +22,8 @@
 #   nodule](06_views.ipynb).
 # ```
 #
-# Between the scanner and the network an image changes several times. This chapter takes one image through the
-# report's steps (its section 2.4) one by one, and through the ones that it tried and dropped (2.4.1). Nothing
-# is trained here.
+# This chapter takes one image through the report's steps (its section 2.4) one by one, and through those that
+# it tried and dropped (2.4.1). Nothing is trained here.
 
 # %% [markdown]
 # ## Set-up
@@ -64,15 +63,17 @@ from lungcls.preprocessing import geometry, grey_levels, padding, pixel_contract
 from lungcls.report.cases_shown import choose_views, nearest
 from lungcls.report.display import show_figure, show_table
 from lungcls.report.paths import find_checkout
-from lungcls.report.plots import distributions, images as pictures
+from lungcls.report.plots import images as pictures
 from lungcls.report.results import measurements
+from lungcls.report.slider import show_slider
 
 # %% [markdown]
 # ## Real CT first: what min-max does
 #
-# A CT scanner measures how strongly each spot of the body weakens X-rays, in *Hounsfield units* (HU): air
-# has −1000, water 0, bone several hundred. A network learns best from small numbers, so the report maps the
-# darkest pixel of each image to 0 and the brightest to 1:
+# A {term}`CT` scanner measures how strongly each spot of the body weakens X-rays, in *Hounsfield units*
+# ({term}`HU <Hounsfield unit (HU)>`): air has −1000, water 0, bone several hundred. A network learns best
+# from small numbers, so the report maps the darkest pixel of each image to 0 and the brightest to 1
+# ({term}`min-max normalisation`):
 #
 # $$ x' = \frac{x - \min}{\max - \min} $$
 #
@@ -83,26 +84,27 @@ from lungcls.report.results import measurements
 # %%
 recorded = measurements.read(find_checkout() / "book" / "results", "windowing.json")
 moved = measurements.windowing(recorded)
+recorded["sources"]["cut slices"]["grey"]["lung"]["min-max"]["padding"]
 
 # %% tags=["hide-input"]
 show_table(
     moved,
     name="tab-window",
     evidence=recorded["sources"]["cut slices"]["slices"],
-    caption="Grey level of lung and of soft tissue after the report's steps, and with a window in the "
-    "place of min-max: the median over slices and, in brackets, the middle 90 %. Read along a "
-    "row: padding lifts the "
-    "lung, metal darkens soft tissue, the window moves neither. " + measurements.windowed_slices(recorded),
+    caption="Grey level of two tissues after the report's steps, and with a window in the place of min-max: "
+    "median and, in brackets, middle 90 % of slices. Padding lifts the lung, metal darkens soft tissue, the "
+    "window moves neither. " + measurements.windowed_slices(recorded),
 )
 
 # %% [markdown]
-# After min-max a network can see shapes and patterns, but not how dense a nodule is. The book keeps min-max
+# After min-max a network sees shapes and patterns, but not how dense a nodule is. The book keeps min-max
 # because the report does. A window is a setting of every network (`window`), for cohorts in Hounsfield units.
 
 # %% [markdown]
 # ## Run it yourself: one image, step by step
 #
-# Open a cohort and take a nodule of about 15 mm: large enough to see, small enough to have padding.
+# Open a {term}`cohort` and take a {term}`nodule` of about 15 mm: large enough to see, small enough to have
+# padding.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -132,14 +134,14 @@ show_figure(
     ),
     name="fig-steps-nodule",
     evidence=data,
-    caption="The zoomed nodule after each step, with a histogram of its grey levels on a logarithmic axis. "
-    "Min-max changes the numbers but not the picture; the contrast changes both. The tall line is the grey "
-    "padding.",
+    caption="The zoomed nodule after each step, and its grey levels on a logarithmic axis. Min-max changes "
+    "the numbers but not the picture; the contrast changes both. The tall line is the grey padding.",
     alt="A row of five CT images of one nodule, one for each preprocessing step, with histograms below.",
 )
 
 # %% [markdown]
-# A full slice takes the same steps without the crop. One call does them all, for any number of images.
+# A {term}`full slice` takes the same steps without the crop. One call does them all, for any number of
+# images.
 
 # %%
 wide = choose_views(data, ["full_slice", "context"])[0][0]
@@ -161,7 +163,7 @@ try:
 except ValueError as error:
     print(error)
 
-# %% tags=["hide-input"]
+# %%
 kinds = {("stored", wide): data.views[wide][:8], ("preprocessed", wide): slices}
 kinds |= {("stored", "nodule"): zoomed[:8], ("preprocessed", "nodule"): nodules}
 rows = {what: [str(a.dtype), str(a.shape), f"{a.min():.4g}", f"{a.max():.4g}"] for what, a in kinds.items()}
@@ -189,25 +191,25 @@ show_table(
 some = data.views[wide][:sample]
 padded = padded_scale.set_by_padding(some)
 first = int(padded.argmax())  # the first one, if there is one
-by_range = preprocessing.min_max(some[first])
-by_window = preprocessing.hu_window(some[first], (-1000, 400))
 print(f"scale set by padding in {padded.sum()} of {len(some)} images")
 
-# %% tags=["hide-input"]
-show_figure(
-    pictures.images_and_histograms([by_range, by_window], titles=["min-max", "window"], log=True),
-    name="fig-window",
-    evidence=data,
-    caption="The same image scaled by min-max and by a window from −1000 to 400 HU. Where padding is the "
-    "darkest value, min-max leaves the bottom of the range to it; in the window it is as black as"
-    " air.",
-    alt="A CT image after min-max and after a window, with histograms below.",
-)
+# %% [markdown]
+# How much of the range is left to air and tissue? Below are the shares of pixels in each fifth of the grey
+# range, in the first of these images.
+
+# %%
+by_range = preprocessing.min_max(some[first])
+by_window = preprocessing.hu_window(some[first], (-1000, 400))
+fifths = {
+    name: np.histogram(image, bins=5, range=(0, 1))[0] / image.size
+    for name, image in {"min-max": by_range, "window": by_window}.items()
+}
+pd.DataFrame(fifths, index=["0.0 to 0.2", "to 0.4", "to 0.6", "to 0.8", "to 1.0"]).round(2)
 
 # %% [markdown]
 # ## Sigmoid contrast
 #
-# The next step bends the grey levels with an S-shaped curve {cite}`braun1999`:
+# The next step bends the grey levels with an S-shaped curve ({term}`sigmoid contrast` {cite}`braun1999`):
 #
 # $$ S(x) = \frac{1}{1 + e^{-\text{gain} \, (x - \text{cutoff})}} $$
 #
@@ -218,49 +220,24 @@ show_figure(
 # %%
 line = np.linspace(0, 1, 201, dtype=np.float32)[None]
 by_gain = {f"gain {g}": preprocessing.sigmoid_contrast(line, gain=g, cutoff=0.5)[0] for g in (3, 10, 30)}
-by_cutoff = {f"cutoff {c}": preprocessing.sigmoid_contrast(line, cutoff=c)[0] for c in (0.25, 0.5, 0.75)}
-print({name: f"{curve[0]:.3f} to {curve[-1]:.3f}" for name, curve in by_gain.items()})
-
-# %% tags=["hide-input"]
-show_figure(
-    distributions.curves(
-        line[0],
-        [by_gain, by_cutoff],
-        xlabel="grey level before",
-        ylabel="grey level after",
-        titles=["cutoff 0.5, three gains", "gain 10, three cutoffs"],
-    ),
-    name="fig-curves",
-    caption="The whole method as a curve. A high gain nearly makes a black-and-white image; the cutoff "
-    "decides what becomes black and what white. Where a curve is flat, differences vanish, and no"
-    " later step can bring them back.",
-    alt="Two families of S-shaped curves: three gains at one cutoff, and three cutoffs at one gain.",
-)
+{name: f"{curve[0]:.3f} to {curve[-1]:.3f}" for name, curve in by_gain.items()}
 
 # %% [markdown]
 # Two side effects are easy to miss. The result no longer fills the whole range, as the numbers above show.
 # And with the mean as cutoff the curve differs from image to image; in a zoomed nodule the mean includes
-# the grey padding, which is none of the patient's tissue.
+# the grey padding, which is none of the patient's tissue. Move the sliders: the images were computed when the
+# book was made.
 
 # %%
-gains, cutoffs = (3, 10, 30), (0.25, 0.5, 0.75)
+gains, cutoffs = (2, 5, 10, 20, 30), (0.1, 0.25, 0.5, 0.75, 0.9)
 grid = [[preprocessing.sigmoid_contrast(scaled, gain=g, cutoff=c) for c in cutoffs] for g in gains]
-print(f"{len(grid)} gains, {len(grid[0])} cutoffs")
-
-# %% tags=["hide-input"]
-show_figure(
-    pictures.image_grid(
-        grid,
-        titles=[[f"cutoff {c}" for c in cutoffs]],
-        row_labels=[f"gain {g}" for g in gains],
-        grey_range=(0, 1),
-        width=5.4,
-    ),
-    name="fig-gain-cutoff",
+show_slider(
+    grid,
+    knobs={"gain": gains, "cutoff": cutoffs},
+    name="slider-contrast",
     evidence=data,
-    caption="One image for three gains and three cutoffs. In the bottom row the texture of the nodule is "
-    "gone: it has become a white silhouette, or it has merged with the dark.",
-    alt="Three by three grid of one CT image, the gain growing downwards, the cutoff to the right.",
+    caption="With a high gain the nodule becomes a silhouette, or merges with the dark.",
+    alt="One zoomed nodule after the sigmoid contrast, by gain and cutoff.",
 )
 
 # %% [markdown]
@@ -277,17 +254,15 @@ outlines = data.images("nodule", masks=True)[drawn] > 0
 plain = preprocessing.min_max(zoomed[drawn])
 names = {"none": "min-max only", "sigmoid": "sigmoid contrast", "clahe_morphology": "CLAHE + morphology"}
 found = {names[how]: contrast.of_nodules(grey_levels.enhance(plain, how), outlines) for how in names}
-measured = pd.DataFrame(found).T
+print(f"{len(drawn)} cases, {outlines.any(axis=(1, 2)).sum()} of them with an outline")
 
-# %% tags=["hide-input"]
+# %%
 show_table(
-    measured.rename_axis("after"),
+    pd.DataFrame(found).T.rename_axis("after"),
     name="tab-contrast",
     evidence=data,
-    caption="What each method does to the nodule (medians over cases): its mean grey less that of a ring "
-    "of 6 pixels, the standard deviation inside it, and the share of its pixels below 0.05 or "
-    "above 0.95. The nodule stands out more, and more of it is lost to black and white. The last "
-    "row anticipates a method further down.",
+    caption="Medians over cases: mean grey of the nodule less that of a ring of 6 pixels, standard deviation "
+    "inside it, share of its pixels below 0.05 or above 0.95. The last row anticipates a method below.",
 )
 
 # %% [markdown]
@@ -295,12 +270,12 @@ show_table(
 # for an experiment to say ([Other attempts](05_other_attempts.ipynb)).
 
 # %% [markdown]
-# ## The padding and the crop
+# ## Padding
 #
 # Zoomed images come in many sizes, since nodules do. Laid on a common canvas of 128 × 128 pixels, small ones
-# are surrounded by grey *padding*. The report removes these "recurrent gray bands" with a centre crop of 96 ×
-# 96 pixels. How its images got onto their canvas is not known; ours hold the box that the readers drew and 20
-# pixels on each side, at the scan's own resolution.
+# are surrounded by grey {term}`padding`. The report removes these "recurrent gray bands" with a centre crop
+# of 96 × 96 pixels. How its images got onto their canvas is not known; ours hold the box that the readers
+# drew and 20 pixels on each side, at the scan's own resolution.
 
 # %%
 widths = np.concatenate([padding.widths(batch) for _, batch in zoomed.batches()])
@@ -320,8 +295,8 @@ show_figure(
     ),
     name="fig-padding",
     evidence=data,
-    caption="Zoomed images from a small picture (left) to a large one (right), on the canvas and after the "
-    "crop. The padding becomes narrower, and in most images a part of it stays.",
+    caption="Zoomed images from a small picture (left) to a large one (right), before and after the crop. "
+    "The padding becomes narrower, and in most images a part of it stays.",
     alt="Five zoomed nodule images from small to large on grey canvases, before and after a centre crop.",
 )
 
@@ -331,28 +306,17 @@ show_figure(
 # The picture inside the padding is the readers' box plus a fixed margin. Its size is therefore a *measurement
 # by the readers*, written into the image in the plainest form a network could wish for: straight edges on
 # uniform grey. Large nodules are more often called malignant, so wide padding says "benign" before a single
-# pixel of lung has been looked at.
+# pixel of lung has been looked at. Here is its rank correlation with score and diameter.
 
 # %%
-rank = pd.Series(side).corr(data.cases["malignancy"], method="spearman")
-with_size = pd.Series(side).corr(data.cases["diameter_mm"], method="spearman")
-print(f"rank correlation of the picture's side: {rank:.2f} with the score, {with_size:.2f} with the diameter")
-
-# %% tags=["hide-input"]
-show_figure(
-    distributions.by_score(side, data.labels("multiclass"), ylabel="mean side of the picture (pixels)"),
-    name="fig-padding-score",
-    evidence=data,
-    caption="Size of the picture inside the padding, by malignancy score. No grey level of lung or nodule"
-    " was used, and it grows with the score.",
-    alt="Box plots of the size of the picture inside the padding for each score from 1 to 5.",
-)
+inside = 128 - widths.reshape(-1, 2, 2).sum(axis=2).mean(axis=1)  # mean side of the picture, in pixels
+data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="spearman").round(2)
 
 # %% [markdown]
 # Such a clue is called a *shortcut*: it works on these data and says nothing about how a model would do on an
 # image that no reader has boxed before. On real CT a predictor that sees nothing but these widths has an
-# AUC of {{ findings_padding }} ({{ findings_n }} nodules). Claims about image content rest on the context
-# window, which has no canvas.
+# {term}`AUC` of {{ findings_padding }} ({{ findings_n }} nodules). Claims about image content rest on the
+# {term}`context window <context view>`, which has no canvas.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -363,10 +327,10 @@ show_figure(
 # %% [markdown]
 # ## What the report tried and dropped: CLAHE and morphology
 #
-# CLAHE, *contrast limited adaptive histogram equalisation* {cite}`zuiderveld1994`, divides the image into
-# tiles and spreads the grey levels of each tile over the whole range, with a limit that keeps noise from
-# being blown up. Morphological operations {cite}`serra1982` then add what is brighter than its
-# neighbourhood and take away what is darker. The paper that the report names for its settings is, by its
+# {term}`CLAHE` {cite}`zuiderveld1994` divides the image into tiles and spreads the grey levels of each tile
+# over the whole range, with a limit that keeps noise from being blown up.
+# {term}`Morphological operations <morphological operations>` {cite}`serra1982` then add what is brighter than
+# its neighbourhood and take away what is darker. The paper that the report names for its settings is, by its
 # title, a review of drug discovery {cite}`zhou2024`; those used here are ours.
 
 # %%
@@ -382,8 +346,8 @@ show_figure(
     ),
     name="fig-clahe",
     evidence=data,
-    caption="A wide view before and after CLAHE and morphological operations, as in the report's figure 4. "
-    "Vessels and edges stand out, and so does the noise.",
+    caption="A wide view before and after, as in the report's figure 4. Vessels and edges stand out, and so "
+    "does the noise.",
     alt="A CT image after min-max, after CLAHE, and after CLAHE and morphology, with histograms.",
 )
 

@@ -51,7 +51,7 @@ def level(before, after):
 def ruler_fits(before, after):
     fits = [
         ((one["low"] <= one["probability"]) & (one["probability"] <= one["high"])).all()
-        for one in (before["curves"]["all"], after["curves"]["all"])
+        for one in (before["curve"], after["curve"])
     ]
     assert fits == [False, True]
 
@@ -108,6 +108,18 @@ def no_gain_again(before, after):
     assert before["both"].loc["AUC", "second"] > after["both"].loc["AUC", "second"]
 
 
+def metastases(before, after):
+    first = "malignant against stable"
+    assert (after["ways"][first]["value"] < before["ways"][first]["value"]).loc[before["NAMED"]].all()
+    named = after["ways"][first].loc[before["NAMED"], "value"]
+    assert named.idxmax() != "diameter"
+
+
+def primary(before, after):
+    assert (after["single"]["n_first"] < before["single"]["n_first"]).all()
+    assert after["single"]["value"].idxmax() == before["single"]["value"].idxmax() == "diameter"
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
@@ -122,6 +134,10 @@ CARDS = [
     ("06_views", 'view, "FT"', 'view, "TL"', no_gain_again),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
+    ("14_diagnoses", '("malignant", STABLE)', '("metastatic", "benign")', metastases),
+    ("14_diagnoses", '"malignant", "benign"', '"primary", "benign"', primary),
+    ("15_another_hospital", '"mean <= 2 against >= 4"', '"two readers or more"', level),
+    ("15_another_hospital", '"our model", "curve"', '"diameter", "curve"', ruler_fits),
 ]
 
 

@@ -15,6 +15,7 @@ from lungcls.cli.shared import fail
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-p", "--parameter", "parameters", type=(str, str), multiple=True, help="NAME VALUE.")
 @click.option("--html-only", is_flag=True, help="Render what has been executed; execute nothing.")
+@click.option("--pdf", is_flag=True, help="Print the book as one PDF too, with a Chromium.")
 def book(parameters, **options):
     """Execute the notebooks and render the book into _build/html."""
     from lungcls.report.build import book as maker

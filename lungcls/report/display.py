@@ -35,9 +35,9 @@ def show_figure(fig, *, name, caption, alt, evidence=None):
         What to see in the figure. Markdown; may hold numbers that were computed.
     alt : str
         What the figure shows, for who cannot see it. Plain text.
-    evidence : Cohort, int, "annotations" or "printed"
+    evidence : Cohort, int, (str, int), "annotations" or "printed"
         What it rests on, said at the head of the caption: the images of a cohort, recorded real
-        cases (their number), the readers alone, or the report's own numbers.
+        cases (their number, and whose if not of LIDC-IDRI), the readers alone, or the report's own numbers.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def show_table(table, *, name, caption, evidence=None, decimals=2):
         Label for ``{numref}``: lower-case letters, digits and hyphens, unique in the book.
     caption : str
         What to read in the table. Markdown; may hold numbers that were computed.
-    evidence : Cohort, int, "annotations" or "printed"
+    evidence : Cohort, int, (str, int), "annotations" or "printed"
         As for :func:`show_figure`.
     decimals : int, default 2
         Decimals of floating-point columns. Missing values show as an en dash.

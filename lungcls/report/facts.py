@@ -24,7 +24,7 @@ from lungcls.report.results import cards, explanations, measurements, networks, 
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts
 from lungcls.report.results.page import recorded_facts
-from lungcls.report.wording import SPACE, captioned, count, percent, plain, text
+from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
 from lungcls.runs.settings import resolve
 from lungcls.sources import annotations
 from lungcls.sources.views import SIZE, nodule_shapes
@@ -34,14 +34,14 @@ DIAMETERS_MM = (0, 5, 8, 10, 15, 20, np.inf)
 RULES = {"ceil_mean": "mean, rounded up", "median": "median, half up", "mean": "mean, half up"}
 
 
-def collect(cohort=None, *, results=None, parameters=None, shown=None):
+def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=None):
     """Compute every number and table that a prose page may name, as texts ready to print."""
     if results is None:
         from lungcls.report.paths import find_checkout
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
-    found |= quoted() | profiles() | audit_facts()
+    found |= quoted() | profiles() | audit_facts() | chapter_times(seconds or {})
     found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
@@ -267,6 +267,13 @@ def profiles():
     return {"profiles": captioned(rows, "tab-profiles", heads=["profile", *heads[1:], *extra])}
 
 
+def chapter_times(seconds):
+    """Write how long each chapter took to execute in this build, from seconds by the notebook's name."""
+    rows = [[f"{{doc}}`../notebooks/{name}`", duration(one)] for name, one in seconds.items()]
+    rows.append(["all", duration(sum(seconds.values()))])
+    return {"chapter_times": captioned(rows, "tab-chapter-times", heads=["chapter", "time"])}
+
+
 # --- The cohort that the book shows ---------------------------------------------------
 
 
@@ -277,5 +284,4 @@ def cohort_facts(cohort):
         "cohort_name": plain(cohort.name),
         "cohort_cases": count(len(cohort)),
         "cohort_patients": count(cohort.cases["patient_id"].nunique()),
-        "cohort_views": ", ".join(f"`{view}`" for view in cohort.views),
     }

@@ -68,14 +68,18 @@ def plain(words):
 
 
 def badge(evidence):
-    """Say what a figure or table rests on: "annotations", "printed", recorded real cases (int), a cohort."""
+    """Say what a figure or table rests on: "annotations", "printed", a cohort, or recorded real cases.
+
+    These are a number, of LIDC-IDRI, or a collection's name and a number.
+    """
     if evidence in ("annotations", "printed"):
         return text(f"badge-{evidence}")
     if isinstance(evidence, str):
         expected = "annotations, printed, a number of recorded real cases or a cohort"
         raise ValueError(f"evidence: found {evidence!r}, expected {expected}")
-    if isinstance(evidence, Integral):
-        return text("badge-real", name="LIDC-IDRI", n=count(evidence))
+    if isinstance(evidence, Integral | tuple):
+        name, n = evidence if isinstance(evidence, tuple) else ("LIDC-IDRI", evidence)
+        return text("badge-real", name=name, n=count(n))
     kind = "simulated" if evidence.simulated else "real"
     return text(f"badge-{kind}", name=plain(evidence.name), n=count(len(evidence)))
 

@@ -17,7 +17,7 @@ from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.report.results import measurements
+from lungcls.report.results import external
 from lungcls.runs import prediction, store
 from lungcls.runs.training import train
 
@@ -295,7 +295,7 @@ def test_a_member_is_asked_about_the_cases_that_it_left_out(tmp_path):
 
 
 def recorded(cohort, group="all", score="AUC"):
-    return measurements.rows_of(RECORD["scores"], "model", cohort=cohort, group=group, score=score)
+    return external.rows_of(RECORD["scores"], "model", cohort=cohort, group=group, score=score)
 
 
 def gaps(table):
@@ -357,12 +357,12 @@ def test_what_is_said_of_probabilities():
 
 
 def test_most_of_the_fall_is_what_such_nodules_cost_at_home():
-    steps = measurements.rows_of(RECORD["changes"], "mix", model=OURS, images="as they are")["value"]
+    steps = external.rows_of(RECORD["changes"], "mix", model=OURS, images="as they are")["value"]
     outside = recorded("lndb").loc[OURS, "value"]
     assert steps["as they are"] > steps["sizes of LNDb"] > steps["sizes and readers of LNDb"] > outside
     explained = steps["as they are"] - steps["sizes and readers of LNDb"]
     assert explained > 0.5 * (steps["as they are"] - outside)
-    ruler = measurements.rows_of(RECORD["changes"], "mix", model="diameter", images="as they are")
+    ruler = external.rows_of(RECORD["changes"], "mix", model="diameter", images="as they are")
     assert ruler.loc["sizes and readers of LNDb", "value"] < recorded("lndb").loc["diameter", "value"]
     assert ruler.loc["sizes and readers of LNDb", "high"] > recorded("lndb").loc["diameter", "low"]
     changed = [
@@ -372,7 +372,7 @@ def test_most_of_the_fall_is_what_such_nodules_cost_at_home():
 
 
 def test_pages_get_the_numbers():
-    found = measurements.another_hospital(RECORD)
+    found = external.another_hospital(RECORD)
     counts, ours = RECORD["cohorts"]["lndb"], recorded("lndb").loc[OURS]
     assert (found["hospital_cases"], found["hospital_patients"]) == (
         str(counts["n"]),

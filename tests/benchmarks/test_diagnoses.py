@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.report.results import measurements
+from lungcls.report.results import external
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "book" / "results" / "diagnoses.json").read_text(encoding="utf-8"))
@@ -92,7 +92,7 @@ def by_hand(made_up, column, kinds, one=False):
 )
 @pytest.mark.parametrize("name, column", [("our model", "p_malignant"), ("diameter", "diameter_mm")])
 def test_the_auc_of_patients_is_scikit_learns(made_up, measured, first, second, kinds, name, column):
-    row = measurements.told_apart(measured, first, second).loc[name]
+    row = external.told_apart(measured, first, second).loc[name]
     truth, values = by_hand(made_up, column, kinds)
     assert row["value"] == pytest.approx(roc_auc_score(truth, values), abs=6e-5)
     assert (row["n_first"], row["n_second"]) == (sum(truth), len(truth) - sum(truth))
@@ -102,7 +102,7 @@ def test_the_auc_of_patients_is_scikit_learns(made_up, measured, first, second, 
 
 
 def test_patients_with_one_nodule_are_those(made_up, measured):
-    row = measurements.told_apart(measured, "malignant", "benign", patients="one nodule").loc["our model"]
+    row = external.told_apart(measured, "malignant", "benign", patients="one nodule").loc["our model"]
     kinds = [(1, 1), (1, 2), (2, 2), (2, 4), (3, 3)]
     truth, values = by_hand(made_up, "p_malignant", kinds, one=True)
     assert row["value"] == pytest.approx(roc_auc_score(truth, values), abs=6e-5)
@@ -278,7 +278,7 @@ def test_the_record_is_that_of_the_real_table():
     largest = cases.groupby("patient_id")["diameter_mm"].max()
     known = table[(table["diagnosis"] > 0) & table.index.isin(largest.index)]
     auc = roc_auc_score(known["diagnosis"] > 1, largest[known.index])
-    row = measurements.told_apart(RECORD, "malignant", "benign").loc["diameter"]
+    row = external.told_apart(RECORD, "malignant", "benign").loc["diameter"]
     assert row["value"] == pytest.approx(auc, abs=1e-3)
 
 
@@ -296,20 +296,20 @@ def test_counts_add_up():
 
 def test_suspicion_goes_with_disease_and_nobody_is_clearly_better():
     for kind in ("malignant", "primary", "metastatic"):
-        rows = measurements.told_apart(RECORD, kind, "benign").loc[NAMED]
+        rows = external.told_apart(RECORD, kind, "benign").loc[NAMED]
         assert rows["low"].max() < rows["high"].min()  # "the intervals of all overlap"
         assert rows["low"].min() > 0.5  # "all to the right of a line at one half"
-    ours = measurements.told_apart(RECORD, "malignant", "benign").loc["our model"]
+    ours = external.told_apart(RECORD, "malignant", "benign").loc["our model"]
     for base in ("diameter", "readers' label"):
         assert ours[f"less {base}"]["low"] < -0.05 and ours[f"less {base}"]["high"] > 0.05
-    label = measurements.told_apart(RECORD, "malignant", "benign").loc["readers' label", "less diameter"]
+    label = external.told_apart(RECORD, "malignant", "benign").loc["readers' label", "less diameter"]
     assert label["low"] < 0 < label["high"]
 
 
 def test_the_result_rests_on_two_stable_years():
-    stable = measurements.told_apart(RECORD, "malignant", STABLE).loc[NAMED]
-    shown = measurements.told_apart(RECORD, "malignant, tissue or course", SHOWN).loc[NAMED]
-    kinds = measurements.told_apart(RECORD, SHOWN, STABLE).loc[NAMED]
+    stable = external.told_apart(RECORD, "malignant", STABLE).loc[NAMED]
+    shown = external.told_apart(RECORD, "malignant, tissue or course", SHOWN).loc[NAMED]
+    kinds = external.told_apart(RECORD, SHOWN, STABLE).loc[NAMED]
     assert (shown["low"] < 0.5).all() and (shown["high"] > 0.5).all()  # "every interval holds one half"
     assert (kinds["low"] > 0.5).all() and (abs(kinds["value"] - stable["value"]) < 0.06).all()
     means = pd.DataFrame(RECORD["means"]).set_index(["predictor", "group"])
@@ -334,18 +334,18 @@ def test_our_model_calls_more_of_both_kinds():
 
 
 def test_what_the_cards_promise():
-    rows = measurements.told_apart(RECORD, "metastatic", "benign")
-    stable = measurements.told_apart(RECORD, "malignant", STABLE)
+    rows = external.told_apart(RECORD, "metastatic", "benign")
+    stable = external.told_apart(RECORD, "malignant", STABLE)
     assert (rows.loc[NAMED, "value"] < stable.loc[NAMED, "value"]).all()
     assert rows.loc[NAMED, "value"].idxmax() != "diameter"
-    single = measurements.told_apart(RECORD, "primary", "benign", patients="one nodule")
-    whole = measurements.told_apart(RECORD, "malignant", "benign", patients="one nodule")
+    single = external.told_apart(RECORD, "primary", "benign", patients="one nodule")
+    whole = external.told_apart(RECORD, "malignant", "benign", patients="one nodule")
     assert single.loc[NAMED, "value"].idxmax() == whole.loc[NAMED, "value"].idxmax() == "diameter"
     assert (single.loc[NAMED, "n_first"] < whole.loc[NAMED, "n_first"]).all()
 
 
 def test_pages_get_the_numbers():
-    found = measurements.diagnoses(RECORD)
-    assert found["diagnosed_patients"] == str(RECORD["counts"]["known"])
-    row = measurements.told_apart(RECORD, "malignant", "benign").loc["our model"]
+    found = external.diagnoses(RECORD)
+    assert found["diagnosed_known"] == str(RECORD["counts"]["known"])
+    row = external.told_apart(RECORD, "malignant", "benign").loc["our model"]
     assert found["diagnosis_model"].startswith(f"{row['value']:.2f} [{row['low']:.2f}")

@@ -234,6 +234,11 @@ def test_every_command_of_the_benchmark_is_in_the_table_or_the_page_says_that_it
         assert (kept["command"], kept["what"]) == values["COMMANDS"][name]
 
 
+def test_the_time_of_each_chapter_and_of_all():
+    table = plain(facts.chapter_times({"01_a": 61.0, "02_b": 60.0})["chapter_times"])
+    assert "| {doc}`../notebooks/01_a` | 61 s |" in table and "| all | 2.0 min |" in table
+
+
 def test_the_recorded_calibration_is_a_whole_one():
     found = json.loads((RESULTS / "phantom_calibration.json").read_text(encoding="utf-8"))
     assert found["cases"] > 2000 and found["network"]["epochs"] > 5
@@ -458,6 +463,17 @@ def test_the_citation_file_names_the_book_and_the_report():
     assert (article["doi"], data["doi"]) == ("10.1118/1.3528204", "10.7937/K9/TCIA.2015.LO9QL9SX")
     for reference in citation["references"]:
         assert {"type", "title", "authors"} <= set(reference)
+
+
+def test_the_archive_file_says_what_the_citation_file_says():
+    """Zenodo reads the one, GitHub the other."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    archive = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    same = ("title", "version", "keywords")
+    assert [archive[name] for name in same] == [citation[name] for name in same]
+    assert archive["creators"] == citation["authors"] and archive["license"] in citation["license"]
+    cited = {one["doi"] for one in citation["references"] if "doi" in one}
+    assert {one["identifier"] for one in archive["related_identifiers"]} == cited
 
 
 def test_versions_agree():

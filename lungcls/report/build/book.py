@@ -22,6 +22,7 @@ from lungcls.profiles import get_profile
 from lungcls.report.build import execution, gallery
 from lungcls.report.build.execution import BookError, execute
 from lungcls.report.build.pairs import differing
+from lungcls.report.build.pdf import print_book
 from lungcls.report.build.staging import stage
 from lungcls.report.paths import find_checkout
 
@@ -46,6 +47,7 @@ def build(
     seed=0,
     parameters=None,
     html_only=False,
+    pdf=False,
     checkout=None,
 ):
     """Make the book of a checkout in `_build/html` and return its first page; `only` as in :func:`choose`."""
@@ -69,7 +71,10 @@ def build(
         left_out = stage(checkout, copies=copies, numbers=_numbers(checkout, opened, copies))
         for chapter in left_out:
             print(f"left out {chapter}: not executed yet", flush=True)
-        return render(checkout, lenient=bool(left_out))
+        page = render(checkout, lenient=bool(left_out))
+        if pdf:
+            print_book(_one_page(checkout), page.parent)
+        return page
 
 
 def choose(checkout, only=None):
@@ -128,16 +133,16 @@ def _numbers(checkout, cohort, copies):
     chapter = next((copy for path, copy in copies.items() if path.stem == NETWORKS), None)
     parameters = execution.parameters_of(chapter) if chapter else None
     shown = checklists.labels_shown(copies.values())
-    return facts.collect(cohort, results=checkout / "book" / "results", parameters=parameters, shown=shown)
+    made = {path.stem: execution.read(copy) for path, copy in copies.items() if copy.exists()}
+    seconds = {name: one.metadata.get("lungcls", {}).get("seconds", 0) for name, one in made.items()}
+    results = checkout / "book" / "results"
+    return facts.collect(cohort, results=results, parameters=parameters, shown=shown, seconds=seconds)
 
 
 def render(checkout, *, lenient=False):
     """Run jupyter-book on the stage, `lenient` to open references; put the HTML in place when it is whole."""
     folder = checkout / "_build"
-    command = [sys.executable, "-c", JUPYTER_BOOK, "build", "stage"]
-    command += ["-n", "--keep-going"] + ([] if lenient else ["-W"])
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    ran = subprocess.run(command, cwd=folder, env=os.environ | {"NO_COLOR": "1"}, **options)
+    ran = _jupyter_book(folder, "-n", "--keep-going", *([] if lenient else ["-W"]))
     log = folder / "jupyter-book.log"
     log.write_text(ran.stdout, encoding="utf-8")
     faults = faults_in(ran.stdout, folder / "stage", checkout)
@@ -150,6 +155,25 @@ def render(checkout, *, lenient=False):
         raise BookError(f"{first} (all of it: {log})")
     _replace(made, folder / "html")
     return folder / "html" / "index.html"
+
+
+def _jupyter_book(folder, *options):
+    """Run jupyter-book on the stage of a build folder."""
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", "stage", *options]
+    kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(command, cwd=folder, env=os.environ | {"NO_COLOR": "1"}, **kept)
+
+
+def _one_page(checkout):
+    """Render the staged book once more, as one page."""
+    made = checkout / "_build" / "stage" / "_build" / "singlehtml"
+    ran, page = (
+        _jupyter_book(checkout / "_build", "--builder", "singlehtml"),
+        made / "book" / "introduction.html",
+    )
+    if ran.returncode or not page.exists():
+        raise BookError(f"pdf: {(ran.stdout.strip().splitlines() or ['no page'])[-1]}")
+    return page
 
 
 def faults_in(log, *folders):

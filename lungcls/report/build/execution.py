@@ -6,6 +6,7 @@ the same result, so the copy is used again. Prose is not part of the key: it is 
 from the notebook when the book is staged, see :func:`with_prose`.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -158,6 +159,22 @@ def with_prose(executed, source):
         cell.metadata.pop("papermill", None)
     metadata = {name: value for name, value in executed.metadata.items() if name != "papermill"}
     return type(executed)(executed, cells=cells, metadata=type(executed)(metadata))
+
+
+def without_repeated(notebook):
+    """Leave out the cell that papermill injected where it says nothing but what the declared one says."""
+    declared = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    known = {name: value for cell in declared for name, value in _literals(cell).items()}
+    repeated = [
+        cell for cell in notebook.cells if _injected(cell) and _literals(cell).items() <= known.items()
+    ]
+    notebook.cells = [cell for cell in notebook.cells if cell not in repeated]
+    return notebook
+
+
+def _literals(cell):
+    """Read a cell of literal assignments: each value's code by its name."""
+    return {node.targets[0].id: ast.dump(node.value) for node in ast.parse(cell.source).body}
 
 
 def _merged(executed, source):

@@ -15,7 +15,7 @@ import yaml
 
 from lungcls.errors import InputError
 from lungcls.report.build import gallery
-from lungcls.report.build.execution import digest_of, read, with_prose
+from lungcls.report.build.execution import digest_of, read, with_prose, without_repeated
 from lungcls.report.wording import text
 
 REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
@@ -28,12 +28,14 @@ def stage(checkout, *, copies, numbers):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "notebooks").mkdir(parents=True)
     shutil.copytree(checkout / "book", folder / "book")
+    for path in checkout.glob("CHANGELOG.md"):  # the page on changes includes it
+        shutil.copy(path, folder)
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
     if not gallery.place(checkout, folder / "book" / "gallery"):
         (folder / "book" / "gallery.md").unlink()
         left_out.append("book/gallery")
     for path, copy in ((path, copy) for path, copy in copies.items() if copy.exists()):
-        notebook = with_prose(read(copy), read(path))
+        notebook = without_repeated(with_prose(read(copy), read(path)))
         _extract_images(notebook, folder / "notebooks")
         _mark_simulated(notebook)
         nbformat.write(notebook, folder / "notebooks" / path.name)

@@ -12,7 +12,7 @@ from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.evidence import mean_over_patients
 from lungcls.report.claims.rule import Estimate
 from lungcls.report.printed import quoted
-from lungcls.report.results import measurements
+from lungcls.report.results import external, measurements
 from lungcls.sources import annotations
 
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
@@ -128,7 +128,7 @@ def recorded(folder):
 
 def _diagnosed(found):
     """How much better than the diameter the fine-tuned EfficientNet tells who has cancer."""
-    rows = measurements.told_apart(found, "malignant", "benign")
+    rows = external.told_apart(found, "malignant", "benign")
     rows = rows[rows.index.str.match(r"EfficientNet\w* FT .*, zoomed nodule\b")]
     if rows.empty:
         return {}

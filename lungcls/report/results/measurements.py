@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lungcls.errors import InputError
+from lungcls.report.results.external import another_hospital, diagnoses
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, SPACE, captioned, count, duration, percent, text
 
@@ -21,8 +22,8 @@ def read(folder, name):
 def collect(folder):
     """Write every recorded measurement of a folder, each file by the function of its name."""
     found = {}
-    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits, diagnoses)
-    for write in (timings, phantom_calibration, *imports, *others, another_hospital):
+    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
+    for write in (timings, phantom_calibration, *imports, *others, diagnoses, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
     return found | window_facts(read(folder, "windowing.json"))
 
@@ -252,50 +253,4 @@ def audit_limits(found):
         "audit_cases": count(first["cases"]),
         "audit_seconds": duration(first["audit"]["processor_seconds"]),
         "audit_memory": f"{first['audit']['peak_bytes'] / 1e6:.0f}{SPACE}MB",
-    }
-
-
-# --- Diagnoses --------------------------------------------------------------------------
-
-
-def rows_of(rows, index, **wanted):
-    """Choose the rows of a record that have some values, by one of their names."""
-    chosen = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-    return pd.DataFrame(chosen).set_index(index)
-
-
-def told_apart(found, first, second, *, patients="all"):
-    """Take the recorded AUC of two groups of patients (`benchmarks/diagnoses.py`), by predictor."""
-    return rows_of(found["auc"], "predictor", first=first, second=second, patients=patients)
-
-
-def diagnoses(found):
-    """Write how well suspicion tells malignant patients from benign ones (`benchmarks/diagnoses.py`)."""
-    counts, rows = found["counts"], told_apart(found, "malignant", "benign")
-    shown = told_apart(found, "malignant, tissue or course", "benign, tissue or course")
-    names = {"readers": "readers' label", "diameter": "diameter", "model": "our model"}
-    return {
-        "diagnosed_patients": count(counts["known"]),
-        "diagnosed_stable": count(counts["benign, two stable years"]),
-        "diagnosed_benign_shown": count(counts["benign, tissue or course"]),
-        "diagnosis_shown_readers": with_interval(shown.loc["readers' label"]),
-        **{f"diagnosis_{short}": with_interval(rows.loc[name]) for short, name in names.items()},
-    }
-
-
-# --- Another hospital -------------------------------------------------------------------
-
-
-def another_hospital(found):
-    """Write what our model reaches at another hospital (`benchmarks/another_hospital.py`)."""
-    rows = rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
-    ours = rows.loc["our model"]
-    home = rows_of(found["scores"], "model", cohort="lidc-ct", group="all", score="AUC").loc["our model"]
-    gains = {"hospital_gain": ours["less diameter"], "hospital_gain_at_home": home["less diameter"]}
-    return {
-        "hospital_cases": count(ours["n"]),
-        "hospital_patients": count(ours["patients"]),
-        "hospital_auc": with_interval(ours),
-        "hospital_diameter": with_interval(rows.loc["diameter"]),
-        **{name: with_interval(gain, sign=True, decimals=3) for name, gain in gains.items()},
     }

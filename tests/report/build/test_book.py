@@ -38,6 +38,7 @@ seed = 0
 # %%
 {code}
 """
+TITLE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
 FIGURE = """\
 import struct, zlib
 from IPython.display import display
@@ -71,9 +72,8 @@ def checkout(tmp_path, monkeypatch):
     (tmp_path / "book" / "references.bib").write_text("", encoding="utf-8")
     (tmp_path / "requirements.lock").write_text("a==1\n", encoding="utf-8")
     write_toc(tmp_path, "notebooks/01_a", "notebooks/02_b")
-    (tmp_path / "book" / "introduction.md").write_text(
-        "# Introduction\n\nThere are {{ cases }} cases, see {numref}`fig-a`, and $x^2$.\n", encoding="utf-8"
-    )
+    text = f"# {TITLE}\n\nThere are {{{{ cases }}}} cases, see {{numref}}`fig-a`, and $x^2$.\n"
+    (tmp_path / "book" / "introduction.md").write_text(text, encoding="utf-8")
     write_notebook(tmp_path, "01_a", FIGURE)
     write_notebook(tmp_path, "02_b", "seed + 1", seen="a")
     monkeypatch.setattr("lungcls.sources.opening.open_cohort", lambda *_, **__: Cases())
@@ -131,6 +131,9 @@ def test_a_book_is_executed_rendered_and_then_reused(checkout, capfd, monkeypatc
     loaded = [text for one in html.values() for text in re.findall(r"<(?:script|link|img)\b[^>]*>", one)]
     assert not [tag for tag in loaded if re.search(r'(src|href)="(https?:)?//', tag)]
     assert "_static/mathjax/startup.js" in html["introduction"]
+    assert not any("thebe" in one.lower() for one in html.values())
+    assert f"<title>{TITLE}</title>" in html["introduction"]
+    assert 'rel="icon" href="../_static/logo.svg"' in html["01_a"] and 'name="description"' in html["01_a"]
     assert (page.parent / "_static" / "mathjax" / "core.js").exists()
 
     lines = capfd.readouterr().out

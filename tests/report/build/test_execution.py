@@ -54,3 +54,13 @@ def test_prose_is_new_and_outputs_are_old():
     assert "papermill" not in json.dumps(merged)
     source.cells[2].source = "a + 1"  # executed code is never shown under other code
     assert [cell.source for cell in execution.with_prose(ran, source).cells] == ["old", "a = 1", "a = 2", "a"]
+
+
+def test_a_cell_that_only_repeats_the_parameters_is_left_out():
+    new = nbformat.v4
+    declared = new.new_code_cell('a = 1  # one\nb = "x"', metadata={"tags": ["parameters"]})
+    tags = {"tags": ["injected-parameters"]}
+    for source, kept in (("# Parameters\na = 1", 2), ("# Parameters\na = 2", 3), ('c = "x"', 3)):
+        injected = new.new_code_cell(source, metadata=tags)
+        notebook = new.new_notebook(cells=[declared, injected, new.new_code_cell("a")])
+        assert len(execution.without_repeated(notebook).cells) == kept

@@ -14,7 +14,7 @@ from lungcls.metrics import thresholds
 from lungcls.models import baselines
 from lungcls.report.claims import rule, statements, verdicts
 from lungcls.report.printed import quoted
-from lungcls.report.results import measurements, networks, page, score_tables
+from lungcls.report.results import external, measurements, networks, page, score_tables
 from lungcls.runs import grid
 from lungcls.sources import annotations
 
@@ -350,7 +350,7 @@ def test_what_the_first_page_says_follows_from_the_records(collected):
     assert 0 < ruler["AUC"]["low"] < 0.02 and ruler["F1 (weighted)"]["low"] <= 0  # a little, in the AUC
     assert all(drawn[score]["low"] <= 0 < drawn[score]["high"] for score in ("AUC", "F1 (weighted)"))
     other = measurements.read(FOLDER.parent, "another_hospital.json")["scores"]
-    other = measurements.rows_of(other, "model", cohort="lndb", group="all", score="AUC")
+    other = external.rows_of(other, "model", cohort="lndb", group="all", score="AUC")
     gap = other.loc["our model", "less diameter"]
     assert gap["low"] <= 0 <= gap["high"]  # not shown to beat the diameter
     readme = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
