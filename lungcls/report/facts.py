@@ -17,7 +17,7 @@ from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
 from lungcls.report.claims import measures
-from lungcls.report.claims.verdicts import verdict_facts
+from lungcls.report.claims.verdicts import rule_facts, verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks
 from lungcls.report.results.choosing import choosing_facts
@@ -53,6 +53,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     found["results_selection"] = explanations.selection(explained)
     more = explanations.evidence(explained)
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
+    found |= rule_facts(measurements.read(results, "verdict_rule.json"))
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from lungcls.cohorts import splits
-from lungcls.explain import case_properties, retrieval
 from lungcls.explain.retrieval import AMONG, SHARED
 from lungcls.metrics import agreement, contrast, ratings
 from lungcls.preprocessing import balancing, grey_levels, padding
@@ -90,15 +89,6 @@ def _contrast(cohort, gain, seed, sample):
 
 
 # --- Retrieved cases ----------------------------------------------------------------------
-
-
-def of_retrieval(run, cohort, *, seed):
-    """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
-    if isinstance(run, str):
-        return of_likeness(None, dict.fromkeys(SHARED, run), None, seed=seed)
-    found = retrieval.search(run, cohort)
-    known, missing = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
-    return of_likeness(known, missing, cohort.cases["patient_id"].to_numpy()[found.test], seed=seed)
 
 
 def of_likeness(known, missing, patients, *, seed):
