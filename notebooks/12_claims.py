@@ -206,10 +206,10 @@ for written, numbers in late[late != statements.AT_FIRST].groupby(late).groups.i
 
 # %%
 data = open_cohort(cohort, profile=profile, seed=seed)
-cells = grid.grid_of(data.views, profile=profile)
-plain = [cell for cell in cells if (cell.model, cell.view, cell.overrides) == ("cnn", "nodule", {})]
+plain = [grid.Cell("table 1", "CNN", task, "nodule", "cnn", "scratch") for task in statements.TASKS]
+cells = grid.grid_of(data.views, profile=profile) if profile == "full" else plain
 options = {"profile": profile, "seed": seed, "weights": weights, "store": runs or None}
-jobs = grid.plan(data, cells if profile == "full" else plain, **options)
+jobs = grid.plan(data, cells, **options)
 study.train_all(jobs)
 trained = [run for run in map(grid.find, jobs) if run]
 print(*(run.id for run in trained), sep="\n")

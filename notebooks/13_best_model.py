@@ -300,9 +300,8 @@ shown = [{name: np.where(y > -0.02, y, np.nan) for name, y in family.items()} fo
 
 # %% tags=["hide-input"]
 options = {"xlabel": "threshold (%)", "ylabel": "net benefit", "titles": list(labels)}
-colours = dict(zip(curves[1], networks.COLOURS))
 show_figure(
-    distributions.curves(100 * at, shown, colours=colours, **options),
+    distributions.curves(100 * at, shown, colours=dict(zip(curves[1], networks.COLOURS)), **options),
     name="fig-best-benefit",
     evidence=n,
     caption="Net benefit over the threshold. A model is of use where its curve lies above following up all "
@@ -387,7 +386,7 @@ data = open_cohort(cohort, profile=profile, seed=seed)
 spacing, sizes = data.cases["pixel_spacing_mm"], data.cases["diameter_mm"]
 rows = [nearest(sizes, sizes.quantile(q)) for q in (0.05, 0.35, 0.65, 0.95)]
 options = {"crop_mm": recipe.crop_mm, "size": recipe.image_size}
-squares = fixed_crop.crops(data.views["context"][rows], spacing.to_numpy()[rows], **options)[:][..., 0]
+squares = fixed_crop.crops(data.images("context")[rows], spacing.to_numpy()[rows], **options)[:][..., 0]
 half = recipe.image_size // 2
 far, near = preprocessing.resize(squares, half), preprocessing.center_crop(squares, half)
 print(squares.shape, far.shape, near.shape)

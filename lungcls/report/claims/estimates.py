@@ -2,7 +2,6 @@
 
 from itertools import groupby
 
-import numpy as np
 import pandas as pd
 
 from lungcls.report.claims import rule
@@ -57,12 +56,8 @@ def comparisons(found):
 
 
 def _expected(expects):
-    if isinstance(expects, str):
-        return expects
-    low, high = expects
-    if np.isinf(low) or np.isinf(high):
-        return f"at most {high:g}" if np.isinf(low) else f"at least {low:g}"
-    return f"{low:g} to {high:g}".replace("-", MINUS)
+    written = expects if isinstance(expects, str) else "{:g} to {:g}".format(*expects)
+    return written.replace(" to inf", " or more").replace("-inf to", "at most").replace("-", MINUS)
 
 
 def ledger(claims, found, decided, *, here):

@@ -93,16 +93,12 @@ def _contrast(cohort, gain, seed, sample):
 
 def of_likeness(known, missing, patients, *, seed):
     """Estimate the mean of each column of a likeness by case; a reason where it is missing."""
-    found = {}
-    for name, among in ((name, among) for name in SHARED for among in AMONG):
-        place = f"likeness in {name}, {among}"
-        found[place] = missing.get(name) or _mean_of_known(known[place], patients, seed)
-    return found
 
+    def mean(values):
+        return mean_over_patients(values.dropna(), patients[values.notna()], seed=seed)
 
-def _mean_of_known(values, patients, seed):
-    there = values.notna().to_numpy()
-    return mean_over_patients(values[there], patients[there], seed=seed)
+    pairs = [(name, f"likeness in {name}, {among}") for name in SHARED for among in AMONG]
+    return {place: missing.get(name) or mean(known[place]) for name, place in pairs}
 
 
 # --- Recorded on real images ------------------------------------------------------------------

@@ -88,7 +88,11 @@ def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
     assert sum(by_verdict) == 36 and int(facts["claims_on_networks_decided"]) <= sum(by_verdict[:5])
     rows = estimates.comparisons(found)
     assert rows.index.isin(table.index).sum() == table["tests"].sum()
-    assert rows.loc[19, "by itself"] == rule.statement(found[19])[0]
+    assert rows.loc[30, "expected"].tolist() == ["0.59 to 0.69", "0.5 or more", "above 0"]
+    assert (
+        rows.loc[24, "expected"] == "at most 0.5"
+        and rows.loc[19, "by itself"] == rule.statement(found[19])[0]
+    )
     lines = estimates.ledger(statements.CLAIMS, found, rule.decide(statements.CLAIMS, found), here=table)
     assert lines.loc[19, "verdict"] == table.loc[19, "verdict"] and lines.loc[19, "chapter"] == "4"
     assert lines.loc[19, "estimate"].endswith("n = 351, lidc-ct (context window)")
