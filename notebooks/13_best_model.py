@@ -17,12 +17,12 @@
 #   inside the readers' outlines: no gain is shown. The weighted kappa of five scores gains
 #   {{ best_kappa_gain }} on the fitted diameter.
 # - **How sure.** Each nodule was predicted without its patient, but some {{ best_variants }} variants were
-#   compared on these same cases. At another hospital, on {{ hospital_cases }} nodules, the AUC is
-#   {{ hospital_auc }} and that of the diameter {{ hospital_diameter }}.
+#   compared on these same cases. At another hospital, on {{ hospital_cases }} nodules,
+#   it has {{ hospital_auc }} and the diameter {{ hospital_diameter }}: no gain is shown.
 # - **More.** [Another hospital](15_another_hospital.ipynb).
 # ```
 #
-# The report's networks barely beat a ruler. Here a model is built for these data. It sees pixels around the
+# The opponent is the diameter, which needs no network. Our model sees pixels around the
 # middle of the {term}`context view` and the scanner's pixel size. All that it owes to readers is that the
 # window is centred on the nodule. The label is their *suspicion*, no biopsy.
 

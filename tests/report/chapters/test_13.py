@@ -102,3 +102,9 @@ def test_seeds_move_less_than_patients():
     spread = own_model.spreads(groups, task="binary", seed=0)
     moved = spread[~spread.index.str.endswith("†")][["over seeds", "over patients"]].mean()
     assert 0.25 < moved["over seeds"] / moved["over patients"] < 0.45
+
+
+def test_no_gain_is_shown_at_another_hospital():
+    found = measurements.read(RESULTS, "another_hospital.json")
+    rows = measurements.rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
+    assert rows.loc["our model", "less diameter"]["low"] < 0
