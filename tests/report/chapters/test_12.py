@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lungcls.report.claims import estimates, measures, printed, rule, statements, verdicts
+from lungcls.report.claims import estimates, printed, rule, statements, verdicts
 from lungcls.report.results import explanations, networks
 
 RESULTS = Path(__file__).parents[3] / "book" / "results"
@@ -66,7 +66,6 @@ def test_most_intervals_are_wider_than_the_margin_twice(found):
     assert 0.4 < crossing.mean() < 0.6
 
 
-def test_efficientnetb4_stands_in(found):
+def test_efficientnetb4_stands_in():
     groups = networks.recorded(RESULTS / "lidc") + networks.out_of_fold(RESULTS / "study")
     assert {networks.stand_in(group.runs) for group in groups} <= {"efficientnetb4", None}
-    assert measures.of_lidc(seed=0)["patients, against those stated"].counted
