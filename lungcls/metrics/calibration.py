@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, log_softmax, logit, softmax
 
 from lungcls.metrics import bootstrap
 from lungcls.metrics.classification import ranking
@@ -156,13 +156,8 @@ def reliability(y_true, y_prob, *, patients, seed, bins=BINS):
     def share(weights):
         return dict(enumerate(bootstrap.weighted_means(values, weights).T))
 
-    n = inside.sum(axis=0)
-    table = {
-        "from": filled / bins,
-        "to": (filled + 1) / bins,
-        "n": n,
-        "confidence": (confidence @ inside) / n,
-    }
+    n, sure = inside.sum(axis=0), confidence @ inside
+    table = {"from": filled / bins, "to": (filled + 1) / bins, "n": n, "confidence": sure / n}
     shares = bootstrap.intervals(share, patients=patients, seed=seed)[["value", "low", "high"]]
     return pd.DataFrame(table).join(shares)
 
@@ -222,9 +217,7 @@ def _check_binary(y_true, p):
 
 
 def temperature(y_true, y_prob):
-    """Fit the temperature that makes the log-loss smallest.
-
-    See [1]_.
+    """Fit the temperature that makes the log-loss smallest [1]_.
 
     Parameters
     ----------
@@ -256,20 +249,13 @@ def temperature(y_true, y_prob):
 
     columns, y_prob = columns_of(y_true, y_prob)
     logits = np.log(np.clip(y_prob, _TINY, None))
-    own = np.take_along_axis(logits, columns[:, None], axis=1)[:, 0]
 
     def loss(log_temperature):
-        scale = np.exp(-log_temperature)
-        return np.mean(_log_sum(scale * logits) - scale * own)
+        own = log_softmax(np.exp(-log_temperature) * logits, axis=1)[np.arange(len(columns)), columns]
+        return -own.mean()
 
     found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-10})
     return float(np.exp(found.x))
-
-
-def _log_sum(logits):
-    """Log of the sum of exponentials, row by row; scipy.special.logsumexp differs in the last bit."""
-    most = logits.max(axis=1)
-    return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
 
 
 def tempered(y_prob, found):

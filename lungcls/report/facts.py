@@ -18,7 +18,7 @@ from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
 from lungcls.report.claims import chapter_facts, measures
 from lungcls.report.claims.printed import printed_facts
-from lungcls.report.claims.verdicts import verdict_facts
+from lungcls.report.claims.verdicts import rule_facts, verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks, tables
 from lungcls.report.results.choosing import choosing_facts
@@ -55,6 +55,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     found["results_selection"] = explanations.selection(explained)
     more = explanations.evidence(explained)
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
+    found |= rule_facts(measurements.read(results, "verdict_rule.json"))
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)

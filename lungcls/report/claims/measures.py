@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from lungcls.cohorts import splits
-from lungcls.explain import case_properties, retrieval
 from lungcls.explain.retrieval import AMONG, SHARED
 from lungcls.metrics import agreement, contrast, ratings
 from lungcls.preprocessing import balancing, grey_levels, padding
@@ -92,27 +91,14 @@ def _contrast(cohort, gain, seed, sample):
 # --- Retrieved cases ----------------------------------------------------------------------
 
 
-def of_retrieval(run, cohort, *, seed):
-    """Measure what retrieved training cases share with test cases, less the 0.5 of random ones."""
-    if isinstance(run, str):
-        return of_likeness(None, dict.fromkeys(SHARED, run), None, seed=seed)
-    found = retrieval.search(run, cohort)
-    known, missing = retrieval.likeness(found, cohort, case_properties.properties(run, cohort))
-    return of_likeness(known, missing, cohort.cases["patient_id"].to_numpy()[found.test], seed=seed)
-
-
 def of_likeness(known, missing, patients, *, seed):
     """Estimate the mean of each column of a likeness by case; a reason where it is missing."""
-    found = {}
-    for name, among in ((name, among) for name in SHARED for among in AMONG):
-        place = f"likeness in {name}, {among}"
-        found[place] = missing.get(name) or _mean_of_known(known[place], patients, seed)
-    return found
 
+    def mean(values):
+        return mean_over_patients(values.dropna(), patients[values.notna()], seed=seed)
 
-def _mean_of_known(values, patients, seed):
-    there = values.notna().to_numpy()
-    return mean_over_patients(values[there], patients[there], seed=seed)
+    pairs = [(name, f"likeness in {name}, {among}") for name in SHARED for among in AMONG]
+    return {place: missing.get(name) or mean(known[place]) for name, place in pairs}
 
 
 # --- Recorded on real images ------------------------------------------------------------------

@@ -78,7 +78,7 @@ class Estimate:
 # --- One comparison -----------------------------------------------------------------------
 
 
-def evidence_for(one):
+def evidence_for(one, margin=MARGIN):
     """Two-sided p values that a comparison is where it is expected, against that, and within the margin."""
     if one.silent:
         return 1.0, 1.0, 1.0
@@ -87,7 +87,7 @@ def evidence_for(one):
         outside = min(_p_inside(one, -math.inf, low, True), _p_inside(one, high, math.inf, True))
         return _p_inside(one, low, high), outside, 1.0
     above, below = _p_inside(one, 0, math.inf, True), _p_inside(one, -math.inf, 0, True)
-    near = 1.0 if one.counted else _p_inside(one, -MARGIN, MARGIN)
+    near = 1.0 if one.counted else _p_inside(one, -margin, margin)
     if near < ALPHA:  # no gain and no loss, whatever its sign
         above = below = 1.0
     if one.expects == NO_GAIN:
@@ -113,13 +113,13 @@ def _p_beyond(distance, half, beyond):
 # --- A statement --------------------------------------------------------------------------
 
 
-def statement(estimates):
+def statement(estimates, *, margin=MARGIN):
     """Decide a statement from its comparisons: the verdict and its p value."""
     if all(one.lacks for one in estimates):
         return UNTESTED, np.nan
     if all(one.lacks or one.idle for one in estimates):
         return IDLE, np.nan
-    holds, fails, near = (holm(ps) for ps in zip(*map(evidence_for, estimates), strict=True))
+    holds, fails, near = map(holm, zip(*(evidence_for(one, margin) for one in estimates), strict=True))
     found = {HOLDS: holds.max(), FAILS: fails.min(), EQUAL: near.min()}  # it takes all, or one
     verdict = next((name for name, p in found.items() if p < ALPHA), OPEN)
     counted = all(one.counted for one in estimates)
@@ -144,11 +144,3 @@ def _row(claim, estimates):
     why = claim.lacks or "; ".join(dict.fromkeys(one.lacks for one in estimates if one.lacks))
     row = {"before Holm": verdict, "p": p, "tests": len(known), "n": min((one.n for one in known), default=0)}
     return row | {"why": why, "idle": tuple(dict.fromkeys(name for one in known for name in one.idle))}
-
-
-def cases_needed(one, effect):
-    """Say how many test cases would show an effect with power 0.8, roughly; NaN without an interval."""
-    if effect == 0:
-        raise ValueError("effect: found 0, expected an effect: no number of cases shows none")
-    half = (one.ends[1] - one.ends[0]) / 2
-    return one.n * (half / effect) ** 2 * ((REACH + norm.ppf(0.8)) / REACH) ** 2 if half else np.nan

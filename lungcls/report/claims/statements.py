@@ -157,10 +157,10 @@ def _records():
         filled = one["statement"].format(**stated)
         found = one | {"statement": filled, "evidence": tuple(map(tuple, one["evidence"]))}
         claims.append(Claim(**found, estimate=ESTIMATES.get(one["number"])))
-    return words["chapters"], tuple(claims)
+    return tuple(claims)
 
 
-CHAPTERS, CLAIMS = _records()
+CLAIMS = _records()
 BY_NUMBER = {claim.number: claim for claim in CLAIMS}
 
 

@@ -8,9 +8,9 @@ from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, evidence, measures, rule, statements
 from lungcls.report.claims.evidence import STAGES
-from lungcls.report.results import networks, tables
+from lungcls.report.results import measurements, networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
-from lungcls.report.wording import captioned, text
+from lungcls.report.wording import captioned, count, percent, text
 from lungcls.runs import grid
 
 FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
@@ -72,23 +72,29 @@ def verdict_facts(groups, measured, *, more=None, seed=0):
     """Decide the report's statements from groups of runs and what was measured, as texts that pages name."""
     known = sources(groups, measured, seed=seed)
     found = statements.estimates(*known, more=more)
-    table = rule.decide(statements.CLAIMS, found)
-    on = [number for number, given in found.items() if any(one.networks for one in given)]
-    return {
-        "verdicts_counts": _counts(table.loc[[n for n in on if table.loc[n, "tests"]]], " on networks"),
-        "verdicts_all": _counts(table),
-        "verdicts_stand_in": next(filter(None, map(_stand_ins, groups)), ""),
+    return _counts(rule.decide(statements.CLAIMS, found), found) | {
         "verdicts_without_padding": without_padding(known),
         "worth_of_padding": worth_of_padding(known),
     }
 
 
-def _counts(table, which=""):
+def _counts(table, found):
     """How many statements get which verdict, after Holm's adjustment over all statements."""
-    found = table["verdict"].value_counts()
-    listed = ", ".join(f"*{name}* for {found[name]}" for name in rule.VERDICTS if name in found)
-    back = int((table["verdict"] != table["before Holm"]).sum())
-    return text("sentence-verdicts", of=len(table), which=which, listed=listed or "none", back=back)
+    on = [number for number, given in found.items() if any(one.networks and not one.lacks for one in given)]
+    counts = {name: table["verdict"] == name for name in rule.VERDICTS}
+    counts |= {"taken back": table["verdict"] != table["before Holm"], "on networks": table.index.isin(on)}
+    counts["on networks decided"] = table.loc[on, "verdict"].isin(rule.DECIDED)
+    sums = {f"claims_{name.replace(' ', '_')}": count(rows.sum()) for name, rows in counts.items()}
+    return sums | {"claims": count(len(table))}
+
+
+def rule_facts(found):
+    """Write what the margin rests on, and how often the rule errs (`benchmarks/verdict_rule.py`)."""
+    same = {"truth": "no difference", "width": "as recorded", "correlation": 0, "k": 8}
+    rows = measurements.rows_of(found["rates"], "rule", **same)["does not hold"]
+    facts = {f"rule_errors_{name}": percent(share) for name, share in rows.items()}
+    of = ("trainings", "readers")
+    return facts | {f"margin_{name}": f"{found['margin'][name]['pooled']:.3f}" for name in of}
 
 
 def _padding(known, task, form, other):
@@ -124,13 +130,3 @@ def worth_of_padding(known):
             values = {"words": words, "group": next(iter(given.values())).source}
             lines.append(text("sentence-worth-of-padding", gains=" and ".join(gains), **values))
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
-
-
-def _stand_ins(group):
-    """Say what stands in the place of the report's backbone."""
-    backbone = networks.stand_in(group.runs)
-    if backbone in (None, grid.BACKBONE):
-        return ""
-    mine, reports = (grid.title(name, "scratch") for name in (backbone, grid.BACKBONE))
-    weights = {networks.weights_of(run)[0] for run in group.runs if run.config["model"] == backbone}
-    return text("sentence-stand-in", mine=f"{mine} ({'; '.join(sorted(weights))})", reports=reports)

@@ -8,6 +8,7 @@ import pytest
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.cohort import Cohort
+from lungcls.explain import case_properties, retrieval
 from lungcls.report.claims import evidence, measures, statements, unusual
 from lungcls.report.claims.rule import Estimate
 
@@ -35,7 +36,7 @@ def test_every_measure_of_the_statements_is_there(lidc_measures):
     found = measures.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0) | unusual.of_cohort(
         tiny_cohort(), seed=0
     )
-    found |= measures.of_retrieval("no run", tiny_cohort(), seed=0)
+    found |= measures.of_likeness(None, dict.fromkeys(retrieval.SHARED, "no run"), None, seed=0)
     diagnosed = {"cancer, less the diameter, zoomed nodule"}
     assert wanted == set(lidc_measures) | set(found) | diagnosed
 
@@ -69,14 +70,16 @@ def test_retrieved_cases_are_compared_with_random_ones(trained, monkeypatch):
         angle = some.cases["texture"].astype(float).to_numpy()
         return np.stack([np.cos(angle / 4), np.sin(angle / 4)], axis=1)
 
-    monkeypatch.setattr(measures.retrieval, "embed_run", embed)
-    found = measures.of_retrieval(run, told, seed=0)
+    monkeypatch.setattr(retrieval, "embed_run", embed)
+    hits = retrieval.search(run, told)
+    known, missing = retrieval.likeness(hits, told, case_properties.properties(run, told))
+    patients = told.cases["patient_id"].to_numpy()[hits.test]
+    found = measures.of_likeness(known, missing, patients, seed=0)
     for among in measures.AMONG:
         assert found[f"likeness in texture, {among}"].low > 0.1
         assert found[f"likeness in shape, {among}"].low < 0.05
         assert "no mask of the view" in found[f"likeness in intensity, {among}"]
     assert found["likeness in texture, all cases"].n == (run.predictions["split"] == "test").sum()
-    assert set(measures.of_retrieval("none", told, seed=0).values()) == {"none"}
 
 
 def test_recorded_measures_are_estimates_and_their_lack_is_none(tmp_path):

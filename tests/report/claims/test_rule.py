@@ -128,15 +128,12 @@ def test_simulated_truths_are_decided_wrongly_in_one_case_of_twenty_at_most(k):
     assert found.count(rule.FAILS) > 0.95 * draws and rule.HOLDS not in found
 
 
-def test_cases_needed_follow_the_square_of_the_interval():
-    found = one(0.0, 0.1)
-    assert rule.cases_needed(found, 0.1) == pytest.approx(100 * ((1.96 + 0.8416) / 1.96) ** 2, rel=1e-3)
-    assert rule.cases_needed(found, 0.05) == pytest.approx(4 * rule.cases_needed(found, 0.1))
-    assert np.isnan(rule.cases_needed(Estimate(0.0, n=9), 0.1))
-    with pytest.raises(ValueError, match="effect: found 0"):
-        rule.cases_needed(found, 0)
-
-
 def test_an_estimate_lies_in_its_interval():
     with pytest.raises(ValueError, match=r"value: found 3 outside \[1, 2\]"):
         Estimate(3, 1, 2, n=10)
+
+
+def test_a_wider_margin_takes_what_a_narrow_one_leaves_open_for_no_gain():
+    given = [one(0.006, 0.036, NO_GAIN), one(-0.001, 0.040, NO_GAIN)]
+    assert [rule.statement(given, margin=margin)[0] for margin in (0.02, 0.06)] == [rule.OPEN, rule.HOLDS]
+    assert rule.statement([one(0.05, 0.01)], margin=0.1)[0] == rule.EQUAL

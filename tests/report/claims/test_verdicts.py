@@ -83,8 +83,21 @@ def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
     assert found[19][0].trainings == (3, 3) and found[4][0].trainings == (3, 1) and found[19][0].n == 351
     assert "no run of binary nodule ResNet50 TL" in table.loc[14, "why"]
     assert "no heat maps" in table.loc[25, "why"] and table.loc[25, "verdict"] == rule.UNTESTED
-    assert facts["verdicts_counts"].startswith(f"Of {len(tested)} statements on networks, the verdict is *")
-    assert "Of 36 statements, the verdict is *" in facts["verdicts_all"]
+    assert facts["claims_on_networks"] == str(len(tested)) and facts["claims"] == "36"
+    by_verdict = [int(facts[f"claims_{name.replace(' ', '_')}"]) for name in rule.VERDICTS]
+    assert sum(by_verdict) == 36 and int(facts["claims_on_networks_decided"]) <= sum(by_verdict[:5])
+    rows = estimates.comparisons(found)
+    assert rows.index.isin(table.index).sum() == table["tests"].sum()
+    assert rows.loc[30, "expected"].tolist() == ["0.59 to 0.69", "0.5 or more", "above 0"]
+    assert (
+        rows.loc[24, "expected"] == "at most 0.5"
+        and rows.loc[19, "by itself"] == rule.statement(found[19])[0]
+    )
+    lines = estimates.ledger(statements.CLAIMS, found, rule.decide(statements.CLAIMS, found), here=table)
+    assert lines.loc[19, "verdict"] == table.loc[19, "verdict"] and lines.loc[19, "chapter"] == "4"
+    assert lines.loc[19, "estimate"].endswith("n = 351, lidc-ct (context window)")
+    for words in ("By proxy: one task", "Not tested in part: no run"):
+        assert words in lines.loc[14, "tested by"]
 
 
 def planted(run, right):
@@ -152,9 +165,7 @@ def test_the_views_are_compared_without_the_readers_box(tmp_path):
 
 def test_runs_that_decide_nothing_or_have_one_name(tmp_path):
     record(tmp_path, CNN, name="a")
-    facts = facts_of(networks.recorded(tmp_path))
-    assert facts["verdicts_counts"].startswith("Of 0 statements on networks")
-    assert facts["verdicts_stand_in"] == ""
+    assert facts_of(networks.recorded(tmp_path))["claims_on_networks"] == "0"
     record(tmp_path, CNN, name="b", settings={"patience": 3})
     twice = "b: found a second run of binary nodule CNN with the seed 0, expected one"
     with pytest.raises(InputError, match=twice):
