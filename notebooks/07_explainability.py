@@ -11,18 +11,17 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a heat map show that a network looks at the nodule?
-# - **Answer, on real CT.** Less than a blob that always marks the centre. On zoomed nodules Grad-CAM has a
-#   concentration of {{ explained_zoomed }}, the blob {{ explained_blob }} (0: an even map, 1: the best that
-#   the grid allows); on full slices Grad-CAM has {{ explained_wide }}. Once the nodule is moved off the
-#   centre, Grad-CAM is ahead of the blob by {{ explained_off_centre }}.
+# - **Answer, on real CT.** Hardly. From 0 (an even map) to 1 (the best that the grid allows) Grad-CAM reaches
+#   {{ explained_wide }} on full slices, and {{ explained_zoomed }} on zoomed nodules, where a blob that
+#   always marks the centre reaches {{ explained_blob }}. Off the centre Grad-CAM is ahead of the blob by
+#   {{ explained_off_centre }}. Maps of wrong answers do not lie further off.
 # - **How sure.** {{ explained_n }} nodules of {{ explained_patients }} patients, 95 % intervals over
-#   patients; one fine-tuned MobileNet a view and task. LIME was run on {{ explained_lime_n }} cases and
-#   decides nothing.
+#   patients; one fold, one fine-tuned MobileNet a view and task. LIME: {{ explained_lime_n }} cases, too few.
 # - **More.** The report's statements on maps, one by one: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# From maps like these the report reads (section 5.3.1) that attention stays on the nodule in the
-# {term}`zoomed view`, spreads over a {term}`full slice`, and that this is one cause of wrong answers.
+# From {term}`Grad-CAM` and {term}`LIME` the report reads (section 5.3.1) that attention stays on the nodule
+# in the {term}`zoomed view`, spreads over a {term}`full slice`, and that this is one cause of wrong answers.
 
 # %% [markdown]
 # ## Set-up
@@ -85,9 +84,9 @@ show_figure(
 )
 
 # %% [markdown]
-# On zoomed nodules the blob wins because the nodule is always in the middle. A map that lies on it shows
-# little. To tell a network that follows the nodule from one that looks at the middle, the pictures were
-# shifted by a quarter of their side. There Grad-CAM beats the blob.
+# On zoomed nodules the blob wins because the nodule is always in the middle. To tell a network that follows
+# the nodule from one that looks at the middle, the pictures were shifted by a quarter of their side. There
+# Grad-CAM beats the blob.
 #
 # Do maps of wrong answers wander off? On zoomed nodules it is the other way round: maps of *right* answers
 # lie less on the nodule, by {{ explained_right_less_wrong }}.
@@ -112,8 +111,8 @@ show_figure(
 # most right answers are benign.
 #
 # A map could also show the image alone, whatever was learnt. The *sanity check* {cite}`adebayo2018` gives
-# random weights to the last layer, then to all, and compares the maps by rank correlation. The map of another
-# image gives the scale. These maps pass: those of a random network are hardly like those of the trained one.
+# random weights to the last layer, then to all, and compares maps by rank correlation. These maps pass: with
+# all weights random they are hardly like the trained network's.
 
 # %%
 alike = explanations.means(recorded, "sanity", by="replaced", score="rank")
@@ -123,8 +122,7 @@ list(alike.values())[-1].round(2)
 # %% [markdown]
 # ## Run it yourself: open a network
 #
-# The {term}`convolutional neural network (CNN)` is the one that [Model comparison](04_model_comparison.ipynb)
-# trains. It is read from the run store, or trained now.
+# The {term}`convolutional neural network (CNN)` is that of [Model comparison](04_model_comparison.ipynb).
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -224,7 +222,7 @@ centre.mean().round(3)
 # grid, and LIME of a few cases; for the pictures as they are and for shifted ones.
 
 # %%
-scored = explain.score_maps(run, test, seed=seed, lime_cases=lime_cases).table
+scored = explain.score_maps(run, test, seed=seed, lime_cases=lime_cases)
 patients, found = test.cases["patient_id"], {}
 for place, rows in scored.groupby("place", sort=False):
     values = rows.pivot(index="case_id", columns="map", values="concentration")
@@ -267,7 +265,7 @@ show_figure(
 
 # %% [markdown]
 # Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? Around a
-# small picture there is grey {term}`padding`, whose width tells the nodule's size.
+# small picture there is grey {term}`padding`. A map that lies there reads the size from its width.
 
 # %%
 groups = scores["concentration"].groupby([answers["y_true"], answers["y_pred"]])
@@ -321,8 +319,7 @@ show_figure(
 # %% [markdown]
 # ## A randomised network
 #
-# The sanity check on this CNN: `randomised_maps` gives random weights to one group of layers after the other,
-# from the last one on, and makes the maps again for the same classes.
+# The sanity check on this CNN: one group of layers after the other gets random weights, from the last one on.
 
 # %%
 kept = explain.randomised_maps(
@@ -351,7 +348,7 @@ bootstrap.mean_intervals(pd.DataFrame(areas), patients=patients[some], seed=seed
 # %% [markdown]
 # ## What follows
 #
-# - A map without a score is an illustration. A score without a centre blob beside it is one, too.
+# - A map without a score is an illustration; so is a score without a centre blob beside it.
 # - A map on the nodule does not show that the network reads its shape, or that its answer is right.
 # - No map proves a cause. To know whether a network needs the nodule, change the nodule and ask again.
 # - No map on this page is a finding about a patient. Scores are readers' suspicion, not pathology.
@@ -364,8 +361,7 @@ bootstrap.mean_intervals(pd.DataFrame(areas), patients=patients[some], seed=seed
 # ```
 #
 # ```{dropdown} Why compare concentration, and not the share of the map inside the outline?
-# The cells of a map can be larger than the nodule. Then even the best map has a low share, and views with
-# nodules of different size could not be compared.
+# Cells can be larger than the nodule. Then even the best map has a low share.
 # ```
 #
 # ```{dropdown} A map stays the same after all weights became random. What does it show?

@@ -99,7 +99,9 @@ likeness.round(2)
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals({"network": likeness}, xlabel="less random cases", references={"random": 0}),
+    network_plots.intervals(
+        {"network": likeness}, xlabel="likeness less that of random cases", references={"random": 0}
+    ),
     name="fig-retrieval-real-likeness",
     evidence=n,
     caption="Likeness of retrieved zoomed nodules, multi-class task; also among cases of other scores only.",
@@ -114,8 +116,8 @@ show_figure(
 # ## Run it yourself: embed
 #
 # The last layer of a network weighs some dozens to some thousands of numbers, adds them up, and calls the
-# result a score. All that the network has to say about an image is in these numbers, its *embedding*. The
-# network is the CNN of [Model comparison](04_model_comparison.ipynb).
+# result a score. All that the network has to say about an image is in these numbers, its {term}`embedding`.
+# The network is the CNN of [Model comparison](04_model_comparison.ipynb).
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -155,7 +157,7 @@ show_figure(
     pictures.image_grid([list(images[row][..., 0]) for row in places], titles=titles, grey_range=(0, 1)),
     name="fig-retrieval",
     evidence=data,
-    caption="Queries (left) and the training cases nearest to them, as in the report's figure 8.",
+    caption="Queries (left) and their nearest training cases. Do they share the nodule, or the padding?",
     alt="Rows of CT images: a query, then the cases nearest to it, with scores and diameters.",
 )
 
@@ -253,7 +255,8 @@ bootstrap.mean_intervals(pd.DataFrame(shares), patients=asking, seed=seed).round
 # ## What does training add?
 #
 # The same network with fresh random weights has never seen a label. Its layers still smooth and compare
-# pixels, so like images get like embeddings. And the pixels themselves can be compared by the same cosine.
+# pixels, so like images get like embeddings. The pixels themselves can be compared by the same cosine, too.
+# Below: the trained network less each other search, query by query.
 
 # %%
 keras = import_keras()
@@ -264,7 +267,8 @@ for name, values in {"untrained network": retrieval.embed(fresh, images), "pixel
     apart = retrieval.cosine_distances(values[found.test], values[found.train])
     one = retrieval.precision(found._replace(distances=apart), data, task="binary")
     precision = precision.assign(**{name: one["network", "precision at 5"]})
-bootstrap.mean_intervals(precision, patients=asking, seed=seed).round(2)
+gained = precision.rsub(precision["network"], axis=0).drop(columns="network")
+bootstrap.mean_intervals(gained, patients=asking, seed=seed).round(2)
 
 # %% [markdown]
 # ## Do they look similar?
@@ -281,7 +285,7 @@ bootstrap.mean_intervals(alike["network"] - alike["diameter alone"], patients=as
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(similar, xlabel="likeness less random cases", references={"random": 0}),
+    network_plots.intervals(similar, xlabel="likeness less that of random cases", references={"random": 0}),
     name="fig-retrieval-likeness",
     evidence=data.select(found.test),
     caption="Likeness of what is retrieved. Does the network find more than the diameter does?",
