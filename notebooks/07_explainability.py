@@ -11,17 +11,19 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a heat map show that a network looks at the nodule?
-# - **Answer, on real CT.** Hardly. From 0 (an even map) to 1 (the best that the grid allows) Grad-CAM reaches
-#   {{ explained_wide }} on full slices, and {{ explained_zoomed }} on zoomed nodules, where a blob that
-#   always marks the centre reaches {{ explained_blob }}. Off the centre Grad-CAM is ahead of the blob by
-#   {{ explained_off_centre }}. Maps of wrong answers do not lie further off.
-# - **How sure.** {{ explained_n }} nodules of {{ explained_patients }} patients, 95 % intervals over
-#   patients; one fold, one fine-tuned MobileNet a view and task. LIME: {{ explained_lime_n }} cases, too few.
+# - **Answer, on real CT.** Hardly. From 0 (an even map) to 1 (the best that the grid allows)
+#   {term}`Grad-CAM` reaches {{ explained_wide }} on full slices, which fits the report, and
+#   {{ explained_zoomed }} on zoomed nodules, where a blob that always marks the centre reaches
+#   {{ explained_blob }}. Off the centre Grad-CAM is ahead of the blob by {{ explained_off_centre }}. Maps of
+#   wrong answers do not lie further off.
+# - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
+#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task. LIME:
+#   {{ explained_lime_n }} cases, too few.
 # - **More.** The report's statements on maps, one by one: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# From {term}`Grad-CAM` and {term}`LIME` the report reads (section 5.3.1) that attention stays on the nodule
-# in the {term}`zoomed view`, spreads over a {term}`full slice`, and that this is one cause of wrong answers.
+# From Grad-CAM and {term}`LIME` the report reads (section 5.3.1) that attention stays on the nodule in the
+# {term}`zoomed view`, spreads over a {term}`full slice`, and that this is one cause of wrong answers.
 
 # %% [markdown]
 # ## Set-up
@@ -79,7 +81,8 @@ show_figure(
     network_plots.intervals(maps_shown, xlabel=label, references=even),
     name="fig-explain-real",
     evidence=n,
-    caption="No map of a network lies as far right as a blob in the centre. FT: fine-tuned. LIME: few cases.",
+    caption="No map of a network lies as far right as a blob in the centre; 95 % intervals over patients. "
+    "FT: fine-tuned. LIME: few cases.",
     alt="Intervals of four kinds of maps for four networks; on zoomed nodules the blob lies far right.",
 )
 
@@ -102,13 +105,13 @@ show_figure(
     network_plots.intervals(by_answer, xlabel=label, references=even),
     name="fig-explain-real-answers",
     evidence=n,
-    caption="Grad-CAM lies on the nodule where the network calls it malignant, and beside it otherwise.",
+    caption="Grad-CAM leans to the nodule where it is called malignant, and away from it otherwise.",
     alt="Intervals for two networks: malignant answers lie right of zero, benign answers left of it.",
 )
 
 # %% [markdown]
-# The answer explains it. What speaks for malignant is the nodule; what speaks for benign lies elsewhere, and
-# most right answers are benign.
+# A likely reason is the answer. What speaks for malignant is the nodule; what speaks for benign lies
+# elsewhere, and most answers are benign.
 #
 # A map could also show the image alone, whatever was learnt. The *sanity check* {cite}`adebayo2018` gives
 # random weights to the last layer, then to all, and compares maps by rank correlation. These maps pass: with
@@ -153,7 +156,7 @@ maps = explain.grad_cam(model, images)
 print(f"{maps.layer}, {maps.why}: {maps.values.shape}; empty maps: {maps.zero.sum()}")
 
 # %% [markdown]
-# The map itself has few cells. To lay it over the image, it is brought to the pixels of the outline.
+# The map has few cells. Here it is brought to the pixels of the outline.
 
 # %%
 masks = placement.crop_in_view(run, test).masks
@@ -164,7 +167,8 @@ surest = [answers["p_malignant"].argmax(), answers["p_benign"].argmax()]
 answers.loc[surest, ["case_id", "y_true", "y_pred", "confidence"]].round(2)
 
 # %% tags=["hide-input"]
-drawn, sides = maps.pictures(masks), ["called malignant", "called benign"]
+drawn = maps.pictures(masks)
+sides = [("called benign", "called malignant")[answer] for answer in answers.loc[surest, "y_pred"]]
 pairs = [[(drawn[i][0], None, masks[i]), drawn[i]] for i in surest]
 show_figure(
     map_plots.overlays(pairs, titles=[["the image", "Grad-CAM"]], row_labels=sides),
@@ -243,8 +247,7 @@ show_figure(
 # %% [markdown]
 # ## The hardest cases
 #
-# Does a strange map give an error away? These are the surest errors: the cases whose right answer gets the
-# least probability.
+# Does a strange map give an error away? Here are the cases whose right answer gets the least probability.
 
 # %%
 truth = answers["p_malignant"].where(answers["y_true"] == 1, answers["p_benign"])

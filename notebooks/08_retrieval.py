@@ -15,8 +15,8 @@
 #   class (binary task). Ranked by the diameter alone it is {{ explained_diameter }}, in random order
 #   {{ explained_random }}. The network less the diameter: {{ explained_less }}, over the whole list
 #   {{ explained_less_list }}. What it retrieves does look more like the query than random cases do.
-# - **How sure.** {{ explained_n }} nodules of {{ explained_patients }} patients, 95 % intervals over
-#   patients; one fine-tuned MobileNet a view and task.
+# - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
+#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task.
 # - **More.** The report's statement on retrieval, tested: [Every statement, tested](12_claims.ipynb).
 # ```
 #
@@ -80,7 +80,8 @@ show_figure(
     network_plots.intervals(by_search, xlabel="precision at 5"),
     name="fig-retrieval-real",
     evidence=n,
-    caption="Nearest by the network, nearest in diameter, and random cases. FT: fine-tuned.",
+    caption="Nearest by the network, nearest in diameter, and random cases; 95 % intervals over patients. "
+    "FT: fine-tuned.",
     alt="Intervals for four networks: the diameter lies right of the network, random order left of it.",
 )
 
@@ -122,8 +123,8 @@ show_figure(
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
 run = runs.train(data, task="binary", view="nodule", model="cnn", profile=profile, seed=seed, progress=False)
-vectors = explain.embed_run(run, data)
-print(vectors.shape, "zeros only:", (vectors == 0).all(axis=1).sum())
+vectors, images = explain.embed_run(run, data), prediction.images_of(run, data)
+print(images.shape, vectors.shape, "zeros only:", (vectors == 0).all(axis=1).sum())
 
 # %% [markdown]
 # ## Search
@@ -151,7 +152,6 @@ data.cases.loc[nearest[0], ["malignancy", "diameter_mm"]].assign(distance=distan
 
 # %% tags=["hide-input"]
 places = np.hstack([queries[:, None], nearest])
-images = prediction.images_of(run, data)
 titles = [[f"score {scores[i]}, {sizes[i]:.0f} mm" for i in row] for row in places]
 show_figure(
     pictures.image_grid([list(images[row][..., 0]) for row in places], titles=titles, grey_range=(0, 1)),
