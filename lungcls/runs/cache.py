@@ -10,7 +10,6 @@ import io
 import json
 import os
 from pathlib import Path
-import shutil
 import warnings
 
 from filelock import FileLock
