@@ -148,7 +148,10 @@ def of_run(run, cohort, options, bar):
     test, folder = cohort.select(answers["case_id"].to_numpy()), options.work / run.id
     found = {
         "answers": answers,
-        "maps": kept(folder / f"maps-{options.lime}.csv", lambda: maps(run, test, options.lime)),
+        "maps": kept(
+            folder / f"maps-{options.lime}.csv",
+            lambda: map_scores.score_maps(run, test, seed=SEED, lime_cases=options.lime),
+        ),
         "sanity": kept(folder / "sanity.csv", lambda: randomised(run, test)),
         "retrieval": kept(folder / "retrieval.csv", lambda: retrieved(run, cohort)),
     }
@@ -161,12 +164,6 @@ def kept(path, make):
     if not path.exists():
         whole_text(path, make().to_csv(index=False, lineterminator="\n", float_format="%.9g"))
     return pd.read_csv(path, dtype={"case_id": str}, keep_default_na=False, na_values=[""])
-
-
-def maps(run, test, lime_cases):
-    """Scores of Grad-CAM, LIME and maps that know nothing, a row a case, map and place."""
-    found = map_scores.score_maps(run, test, seed=SEED, lime_cases=lime_cases)
-    return found.table.assign(layer=found.layer, cells=found.grid[0])
 
 
 def randomised(run, test):

@@ -143,6 +143,32 @@ def four_times(before, after):
     assert np.allclose(more, 4, rtol=0.01)
 
 
+def a_cell_a_pixel(before, after):
+    assert after["maps"].values.shape == after["images"].shape[:3] != before["maps"].values.shape
+
+
+def opposites(before, after):
+    malignant, benign = before["maps"].values[before["maps"].classes == 1], after["maps"].values
+    benign = benign[before["maps"].classes == 1]
+    assert len(benign) and (malignant * benign == 0).all() and (malignant > 0).any() and (benign > 0).any()
+
+
+def two_draws_agree_less(before, after):
+    same, fewer = (names["agreement"].mean() for names in (before, after))
+    assert fewer < same - 0.1
+
+
+def cosine_sees_directions(before, after):
+    assert (before["rows"] == after["rows"]).all()
+    assert after["distances"] == pytest.approx(before["distances"], abs=1e-6)
+
+
+def five_classes_are_harder(before, after):
+    searches = ["network", "diameter alone", "random order"]
+    gaps = (before["means"] - after["means"])["value"].xs("precision at 5", level=1)
+    assert (gaps[searches] > 0.1).all()
+
+
 CARDS = [
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
@@ -159,6 +185,11 @@ CARDS = [
     ("12_claims", "(draws, 8)", "(draws, 1)", nothing_to_adjust),
     ("13_best_model", "one scale, 40 mm at 64 pixels", "two scales, 20 and 40 mm", above_base),
     ("13_best_model", "one, n, 0.02", "one, n, 0.01", four_times),
+    ("07_explainability", "images)", 'images, layer="block1_relu")', a_cell_a_pixel),
+    ("07_explainability", "images)", "images, classes=0)", opposites),
+    ("07_explainability", "samples=400", "samples=100", two_draws_agree_less),
+    ("08_retrieval", "vectors[queries]", "9 * vectors[queries]", cosine_sees_directions),
+    ("08_retrieval", 'task="binary")', 'task="multiclass")', five_classes_are_harder),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
     ("14_diagnoses", '("malignant", STABLE)', '("metastatic", "benign")', metastases),

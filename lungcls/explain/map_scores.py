@@ -4,29 +4,21 @@ Grad-CAM and LIME are held against the readers' outlines. A nodule in the middle
 is found by whatever points to the middle, so images are also shifted off the centre.
 """
 
-from collections import namedtuple
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.explain import explanation, gradcam, heat_maps, lime, placement, sanity
 from lungcls.metrics import localisation
-from lungcls.runs import cache, keys, prediction
+from lungcls.runs import prediction
 
 CHUNK = 32  # cases whose maps are held at the size of the view
 BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
 
 
-# A table, a row a case, map and place; LIME's pieces by case; the layer, its grid, and why that one.
-MapScores = namedtuple("MapScores", ["table", "lime", "layer", "grid", "why"])
-
-
-def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
-    """Score the maps of a run against the readers' outlines; computed once, then read.
+def score_maps(run, cohort, *, seed, lime_cases=8):
+    """Score the maps of a run against the readers' outlines.
 
     Parameters
     ----------
@@ -37,17 +29,14 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
         Of chance maps, shifts, and LIME's pieces and cases.
     lime_cases : int, default 8
         How many cases LIME explains, drawn at random.
-    store : path, optional
-        Where results are kept, in `.cache`; a folder that cannot be written is no error.
-    progress : bool, default False
 
     Returns
     -------
-    MapScores
-        `table` has a row a case, `map` and `place` ("as it is" or "off centre"); `predicted` is the
-        class explained. `hit`, `share`, `iou`, `area` and `concentration` as in
+    DataFrame, one row a case, `map` and `place` ("as it is" or "off centre")
+        `predicted` is the class explained. `hit`, `share`, `iou`, `area` and `concentration` as in
         :mod:`lungcls.metrics.localisation`; `ceiling` is the most that `share` can be on that grid,
         or with those pieces. Of LIME also `fit`, and `agreement`: the rank correlation with Grad-CAM.
+        `layer` and `cells` (on a side) say which grid.
 
     Raises
     ------
@@ -61,24 +50,9 @@ def score_maps(run, cohort, *, seed, lime_cases=8, store=None, progress=False):
     >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
     >>> run = runs.train(data, task="binary", **small)
     >>> found = score_maps(run, data.select([0, 1, 2]), seed=0, lime_cases=0)
-    >>> "Grad-CAM" in set(found.table["map"])
+    >>> "Grad-CAM" in set(found["map"])
     True
     """
-
-    def make():
-        return _score(run, cohort, seed, lime_cases, progress)
-
-    if store is None or not os.access(store, os.W_OK):
-        return make()
-    folder = Path(store) / ".cache"
-    fingerprint = keys.cohort_fingerprint(cohort, folder / "cohorts")
-    content = [run.id, run.config["key"], fingerprint, seed, lime_cases, keys.engine()]
-    options = {"entry": "explain.map_scores", "write": _write, "read": _read}
-    return cache.kept(folder / "explanations", content, make, **options)
-
-
-def _score(run, cohort, seed, lime_cases, progress):
-    """Score Grad-CAM and maps that know nothing, perhaps off the centre too, then LIME of some cases."""
     crop = placement.crop_in_view(run, cohort)
     if crop.masks is None:
         missing = f"no outlines of the view {crop.view!r}, expected {crop.view}_mask.npy"
@@ -95,15 +69,13 @@ def _score(run, cohort, seed, lime_cases, progress):
         tables.append(_score_grid(run, moved, heat_maps.shift(masks, in_view, mirror=False), PLACES[1], seed))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:lime_cases])
     asked = explanation.predictor(model), images[chosen], found.classes[chosen]
-    asked = lime.lime_pieces(*asked, seed=seed, progress=progress)
-    pieces = dict(zip(chosen.tolist(), asked, strict=True))  # by row
+    pieces = dict(zip(chosen.tolist(), lime.lime_pieces(*asked, seed=seed), strict=True))  # by row
     table = pd.concat([*tables, *_score_lime(run, found, pieces, masks, seed)])
     case_ids = cohort.cases["case_id"].to_numpy()
     concentration = localisation.concentration(*table[["share", "area", "ceiling"]].T.values)
     table = table.assign(case_id=case_ids[table.index], concentration=concentration)
     table = table.reindex(columns=COLUMNS).reset_index(drop=True)
-    by_case = {case_ids[row]: piece for row, piece in pieces.items()}
-    return MapScores(table, by_case, found.layer, found.values.shape[1:], found.why)
+    return table.assign(layer=found.layer, cells=found.values.shape[1])
 
 
 def _score_grid(run, found, masks, place, seed):
@@ -165,28 +137,3 @@ def per_case(table):
         "lime_agreement": agreement.reindex(wide.index),
     }
     return pd.DataFrame(columns)
-
-
-# --- On the disk ------------------------------------------------------------------------
-
-
-def _write(found, folder):
-    """Write scores and pieces into a folder."""
-    found.table.to_csv(folder / "scores.csv", index=False, lineterminator="\n")
-    pieces = list(found.lime.values())
-    known = {name: getattr(found, name) for name in ("layer", "grid", "why")}
-    known |= {name: [getattr(one, name) for one in pieces] for name in ("fit", "segments")}
-    known |= {f"weights{i}": one.weights for i, one in enumerate(pieces)}
-    np.savez_compressed(folder / "lime.npz", case_id=np.array(list(found.lime)), **known)
-
-
-def _read(folder):
-    """MapScores that were written to a folder."""
-    table = pd.read_csv(folder / "scores.csv", dtype={"case_id": str}, float_precision="round_trip")
-    with np.load(folder / "lime.npz") as stored:
-        found, layer, why = stored["segments"], str(stored["layer"]), str(stored["why"])
-        pieces = [
-            lime.Pieces(found[i], stored[f"weights{i}"], float(fit)) for i, fit in enumerate(stored["fit"])
-        ]
-        by_case = dict(zip(stored["case_id"].tolist(), pieces, strict=True))
-        return MapScores(table, by_case, layer, tuple(stored["grid"].tolist()), why)

@@ -10,7 +10,6 @@ import io
 import json
 import os
 from pathlib import Path
-import shutil
 import warnings
 
 from filelock import FileLock
@@ -18,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lungcls.errors import InputError
-from lungcls.files import code_digests, sha, whole_folder, whole_text
+from lungcls.files import code_digests, sha, whole_text
 
 CHUNK = 64  # rows that are made at once; also what a killed process loses at most
 
@@ -105,21 +104,3 @@ def gone_on_error(path):
         with suppress(OSError):
             path.unlink()
         raise
-
-
-def kept(folder, content, make, *, entry, write, read):
-    """Return what `make()` gives, or `read(folder)` what `write(found, scratch)` kept of an earlier call.
-
-    A folder that cannot be written keeps nothing, which is no error.
-    """
-    place = Path(folder) / sha([content, code_digests(entry)])[:32]
-    if place.exists():
-        try:
-            return read(place)
-        except Exception as error:  # whatever a damaged file makes its reader raise
-            warnings.warn(f"{place}: damaged, starting over ({type(error).__name__})", stacklevel=2)
-            shutil.rmtree(place, ignore_errors=True)
-    found = make()
-    with suppress(InputError, OSError), whole_folder(place) as scratch:
-        write(found, scratch)
-    return found

@@ -133,7 +133,7 @@ def test_starts_are_compared_and_unusual_images_held_against_the_others(bench, s
 
 
 def test_a_second_run_reads_what_was_kept(bench, stored, recorded, monkeypatch):
-    monkeypatch.setattr(bench, "maps", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(bench.map_scores, "score_maps", lambda *_, **_options: pytest.fail("computed again"))
     monkeypatch.setattr(bench, "started", lambda *_: pytest.fail("computed again"))
     out = stored / "again.json"
     words = [str(stored / "cohort"), "--runs", str(stored / "runs"), "--work", str(stored / "work")]
@@ -183,8 +183,8 @@ def test_a_network_with_one_answer_decides_nothing(bench, recorded):
 def test_the_tables_read_the_record(stored, recorded):
     found = reader.read(stored)
     assert found == recorded
-    table = reader.maps(found)
-    assert table.index.names == ["view", "task", "network"] and table["n"].tolist() == ["16"]
+    table = reader.means(found, "maps", by="map", place="as it is", score="concentration")["Grad-CAM"]
+    assert table["n"].tolist() == [16] and table.index[0].startswith("zoomed nodule, binary")
     assert len(reader.unusual(found)) == 4 and "tiny" not in reader.unusual(found).to_string()
-    assert len(reader.retrieved(found)) == len(reader.likeness(found)) == len(reader.answers(found)) == 1
+    assert "network: precision at 5" in reader.means(found, "retrieval", by="score")
     assert "n = 40" in reader.badge(found["unusual"])

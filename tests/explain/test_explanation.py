@@ -33,7 +33,7 @@ def test_some_cases_are_explained_as_among_all_and_ready_to_draw(outlined):
     assert np.array_equal(pictures[1][0], prediction.images_of(run, cohort)[np.array([0])][0, ..., 0])
     assert np.array_equal(pictures[0][2], masks[0]) and some.pictures()[0][2] is None
     figure = plots.overlays([pictures], titles=[["pat3", "pat1"]], row_labels=["Grad-CAM"])
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 3 and figure.axes[-1].get_ylim() == (0, 1)  # two images and the scale
     with pytest.raises(InputError, match="nobody"):
         explain.explain_run(run, cohort, cases=["nobody"])
 

@@ -35,20 +35,3 @@ def test_an_array_that_only_has_another_time_is_kept(tmp_path, recwarn):
     path.write_bytes(raw)
     np.testing.assert_array_equal(asked(tmp_path), rows(0, 100))
     assert not recwarn.list
-
-
-def test_what_cannot_be_read_back_is_made_anew(tmp_path):
-    def read(place):
-        return int((place / "number").read_text())
-
-    def kept():
-        options = {"entry": "runs.inputs", "read": read}
-        return cache.kept(
-            tmp_path, "x", lambda: 7, write=lambda n, place: (place / "number").write_text(str(n)), **options
-        )
-
-    assert kept() == 7
-    next(tmp_path.glob("*/number")).write_text("seven")
-    with pytest.warns(UserWarning, match="damaged, starting over"):
-        assert kept() == 7
-    assert next(tmp_path.glob("*/number")).read_text() == "7"

@@ -18,7 +18,7 @@ from lungcls.report.wording import MINUS, count, percent, text
 from lungcls.runs import grid
 
 FILE = "explanations.json"
-CAM, BLOB, CHANCE = "Grad-CAM", "centre blob", "random"
+CAM, BLOB = "Grad-CAM", "centre blob"
 UNUSUAL = ("malignant", "diameter (mm)", "pixel (mm)")
 SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
 
@@ -59,119 +59,59 @@ def _laid(rows, *names):
     return table.set_axis(pd.MultiIndex.from_tuples([key[: len(names)] for key in rows], names=names))
 
 
-# --- Maps ---------------------------------------------------------------------------------
+# --- Maps and retrieval -------------------------------------------------------------------
 
 
-def maps(found):
-    """Grad-CAM against the outlines, beside maps that know nothing: a row a network."""
-    rows = {}
+def means(found, part, *, by, **known):
+    """Recorded means of a part of the record that fit these names, by another name: a row a network."""
+    groups = {}
     for name, row in networks(found):
-        here = {"place": "as it is", "score": "concentration"}
-        rows[*name, row["cohort"]] = {
-            "n": count(row["cases"]),
-            "AUC or weighted kappa": with_interval(row["skill"]),
-            "pointing game": mean(row["maps"], **here | {"map": CAM, "score": "hit"}),
-            "by chance": mean(row["maps"], **here | {"map": CHANCE, "score": "hit"}),
-            "concentration": mean(row["maps"], **here, map=CAM),
-            "of a centre blob": mean(row["maps"], **here, map=BLOB),
-            "of chance": mean(row["maps"], **here, map=CHANCE),
-            "less the blob": mean(row["cases_by_map"], score="map_over_blob", sign=True),
-        }
-    return _laid(rows, "view", "task", "network")
+        for one in (row | one for one in np.atleast_1d(row[part])):
+            if known.items() <= one.items():
+                groups.setdefault(one[by], {}).setdefault(", ".join(name), one)
+    columns = ["value", "low", "high", "n"]
+    return {key: pd.DataFrame.from_dict(rows, orient="index")[columns] for key, rows in groups.items()}
 
 
-def answers(found):
-    """Whether maps of wrong answers lie less on the nodule, and maps of which answer lie on it."""
-    rows = {}
-    for name, row in networks(found):
-        by_answer = [mean(row["answers"], predicted=answer) for answer in (0, 1)]
-        rows[*name, row["cohort"]] = {
-            "right": count(row["right"]),
-            "wrong": count(row["wrong"]),
-            "right less wrong": with_interval(row["right_less_wrong"], sign=True),
-        }
-        if row["task"] == "binary":
-            rows[*name, row["cohort"]] |= dict(zip(("called benign", "called malignant"), by_answer))
-    return _laid(rows, "view", "task", "network")
-
-
-def lime(found):
-    """LIME against the outlines, beside its pieces shuffled; its fit, and how far Grad-CAM agrees."""
-    rows = {}
-    for name, row in networks(found):
-        fit = next((one for one in row["lime"] if one["score"] == "fit"), {"n": 0})
-        here = {"place": "as it is", "score": "concentration"}
-        if fit["n"]:
-            rows[*name, row["cohort"]] = {
-                "n": count(fit["n"]),
-                "concentration": mean(row["maps"], **here, map="LIME"),
-                "shuffled": mean(row["maps"], **here, map="LIME, pieces shuffled"),
-                "fit": with_interval(fit),
-                "agreement": mean(row["lime"], score="agreement", sign=True),
-            }
-    return _laid(rows, "view", "task", "network")
-
-
-def sanity(found):
-    """Likeness of a map to another image's, and to its own with random weights in the last or all layers."""
-    rows = {}
-    for name, row in networks(found):
-        steps = [one for one in row["sanity"] if one["score"] == "rank"]
-        if steps:
-            last = steps[-1]
-            rows[*name, row["cohort"]] = {
-                "n": count(last["n"]),
-                "another image": mean(steps, replaced="another image", sign=True),
-                "class scores random": mean(steps, replaced="logits", sign=True),
-                "all layers random": with_interval(last, sign=True),
-            }
-    return _laid(rows, "view", "task", "network")
-
-
-def concentrations(found, *, cohort):
-    """Concentration of Grad-CAM, LIME and a centre blob by network, for a figure: DataFrames by map."""
-    groups = {CAM: {}, "LIME": {}, BLOB: {}}
-    for (view, task, network), row in networks(found):
-        for one in (one for one in row["maps"] if row["cohort"] == cohort):
-            if one["place"] == "as it is" and one["score"] == "concentration" and one["map"] in groups:
-                groups[one["map"]][f"{view}, {task}, {network}"] = one
-    columns = ["value", "low", "high"]
-    tables = {name: pd.DataFrame.from_dict(rows, orient="index") for name, rows in groups.items() if rows}
-    return {name: table[columns].astype(float) for name, table in tables.items()}
-
-
-# --- Retrieval ----------------------------------------------------------------------------
-
-
-def retrieved(found):
-    """Precision and average precision of the cases retrieved, by network, diameter and chance."""
-    rows = {}
-    for name, row in networks(found):
-        at = f"precision at {retrieval.RETRIEVED}"
-        rows[*name, row["cohort"]] = {"n": count(row["cases"])} | {
-            search: mean(row["retrieval"], score=f"{search}: {at}")
-            for search in (retrieval.NETWORK, retrieval.DIAMETER, retrieval.CHANCE)
-        }
-        for score in (at, "average precision"):
-            less = mean(row["retrieval"], score=f"network less diameter: {score}", sign=True)
-            rows[*name, row["cohort"]][f"less diameter, {score}"] = less
-    return _laid(rows, "view", "task", "network")
-
-
-def likeness(found):
-    """What retrieved cases share with the query beyond random ones, in words of the readers."""
-    rows = {}
-    for name, row in networks(found):
-        shared = {
-            f"{what}, {among}": mean(row["retrieval"], score=f"likeness in {what}, {among}", sign=True)
-            for among in retrieval.AMONG
-            for what in retrieval.SHARED
-        }
-        rows[*name, row["cohort"]] = {"n": count(row["cases"])} | shared
-    return _laid(rows, "view", "task", "network")
+def explained_facts(found):
+    """Numbers that pages name: maps of the binary networks, retrieval by those of zoomed nodules."""
+    of = {(row["task"], row["view"]): row for _, row in reversed(networks(found))}
+    if not of:
+        return {}
+    wide, near, scored = of["binary", "full_slice"], of["binary", "nodule"], of["multiclass", "nodule"]
+    on, signed = {"place": "as it is", "score": "concentration"}, {"sign": True}
+    at, searched = f"precision at {retrieval.RETRIEVED}", near["retrieval"]
+    searches = (retrieval.NETWORK, retrieval.DIAMETER, retrieval.CHANCE)
+    facts = {
+        "n": count(near["cases"]),
+        "patients": count(near["patients"]),
+        "wide": mean(wide["maps"], **on, map=CAM),
+        "wide_auc": with_interval(wide["skill"]),
+        "zoomed": mean(near["maps"], **on, map=CAM),
+        "zoomed_auc": with_interval(near["skill"]),
+        "blob": mean(near["maps"], **on, map=BLOB),
+        "off_centre": mean(near["cases_by_map"], score="map_over_blob", **signed),
+        "right_less_wrong": with_interval(near["right_less_wrong"], **signed),
+        "lime_n": count(found["made"]["lime_cases"]),
+        **{name: mean(searched, score=f"{name}: {at}") for name in searches},
+        "less": mean(searched, score=f"network less diameter: {at}", **signed),
+        "less_list": mean(searched, score="network less diameter: average precision", **signed),
+    }
+    for name in retrieval.SHARED:
+        among = f"likeness in {name}, {retrieval.AMONG[0]}"
+        facts[name] = mean(scored["retrieval"], score=among, **signed)
+    return {f"explained_{name.split()[0]}": value for name, value in facts.items()}
 
 
 # --- Unusual images -------------------------------------------------------------------------
+
+
+def _laid(rows, *names):
+    """A table of texts whose rows are named by view, task and network; empty without rows."""
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(list(rows.values())).fillna("–")
+    return table.set_axis(pd.MultiIndex.from_tuples([key[: len(names)] for key in rows], names=names))
 
 
 def unusual(found):
@@ -259,13 +199,3 @@ def selection(found):
         values[f"readers_{name}"] = percent(those["three_readers"])
         values[f"size_{name}"] = f"{those['diameter_median']:.1f}"
     return text("sentence-selection", **values) + " Scans: LIDC-IDRI {cite}`armato2011,armato2015`."
-
-
-def networks_in_words(found):
-    """Say which networks are recorded: stages, folds, and the cases that LIME explained."""
-    rows = found.get("networks", [])
-    folds = sorted({len(row["folds"]) for row in rows})
-    names = dict.fromkeys(grid.title(row["model"], row["stage"]) for row in rows)
-    values = {"networks": count(len(rows)), "names": ", ".join(names), "folds": " or ".join(map(str, folds))}
-    marked = text("sentence-one-answer") if any(row["one_answer"] for row in rows) else ""
-    return text("sentence-explained", **values, lime=found["made"]["lime_cases"]) + marked

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lungcls.report.plots import distributions, images as images_, style
+from lungcls.report.plots import distributions, heat_maps, images as images_, style
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((4, 8, 8))
@@ -44,6 +44,15 @@ def test_image_grid_shows_a_common_range_if_asked():
     assert ax.images[0].get_clim() == (0, 2)
     ax, *_ = drawn(images_.image_grid([[IMAGES[0]]]))
     assert ax.images[0].get_clim() == (IMAGES[0].min(), IMAGES[0].max())
+
+
+def test_a_map_is_blue_where_it_speaks_for_the_answer_and_pink_where_against():
+    heat = np.linspace(-2, 4, 64).reshape(8, 8)
+    ax, scale = drawn(heat_maps.overlays([[(IMAGES[0], heat, None)]], titles=[["a"]]))
+    red, _, blue, alpha = np.moveaxis(ax.images[1].get_array(), -1, 0)
+    assert (blue > red)[heat > 0.1].all() and (red > blue)[heat < -0.1].all()
+    assert alpha[-1, -1] == pytest.approx(heat_maps.OPAQUE, abs=0.01) and alpha.min() < 0.02
+    assert scale.get_ylim() == (-1, 1)
 
 
 def test_histograms_below_images_hold_every_pixel():

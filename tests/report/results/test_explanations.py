@@ -10,8 +10,6 @@ from lungcls.report.claims import rule
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import explanations as reader
 
-TABLES = ("maps", "answers", "lime", "sanity", "retrieved", "likeness", "unusual")
-
 
 def mean(value, **known):
     return known | {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 40, "patients": 20}
@@ -21,7 +19,7 @@ def network(**changes):
     at = {"place": "as it is", "score": "concentration"}
     row = {"cohort": "wide", "task": "binary", "view": "full_slice", "model": "mobilenet"}
     row |= {"stage": "fine_tuning", "folds": [0, 1], "cases": 1146, "one_answer": False}
-    row |= {"right": 30, "wrong": 10, "right_less_wrong": mean(0.05), "skill": mean(0.7, score="AUC")}
+    row |= {"right_less_wrong": mean(0.05), "skill": mean(0.7, score="AUC"), "patients": 539}
     row["maps"] = [mean(0.2, map="Grad-CAM", **at), mean(0.3, map="centre blob", **at)]
     row["maps"] += [mean(0.4, map="LIME", **at), mean(0.6, map="Grad-CAM", place="as it is", score="hit")]
     row |= {"cases_by_map": [mean(-0.1, score="map_over_blob")], "answers": [mean(0.1, predicted=1)]}
@@ -58,28 +56,40 @@ def found():
     }
 
 
-def test_networks_on_full_slices_stand_first_and_values_are_those_of_the_record(found):
-    table = reader.maps(found)
-    assert table.index.tolist()[0] == ("full slice", "binary", "MobileNet FT") and len(table) == 2
-    assert table["n"].tolist() == ["1,146", "2,340"]
-    row = table.iloc[0]
-    assert row["concentration"] == "0.20 [0.10, 0.30]" and row["pointing game"] == "0.60 [0.50, 0.70]"
-    assert row["less the blob"].startswith("−0.10") and row["of chance"] == "–"
-    assert reader.answers(found)["called malignant"].iloc[0] == "0.10 [0.00, 0.20]"
-    assert reader.sanity(found).iloc[0]["all layers random"] == "+0.02 [−0.08, +0.12]"
-    assert reader.lime(found)["n"].tolist() == ["40", "40"]
-    figure = reader.concentrations(found, cohort="wide")
-    assert {name: table["value"].tolist() for name, table in figure.items()} == {
-        "Grad-CAM": [0.2],
-        "LIME": [0.4],
-        "centre blob": [0.3],
+def test_means_are_those_of_the_record_and_networks_on_full_slices_stand_first(found):
+    groups = reader.means(found, "maps", by="map", place="as it is", score="concentration")
+    assert {name: table["value"].tolist() for name, table in groups.items()} == {
+        "Grad-CAM": [0.2, 0.2],
+        "centre blob": [0.3, 0.3],
+        "LIME": [0.4, 0.4],
     }
+    rows = ["full slice, binary, MobileNet FT", "context window, binary, MobileNet FT"]
+    assert groups["LIME"].index.tolist() == rows and groups["LIME"]["n"].tolist() == [40, 40]
+    assert groups["LIME"].iloc[0][["low", "high"]].tolist() == [0.4 - 0.1, 0.4 + 0.1]
+    one = reader.means(found, "right_less_wrong", by="task", view="context")
+    assert list(one) == ["binary"] and one["binary"]["value"].tolist() == [0.05]
+    assert reader.means(found, "maps", by="map", score="no such score") == {}
+
+
+def test_of_two_records_of_one_network_the_one_on_full_slices_counts(found):
+    found["networks"][0]["view"] = "full_slice"
+    found["networks"][0]["maps"] = [mean(0.9, map="Grad-CAM", place="as it is", score="concentration")]
+    (table,) = reader.means(found, "maps", by="map", map="Grad-CAM", score="concentration").values()
+    assert table["value"].tolist() == [0.2]
+
+
+def test_facts_are_written_and_a_dash_stands_for_what_is_not_recorded(found):
+    assert reader.explained_facts({}) == {}
+    found["networks"] += [network(view="nodule"), network(view="nodule", task="multiclass")]
+    facts = reader.explained_facts(found)
+    assert facts["explained_zoomed"] == "0.20 [0.10, 0.30]" and facts["explained_n"] == "1,146"
+    assert facts["explained_off_centre"].startswith("−0.10") and facts["explained_diameter"] == "–"
+    assert facts["explained_network"] == "0.80 [0.70, 0.90]"
 
 
 def test_one_answer_is_marked(found):
     found["networks"][1]["one_answer"] = True
-    assert reader.maps(found).index[0][2] == "MobileNet FT †"
-    assert "† marks a network" in reader.networks_in_words(found)
+    assert reader.networks(found)[0][0][2] == "MobileNet FT †"
 
 
 def test_verdicts_follow_from_the_estimates_and_stand_once(found):
@@ -100,13 +110,12 @@ def test_what_stands_beside_the_tables(found):
     words = reader.selection(found)
     assert "1,146 of 2,340 cases" in words and "15\N{NO-BREAK SPACE}% of the others" in words
     assert "8.7 mm, that of the others 6.9 mm" in words and "setio2017" in words
-    assert "recorded: 2 (MobileNet FT), each tested on 2 of five folds" in reader.networks_in_words(found)
     assert reader.selection(found | {"cohorts": found["cohorts"][1:]}) == ""
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path):
     assert reader.read(tmp_path) == {}
-    assert all(getattr(reader, name)({}).empty for name in TABLES)
+    assert reader.unusual({}).empty and reader.means({}, "maps", by="map") == {}
     assert reader.statements({}, (7,)).empty and reader.networks({}) == []
     (tmp_path / reader.FILE).write_text(json.dumps({"cohorts": []}), encoding="utf-8")
     assert reader.unusual(reader.read(tmp_path)).empty
@@ -118,8 +127,7 @@ def test_the_record_of_the_book_holds_no_case_and_fills_the_tables():
         pytest.skip("no explanations recorded")
     text = json.dumps(found)
     assert not re.search(r'LIDC-IDRI-\d|"pat\d', text)  # no patient and no case
-    for name in TABLES:
-        assert len(getattr(reader, name)(found)) or name == "lime" or not reader.networks(found)
+    assert len(reader.unusual(found)) and "–" not in reader.explained_facts(found).values()
     for row in found["networks"]:
         least = [one for one in row["maps"] if one["map"] == "Grad-CAM" and one["place"] == "as it is"]
         assert least and all(one["low"] <= one["value"] <= one["high"] for one in least)
