@@ -56,9 +56,39 @@ def ruler_fits(before, after):
     assert fits == [False, True]
 
 
+def fewer_nodules(before, after):
+    assert 0.4 < len(after["every"]) / len(before["every"]) < 0.6 and after["share"] > before["share"]
+
+
+def same_start(before, after):
+    assert before["agreed"].overlap < after["agreed"].overlap == 1
+
+
+def patients_shared(before, after):
+    shares = [
+        one["splits"].shared_patients(one["real"], one["split"]).loc["test", "share"]
+        for one in (before, after)
+    ]
+    assert shares[0] == 0 and shares[1] > 0.8
+
+
+def nearly_blind(before, after):
+    plain, many = (one["guess"]["upsample_plus"] for one in (before, after))
+    assert plain["by the copies"] - plain["blindly"] > 0.1 > 0.05 > many["by the copies"] - many["blindly"]
+
+
+def greys_stay(before, after):
+    assert after["table"]["randaugment"][0] < before["table"]["randaugment"][0] / 2
+
+
 CARDS = [
+    ("01_data_inspection", "least_readers=1", "least_readers=3", fewer_nodules),
+    ("01_data_inspection", "seed + 1", "seed", same_start),
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
+    ("03_balancing", 'protocol="patient"', 'protocol="report"', patients_shared),
+    ("03_balancing", "plus=200", "plus=5000", nearly_blind),
+    ("03_balancing", '"strength": 0.5', '"strength": 0.1', greys_stay),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
 ]

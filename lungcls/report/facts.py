@@ -51,6 +51,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
+    found |= explanations.unusual_facts(explained)
     more = explanations.evidence(explained)
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
     found |= cards.collect(Path(results) / "lidc")

@@ -74,7 +74,8 @@ def verdict_facts(groups, measured, *, more=None, seed=0):
     found = statements.estimates(*known, more=more)
     table = rule.decide(statements.CLAIMS, found)
     on = [number for number, given in found.items() if any(one.networks for one in given)]
-    return {
+    written = {f"statement_{number}": estimates.written_together(given) for number, given in found.items()}
+    return written | {
         "verdicts_counts": _counts(table.loc[[n for n in on if table.loc[n, "tests"]]], " on networks"),
         "verdicts_all": _counts(table),
         "verdicts_stand_in": next(filter(None, map(_stand_ins, groups)), ""),

@@ -10,7 +10,7 @@ from lungcls.report.claims import rule
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import explanations as reader
 
-TABLES = ("maps", "answers", "lime", "sanity", "retrieved", "likeness", "unusual")
+TABLES = ("maps", "answers", "lime", "sanity", "retrieved", "likeness")
 
 
 def mean(value, **known):
@@ -108,8 +108,7 @@ def test_nothing_recorded_is_nothing_shown(tmp_path):
     assert reader.read(tmp_path) == {}
     assert all(getattr(reader, name)({}).empty for name in TABLES)
     assert reader.statements({}, (7,)).empty and reader.networks({}) == []
-    (tmp_path / reader.FILE).write_text(json.dumps({"cohorts": []}), encoding="utf-8")
-    assert reader.unusual(reader.read(tmp_path)).empty
+    assert reader.unusual_facts({}) == {}
 
 
 def test_the_record_of_the_book_holds_no_case_and_fills_the_tables():
