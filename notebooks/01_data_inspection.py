@@ -25,8 +25,8 @@
 #
 # ```{admonition} What the scores mean
 # :class: caution
-# The {term}`malignancy score` is the suspicion of radiologists who looked at images. It is no diagnosis:
-# "malignant" in this book always means "looked malignant to the readers".
+# The {term}`malignancy score` is the suspicion of radiologists. It is no diagnosis: "malignant" in this book
+# always means "looked malignant to the readers".
 # ```
 
 # %% [markdown]
