@@ -286,8 +286,8 @@ latent = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, see
 print(f"{pixels.shape} become {latent.vectors.shape}; loss {latent.loss[0]:.3f} to {latent.loss[-1]:.3f}")
 
 # %% [markdown]
-# What do the two components of the map stand for? Rank correlations tell. In zoomed nodules the mean grey
-# follows the {term}`padding`, and so the size.
+# What do the two components of the map stand for? Their rank correlations with the score and the mean grey of
+# the image say how much of either they are.
 
 # %%
 points, variance = outliers.project(latent.vectors)
@@ -321,7 +321,7 @@ tiles = [some[rows, ..., 0] for rows in five.values() for some in (pixels, laten
 
 # %% tags=["hide-input"]
 show_figure(
-    image_grid([list(row) for row in tiles], row_labels=["unusual", "copy", "typical", "copy"]),
+    image_grid(list(map(list, tiles)), row_labels=["unusual", "copy", "typical", "copy"], grey_range=(0, 1)),
     name="fig-unusual",
     evidence=data,
     caption="The five most unusual images and the five most typical ones, above their copies.",
