@@ -286,8 +286,8 @@ latent = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, see
 print(f"{pixels.shape} become {latent.vectors.shape}; loss {latent.loss[0]:.3f} to {latent.loss[-1]:.3f}")
 
 # %% [markdown]
-# What do the two components of the map stand for? Their rank correlations with the score and the mean grey of
-# the image say how much of either they are.
+# What do the two components of the map stand for? Rank correlations with the score and the image's mean grey
+# tell.
 
 # %%
 points, variance = outliers.project(latent.vectors)
