@@ -180,7 +180,7 @@ def test_a_network_with_one_answer_decides_nothing(bench, recorded):
     assert any("binary" in one["lacks"] and "CNN" in one["lacks"] for one in row["estimates"]["25"])
 
 
-def test_the_tables_read_the_record(stored, recorded):
+def test_the_tables_read_the_record(bench, stored, recorded):
     found = reader.read(stored)
     assert found == recorded
     table = reader.maps(found)
