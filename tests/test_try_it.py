@@ -169,7 +169,35 @@ def five_classes_are_harder(before, after):
     assert (gaps[searches] > 0.1).all()
 
 
+def fewer_nodules(before, after):
+    assert 0.4 < len(after["every"]) / len(before["every"]) < 0.6 and after["share"] > before["share"]
+
+
+def same_start(before, after):
+    assert before["agreed"].overlap < after["agreed"].overlap == 1
+
+
+def patients_shared(before, after):
+    shares = [
+        one["splits"].shared_patients(one["real"], one["split"]).loc["test", "share"]
+        for one in (before, after)
+    ]
+    assert shares[0] == 0 and shares[1] > 0.8
+
+
+def nearly_blind(before, after):
+    plain, many = (one["guess"]["upsample_plus"] for one in (before, after))
+    assert plain["by the copies"] - plain["blindly"] > 0.1 > 0.05 > many["by the copies"] - many["blindly"]
+
+
+def more_is_lost(before, after):
+    (shift, _, lost), (larger, _, more) = (one["table"]["randaugment"] for one in (before, after))
+    assert larger > 1.2 * shift and more > lost
+
+
 CARDS = [
+    ("01_data_inspection", "least_readers=1", "least_readers=3", fewer_nodules),
+    ("01_data_inspection", "seed + 1", "seed", same_start),
     ("02_preprocessing", "gain=gain", "gain=2", paler),
     ("02_preprocessing", "zoomed.shape[1:], crop=crop", "zoomed.shape[1:], crop=40", no_padding),
     ("10_noise_ceiling", "first=2", "first=1", one_reader_is_worse),
@@ -190,6 +218,9 @@ CARDS = [
     ("07_explainability", "samples=400", "samples=100", two_draws_agree_less),
     ("08_retrieval", "vectors[queries]", "9 * vectors[queries]", cosine_sees_directions),
     ("08_retrieval", 'task="binary")', 'task="multiclass")', five_classes_are_harder),
+    ("03_balancing", 'protocol="patient"', 'protocol="report"', patients_shared),
+    ("03_balancing", "plus=200", "plus=5000", nearly_blind),
+    ("03_balancing", '"operations": 2', '"operations": 4', more_is_lost),
     ("15_another_hospital", "group=AGREED", 'group="two readers or more"', level),
     ("15_another_hospital", 'OURS, "curve"', '"diameter", "curve"', ruler_fits),
     ("14_diagnoses", '("malignant", STABLE)', '("metastatic", "benign")', metastases),

@@ -157,20 +157,10 @@ def isolation_scores(vectors, *, seed=0, trees=200):
 
 
 def most_unusual(scores, k):
-    """Rows of the k highest scores (n,), highest first."""
-    return _first(-np.asarray(scores), k)
-
-
-def most_typical(scores, k):
-    """Rows of the k scores (n,) nearest to the median, nearest first."""
-    return _first(np.abs(scores - np.median(scores)), k)
-
-
-def _first(values, k):
-    """Rows of the k smallest values, of equals the first row first."""
-    if not 1 <= k <= len(values):
-        raise ValueError(f"k: found {k}, expected 1 to {len(values)}")
-    return np.argsort(values, kind="stable")[:k]
+    """Rows of the k highest scores (n,), highest first, of equals the first row first."""
+    if not 1 <= k <= len(scores):
+        raise ValueError(f"k: found {k}, expected 1 to {len(scores)}")
+    return np.argsort(-np.asarray(scores), kind="stable")[:k]
 
 
 # How far several runs name the same images, means over pairs: the share of the k most unusual ones in common,

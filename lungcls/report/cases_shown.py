@@ -55,26 +55,13 @@ def nearest(values, target):
     return int(np.argmin(np.where(np.isnan(gap), np.inf, gap)))
 
 
-def _by_score(values, scores):
-    """For each score: itself, its rows, and the median of their values, 0 if none is known."""
-    for score in np.unique(scores):
-        rows = np.flatnonzero(np.asarray(scores) == score)
-        known = np.isfinite(values[rows]).any()
-        yield int(score), rows, np.nanmedian(values[rows]) if known else 0.0
-
-
-def median_cases(values, scores):
-    """Choose one row for each score 1..5 that has a case: that of the median value."""
-    values = np.asarray(values, dtype=float)
-    by_score = _by_score(values, scores)
-    return {score: int(rows[nearest(values[rows], middle)]) for score, rows, middle in by_score}
-
-
 def typical_cases(values, scores, n):
     """Choose n rows, scores in turn, those nearest to the score's median value first; in order of scores."""
     values, scores = np.asarray(values, dtype=float), np.asarray(scores)
     turn = np.zeros(len(scores), dtype=int)
-    for _, rows, middle in _by_score(values, scores):
+    for score in np.unique(scores):
+        rows = np.flatnonzero(scores == score)
+        middle = np.nanmedian(values[rows]) if np.isfinite(values[rows]).any() else 0.0
         turn[rows[np.argsort(np.abs(values[rows] - middle), kind="stable")]] = np.arange(len(rows))
     chosen = np.lexsort((scores, turn))[:n]
     return chosen[np.lexsort((turn[chosen], scores[chosen]))]

@@ -53,7 +53,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     found |= ceiling_facts(best, measured) | printed_facts()
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
-    found |= explanations.explained_facts(explained)
+    found |= explanations.explained_facts(explained) | explanations.unusual_facts(explained)
     more = explanations.evidence(explained)
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
     found |= rule_facts(measurements.read(results, "verdict_rule.json"))

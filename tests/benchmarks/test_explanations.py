@@ -180,11 +180,12 @@ def test_a_network_with_one_answer_decides_nothing(bench, recorded):
     assert any("binary" in one["lacks"] and "CNN" in one["lacks"] for one in row["estimates"]["25"])
 
 
-def test_the_tables_read_the_record(stored, recorded):
+def test_the_tables_read_the_record(bench, stored, recorded):
     found = reader.read(stored)
     assert found == recorded
     table = reader.means(found, "maps", by="map", place="as it is", score="concentration")["Grad-CAM"]
     assert table["n"].tolist() == [16] and table.index[0].startswith("zoomed nodule, binary")
-    assert len(reader.unusual(found)) == 4 and "tiny" not in reader.unusual(found).to_string()
+    rows = reader.unusual(found, "malignant")
+    assert len(rows) == 4 * bench.STARTS and set(rows.index.levels[0]) == set(reader.SPACES.values())
     assert "network: precision at 5" in reader.means(found, "retrieval", by="score")
     assert "n = 40" in reader.badge(found["unusual"])

@@ -108,14 +108,13 @@ def test_a_vector_far_from_all_others_has_the_highest_score():
     assert (scores != outliers.isolation_scores(vectors, seed=1)).any()
 
 
-def test_unusual_and_typical_rows():
-    scores = np.array([0.5, 0.9, 0.1, 0.6, 0.9])  # median 0.6
+def test_unusual_rows():
+    scores = np.array([0.5, 0.9, 0.1, 0.6, 0.9])
     assert outliers.most_unusual(scores, 3).tolist() == [1, 4, 3]
-    assert outliers.most_typical(scores, 2).tolist() == [3, 0]
     with pytest.raises(ValueError, match="k: found 6, expected 1 to 5"):
         outliers.most_unusual(scores, 6)
     with pytest.raises(ValueError, match="k: found 0, expected 1 to 5"):
-        outliers.most_typical(scores, 0)
+        outliers.most_unusual(scores, 0)
 
 
 def test_agreement_of_equal_and_of_opposite_runs():

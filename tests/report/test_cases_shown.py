@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lungcls.errors import InputError
-from lungcls.report.cases_shown import choose_views, median_cases, nearest, typical_cases
+from lungcls.report.cases_shown import choose_views, nearest, typical_cases
 
 LISTED = ["full_slice", "nodule", "context"]
 
@@ -29,12 +29,6 @@ def test_a_cohort_without_any_of_them_is_refused(tiny):
 def test_nearest_skips_what_is_not_known():
     assert nearest([np.nan, 3, 9, 5], 4) == 1
     assert nearest([np.nan, np.nan], 4) == 0
-
-
-def test_the_median_case_of_each_score():
-    values = [9, 1, 5, 2, np.nan, 7]
-    assert median_cases(values, [1, 1, 1, 3, 3, 5]) == {1: 2, 3: 3, 5: 5}
-    assert median_cases([np.nan, np.nan], [2, 2]) == {2: 0}
 
 
 def test_typical_cases_take_the_scores_in_turn():

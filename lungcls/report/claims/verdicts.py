@@ -72,10 +72,12 @@ def verdict_facts(groups, measured, *, more=None, seed=0):
     """Decide the report's statements from groups of runs and what was measured, as texts that pages name."""
     known = sources(groups, measured, seed=seed)
     found = statements.estimates(*known, more=more)
-    return _counts(rule.decide(statements.CLAIMS, found), found) | {
-        "verdicts_without_padding": without_padding(known),
-        "worth_of_padding": worth_of_padding(known),
-    }
+    written = {f"statement_{number}": estimates.written_together(given) for number, given in found.items()}
+    return (
+        written
+        | _counts(rule.decide(statements.CLAIMS, found), found)
+        | {"verdicts_without_padding": without_padding(known), "worth_of_padding": worth_of_padding(known)}
+    )
 
 
 def _counts(table, found):

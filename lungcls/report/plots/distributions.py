@@ -24,15 +24,6 @@ def label_distribution(scores, binary):
     return figure
 
 
-def count_bars(counts, *, xlabel, ylabel):
-    """Show how often each whole number occurs: a Series of counts indexed by it."""
-    figure, axes = page_axes(2.6)
-    bars = axes[0, 0].bar(counts.index, counts.to_numpy(), color=NEUTRAL)
-    axes[0, 0].bar_label(bars, [f"{n:,}" if n else "" for n in counts], padding=2, fontsize=9)
-    axes[0, 0].set(xlabel=xlabel, ylabel=ylabel, xticks=counts.index)
-    return figure
-
-
 def stacked_bars(counts, *, titles, parts, colours, ylabel):
     """Show counts made of parts (columns of each table, the later ones hatched), one panel a table."""
     figure, axes = page_axes(2.6, 1, len(counts), sharey=True)
@@ -137,18 +128,4 @@ def score_clouds(points, scores, *, titles, marked=None, shares=None):
     for score, colour in SCORE_COLOURS.items():
         axes[0, 0].scatter([], [], s=25, color=colour, label=f"score {score}")
     legend_below(figure, axes[0, 0], ncols=6, handletextpad=0.2, columnspacing=1.0)
-    return figure
-
-
-def score_pairs(first, second, *, titles, marked, xlabel, ylabel):
-    """Show two runs' scores (n,) of the same cases against each other; `marked` rows are unusual in each."""
-    figure, axes = page_axes(3.9, 1, len(first))
-    for ax, x, y, title, (mine, other) in zip(axes[0], first, second, titles, marked):
-        both, one = np.intersect1d(mine, other), np.setxor1d(mine, other)
-        ax.scatter(x, y, s=9, color=NEUTRAL, alpha=0.4, linewidths=0, label="other cases")
-        ax.scatter(x[one], y[one], s=16, color=BINARY_COLOURS["benign"], label="unusual in one run")
-        ax.scatter(x[both], y[both], s=20, marker="s", color=MARK, label="unusual in both runs")
-        ax.set(xlabel=xlabel, ylabel=ylabel)
-        ax.set_title(title, fontsize=10)
-    legend_below(figure, axes[0, 0], ncols=3, fontsize=None)
     return figure

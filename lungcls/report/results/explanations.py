@@ -14,12 +14,11 @@ from lungcls.report.claims import estimates, rule, statements as claims
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
-from lungcls.report.wording import MINUS, count, percent, text
+from lungcls.report.wording import count, percent, text
 from lungcls.runs import grid
 
 FILE = "explanations.json"
 CAM, BLOB = "Grad-CAM", "centre blob"
-UNUSUAL = ("malignant", "diameter (mm)", "pixel (mm)")
 SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
 
 
@@ -106,31 +105,22 @@ def explained_facts(found):
 # --- Unusual images -------------------------------------------------------------------------
 
 
-def _laid(rows, *names):
-    """A table of texts whose rows are named by view, task and network; empty without rows."""
-    if not rows:
-        return pd.DataFrame()
-    table = pd.DataFrame(list(rows.values())).fillna("–")
-    return table.set_axis(pd.MultiIndex.from_tuples([key[: len(names)] for key in rows], names=names))
-
-
-def unusual(found):
-    """How far starts agree on unusual images, and what these have more of than the others (first start)."""
+def unusual(found, what):
+    """What the most unusual images have more of than the others, by space, and by view and random start."""
     rows = {}
-    for row in found.get("unusual", []):
-        if row["space"] in SPACES:
-            agreed, first = row["agreement"], row["differences"][0]
-            rows[VIEW_NAMES[row["view"]], SPACES[row["space"]], row["cohort"]] = {
-                "unusual": f"{count(row['unusual'])} of {count(row['cases'])}",
-                "in common": f"{percent(agreed['overlap'])} ({percent(agreed['chance'])})",
-                **{name: with_interval(first[name], sign=True) for name in UNUSUAL},
-                "malignant, other starts": _others(row["differences"][1:], "malignant"),
-            }
-    return _laid(rows, "view", "space")
+    for row in (one for one in found["unusual"] if one["space"] in SPACES):
+        for number, start in enumerate(row["differences"], start=1):
+            place = f"{VIEW_NAMES[row['view']]}, start {number}"
+            rows[SPACES[row["space"]], place] = start[what] | row["agreement"]
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _others(starts, name):
-    return ", ".join(f"{start[name]['value']:+z.2f}" for start in starts).replace("-", MINUS) or "–"
+def unusual_facts(found):
+    """How many more of the unusual images are malignant, in points (autoencoder, first start), by view."""
+    rows = [row for row in found.get("unusual", []) if row["space"] == "autoencoder"]
+    gains = {f"unusual_{row['view']}": row["differences"][0]["malignant"] for row in rows}
+    facts = {name: with_interval(gain, percent=True, sign=True) for name, gain in gains.items()}
+    return facts | ({"unusual_cases": count(rows[0]["cases"])} if rows else {})
 
 
 # --- Statements ---------------------------------------------------------------------------

@@ -80,11 +80,6 @@ def test_label_distribution_shows_the_counts():
     assert right.patches[1].get_facecolor()[:3] == to_rgb(style.BINARY_COLOURS["malignant"])
 
 
-def test_count_bars_leave_empty_places_unlabelled():
-    (ax,) = drawn(distributions.count_bars(pd.Series([3, 0, 1], index=[1, 2, 3]), xlabel="x", ylabel="y"))
-    assert [text.get_text() for text in ax.texts] == ["3", "", "1"]
-
-
 def test_stacked_bars_stand_on_one_another_and_carry_their_sum():
     before = pd.DataFrame({"a": [5, 2], "b": [0, 0]}, index=["benign", "malignant"])
     after = pd.DataFrame({"a": [5, 2], "b": [1, 4]}, index=["benign", "malignant"])
@@ -150,13 +145,3 @@ def test_score_clouds_colour_points_by_score_and_ring_the_marked():
         assert tuple(colour[:3]) == to_rgb(style.SCORE_COLOURS[SCORES[row]])
     assert (np.asarray(rings.get_offsets()) == points[[4, 7]]).all()
     assert figure.axes[0].get_xlabel() == "component 1 (50 % of variance)"
-
-
-def test_score_pairs_tell_one_run_from_both():
-    x = np.arange(6.0)
-    figure = distributions.score_pairs(
-        [x], [x[::-1]], titles=["t"], marked=[(np.array([5, 4]), np.array([4, 0]))], xlabel="x", ylabel="y"
-    )
-    _, one, both = drawn(figure)[0].collections
-    assert sorted(np.asarray(one.get_offsets())[:, 0]) == [0, 5]
-    assert np.asarray(both.get_offsets())[:, 0].tolist() == [4]

@@ -115,10 +115,9 @@ def test_what_stands_beside_the_tables(found):
 
 def test_nothing_recorded_is_nothing_shown(tmp_path):
     assert reader.read(tmp_path) == {}
-    assert reader.unusual({}).empty and reader.means({}, "maps", by="map") == {}
+    assert reader.means({}, "maps", by="map") == {}
     assert reader.statements({}, (7,)).empty and reader.networks({}) == []
-    (tmp_path / reader.FILE).write_text(json.dumps({"cohorts": []}), encoding="utf-8")
-    assert reader.unusual(reader.read(tmp_path)).empty
+    assert reader.unusual_facts({}) == {}
 
 
 def test_the_record_of_the_book_holds_no_case_and_fills_the_tables():
@@ -127,7 +126,7 @@ def test_the_record_of_the_book_holds_no_case_and_fills_the_tables():
         pytest.skip("no explanations recorded")
     text = json.dumps(found)
     assert not re.search(r'LIDC-IDRI-\d|"pat\d', text)  # no patient and no case
-    assert len(reader.unusual(found)) and "–" not in reader.explained_facts(found).values()
+    assert len(reader.unusual(found, "malignant")) and "–" not in reader.explained_facts(found).values()
     for row in found["networks"]:
         least = [one for one in row["maps"] if one["map"] == "Grad-CAM" and one["place"] == "as it is"]
         assert least and all(one["low"] <= one["value"] <= one["high"] for one in least)
