@@ -21,7 +21,7 @@ from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks
 from lungcls.report.results.choosing import choosing_facts
-from lungcls.report.results.confidence import confidence_facts
+from lungcls.report.results.confidence import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, captioned, count, percent, plain, text
 from lungcls.runs.settings import resolve
@@ -52,6 +52,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None):
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
     more = explanations.evidence(explained)
+    found |= study_facts(networks.study(study))
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
