@@ -17,7 +17,8 @@
 #   {{ findings_diameter_f1_binary }} %. The report prints {{ report_f1_ft_binary_nodule }} and
 #   {{ report_f1_ft_binary_full_slice }}, and no diameter.
 # - **How sure.** None of {{ study_of }} networks ranks nodules better than their diameter. The best,
-#   {{ study_best }}, differs from it by {{ study_best_gap }} in AUC. Another training was not tried.
+#   {{ study_best }}, differs from it by {{ study_best_gap }} in AUC. How far another training would move them
+#   was not tried.
 # - **More.** [Every recorded network](../book/results_networks.md).
 # ```
 #
@@ -60,8 +61,8 @@ from lungcls.report.results import networks, score_tables, tables
 # %% [markdown]
 # ## Real CT first
 #
-# The cases were divided into five folds of whole patients. Each network was trained five times, each time
-# without one fold, and predicted that one. The book holds these predictions.
+# Each network was trained five times, each time without one of five folds of patients, and predicted that
+# one.
 
 # %%
 folder = find_checkout() / "book" / "results" / "study"
@@ -70,13 +71,11 @@ print(study.sizes)
 pd.DataFrame([run.config for run in study.runs]).groupby(["model", "stage"]).size().rename("networks")
 
 # %% [markdown]
-# *{term}`Transfer learning`* (TL) keeps a pretrained network as it is and trains its last layer only.
-# *Fine-tuning* (FT) then trains the upper blocks too, at a tenth of the learning rate. The CNN starts from
-# random numbers.
+# {term}`Transfer learning <transfer learning>` (TL) trains only the last layer of a pretrained network.
+# *Fine-tuning* (FT) then trains upper blocks too, at a tenth of the learning rate.
 #
-# The report's score fits the *weighted* {term}`F1`: each class counts by its cases. We add the {term}`AUC`,
-# which asks only for the order of the cases. It is 0.5 by chance. Brackets hold the 95 % interval over
-# patients.
+# *Weighted* {term}`F1`, the report's score, counts each class by its cases. {term}`AUC` asks only for the
+# order of cases; chance is 0.5. Brackets hold the 95 % interval over patients.
 
 # %%
 results = {task: score_tables.results_of(study, task, seed=seed) for task in ("binary", "multiclass")}
@@ -95,14 +94,14 @@ show_table(
 )
 
 # %% [markdown]
-# Read along a column. On the full slice and with five classes, the networks lie below the *majority class*,
-# which looks at nothing. On the zoomed nodule they come near the diameter. There *padding alone* knows only
-# how wide the grey {term}`padding` is, and ranks no worse than any network ([Views](06_views.ipynb)).
+# On the full slice and with five classes, the networks lie below the *majority class*, which looks at
+# nothing. *Padding alone* knows only how wide the grey {term}`padding` is, and ranks no worse than any
+# network ([Views](06_views.ipynb)).
 
 # %% [markdown]
 # ### Every threshold at once
 #
-# A ROC curve shows, for every threshold, the share of malignant nodules found and of false alarms.
+# A ROC curve shows for every threshold the share of malignant nodules found and of false alarms.
 
 # %%
 ends = [name for name in results["binary"] if " FT" in name or name.startswith(("CNN", "diameter"))]
@@ -127,8 +126,7 @@ show_figure(
 # %% [markdown]
 # ### Against the diameter
 #
-# Overlapping intervals decide nothing. The same patients are drawn for both, so the *difference* has an
-# interval of its own.
+# Overlapping intervals decide nothing. Ask for the *difference* on the same cases.
 
 # %%
 binary, scores = ({name: results[task][name] for name in ends} for task in ("binary", "multiclass"))
@@ -156,9 +154,9 @@ show_figure(
 # %% [markdown]
 # ### What is taken for what
 #
-# In a {term}`confusion matrix` rows are labels and columns answers; the diagonal is right. To call a 4 a 5 is
-# a smaller error than to call it a 1, but F1 counts both alike. The {term}`weighted kappa` does not. *Recall*
-# is the share of a class that is found.
+# In a {term}`confusion matrix` rows are labels and columns answers; the diagonal is right. F1 counts a 4
+# called 5 like a 4 called 1; the {term}`weighted kappa` does not. *Recall* is the share of a class that is
+# found.
 
 # %%
 counts = {}
@@ -178,7 +176,7 @@ show_figure(
 )
 
 # %% [markdown]
-# In the binary task, *precision* is the share of those called malignant that are so.
+# *Precision* is the share of those called malignant that are so.
 
 # %%
 asked = ["accuracy", "precision (malignant)", "recall (malignant)", "F1 (malignant)"]
@@ -188,8 +186,8 @@ table.pivot(index="name", columns="score", values="value").loc[ends, asked].roun
 # %% [markdown]
 # ### How training went
 #
-# Training lowers the {term}`cross-entropy` of the cases that are learnt from. It stops when that of the
-# validation cases has not fallen for some epochs, and keeps the best epoch.
+# Training lowers the {term}`cross-entropy` of its cases. It stops when that of the validation cases has not
+# fallen for some epochs, and keeps the best epoch.
 
 # %%
 losses, changes, kept = {}, {}, {}
@@ -211,7 +209,7 @@ show_figure(
 )
 
 # %% [markdown]
-# Five trainings on five folds are not equally good. That is chance of patients and of training together.
+# The five folds are not equally good: chance of patients and of training together.
 
 # %%
 tuned = study.run(task="binary", view="nodule", model="mobilenet", stage="fine_tuning")
@@ -221,14 +219,14 @@ folds.apply(lambda part: roc_auc_score(part["y_true"], part["p_malignant"])).ren
 # %% [markdown]
 # ## Run it yourself: train the CNN
 #
-# Open a cohort: here nodules that are drawn by a program, so the scores say nothing of patients.
+# Open a cohort. Its nodules are drawn by a program: scores say nothing of patients.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
 print(f"{data.name}: {len(data)} cases of {data.cases['patient_id'].nunique()} patients; {list(data.views)}")
 
 # %% [markdown]
-# One call trains a network, or opens it if the same one is in the run store. Every setting is an argument.
+# One call trains a network, or opens it if it is in the run store. Every setting is an argument.
 
 # %%
 options = {"view": "nodule", "model": "cnn", "profile": profile, "seed": seed}
@@ -239,13 +237,11 @@ run.history[["epoch", "loss", "val_loss", "val_accuracy"]].tail(5).round(3)
 # %% [markdown]
 # ```{admonition} Try it
 # :class: tip
-# In the cell above, change `dropout=0.3` to `dropout=0.6`. *Dropout* leaves out that share of the last hidden
-# units at random while the network trains. Expect another key at the end of the run's name, a new training,
-# and a higher `loss` in the last epoch.
-# ```
+# In the cell above, change `dropout=0.3` to `dropout=0.6`: that share of the last hidden units is left out at
+# random while it trains. Expect another key at the end of the name, and a higher `loss` in the last epoch.
 #
-# The call splits the cases by patient, balances and augments the training part
-# ([Balancing](03_balancing.ipynb)), and keeps a prediction of every case. What it was told stands in the run.
+# The call splits by patient, balances and augments the training part ([Balancing](03_balancing.ipynb)), and
+# keeps a prediction of every case.
 
 # %%
 print(run.predictions["split"].value_counts().to_dict())
@@ -253,7 +249,7 @@ told = pd.Series(run.config["settings"], name="setting")
 told[["image_size", "dropout", "learning_rate", "batch_size", "epochs", "patience", "balancing"]].to_frame()
 
 # %% [markdown]
-# The test cases say how good it is. It gives each a probability of being malignant.
+# Each test case has a probability of being malignant.
 
 # %%
 found = run.predictions.query("split == 'test'")
@@ -283,9 +279,9 @@ runs.score(five, against="diameter").round(2)
 # %% [markdown]
 # ### What is inside
 #
-# The CNN slides small filters over the image and notes where each one fits, in a *map*. Then it halves the
-# maps, and repeats. Early blocks see edges, late ones arrangements of them. The report gives no number of
-# filters; ours are below.
+# The CNN slides small filters over the image, notes in *maps* where each fits, halves the maps, and repeats.
+# Early blocks see edges, late ones arrangements of them. The report gives no number of filters; these are
+# ours.
 
 # %%
 settings = run.config["settings"]

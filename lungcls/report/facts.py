@@ -233,6 +233,7 @@ def quoted():
     """Return the figures that prose pages quote from the report."""
     report = reported.load()
     found = {f"report_{name}": count(number) for name, number in report["data"].items()}
+    found |= {f"report_confidence_{name}": str(value) for name, value in report["confidence"].items()}
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
     for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
         cells = pd.DataFrame(report["f1_percent"][model]).unstack()
