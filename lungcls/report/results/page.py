@@ -58,7 +58,8 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
 
 def _findings(scores, study, best):
     """The answer on one page, from the group of the study with the fine-tuned networks on both views."""
-    mine = {one.task: one for one in scores if one.group is networks.study(study)}
+    full = networks.study(study)
+    mine = {one.task: one for one in scores if one.group is full}
     return findings.findings(mine, best) | score_tables.best_facts(mine["binary"])
 
 
