@@ -19,7 +19,7 @@ import numpy as np
 from lungcls.cohorts import cohort
 from lungcls.models import backbones
 from lungcls.preprocessing import balancing, pipelines
-from lungcls.runs import grid, settings, stages
+from lungcls.runs import settings, stages
 
 RATES = {"transfer_learning": 1e-3, "fine_tuning": 1e-4}
 
@@ -130,7 +130,8 @@ def main():
     parser.add_argument("--upper", help="block from which fine-tuning trains")
     parser.add_argument("--out", help="JSON file of the figures")
     args = parser.parse_args()
-    args.upper = args.upper or grid.settings_of(args.model, "full").unfreeze_from
+    plain_settings = settings.resolve("full", model=args.model, stage="fine_tuning")
+    args.upper = args.upper or plain_settings.unfreeze_from
     images, labels, rows, validation = data(args)
     versions = {"keras": keras.__version__, "backend": keras.backend.backend()}
     found = {"settings": vars(args), **versions, "runs": []}

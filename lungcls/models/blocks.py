@@ -80,13 +80,6 @@ def summary(model):
     return [(name, *shape) for name, shape in stages.items()] + [("head", 1, model.output.shape[-1])]
 
 
-def stages_from(model, name):
-    """The stages of :func:`summary` that lie above a boundary, without the head."""
-    cuts = boundaries(model)
-    first = list(cuts.values()).index(boundary(model, name).name)
-    return list(dict.fromkeys(stage_of(block) for block in list(cuts)[first:-1]))
-
-
 def stage_of(block):
     """Name the stage of a block: "block2b" belongs to "block2", "conv5_block1" to "conv5"."""
     return re.match(r"block\d+|conv\d+|\w+", block)[0]

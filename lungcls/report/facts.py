@@ -22,7 +22,7 @@ from lungcls.report.claims.verdicts import rule_facts, verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks, tables
 from lungcls.report.results.choosing import choosing_facts
-from lungcls.report.results.confidence import confidence_facts
+from lungcls.report.results.confidence import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
 from lungcls.runs.settings import resolve
@@ -55,6 +55,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     found["results_selection"] = explanations.selection(explained)
     found |= explanations.explained_facts(explained) | explanations.unusual_facts(explained)
     more = explanations.evidence(explained)
+    found |= study_facts(networks.study(study))
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
     found |= rule_facts(measurements.read(results, "verdict_rule.json"))
     found |= cards.collect(Path(results) / "lidc")
@@ -245,6 +246,7 @@ def quoted():
     """Return the figures that prose pages quote from the report."""
     report = reported.load()
     found = {f"report_{name}": count(number) for name, number in report["data"].items()}
+    found |= {f"report_confidence_{name}": str(value) for name, value in report["confidence"].items()}
     found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
     for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
         cells = pd.DataFrame(report["f1_percent"][model]).unstack()

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from lungcls.cohorts import cohort as cohorts
 from lungcls.runs import store
 from lungcls.runs.planning import plan_run
-from lungcls.runs.settings import resolve
 
 BACKBONE = "efficientnetb2"  # the report's choice
 CANDIDATES = ("mobilenet", "resnet50")  # what it tried before
@@ -102,11 +101,6 @@ def title(model, stage):
     spelled = {"cnn": "CNN", "mobilenet": "MobileNet", "resnet50": "ResNet50", "ensemble": "ensemble"}
     name = spelled.get(model) or f"EfficientNet{model.removeprefix('efficientnet').upper()}"
     return f"{name}{ {'scratch': '', 'transfer_learning': ' TL', 'fine_tuning': ' FT'}[stage] }"
-
-
-def settings_of(model, profile):
-    """Settings of a model's last stage: fine-tuning, or scratch for the CNN."""
-    return resolve(profile, model=model, stage="scratch" if model == "cnn" else "fine_tuning")
 
 
 def plan(data, cells, *, overrides=None, **options):

@@ -78,11 +78,3 @@ def test_the_summary_has_the_maps_of_each_stage():
     stages = blocks.summary(backbones.transfer("efficientnetb0", image_size=64, task="binary"))
     assert [name for name, _, _ in stages] == ["stem", *(f"block{i}" for i in range(1, 8)), "top", "head"]
     assert stages[0][1:] == (32, 32) and stages[-2][1:] == (2, 1280) and stages[-1][1:] == (1, 1)
-
-
-def test_the_stages_above_a_boundary():
-    network = backbones.transfer("mobilenet", image_size=32, task="binary")
-    assert blocks.stages_from(network, "block12") == ["block12", "block13"]
-    assert blocks.stages_from(network, "head") == []
-    with pytest.raises(ValueError, match="unfreeze_from: found 'block99', expected one of image, block1"):
-        blocks.stages_from(network, "block99")

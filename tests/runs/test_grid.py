@@ -141,8 +141,3 @@ def test_a_misspelt_option_is_not_ignored(trained):
     cell = grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch")
     with pytest.raises(TypeError, match="found 'profil', expected one of stage, weights, profile"):
         grid.plan(trained[0], [cell], profil="smoke")
-
-
-def test_the_last_stage_has_its_settings():
-    assert grid.settings_of("cnn", "full").unfreeze_from == "image"
-    assert grid.settings_of("mobilenet", "full").unfreeze_from == "block13"

@@ -26,7 +26,7 @@ from lungcls.report.build.pdf import print_book
 from lungcls.report.build.staging import stage
 from lungcls.report.paths import find_checkout
 
-NETWORKS = "04_model_comparison"  # the chapter whose networks the results page shows
+NETWORKS = "04_model_comparison"  # the chapter that trains networks, which the results page shows
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
 # Only docstrings are read, so Keras and TensorFlow, slow and noisy, are never imported.
 JUPYTER_BOOK = """
@@ -62,6 +62,8 @@ def build(
         opened = open_cohort(cohort, profile=profile, seed=seed)
         if not html_only:
             given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
+            if profile == "full" and any(path.stem == NETWORKS for path in chosen):
+                train_grid(opened, profile=profile, seed=seed)
             _execute_all(checkout, chosen, profile, given, execution.surroundings(checkout, opened), force)
             gallery.run_all(checkout, force=force)
         copies = {path: executed_copy(checkout, profile, path.stem) for path in choose(checkout)}
@@ -105,6 +107,16 @@ def _alone(folder):
         held = lock.acquire()
     with held:
         yield
+
+
+def train_grid(cohort, *, profile, seed):
+    """Train every network that the report compares; the chapters then find their own in the store."""
+    from lungcls.runs import grid, study
+
+    cells = grid.grid_of(cohort.views, profile=profile)
+    failed = study.train_all(grid.plan(cohort, cells, profile=profile, seed=seed))
+    if failed:
+        raise BookError("; ".join(f"{name}: {why}" for name, why in failed.items()))
 
 
 def _execute_all(checkout, chosen, profile, parameters, around, force):

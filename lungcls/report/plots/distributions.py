@@ -90,9 +90,9 @@ def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
     return figure
 
 
-def curves(x, ys, *, xlabel, ylabel, titles=None, colours=None):
+def curves(x, ys, *, xlabel, ylabel, titles=None, colours=None, height=2.9):
     """Show families of curves over x (m,), names to (m,) a panel, light to dark or in `colours` by name."""
-    figure, axes = page_axes(2.9, 1, len(ys), sharey=True)
+    figure, axes = page_axes(height, 1, len(ys), sharey=True)
     shades = list(SCORE_COLOURS.values())
     for i, (ax, family) in enumerate(zip(axes[0], ys)):
         places = np.linspace(0, len(shades) - 1, len(family)).round().astype(int)

@@ -1,39 +1,30 @@
 """Figures of networks and of what training did to them: take arrays, compute nothing."""
 
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
 from lungcls.report.plots.panels import legend_below, page_axes, panel_axes, share_matrix
 from lungcls.report.plots.style import BAND, BINARY_COLOURS, MARK, NEUTRAL, WIDTH
 
-FROZEN, TRAINED, HEAD = "#c3ccd3", "#0072b2", "#d55e00"
+TRAINED, HEAD = "#0072b2", "#d55e00"
 SERIES = {"training": NEUTRAL, "validation": BINARY_COLOURS["benign"]}
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
-SLANTED = {"fontsize": 6, "rotation": 45, "rotation_mode": "anchor"}
 
 
-def network_diagrams(networks, *, upper=None):
-    """Draw networks as rows of blocks (name, side in pixels, channels); those in `upper` are fine-tuned."""
-    figure = Figure(figsize=(WIDTH, 1.75 * len(networks)), layout="constrained")
-    axes = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
-    for ax, (name, blocks) in zip(axes, networks.items()):
-        trained, place = (upper or {}).get(name, set()), 0.0
-        for number, (block, side, channels) in enumerate(blocks):
-            last = number == len(blocks) - 1
-            colour = HEAD if last else TRAINED if block in trained else FROZEN
-            height, width = 0.3 + np.log2(max(side, 1)) / 3, 0.25 + np.log2(max(channels, 1)) / 12
-            ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour, edgecolor="white"))
-            size, middle = f"{side}²×{channels}" if side > 1 else channels, place + width / 2
-            ax.text(middle, height / 2 + 0.08, size, ha="center", va="bottom", **SLANTED)
-            ax.text(middle, -height / 2 - 0.08, block, ha="right", va="top", **SLANTED)
-            place += width + 0.12
-        ax.set(xlim=(-0.1, max(place, 9)), ylim=(-2.1, 2.0))
-        ax.set_title(name, fontsize=10, loc="left")
-        ax.set_axis_off()
-    legend = [("frozen", FROZEN), ("trained when fine-tuning", TRAINED), ("head", HEAD)]
-    handles = [Rectangle((0, 0), 1, 1, color=colour, label=text) for text, colour in legend]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+def network_diagram(stages):
+    """Draw a network from the image to the answer as blocks (name, side in pixels, channels)."""
+    figure, axes = page_axes(2.6)
+    ax, place = axes[0, 0], 0.0
+    for name, side, channels in stages:
+        height, width = 0.3 + np.log2(side + 1) / 3, 0.35 + np.log2(channels + 1) / 8
+        colour = HEAD if name == "head" else TRAINED
+        ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour))
+        size = f"{side} × {side}\n× {channels}" if side > 1 else f"{channels}"
+        for text, at, side_of in ((size, height / 2 + 0.1, "bottom"), (name, -height / 2 - 0.1, "top")):
+            ax.text(place + width / 2, at, text, ha="center", va=side_of, fontsize=10)
+        place += width + 0.35
+    ax.set(xlim=(-0.1, place), ylim=(-2.0, 2.4))
+    ax.set_axis_off()
     return figure
 
 

@@ -1,7 +1,9 @@
 """How sure the recorded networks are: figures 9 and 10 in numbers, calibration, sets."""
 
+import numpy as np
 import pandas as pd
 
+from lungcls.metrics import calibration, conformal, selective
 from lungcls.metrics.classification import LABELS
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.display import figure_text
@@ -9,7 +11,8 @@ from lungcls.report.plots import confidence
 from lungcls.report.printed import quoted
 from lungcls.report.results import confidence_tables, networks, tables
 from lungcls.report.results.page import TASKS
-from lungcls.report.wording import percent, table, text
+from lungcls.report.wording import count, percent, table, text
+from lungcls.runs import grid
 
 LEVEL = 0.9  # share of the cases whose conformal set is to hold the label
 PAIR = ("predicted", "true")  # confidence of a class
@@ -26,6 +29,42 @@ def confidence_facts(group, *, seed=0):
             texts = frame.index.nlevels
             facts[f"{kind}_{task}"] = table(frame.reset_index(), name=name, caption=caption, texts=texts)
     return facts | _figures(group, seed)
+
+
+def study_facts(group, *, seed=0):
+    """Numbers on the network of the report's figures, fine-tuned on zoomed nodules, and on the diameter."""
+    model, task = networks.stand_in(group.runs), "multiclass"
+    run = group.run(task=task, view="nodule", model=model, stage="fine_tuning")
+    ruler = tables.required_results(group.cohort, group.parts, task=task, seed=seed)["diameter alone"]
+    tests = _tests({"sure": tables.result_of(run.predictions, group.cohort), "ruler": ruler}, task, seed)
+    each = {name: _sure(test, seed) for name, test in tests.items()}
+    found = {f"{name}_{what}": words for name, one in each.items() for what, words in one.items()}
+    return found | {"sure_n": count(len(ruler)), "sure_network": grid.title(model, "fine_tuning")}
+
+
+def _sure(test, seed):
+    """How sure one test is, how far off, and what its confidence is good for, as texts."""
+    options = {"patients": test.patients, "seed": seed}
+    pair = (test.y_prob, test.tempered)
+    before, after = (calibration.calibration_scores(test.y_true, p, **options) for p in pair)
+    chance = np.quantile(calibration.error_if_calibrated(test.y_prob, seed=seed), 0.95)
+    chosen, _ = conformal.conformal_sets(test.y_true, test.y_prob, test.folds, level=LEVEL)
+    sets = conformal.quality(test.y_true, chosen, **options)
+    _, risk = selective.risk_coverage_curve(test.right, test.confidence)
+    areas = selective.area_intervals(test.right, test.confidence, **options)
+    return {
+        "mean": tables.with_interval(before.loc["confidence"]),
+        "right": tables.with_interval(before.loc["accuracy"]),
+        "error": f"{before.loc['calibration error', 'value']:.3f}",
+        "chance": f"{chance:.3f}",
+        "temperature": f"{np.median(test.temperatures):.2f}",
+        "error_after": f"{after.loc['calibration error', 'value']:.3f}",
+        "wrong": percent(risk[-1]),
+        "wrong_half": percent(risk[len(risk) // 2 - 1]),
+        "gain": tables.with_interval(areas.loc["gain"], sign=True),
+        "coverage": tables.with_interval(sets.loc["coverage"], percent=True),
+        "size": tables.with_interval(sets.loc["size"]),
+    }
 
 
 def _answers(group, task):

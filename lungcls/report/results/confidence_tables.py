@@ -10,20 +10,12 @@ import numpy as np
 import pandas as pd
 
 from lungcls.cohorts.predictions import CLASS_COLUMNS
-from lungcls.metrics import calibration, confidence, conformal, selective, uncertainty
+from lungcls.metrics import calibration, confidence, conformal
 from lungcls.metrics.classification import CLASSES
 from lungcls.report.printed import quoted
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, percent
 
-# Of figures 10 and 9, in the order of the tables. Heads are short, so that tables fit a page.
-MEASURES = {
-    "predicted": "predicted confidence",
-    "true": "true confidence",
-    "gap": "gap",
-    "right": "right, of those called so",
-    "excess": "overconfidence",
-}
 PARTS = {"inside": "{low} to {high}", "below": "below {low}"}
 
 
@@ -82,21 +74,6 @@ def classes(test, *, seed):
     gaps = pd.DataFrame(confidence.calibrated_gaps(test.y_prob, seed=seed), columns=CLASSES[test.task])
     drawn = {"value": gaps.mean(), "low": gaps.quantile(0.025), "high": gaps.quantile(0.975)}
     return found, pd.DataFrame(drawn)
-
-
-def class_rows(found, drawn):
-    """Write what :func:`classes` found as texts, a column a class."""
-    columns = {}
-    for name in drawn.index:
-        mine = found.loc[name]
-        called, true = mine.loc["predicted", "n"], mine.loc["true", "n"]
-        rows = {"cases called so": str(called), "cases that are so": str(true)}
-        for measure, head in MEASURES.items():
-            rows[head] = with_interval(mine.loc[measure], sign=measure in ("gap", "excess"))
-            if measure == "gap":
-                rows["gap if calibrated"] = with_interval(drawn.loc[name], sign=True)
-        columns[name] = rows
-    return pd.DataFrame(columns).rename_axis("")
 
 
 def class_gaps(test, *, seed):
@@ -165,30 +142,3 @@ def _named(full, task):
     if full.all():
         return "all"
     return ", ".join(name.removeprefix("score ") for name, one in zip(CLASSES[task], full) if one) or "–"
-
-
-def selective_prediction(tests, *, seed):
-    """Lay out risk against coverage: as texts by name, and the found areas of each."""
-    rows, found = {}, {}
-    for name, test in tests.items():
-        options = {"patients": test.patients, "seed": seed}
-        mine = found[name] = selective.area_intervals(test.right, test.confidence, **options)
-        rows[name] = {
-            "all cases": with_interval(mine.loc["random"]),
-            "area": with_interval(mine.loc["area"]),
-            "oracle": f"{mine.loc['oracle', 'value']:.2f}",
-            "gain": with_interval(mine.loc["gain"], sign=True),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model"), found
-
-
-def followed(tests, ratings, *, seed):
-    """Correlate uncertainty with the spread of the readers' scores (by case id); NaN where too few."""
-    rows = {}
-    for name, test in tests.items():
-        spread = uncertainty.reader_spread(ratings.loc[test.case_ids])
-        unsure = {"entropy": uncertainty.entropy(test.y_prob), "1 − confidence": 1 - test.confidence}
-        for measure, values in unsure.items():
-            known = {"patients": test.patients, "seed": seed}
-            rows[name, measure] = uncertainty.correlation_interval(values, spread, **known)
-    return pd.DataFrame(rows).T.rename_axis(["model", "uncertainty"])

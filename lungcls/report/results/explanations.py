@@ -50,14 +50,6 @@ def mean(rows, *, sign=False, **known):
     return with_interval(one, sign=sign)
 
 
-def _laid(rows, *names):
-    """A table of texts whose rows are named by view, task and network; empty without rows."""
-    if not rows:
-        return pd.DataFrame()
-    table = pd.DataFrame(list(rows.values())).fillna("–")
-    return table.set_axis(pd.MultiIndex.from_tuples([key[: len(names)] for key in rows], names=names))
-
-
 # --- Maps and retrieval -------------------------------------------------------------------
 
 

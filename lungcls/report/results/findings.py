@@ -110,6 +110,9 @@ def _numbers(study, ours, best, sizes):
     rows = {"whole": f"{stand_in}, full slice", "zoomed": f"{stand_in}, zoomed nodule"}
     rows |= {"diameter": DIAMETER, "padding": "padding alone, zoomed nodule"}
     found = {name: tables.with_interval(study["binary", "AUC"].loc[row]) for name, row in rows.items()}
+    for task in ("binary", "multiclass"):
+        f1 = study[task, F1].loc[list(rows.values())].set_axis(list(rows))
+        found |= {f"{name}_f1_{task}": tables.with_interval(f1.loc[name], percent=True) for name in rows}
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1]['value'].max():.2f}"}

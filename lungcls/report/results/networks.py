@@ -23,6 +23,7 @@ from lungcls.sources import annotations
 # Weight files that are not Keras's own, by the beginning of their digest.
 WEIGHTS = {"407bde17cfba": "ImageNet, rebuilt", "578ce9ad015f": "ImageNet, last block missing"}
 MEASURED = {name: title for title, name in tables.BASELINES.items() if name in records.BASELINES}
+SHOWN = ("table 1", "candidates")  # groups of the grid whose networks of this build are shown
 CHANGES = ("contrast", "padding", "balancing", "augmentation")  # the settings that ablations and zooms change
 LABEL_RULE = "mean of the readers' scores, rounded up"
 
@@ -41,6 +42,13 @@ class Group:
     def of_task(self, task):
         """List the runs of one task."""
         return [run for run in self.runs if run.config["task"] == task]
+
+    def run(self, **wanted):
+        """Return the first run whose configuration has the values that are named."""
+        found = [run for run in self.runs if all(run.config[name] == value for name, value in wanted.items())]
+        if not found:
+            raise InputError(f"{self.name}: found no run with {wanted}, expected one that is recorded")
+        return found[0]
 
     @property
     def protocol(self):
@@ -96,6 +104,17 @@ def out_of_fold(folder):
     return groups
 
 
+def study(groups):
+    """Take the group of :func:`out_of_fold` that has the fine-tuned networks on both views of the report."""
+    asked = {(task, view, "fine_tuning") for task in CLASS_COLUMNS for view in ("full_slice", "nodule")}
+    names = ("task", "view", "stage")
+    for group in groups:
+        if asked <= {tuple(run.config[name] for name in names) for run in group.runs}:
+            return group
+    lacks = "found no fine-tuned network with all its folds on full slices and zoomed nodules"
+    raise InputError(f"book/results/study: {lacks}, expected those of benchmarks/study.py")
+
+
 def _measured(folder, split, task, parts):
     """Predictions of the baselines that need images, by their names in tables; a split may be of folds."""
     folds = [records.read_baselines(folder, one, task) for one in split.split("+")]
@@ -137,13 +156,11 @@ def of_this_build(cohort, parameters):
         return "The chapter that trains the networks was not executed in this build."
     if "diameter_mm" not in cohort.cases:
         return "The cohort gives no diameters, and no score stands here without that baseline."
-    backbone = parameters.get("backbone", grid.BACKBONE)
-    options = {name: parameters[name] for name in ("profile", "seed")}
-    options |= {"weights": parameters.get("weights", "imagenet"), "store": parameters.get("runs") or None}
+    profile, options = parameters["profile"], {name: parameters[name] for name in ("profile", "seed")}
     try:
-        cells = grid.grid_of(cohort.views, profile=parameters["profile"], backbone=backbone)
-        cells = [cell for cell in cells if cell.group in ("table 1", "candidates")]
-        with warnings.catch_warnings(action="ignore"):  # the chapters have said that weights are missing
+        cells = [cell for cell in grid.grid_of(cohort.views, profile=profile) if cell.group in SHOWN]
+        cells = [cell for cell in cells if profile == "full" or cell.model == "cnn"]  # what chapters train
+        with warnings.catch_warnings(action="ignore"):  # the training has said that weights are missing
             jobs = grid.plan(cohort.folder, cells, **options)
     except InputError as error:
         return f"The cohort of this build has no runs: {error}."

@@ -8,7 +8,6 @@ Which runs there are, which are missing and what is said of them follows from th
 import pandas as pd
 
 from lungcls.cohorts.predictions import CLASS_COLUMNS
-from lungcls.errors import InputError
 from lungcls.metrics import classification
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import printed
@@ -59,13 +58,9 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
 
 def _findings(scores, study, best):
     """The answer on one page, from the group of the study with the fine-tuned networks on both views."""
-    asked = {(task, view, "fine_tuning") for task in TASKS for view in ("full_slice", "nodule")}
-    names = ("task", "view", "stage")
-    full = [one for one in study if asked <= {tuple(run.config[n] for n in names) for run in one.runs}]
-    if not full:
-        lacks = "found no fine-tuned network with all its folds on full slices and zoomed nodules"
-        raise InputError(f"book/results/study: {lacks}, expected those of benchmarks/study.py")
-    return findings.findings({one.task: one for one in scores if one.group is full[0]}, best)
+    full = networks.study(study)
+    mine = {one.task: one for one in scores if one.group is full}
+    return findings.findings(mine, best) | score_tables.best_facts(mine["binary"])
 
 
 # --- Tables -----------------------------------------------------------------------------------

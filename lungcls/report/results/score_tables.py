@@ -21,7 +21,7 @@ from lungcls.report.plots import networks as network_plots
 from lungcls.report.printed import quoted
 from lungcls.report.results import networks, tables
 from lungcls.report.wording import captioned, count, text
-from lungcls.runs import recorded
+from lungcls.runs import grid, recorded
 
 TASKS = {"binary": "binary", "multiclass": "multi-class"}
 SHOWN = {
@@ -32,8 +32,9 @@ SHOWN = {
 RANKING = {"binary": "AUC", "multiclass": "quadratic weighted kappa"}
 SHORT = {"AUC": "AUC", "quadratic weighted kappa": "weighted kappa"}
 GAIN = {"binary": "AUC above diameter", "multiclass": "kappa above diameter, thresholds fitted"}
-STAGES = {"CNN": "CNN", "EfficientNet TL": "EfficientNetB2 TL", "EfficientNet FT": "EfficientNetB2 FT"}
 ONE_ANSWER = " †"  # behind a network that decides nothing
+BACKBONE = "EfficientNetB2"  # the report's
+STAGES = {"CNN": "CNN", "EfficientNet TL": f"{BACKBONE} TL", "EfficientNet FT": f"{BACKBONE} FT"}
 REPORT, DIAMETER, FITTED = "report", "diameter alone", "diameter alone, thresholds fitted"
 
 
@@ -51,11 +52,7 @@ class Scores:
 
 def score(group, task, *, seed):
     """Score a group's baselines and its plain networks, of several seeds the least."""
-    rows = networks.by_network(group.of_task(task))
-    plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
-    plain = {name + (ONE_ANSWER if says_one(rows[key][0]) else ""): key for name, key in plain.items()}
-    answers = baselines_of(group, task, seed=seed)
-    answers |= {name: rows[key][0].predictions for name, key in plain.items()}
+    answers, plain = _answers(group, task, seed)
     decided = answers if task == "binary" else {name: _cut(each, task) for name, each in answers.items()}
     results, same = {}, {}
     for name, predictions in answers.items():
@@ -69,6 +66,21 @@ def score(group, task, *, seed):
     if DIAMETER in same:
         above = tables.differences(same, DIAMETER, score=RANKING[task], **options)
     return Scores(group, task, results, plain, scored, above)
+
+
+def results_of(group, task, *, seed):
+    """Answers of a group's baselines and plain networks to the test cases, by short names."""
+    answers, _ = _answers(group, task, seed)
+    return {in_short(name): tables.result_of(found, group.cohort) for name, found in answers.items()}
+
+
+def _answers(group, task, seed):
+    """Predictions of baselines and plain networks by name, and the rows of :func:`networks.by_network`."""
+    rows = networks.by_network(group.of_task(task))
+    plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
+    plain = {name + (ONE_ANSWER if says_one(rows[key][0]) else ""): key for name, key in plain.items()}
+    answers = baselines_of(group, task, seed=seed)
+    return answers | {name: rows[key][0].predictions for name, key in plain.items()}, plain
 
 
 def baselines_of(group, task, *, seed):
@@ -125,6 +137,14 @@ def constant(scores):
     return found
 
 
+def best_facts(one):
+    """The network that ranks best, and by how much it differs from the diameter alone, as facts."""
+    rows = one.above.loc[list(one.networks)]
+    name = rows["first"].idxmax()
+    gap = tables.with_interval(rows.loc[name], sign=True, decimals=3)
+    return {"study_best": in_short(name), "study_best_gap": gap, "study_of": count(len(rows))}
+
+
 def clearly_above(one):
     """Say which of a group's networks are better than the diameter alone, by their own intervals."""
     names = [name for name in one.networks if not name.endswith(ONE_ANSWER)]
@@ -148,6 +168,27 @@ def score_table(scores, task):
         blocks.append(_block(heading(one.group), rows.rename_axis("model and view").reset_index(), last))
     frame = pd.concat(blocks, ignore_index=True)[["model and view", *SHOWN[task], last]].fillna("")
     return captioned(frame.rename(columns=SHORT), f"tab-results-{task}", diameter=DIAMETER)
+
+
+def beside_report(scored, group):
+    """Set scores by task, in short names, beside the F1 that the report prints for a network of the kind."""
+    backbone, parts = grid.title(networks.stand_in(group.runs), "scratch"), {}
+    for task, table in scored.items():
+        rows = tables.results_table(table, scores=["F1 (weighted)", RANKING[task]], percent=True)
+        stated = report_rows(task).set_index("model and view")["F1 (weighted)"]
+        stated.index = [_row_of(name.replace(BACKBONE, backbone), rows.index) for name in stated.index]
+        names = list(dict.fromkeys([*stated.index, *rows.index[::-1]]))
+        heads = {"F1 (weighted)": "F1", RANKING[task]: SHORT[RANKING[task]]}
+        parts[TASKS[task]] = rows.reindex(names).rename(columns=heads).assign(report=stated.reindex(names))
+    frame = pd.concat({task: part[["report", *part.columns[1:3]]] for task, part in parts.items()}, axis=1)
+    frame.insert(0, "n", parts[TASKS["binary"]]["n"])
+    return frame.fillna("–").rename_axis("model and view")
+
+
+def _row_of(name, known):
+    """The row that a network and view of the report has here, or its own name where none is recorded."""
+    kind, view = name.split(", ")
+    return next((row for row in known if row.startswith(kind) and row.endswith(view)), name)
 
 
 def _block(head, rows, last):

@@ -298,3 +298,30 @@ def test_faults_are_read_from_the_log():
     found = book.faults_in(log, "/x/stage")
     assert found == ["book/a.md:2: WARNING: undefined label: 'b' [ref.ref]", "ERROR: bad"]
     assert [bool(book.OPEN_REFERENCE.search(fault)) for fault in found] == [True, False]
+
+
+# --- The grid ---------------------------------------------------------------------------
+
+
+def test_only_the_full_profile_trains_the_grid_and_before_the_chapters(checkout, monkeypatch):
+    write_notebook(checkout, book.NETWORKS, "seed")
+    ran = fake_execution(monkeypatch)
+    monkeypatch.setattr(book, "train_grid", lambda cohort, **options: ran.append(options))
+    for profile, only in (("quick", None), ("full", "01_a"), ("full", None)):
+        ran.clear()
+        book.build(profile=profile, only=only, seed=2, checkout=checkout)
+        grid = [{"profile": "full", "seed": 2}] if (profile, only) == ("full", None) else []
+        assert ran[: len(grid)] == grid and [one for one in ran if isinstance(one, dict)] == grid
+
+
+def test_the_grid_is_planned_whole_and_a_failure_stops_the_book(tiny, monkeypatch):
+    from lungcls.runs import grid, study
+
+    monkeypatch.setattr(grid, "plan", lambda cohort, cells, **options: [*cells, options])
+    seen = []
+    monkeypatch.setattr(study, "train_all", lambda jobs: seen.extend(jobs))
+    book.train_grid(tiny, profile="full", seed=1)
+    assert seen == [*grid.grid_of(tiny.views, profile="full"), {"profile": "full", "seed": 1}]
+    monkeypatch.setattr(study, "train_all", lambda jobs: {"a-run": "no memory"})
+    with pytest.raises(book.BookError, match="a-run: no memory"):
+        book.train_grid(tiny, profile="full", seed=1)

@@ -398,20 +398,21 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     images = {"nodule": np.zeros((len(cases), 4, 4), np.uint8)}
     info = {"name": "mine", "made_by": {"source": "phantom"}}
     cohort = Cohort(cases, images, info=info, folder=tmp_path)
-    asked = {"profile": "quick", "seed": 0, "weights": "none"}
+    asked = {"profile": "quick", "seed": 0}
     seen = {}
 
     class Planned:
         id = "one"
 
     def plan(folder, cells, **options):
-        seen.update(options)
+        seen.update(options, models={cell.model for cell in cells})
         return [Planned()]
 
     monkeypatch.setattr(grid, "plan", plan)
     monkeypatch.setattr(grid, "find", lambda job: CNN)
     group = networks.of_this_build(cohort, asked)
-    assert group.name == "mine, this build" and group.runs == [CNN] and seen["weights"] == "none"
+    assert group.name == "mine, this build" and group.runs == [CNN]
+    assert seen == asked | {"models": {"cnn"}}  # all that chapters train themselves
     drawn = []
     monkeypatch.setattr(
         score_tables.network_plots, "intervals", lambda groups, **_: drawn.append(list(groups))
@@ -424,6 +425,8 @@ def test_the_runs_of_this_build_join_them(monkeypatch, tmp_path, few):
     (block,) = (rows for head, rows in blocks(found["results_binary"]).items() if "mine, this build" in head)
     assert sum(row.startswith("| CNN (from scratch), zoomed nodule |") for row in block) == 1
     assert "say nothing of patients" in found["results_this_build"]
+    networks.of_this_build(cohort, asked | {"profile": "full"})
+    assert {grid.BACKBONE, *grid.CANDIDATES} < seen["models"]
     monkeypatch.setattr(grid, "find", lambda job: None)
     assert (
         networks.of_this_build(cohort, asked)
