@@ -99,9 +99,9 @@ print(f"{verdict}, p = {p:.2f}")
 # %% [markdown]
 # No: such an interval may hold large gains as well. To show *no* gain, the whole interval has to lie
 # within a *margin* of 0, a test of equivalence {cite}`piaggio2012`. Ours is 0.02, which nobody would notice:
-# another training of a network moves its weighted F1 by {{ margin_trainings }} (standard deviation), and
-# other readers move the difference of two networks by {{ margin_readers }}. The same statement, with other
-# margins:
+# another training of a network moves its weighted F1 by {{ margin_trainings }} and its AUC by
+# {{ margin_auc }} (standard deviations), and other readers move the difference of two networks by
+# {{ margin_readers }}. The same statement, with other margins:
 
 # %%
 margins = (0.01, rule.MARGIN, 0.03, 0.05)

@@ -258,7 +258,7 @@ pd.DataFrame.from_dict(rows, orient="index")[["accuracy", "balanced accuracy", F
 # Many works leave out the nodules on which readers disagree: those with a mean or median of 3, or with
 # fewer than three readers. Others forgive an error of one score. Here the *same* answers are scored under
 # such rules. The published values, of {cite:t}`alshabi2019` and {cite:t}`gallee2023`, come from other
-# splits of other selections; *not looked up*: we found none whose rule we could check.
+# splits of other selections; *none found*: no published value whose rule we could check.
 # Values are in percent, the AUC of all folds pooled; *a constant* is any one answer, or the score 3 (within
 # one).
 

@@ -96,6 +96,7 @@ def rule_facts(found):
     rows = measurements.rows_of(found["rates"], "rule", **same)["does not hold"]
     facts = {f"rule_errors_{name}": percent(share) for name, share in rows.items()}
     of = ("trainings", "readers")
+    facts["margin_auc"] = f"{found['margin']['trainings']['AUC']:.3f}"
     return facts | {f"margin_{name}": f"{found['margin'][name]['pooled']:.3f}" for name in of}
 
 

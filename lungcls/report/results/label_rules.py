@@ -29,7 +29,7 @@ class Rule:
     least: int = 1  # readers
     three: bool = False  # whether nodules of exactly 3 are kept
     label: Callable | None = None
-    published: str = "not looked up"
+    published: str = "none found"
 
 
 # A published value stands here if the abstract has it and its rule could be read in the authors' code.

@@ -67,11 +67,12 @@ def test_estimates_are_means_over_all_recorded_trainings():
 
 
 def test_the_margin_is_what_a_training_and_other_readers_move():
-    """The pooled spread of the recorded networks, and the record beside it, round to the margin."""
+    """The pooled spread of the recorded networks rounds to the margin; readers move a difference by no more."""
     both = [source().spread(scores.f1, task) for task in ("binary", "multiclass")]
     assert round(float(np.sqrt(np.mean(np.square(both)))), 2) == rule.MARGIN
     known = json.loads((FOLDER.parent / "verdict_rule.json").read_text(encoding="utf-8"))["margin"]
-    assert known["margin"] == rule.MARGIN and round(known["readers"]["pooled"], 2) == rule.MARGIN
+    assert known["margin"] == round(known["trainings"]["AUC"], 2) == rule.MARGIN
+    assert rule.MARGIN / 2 < known["readers"]["pooled"] < rule.MARGIN
 
 
 def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
