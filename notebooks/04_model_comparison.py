@@ -239,6 +239,7 @@ run.history[["epoch", "loss", "val_loss", "val_accuracy"]].tail(5).round(3)
 # :class: tip
 # In the cell above, change `dropout=0.3` to `dropout=0.6`: that share of the last hidden units is left out at
 # random while it trains. Expect another key at the end of the name, and a higher `loss` in the last epoch.
+# ```
 #
 # The call splits by patient, balances and augments the training part ([Balancing](03_balancing.ipynb)), and
 # keeps a prediction of every case.
