@@ -8,7 +8,7 @@ from lungcls.errors import InputError
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, evidence, measures, rule, statements
 from lungcls.report.claims.evidence import STAGES
-from lungcls.report.results import measurements, networks, tables
+from lungcls.report.results import external, networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
 from lungcls.report.wording import captioned, count, percent, text
 from lungcls.runs import grid
@@ -93,7 +93,7 @@ def _counts(table, found):
 def rule_facts(found):
     """Write what the margin rests on, and how often the rule errs (`benchmarks/verdict_rule.py`)."""
     same = {"truth": "no difference", "width": "as recorded", "correlation": 0, "k": 8}
-    rows = measurements.rows_of(found["rates"], "rule", **same)["does not hold"]
+    rows = external.rows_of(found["rates"], "rule", **same)["does not hold"]
     facts = {f"rule_errors_{name}": percent(share) for name, share in rows.items()}
     of = ("trainings", "readers")
     facts["margin_auc"] = f"{found['margin']['trainings']['AUC']:.3f}"

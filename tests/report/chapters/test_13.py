@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, recall_score
 
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.metrics import classification
-from lungcls.report.results import label_rules, measurements, networks, own_model
+from lungcls.report.results import external, label_rules, measurements, networks, own_model
 
 RESULTS = Path(__file__).parents[3] / "book" / "results"
 FOUND = measurements.read(RESULTS, "best_model.json")
@@ -106,5 +106,5 @@ def test_seeds_move_less_than_patients():
 
 def test_no_gain_is_shown_at_another_hospital():
     found = measurements.read(RESULTS, "another_hospital.json")
-    rows = measurements.rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
+    rows = external.rows_of(found["scores"], "model", cohort="lndb", group="all", score="AUC")
     assert rows.loc["our model", "less diameter"]["low"] < 0
