@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 import re
 
+from conftest import load_benchmark
 import nbformat
 import pytest
 import yaml
@@ -50,6 +51,21 @@ def test_the_number_of_a_chapter_is_that_of_its_file():
 def test_every_pair_agrees():
     assert [path.name for path in pairs.differing(FOLDER)] == []
     assert {path.stem for path in pairs.scripts(FOLDER)} == {path.stem for path in NOTEBOOKS}
+
+
+@every
+def test_no_fence_is_left_open(path):
+    for cell in cells(path, "markdown"):
+        assert cell.source.count("```") % 2 == 0 and "\n%%" not in cell.source, cell.source[:60]
+
+
+@every
+def test_a_reader_sees_the_code_that_the_text_walks_through(path):
+    """The counts of `benchmarks/notebook_code.py`: what is seen, what is hidden, and what no chapter has."""
+    found = load_benchmark("notebook_code").count(path.with_suffix(".py"))
+    assert found["seen"] >= 40 and found["hidden"] <= found["seen"] and found["median"] <= 8
+    assert found["per_1000"] >= 40
+    assert not any(found[name] for name in ("long", "bare", "branches", "defs", "texts"))
 
 
 @every

@@ -67,7 +67,7 @@ def test_estimates_are_means_over_all_recorded_trainings():
 
 
 def test_the_margin_is_what_a_training_and_other_readers_move():
-    """The pooled spread of the recorded networks rounds to the margin; readers move a difference by no more."""
+    """The pooled spread of the networks rounds to the margin; readers move a difference by no more."""
     both = [source().spread(scores.f1, task) for task in ("binary", "multiclass")]
     assert round(float(np.sqrt(np.mean(np.square(both)))), 2) == rule.MARGIN
     known = json.loads((FOLDER.parent / "verdict_rule.json").read_text(encoding="utf-8"))["margin"]
