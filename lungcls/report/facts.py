@@ -20,7 +20,7 @@ from lungcls.report.claims import chapter_facts, measures
 from lungcls.report.claims.printed import printed_facts
 from lungcls.report.claims.verdicts import rule_facts, verdict_facts
 from lungcls.report.printed import quoted as reported
-from lungcls.report.results import cards, explanations, measurements, networks, tables
+from lungcls.report.results import cards, explanations, measurements, networks, own_model, tables
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
@@ -48,6 +48,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     best, here = measurements.read(results, "best_model.json"), networks.of_this_build(cohort, parameters)
     found |= recorded_facts(groups, study=study, best=best, this_build=here)
     found["findings"] = text("findings", **found)
+    found["thresholds_figure"] = own_model.roc_figure(own_model.predictions(results))
     found |= choosing_facts(Path(results) / "study") | chapter_facts.comparisons([*study, *groups])
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
     found |= ceiling_facts(best, measured) | printed_facts()

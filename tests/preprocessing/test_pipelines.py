@@ -185,6 +185,22 @@ def test_morphological_enhancement_equals_scikit_images_top_hats(radius):
     assert np.any(np.array(expected) > 1), "the case must need clipping"
 
 
+@pytest.mark.parametrize("tape", [97, grey_levels.TAPE])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 17), (2, 40, 31), (2, 2, 16, 9)])
+def test_opening_and_closing_are_scikit_images_to_the_bit(shape, tape, monkeypatch):
+    monkeypatch.setattr(grey_levels, "TAPE", tape)  # a short tape: many pieces, whose ends must meet
+    images = unit(*shape).astype(np.float32)
+    for radius in range(1, 9):
+        for ours, theirs in (
+            (grey_levels.opening, morphology.opening),
+            (grey_levels.closing, morphology.closing),
+        ):
+            found = ours(images, radius)
+            assert found.dtype == np.float32 and found.shape == shape
+            for index in np.ndindex(shape[:-2]):
+                np.testing.assert_array_equal(found[index], theirs(images[index], morphology.disk(radius)))
+
+
 def test_morphological_enhancement_brightens_a_spot_and_leaves_a_plain_image():
     image = np.full((21, 21), 0.4, dtype=np.float32)
     np.testing.assert_allclose(grey_levels.morphological_enhancement(image), 0.4, atol=1e-6)

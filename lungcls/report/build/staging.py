@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from lungcls.errors import InputError
-from lungcls.report.build import gallery
+from lungcls.report.build import gallery, interactive
 from lungcls.report.build.execution import digest_of, read, with_prose, without_repeated
 from lungcls.report.wording import text
 
@@ -30,6 +30,7 @@ def stage(checkout, *, copies, numbers):
     shutil.copytree(checkout / "book", folder / "book")
     for path in checkout.glob("CHANGELOG.md"):  # the page on changes includes it
         shutil.copy(path, folder)
+    interactive.place(folder / "book")
     left_out = [f"notebooks/{path.stem}" for path, copy in copies.items() if not copy.exists()]
     if not gallery.place(checkout, folder / "book" / "gallery"):
         (folder / "book" / "gallery.md").unlink()

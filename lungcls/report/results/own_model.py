@@ -13,9 +13,11 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.metrics import bootstrap, calibration, classification, size_matched
 from lungcls.models import baselines
 from lungcls.report.cases_shown import VIEW_NAMES
+from lungcls.report.display import figure_text
+from lungcls.report.plots import distributions, style
 from lungcls.report.results import networks, tables
 from lungcls.report.results.score_tables import ONE_ANSWER
-from lungcls.report.wording import percent
+from lungcls.report.wording import badge, count, percent, text
 from lungcls.sources import annotations
 
 DIAMETER = "diameter alone"  # ranked by itself: fits of other folds do not move its order
@@ -127,6 +129,25 @@ def auc_by_group(models, *, seed):
         table.index = [f"{name} ({malignant} of {n:,})" for name, n, malignant in counts]
         found[title] = table
     return found
+
+
+def roc_figure(models):
+    """Write ROC curves of our model and of the diameter by size for a page: all thresholds at once."""
+    from sklearn.metrics import roc_curve
+
+    x, colours = np.linspace(0, 1, 201), {MODELS["recipe"]: style.MARK, DIAMETER: style.NEUTRAL}
+    groups = dict(list(groups_of(models[DIAMETER]).items())[:4])
+    panels = [{} for _ in groups]
+    for panel, inside in zip(panels, groups.values(), strict=True):
+        for title in colours:
+            part = models[title][inside]
+            false, true, _ = roc_curve(part["y_true_binary"], part["score"])
+            panel[title] = np.interp(x, false, true)
+    titles = [f"{name}\n({count(inside.sum())})" for name, inside in groups.items()]
+    axes = {"xlabel": "1 − specificity", "ylabel": "sensitivity"}
+    figure = distributions.curves(x, panels, titles=titles, colours=colours, **axes)
+    caption = f"{badge(len(models[DIAMETER]))} {text('fig-thresholds-caption')}"
+    return figure_text(figure, name="fig-thresholds", caption=caption, alt=text("fig-thresholds-alt"))
 
 
 # --- Trainings against patients -----------------------------------------------------------------

@@ -109,3 +109,17 @@ def test_spread_over_seeds_is_that_of_the_scores(tmp_path):
 def test_networks_of_the_book_have_several_seeds():
     found = own_model.spreads(networks.recorded(FOLDER), task="binary", seed=0)
     assert (found["seeds"] > 1).all() and found[["over seeds", "over patients"]].min(axis=None) > 0
+
+
+def test_the_page_shows_curves_of_which_the_model_lies_higher_at_like_sizes(models, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(own_model.distributions, "curves", lambda x, ys, **more: drawn.update(x=x, ys=ys))
+    monkeypatch.setattr(own_model, "figure_text", lambda figure, **words: words)
+    assert "n = 2,340" in own_model.roc_figure(models)["caption"]
+    areas = [{title: np.trapezoid(y, drawn["x"]) for title, y in panel.items()} for panel in drawn["ys"]]
+    groups = list(own_model.groups_of(models["our recipe"]).values())
+    for inside, area in zip(groups, areas):
+        for title, value in area.items():
+            part = models[title][inside]
+            assert value == pytest.approx(roc_auc_score(part["y_true_binary"], part["score"]), abs=0.005)
+    assert len(areas) == 4 and all(area["our recipe"] > area["diameter alone"] + 0.02 for area in areas)
