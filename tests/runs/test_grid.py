@@ -119,8 +119,8 @@ def test_weights_that_do_not_fit_are_one_line(trained, tmp_path):
 
     path = tmp_path / "mobilenet.h5"
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [b"conv1"]
-        file.create_group("conv1").attrs["weight_names"] = []
+        file.attrs["layer_names"] = [b"conv_dw_1"]
+        file.create_group("conv_dw_1").attrs["weight_names"] = []
     cell = grid.Cell("table 1", "MobileNet TL", "binary", "nodule", "mobilenet", "transfer_learning")
     (job,) = grid.plan(
         trained[0], [cell], profile="smoke", weights=str(path), overrides=SMALL, store=tmp_path
