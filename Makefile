@@ -24,8 +24,8 @@ html: $(STAMP)  ## Render what has been executed
 pdf: $(STAMP)  ## Render what has been executed, and print it as one PDF (needs Chromium)
 	$(BIN)/lungcls book --profile $(PROFILE) --html-only --pdf $(ARGS)
 
-test: $(STAMP)  ## Run all tests, and the examples of docstrings
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)  ## Run all tests, and the examples of docstrings, on every core
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(STAMP)  ## Check style and format (ARGS=--fix mends what can be mended)
 	$(BIN)/ruff check $(ARGS) . && $(BIN)/ruff format --check .

@@ -426,6 +426,8 @@ def own_cohort(folder, fault):
         images = images[:2]
     elif fault == "an empty image":
         images[0] = 7
+    elif fault == "a decimal comma":
+        table = table.replace("6.0", '"5,25"')
     folder.mkdir()
     (folder / "cases.csv").write_text(table, encoding="utf-8")
     np.save(folder / "context.npy", images)
@@ -446,7 +448,7 @@ def test_the_page_on_own_data_quotes_the_real_messages(tmp_path, fault):
 def test_the_example_on_the_page_is_a_cohort(tmp_path):
     loaded = cohorts.load(own_cohort(tmp_path / "mine", None))
     cohorts.check_pixels(loaded)
-    assert loaded.cases["patient_id"].nunique() == 2 and len(promised()) == 6
+    assert loaded.cases["patient_id"].nunique() == 2 and len(promised()) == 7
 
 
 # --- Papers ---------------------------------------------------------------------------

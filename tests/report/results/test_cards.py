@@ -105,7 +105,7 @@ def test_a_cohort_says_of_itself_what_its_file_says():
         cohort.cases, {}, info={"name": "mine", "licence": "CC | BY", "views": {"nodule": "a crop"}}
     )
     sheet = cards.cohort_sheet(told)
-    assert "| licence | CC / BY |" in sheet and "| view `nodule` | a crop |" in sheet
+    assert r"| licence | CC \| BY |" in sheet and "| view nodule | a crop |" in sheet
     assert "| name | cohort |" in cards.cohort_sheet(Cohort(cohort.cases, {}))
 
 
