@@ -812,6 +812,7 @@ def test_book_hands_its_options_over_and_its_errors_on(monkeypatch):
         "seed": 0,
         "parameters": {"epochs": 3, "views": ["nodule"]},
         "html_only": False,
+        "pdf": False,
     }
     result = call("book", "--profile", "broken")
     assert (result.exit_code, result.stderr) == (1, "lungcls: error: 01_data_inspection: cell 3: NameError\n")

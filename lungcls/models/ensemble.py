@@ -80,7 +80,7 @@ def targets(scores, ratings, *, share):
 def with_size(targets, diameters):
     """Spread targets (n, 5) over the case's size class, (n, 5 * sizes), if every diameter is known."""
     # Diameters, in mm, are labels of training cases, never an input.
-    if diameters is None:
+    if diameters is None or np.isnan(np.asarray(diameters, dtype=float)).any():
         return targets
     classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
     return (targets[:, :, None] * classes[:, None, :]).reshape(len(targets), -1)
