@@ -11,12 +11,12 @@
 #
 # ```{admonition} In short
 # - **Question.** Whose images are these, how sure are their labels, and do unusual images differ?
-# - **Answer, on real readers and real CT.** The report's counts fit {{ cases }} nodules of {{ patients }}
-#   patients. The share of pairs of readers that give a nodule the same score is {{ statement_24 }}. Unusual
-#   zoomed images do differ: malignant among them less among the others is {{ unusual_nodule }} points
-#   ({{ unusual_cases }} nodules). On full slices it is {{ unusual_full_slice }}: undecided.
-# - **How sure.** Brackets are 95 % intervals over patients. That the report used this collection is inferred
-#   from its counts.
+# - **Answer, on real readers and real CT.** The report does not say whose. Its counts fit {{ cases }} nodules
+#   of {{ patients }} patients of {term}`LIDC-IDRI`. The share of pairs of readers that give a nodule the same
+#   score is {{ statement_24 }}. Unusual images differ in the zoomed view: the share of malignant ones is
+#   {{ unusual_nodule }} points higher than among the others ({{ unusual_cases }} nodules). On full slices no
+#   difference is shown ({{ unusual_full_slice }}).
+# - **How sure.** Brackets are 95 % intervals over patients. That the report used this collection is inferred.
 # - **More.** What disagreement costs any model: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #
@@ -215,8 +215,8 @@ show_figure(
 #
 # It found "no significant differences" between these and the rest, in either view. We repeated
 # the search on real CT, with three random starts each, and recorded numbers: the share of malignant nodules
-# among the 5 % most unusual images, and among the others. The figure adds a simpler space, components of the
-# pixels.
+# among the 5 % most unusual images, and among the others. The figure also repeats the search on
+# principal components of the pixels.
 
 # %%
 found = explanations.unusual(explanations.read(), "malignant")

@@ -12,12 +12,11 @@
 # ```{admonition} In short
 # - **Question.** Does the report test on new patients, and does balancing its classes help?
 # - **Answer, on real readers and real CT.** Splitting the report's {{ cases }} nodules as it does,
-#   {{ cases_seen }} of the test nodules have their patient in training. Balancing was to find more malignant
-#   nodules: their {term}`recall` changes by {{ statement_4 }} ({{ recorded_test }} test nodules of
-#   {{ recorded_patients }} patients). Balanced data against a weighted loss: weighted {term}`F1`
-#   {{ statement_11 }}.
-# - **How sure.** The first is counted. The differences, with 95 % intervals over patients and trainings, are
-#   undecided.
+#   {{ cases_seen }} of the test nodules have their patient in training. That balancing finds more malignant
+#   nodules is not shown: their {term}`recall` changes by {{ statement_4 }} ({{ recorded_test }} test nodules
+#   of {{ recorded_patients }} patients). Nor is a difference between balanced data and a weighted loss: in
+#   weighted {term}`F1`, {{ statement_11 }}.
+# - **How sure.** The first is counted. The differences have 95 % intervals over patients and trainings.
 # - **More.** What shared patients are worth: [Leakage and its price](../book/leakage.md).
 # ```
 #
@@ -146,7 +145,7 @@ split.head(3)
 
 # %% tags=["hide-input"]
 show_table(
-    table.rename(columns="score {} (%)".format, level=0).rename_axis("part"),
+    table.rename(columns={score: f"score {score} (%)" for score in range(1, 6)}).rename_axis("part"),
     name="tab-parts",
     evidence="annotations",
     caption="The three parts of the patient-grouped split: cases, patients, and the share of each score.",

@@ -194,8 +194,8 @@ other = pd.DataFrame(list(less.values()), index=map(" ".join, less))[["value", "
 other.round(3)
 
 # %% [markdown]
-# No interval lies above 0: nothing here favours the larger network. Zoomed, two classes, frozen, it is even
-# behind (not adjusted for the number of comparisons).
+# No interval lies above 0: nothing here favours the larger network. Where one lies below 0, it is even behind
+# (not adjusted for the number of comparisons).
 
 # %% [markdown]
 # ## Run it yourself: train one attempt

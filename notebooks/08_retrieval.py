@@ -13,8 +13,9 @@
 # - **Question.** Do the nodules that a network finds similar resemble each other in more than their size?
 # - **Answer, on real CT.** Of the 5 training cases nearest to a test case, {{ explained_network }} have its
 #   class (binary task). Ranked by the diameter alone it is {{ explained_diameter }}, in random order
-#   {{ explained_random }}. The network less the diameter: {{ explained_less }}, over the whole list
-#   {{ explained_less_list }}. What it retrieves does look more like the query than random cases do.
+#   {{ explained_random }}. The network less the diameter: {{ explained_less }}; in average precision over the
+#   whole list {{ explained_less_list }}. So more than size is not shown in the class. What it retrieves looks
+#   more like the query than random cases do; against cases of like size that was not measured.
 # - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
 #   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task.
 # - **More.** The report's statement on retrieval, tested: [Every statement, tested](12_claims.ipynb).

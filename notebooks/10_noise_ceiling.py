@@ -15,7 +15,8 @@
 # - **Answer, on real CT.** Two readers give a nodule the same score in {{ readers_same }} % of the pairs
 #   ({{ cases }} nodules, 95 % interval). A model of the readers puts the best {term}`accuracy` on five scores
 #   at {{ ceiling_multiclass_accuracy }}, and the best {term}`AUC` at {{ findings_ceiling }}. Our model has an
-#   AUC of {{ findings_ours }} ({{ findings_of }} nodules).
+#   AUC of {{ findings_ours }} ({{ findings_of }} nodules), a little below that range; the rebuilt networks
+#   lie farther below theirs.
 # - **How sure.** The agreement is counted. The ceiling is a range and no bound: other models and other
 #   patients move it.
 # - **More.** [Results side by side](../book/results.md).

@@ -12,9 +12,10 @@
 # ```{admonition} In short
 # - **Question.** Which of the report's statements hold?
 # - **Answer.** Of {{ claims }} statements, {{ claims_holds }} hold and {{ claims_does_not_hold }} do not;
-#   {{ claims_undecided }} stay undecided and {{ claims_not_tested }} could not be tested. Of the
-#   {{ claims_on_networks }} that were tested on networks on real CT, {{ claims_on_networks_decided }} is
-#   decided.
+#   {{ claims_not_reproduced }} was not reproduced, {{ claims_undecided }} stay undecided,
+#   {{ claims_not_tested }} could not be tested, and for {{ claims_nothing_to_decide }} there is nothing to
+#   decide. Of the {{ claims_on_networks }} that were tested on scores of networks on real CT,
+#   {{ claims_on_networks_decided }} is decided.
 # - **How sure.** One rule decides all, from 95 % intervals over patients and trainings, after
 #   {term}`Holm's adjustment` over all statements: it took back {{ claims_taken_back }} verdicts.
 # - **More.** The networks behind the verdicts: {doc}`../book/results_networks`.
@@ -120,8 +121,9 @@ margins = (0.01, rule.MARGIN, 0.03, 0.05)
 # %% [markdown]
 # ## The rule
 #
-# Every interval of a difference lies within the margin on both sides, or else above 0, or below 0, or
-# nowhere for sure. Four made-up differences, read by "is better" and by "brings no gain":
+# The interval of a difference lies within the margin on both sides; or it lies above 0; or below 0; or it
+# crosses these lines, and decides nothing. Four made-up differences, read by "is better" and by "brings no
+# gain":
 
 # %%
 made_up = {"A": (0.055, 0.030), "B": (-0.055, 0.030), "C": (0.005, 0.012), "D": (0.030, 0.070)}
@@ -181,8 +183,8 @@ decided = rule.decide(statements.CLAIMS, found)
 decided.loc[[17, 22, 24, 31], ["before Holm", "p", "p (Holm)", "verdict"]].round(3)
 
 # %% [markdown]
-# Statement 22, that the zoomed nodule is better in the multi-class task, holds by itself and not among all.
-# The counts of this book are those after the adjustment:
+# Statement 22, that the zoomed nodule is better in the multi-class task, holds alone, and not after the
+# adjustment. The counts of this book are those after the adjustment:
 
 # %%
 kinds = pd.Series({one.number: one.kind for one in statements.CLAIMS}, name="statements on")

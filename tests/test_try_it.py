@@ -255,7 +255,7 @@ CARDS = [
     ("03_balancing", 'protocol="patient"', 'protocol="report"', patients_shared),
     ("03_balancing", "plus=200", "plus=5000", nearly_blind),
     ("03_balancing", '"operations": 2', '"operations": 4', more_is_lost),
-    ("04_model_comparison", "dropout=0.3", "dropout=0.6", trained_anew),
+    ("04_model_comparison", '"dropout": 0.3', '"dropout": 0.6', trained_anew),
     (
         "04_model_comparison",
         'runs.score(run, against="diameter"',
