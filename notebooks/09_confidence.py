@@ -14,8 +14,8 @@
 # - **Answer, on real CT.** {{ sure_network }}, zoomed nodule, five scores, {{ sure_n }} nodules: its mean
 #   {term}`confidence` is {{ sure_mean }}, and {{ sure_right }} of its answers are right. Its calibration
 #   error is {{ sure_error }}, of which chance alone explains up to {{ sure_chance }}; temperature scaling,
-#   fitted on other patients, brings it to {{ sure_error_after }}. Of all its answers {{ sure_wrong }} are wrong, of the
-#   surest half {{ sure_wrong_half }}. The diameter alone is wrong in {{ ruler_wrong }} of all.
+#   fitted on other patients, brings it to {{ sure_error_after }}. Of all its answers {{ sure_wrong }} are
+#   wrong, of the surest half {{ sure_wrong_half }}. The diameter alone is wrong in {{ ruler_wrong }} of all.
 # - **How sure.** Ordered by confidence instead of at random, the area under the risk-coverage curve gains
 #   {{ sure_gain }}. That helps, and does not make up for what a ruler knows.
 # - **More.** [How sure the recorded networks are](../book/results_confidence.md).
