@@ -267,7 +267,8 @@ models = own_model.predictions(results)
 label_rules.under_rules(models, seed=seed)
 
 # %% [markdown]
-# Leaving out disputed nodules gains more than our model gains on the diameter, and the diameter gains too.
+# Leaving out disputed nodules moves the AUC by as much as our model gains on the diameter, or more, and the
+# diameter gains too; these are other cases.
 # Within one score, the answer "3" to every nodule is right in more than four of five cases. A headline says
 # little without its rule, its *n* and what a ruler reaches on the same cases.
 #
@@ -348,7 +349,7 @@ for title, part in models.items():
 pd.DataFrame(recall)
 
 # %% [markdown]
-# Score 3 is found most often, score 2 least. Scores beside the middle are mostly taken for their neighbours.
+# Our recipe finds score 2 least. Scores beside the middle are mostly taken for their neighbours.
 #
 # ## Chance
 #

@@ -90,8 +90,8 @@ laid.insert(0, "patients", means.groupby("group")["n"].first())
 laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 
 # %% [markdown]
-# Benign patients with tissue look like malignant ones. Those with two stable years have smaller nodules and
-# lower scores. This difference decides the chapter.
+# The few benign patients with tissue are not told apart from the malignant ones here. Those with two stable
+# years have smaller nodules and lower scores. This difference decides the chapter.
 
 # %% [markdown]
 # ## Malignant against benign
@@ -222,7 +222,7 @@ pd.DataFrame(widths).round(2)
 # ## Patients with one nodule
 #
 # Where a patient has one nodule in the case list, the diagnosis most likely means that one. It may still mean
-# another: nodules below 3 mm are not in the list. The picture is the same, with wider intervals.
+# another: nodules below 3 mm are not in the list. The values are similar, the intervals wider.
 
 # %%
 single = external.told_apart(found, "malignant", "benign", patients="one nodule").loc[NAMED]
@@ -261,8 +261,8 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # %% [markdown]
 # Of the patients with cancer, {{ diagnosis_missed_readers }} have no nodule that the readers label 4 or 5.
 # Our model misses {{ diagnosis_missed_model }}, and calls {{ diagnosis_called_model }} of the benign patients
-# where the readers call {{ diagnosis_called_readers }}. More are found because more are called; the AUC above
-# shows no better order.
+# where the readers call {{ diagnosis_called_readers }}. It calls more of both; that it finds more is
+# not shown, nor is a better order.
 
 # %% [markdown]
 # (what-diagnoses-mean)=
@@ -271,15 +271,17 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # The report concludes that such networks improve early detection and support clinical decisions
 # ({doc}`12_claims`, the first statement). To support a decision, three things would have to hold.
 #
-# 1. *The output has to do with the disease.* Its AUC lies above one half only with the patients whose nodules
-#    were left alone for two years. That suspicious nodules are not left alone could give it by itself.
+# 1. *The output has to do with the disease.* Its AUC is shown to lie above one half only with the patients
+#    whose nodules were left alone for two years. That suspicious nodules are not left alone could give it by
+#    itself.
 # 2. *It adds to what is known without it.* This is not shown: the interval of our model less the diameter,
 #    and that less the readers' label, hold a gain and a loss. The label, from which the model has learnt, is
 #    not shown to be better than the diameter either.
 # 3. *Decisions become better, and patients live longer or have fewer needless biopsies.* Nothing here can say
 #    that. It takes a study of decisions with and without the network.
 #
-# So one part of the statement is supported with a reservation, one is open, and one is beyond these data.
+# So the first part is not shown apart from how *benign* was found, the second is open, and the third is
+# beyond these data.
 #
 # ### What makes these patients special
 #

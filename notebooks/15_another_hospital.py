@@ -254,7 +254,8 @@ steps = {name: changed("mix", model=name, images="as they are") for name in ("ou
 ladder = {
     name: pd.concat([table, outside.loc[[name]].rename({name: "LNDb"})]) for name, table in steps.items()
 }
-pd.DataFrame({name: table.apply(tables.with_interval, axis=1) for name, table in ladder.items()})
+shown = {name: table.apply(tables.with_interval, axis=1) for name, table in ladder.items()}
+pd.DataFrame(shown | {"less diameter": ladder["our model"]["less diameter"].map(signed)})
 
 # %% tags=["hide-input"]
 show_figure(
@@ -290,14 +291,15 @@ pd.DataFrame(images).rename_axis("AUC less that of unchanged images")
 #   features, the CNN, and MobileNet, frozen or fine-tuned (one training each, not adjusted).
 # - **Small nodules are a part of the fall.** Weighted to LNDb's sizes our model has {{ hospital_mix_sizes }}
 #   at home; weighted also to its numbers of readers, {{ hospital_mix_readers }}.
-# - **They do not explain the ruler.** With the same mix the diameter has {{ hospital_ruler_mixed }} at home,
-#   less than the {{ hospital_diameter }} of LNDb; the intervals overlap. Where one reader gave the label, the
-#   diameter has {{ hospital_ruler_one_there }} there and {{ hospital_ruler_one_home }} at home: labels of one
-#   reader seem to follow size more closely there.
+# - **The lead on the ruler.** Weighted to LNDb's sizes and readers, our model less the diameter is at
+#   {{ hospital_gain_mixed }} at home: with such cases a gain is not shown at home either. On LNDb it is at
+#   {{ hospital_gain }}. That the lead is smaller there is not shown. The diameter has
+#   {{ hospital_ruler_mixed }} at home with this mix and {{ hospital_diameter }} on LNDb; where one reader
+#   gave the label, {{ hospital_ruler_one_home }} and {{ hospital_ruler_one_there }}.
 # - **Images explain little**, as far as the windows let us try: grey levels, pixels and JPEG. Slice
 #   thickness, dose and reconstruction kernel are not in the files.
-# - **What is left is within chance.** If it is more, it may be patients, scanners, readers, the choice of the
-#   slice or another training; nothing here can tell one from another. The difference from the diameter by
+# - **What is left is not told from chance.** It may be patients, scanners, readers, the choice of the slice
+#   or another training; nothing here can tell one from another. The difference from the diameter by
 #   number of readers, {{ hospital_gain_one }} and {{ hospital_gain_more }}, would fit habits of single
 #   readers; the two intervals overlap.
 #
@@ -310,7 +312,10 @@ pd.DataFrame(images).rename_axis("AUC less that of unchanged images")
 #
 # Looks at LNDb are counted. The first was at our model alone, before this chapter was planned; each later one
 # is a run of the benchmark, which adds itself to the record. Between the first and the second our model was
-# trained anew by the same recipe. No setting was changed for any of them.
+# trained anew by the same recipe. No setting was changed for any of them. But the first look had the report's
+# rule, that of clear mean scores and the number of readers in it, so these comparisons were planned knowing
+# what they gave; and the bands of size were set so that each holds malignant nodules of LNDb. Read them as a
+# description, not as a test.
 
 # %%
 print(f"looks at LNDb so far: {len(found['looks'])}")

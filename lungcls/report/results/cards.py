@@ -118,7 +118,7 @@ def _beyond(rows, group, seed):
     results = {f"{name}, {view}": result for (name, view), result in _results(rows, group, seed).items()}
     found = tables.differences(results, "diameter alone, –", task="binary", score=SCORE, seed=seed)
     above, below = found.index[found["low"] > 0], found.index[found["high"] < 0]
-    sizes = {"n": len(found), "above": len(above), "below": len(below)}
+    sizes = {"n": len(found), "above": len(above), "below": len(below), "cases": len(group.test)}
     sizes["open"] = sizes["n"] - sizes["above"] - sizes["below"]
     named = f" Better: {'; '.join(above)}." if len(above) else ""
     return text("sentence-card-beyond", **{name: count(n) for name, n in sizes.items()}) + named

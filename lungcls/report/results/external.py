@@ -61,6 +61,7 @@ def another_hospital(found):
     gaps |= {"_kappa": row(score="kappa"), "_agreed": row(group="mean <= 2 against >= 4")}
     gaps |= {"_one": row(group="one reader"), "_more": row(group="two readers or more")}
     mixed = {"rows": "changes", "images": "as they are"}
+    gaps |= {"_mixed": row("sizes and readers of LNDb", model="our model", **mixed)}
     both, one = "sizes and readers of LNDb", {"name": "diameter", "group": "one reader"}
     values = {"auc": ours, "diameter": row("diameter"), "ruler_mixed": row(both, model="diameter", **mixed)}
     values |= {"mix_sizes": row("sizes of LNDb", model="our model", **mixed)}
