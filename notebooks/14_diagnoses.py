@@ -90,8 +90,8 @@ laid.insert(0, "patients", means.groupby("group")["n"].first())
 laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 
 # %% [markdown]
-# The few benign patients with tissue are not told apart from the malignant ones here. Those with two stable
-# years have smaller nodules and lower scores. This difference decides the chapter.
+# The few benign patients with tissue are not told apart from the malignant ones. Those with two stable years
+# have smaller nodules and lower scores. This decides the chapter.
 
 # %% [markdown]
 # ## Malignant against benign
@@ -280,8 +280,7 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # 3. *Decisions become better, and patients live longer or have fewer needless biopsies.* Nothing here can say
 #    that. It takes a study of decisions with and without the network.
 #
-# So the first part is not shown apart from how *benign* was found, the second is open, and the third is
-# beyond these data.
+# So the first is not shown apart from how *benign* was found, the second is open, the third beyond these data.
 #
 # ### What makes these patients special
 #
