@@ -280,7 +280,8 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # 3. *Decisions become better, and patients live longer or have fewer needless biopsies.* Nothing here can say
 #    that. It takes a study of decisions with and without the network.
 #
-# So the first is not shown apart from how *benign* was found, the second is open, the third beyond these data.
+# So the first is not shown apart from how *benign* was found, the second is open, the third beyond these
+# data.
 #
 # ### What makes these patients special
 #
