@@ -77,15 +77,19 @@ def whole_text(path, text):
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def output(path, *, force=False, inputs=()):
-    """Refuse the path of a file to write that is there, unless `force`, or that lies among the inputs."""
+def output(path, *, force=None, inputs=()):
+    """Refuse the path of a file to write that is there, unless `force`, or that lies among the inputs.
+
+    Without a `force` to be had, the message names none.
+    """
     path = Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: a folder or a device, expected a file to write")
     if any(path.resolve().is_relative_to(Path(folder).resolve()) for folder in inputs):
         raise InputError(f"{path}: lies where the command reads, expected a file elsewhere")
     if path.exists() and not force:
-        raise InputError(f"{path}: already there, expected the name of a new file (--force replaces it)")
+        cure = "" if force is None else " (--force replaces it)"
+        raise InputError(f"{path}: already there, expected the name of a new file{cure}")
     return path
 
 

@@ -2,13 +2,12 @@
 
 import json
 import os
-from pathlib import Path
 import sys
 
 import click
 
 from lungcls.errors import InputError
-from lungcls.files import whole_text
+from lungcls.files import output, whole_text
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 FOLDER = click.Path(file_okay=True, path_type=str)
@@ -78,11 +77,14 @@ def class_rows(loaded):
 
 
 def reports(command):
-    """Give a command that finds things the options --json and --markdown."""
+    """Give a command that finds things --json and --markdown, whose files may not be there."""
+
+    def checked(context, parameter, path):
+        return path and output(path)
+
     for kind in ("markdown", "json"):
-        command = click.option(f"--{kind}", type=FOLDER, help=f"Write the findings to a new {kind} file.")(
-            command
-        )
+        words = f"Write the findings to a new {kind} file."
+        command = click.option(f"--{kind}", type=FOLDER, callback=checked, help=words)(command)
     return command
 
 
@@ -90,9 +92,7 @@ def end_with(findings, loaded, files):
     """Write the findings to the files that were asked for; exit code 1 if something was found."""
     for kind, path in files.items():
         if path:
-            if Path(path).exists():
-                raise InputError(f"{path}: already there, expected the name of a new file")
-            whole_text(Path(path), _written(findings, loaded, kind))
+            whole_text(path, _written(findings, loaded, kind))
     if (findings["verdict"] == "found").any():
         raise click.exceptions.Exit(1)
 

@@ -17,7 +17,7 @@ REQUIRED = ("case_id", "patient_id", "malignancy")
 RANGES = {"diameter_mm": (0.5, 200.0), "pixel_spacing_mm": (0.1, 5.0), "slice_thickness_mm": (0.1, 20.0)}
 UNSAFE = re.compile(r"^[=+@-]|[/\\]|^\.\.?$", re.MULTILINE)
 SAFE = "a name without line break, / or \\, that does not begin with = + - or @"
-NO_NAME = {"nan", "none", "null", "na", "n/a", "unknown", "missing", "anonymous", "-", "?"}
+NO_NAME = {"nan", "none", "null", "na", "n/a", "unknown", "missing", "anonymous", "?"}
 
 
 def require_columns(table, source, columns):

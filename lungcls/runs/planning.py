@@ -205,7 +205,9 @@ def shared_split(cohort, settings, fold, store, task="multiclass"):
     table = cohort.cases[["case_id", "patient_id", "malignancy"]]
     made_of = [table.to_csv(index=False), shape, code_digests("cohorts.splits")]
     stem = f"{settings.protocol}-s{settings.split_seed}-{sha(made_of)[:8]}"
-    known = _known_split(store, stem) or _known_split(store, f"{stem}-binary") * (task == "binary")
+    known = _known_split(store, stem)
+    if not known and task == "binary":
+        known = _known_split(store, f"{stem}-binary")
     if known:
         return known
     chosen = table.iloc[choose_cases(table, settings.cases, seed=settings.split_seed)]

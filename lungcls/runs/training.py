@@ -147,8 +147,6 @@ def _alone(job):
     try:
         job.work.mkdir(parents=True, exist_ok=True)
         with FileLock(job.lock):
-            for left in job.store.glob(f".{job.id}-*"):  # of a save that was killed
-                shutil.rmtree(left, ignore_errors=True)
             yield
             shutil.rmtree(job.work, ignore_errors=True)
     except OSError as error:

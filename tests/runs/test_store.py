@@ -106,7 +106,10 @@ def test_a_killed_run_goes_on_and_ends_alike(trained, tmp_path):
 
 def test_a_save_that_was_killed_leaves_nothing(trained, tmp_path):
     job = prepare(trained[0], tmp_path)
-    half = tmp_path / f".{job.id}-abc"
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    half = tmp_path / f".{job.id}-{int(gone.stdout)}-abc"  # as files.whole_folder names it
     half.mkdir()
     (half / "config.json").write_text("{")
     assert runs.list_runs(tmp_path) == []
