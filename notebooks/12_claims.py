@@ -11,11 +11,12 @@
 #
 # ```{admonition} In short
 # - **Question.** Which of the report's statements hold?
-# - **Answer.** Of {{ claims }} statements, {{ claims_holds }} hold and {{ claims_does_not_hold }} do not;
+# - **Answer.** Of {{ claims }} statements, {{ claims_holds }} hold ({{ claims_holds_by_proxy }} by proxy) and
+#   {{ claims_does_not_hold }} do not ({{ claims_does_not_hold_by_proxy }} by proxy);
 #   {{ claims_not_reproduced }} was not reproduced, {{ claims_undecided }} stay undecided,
 #   {{ claims_not_tested }} could not be tested, and for {{ claims_nothing_to_decide }} there is nothing to
-#   decide. Of the {{ claims_on_networks }} that were tested on scores of networks on real CT,
-#   {{ claims_on_networks_decided }} is decided.
+#   decide. Decided among the {{ claims_on_networks }} that were tested on networks on real CT:
+#   {{ claims_on_networks_decided }}.
 # - **How sure.** One rule decides all, from 95 % intervals over patients and trainings, after
 #   {term}`Holm's adjustment` over all statements: it took back {{ claims_taken_back }} verdicts.
 # - **More.** The networks behind the verdicts: {doc}`../book/results_networks`.
@@ -141,7 +142,8 @@ pd.DataFrame.from_dict(rows, orient="index")
 # *undecided*: a verdict on the test set, not on the statement. There is *nothing to decide* if every
 # comparison has a network that gives 95 % of the cases one answer; with one such comparison a statement
 # cannot hold. What the report's own networks put out, ours can only *reproduce* or *not reproduce*. *By
-# proxy*: something else is tested than the words say.
+# proxy*: something else is tested than the words say. Where a statement says *about* or *nearly all* of what
+# is no score of a network, the tolerance is 0.05.
 #
 # ### How often does the rule err?
 #

@@ -224,8 +224,8 @@ show_figure(
 # %% [markdown]
 # In binary F1 the recipe is shown to be above neither the fitted diameter nor the measures; in the kappa of
 # five scores it is above all. The two targets for five scores are reached, the two for the binary task just
-# missed. No score lies above the modelled ceiling, which would make us suspect a leak. The intervals know
-# other patients, not another training.
+# missed (the F1 before rounding). No score lies above the modelled ceiling, which would make us suspect a
+# leak. The intervals know other patients, not another training.
 #
 # ## Thresholds
 #
@@ -300,7 +300,8 @@ shown = [{name: np.where(y > -0.02, y, np.nan) for name, y in family.items()} fo
 {name: f"{y[18]:.3f}" for name, y in curves[0].items()}  # at a threshold of 20 %
 
 # %% tags=["hide-input"]
-options = {"xlabel": "threshold (%)", "ylabel": "net benefit", "titles": list(labels)}
+titles = [f"{name} (n = {len(parts['our recipe']):,})" for name, parts in labels.items()]
+options = {"xlabel": "threshold (%)", "ylabel": "net benefit", "titles": titles}
 show_figure(
     distributions.curves(100 * at, shown, colours=dict(zip(curves[1], networks.COLOURS)), **options),
     name="fig-best-benefit",

@@ -118,6 +118,14 @@ def test_the_python_versions_agree_everywhere():
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in MAKEFILE
 
 
+def test_every_action_is_pinned_by_its_hash_beside_its_version():
+    used = [
+        line for path in (ROOT / ".github/workflows").glob("*.yml") for line in path.read_text().splitlines()
+    ]
+    used = [line.split("uses: ")[1] for line in used if "uses: " in line]
+    assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line) for line in used)
+
+
 def test_only_the_publish_workflow_knows_the_address():
     workflows = (ROOT / ".github/workflows").glob("*.yml")
     named = [path.name for path in workflows if "LUNGCLS_REPOSITORY" in path.read_text(encoding="utf-8")]

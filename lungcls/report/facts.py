@@ -207,6 +207,7 @@ def reader_facts():
     crossed = np.not_equal.outer(sides, sides)
     return {
         "one_reader": percent(by_size.loc[1, "nodules"] / len(panels)),
+        "reader_pairs": count(pairs.sum() // 2),
         "pairs_same": percent(pairs[gap == 0].sum() / pairs.sum()),
         "pairs_within_one": percent(pairs[gap <= 1].sum() / pairs.sum()),
         "pairs_crossed": percent(pairs[crossed].sum() / pairs.sum()),

@@ -57,10 +57,11 @@ class Answers:
         names = tuple(name for name in (first, second) if name is not None)
         known = {"name": title(*names), "networks": names, "source": self.name}
         known["full"] = self.full or all(view == "nodule" for _, view, _ in names)
+        on = f"on {self.name}" if self.name else "here"
         if lacking := [" ".join(name) for name in names if not self.results.get(name)]:
-            return Estimate(lacks=f"no run of {' and of '.join(lacking)} here", **known)
+            return Estimate(lacks=f"no run of {' and of '.join(lacking)} {on}", **known)
         if not all(set(needs) <= set(part) for name in names for part in self.results[name]):
-            return Estimate(lacks="no heat maps of these networks here", **known)
+            return Estimate(lacks=f"no heat maps of these networks {on}", **known)
         sides = same_cases([[part.dropna(subset=needs) for part in self.results[name]] for name in names])
         if sides[0][0]["patient_id"].nunique() < 2:
             return Estimate(lacks="fewer than two patients are left to compare", **known)

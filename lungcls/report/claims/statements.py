@@ -26,6 +26,7 @@ FIVE, BOTH = TASKS[1:], VIEWS[::-1]
 EACH = tuple((view, network) for view in VIEWS for network in NETWORKS)
 FINE = tuple(("multiclass", view, "FT") for view in VIEWS)
 WIDE_BEST, BEST = FINE
+FIRST = ("binary", "nodule", "FT")
 OTHERS = (("multiclass", "nodule", "CNN"), ("multiclass", "nodule", "TL"), WIDE_BEST)
 AT_FIRST = "before results on real CT"  # 24 November 2026, an hour before the first were recorded
 
@@ -61,9 +62,10 @@ def compared(*pairs, score=scores.f1, expects=ABOVE, needs=()):
     return lambda of: [replace(of.compare(score, *pair, needs=needs), expects=expects) for pair in pairs]
 
 
-def measured(*names, expects=ABOVE, score=None):
-    """Take what was measured apart; `score` is that of a network, which another training moves."""
-    return lambda of: [replace(of.measure(name, score), expects=expects) for name in names]
+def measured(*names, expects=ABOVE, score=None, networks=()):
+    """Take what was measured apart; `score` is that of `networks`, which another training moves."""
+    known = {"expects": expects, "networks": networks}
+    return lambda of: [replace(of.measure(name, score), **known) for name in names]
 
 
 def joined(*parts):
@@ -88,7 +90,7 @@ def mapped(views, column, expects=ABOVE, tasks=TASKS, score=mean_of):
 
 
 ESTIMATES = {
-    1: measured("cancer, less the diameter, zoomed nodule", score=scores.auc),
+    1: measured("cancer, less the diameter, zoomed nodule", score=scores.auc, networks=(FIRST,)),
     2: measured("patients, against those stated", expects=(-ABOUT, ABOUT)),
     3: joined(
         measured("benign cases, less those stated", "malignant cases, less those stated", expects=(0, 0)),
@@ -130,7 +132,7 @@ ESTIMATES = {
         mapped(["wide", "nodule"], "lime_concentration", BELOW, FIVE),
         *(mapped([view], "lime_agreement", tasks=FIVE) for view in BOTH),
     ),
-    29: measured(*(f"likeness in {what}, {of}" for of in AMONG for what in SHARED)),
+    29: measured(*(f"likeness in {what}, {of}" for of in AMONG for what in SHARED), networks=(BEST,)),
     30: joined(
         compared((BEST,), score=mean_of("confidence"), expects=(scores.MEAN - ABOUT, scores.MEAN + ABOUT)),
         compared((BEST,), score=scores.in_stated_range, expects=(0.5, inf)),

@@ -86,6 +86,8 @@ def _counts(table, found):
     counts = {name: table["verdict"] == name for name in rule.VERDICTS}
     counts |= {"taken back": table["verdict"] != table["before Holm"], "on networks": table.index.isin(on)}
     counts["on networks decided"] = table.loc[on, "verdict"].isin(rule.DECIDED)
+    by_proxy = table.index.map({claim.number: bool(claim.proxy) for claim in statements.CLAIMS})
+    counts |= {f"{name} by proxy": counts[name] & by_proxy for name in rule.DECIDED}
     sums = {f"claims_{name.replace(' ', '_')}": count(rows.sum()) for name, rows in counts.items()}
     return sums | {"claims": count(len(table))}
 

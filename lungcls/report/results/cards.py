@@ -5,7 +5,7 @@ import pandas as pd
 from lungcls.cohorts.cohort import SCORE_NAMES, to_binary
 from lungcls.metrics import size_matched
 from lungcls.report.cases_shown import VIEW_NAMES
-from lungcls.report.results import networks, tables
+from lungcls.report.results import networks, score_tables, tables
 from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
 from lungcls.runs import grid
 from lungcls.runs.settings import STAGES
@@ -114,8 +114,9 @@ def _sizes(rows, group, seed):
 
 
 def _beyond(rows, group, seed):
-    """Count the networks that order the cases better than their diameter does."""
-    results = {f"{name}, {view}": result for (name, view), result in _results(rows, group, seed).items()}
+    """Count the networks that order the cases better than their diameter does, constant ones apart."""
+    ranking = {key: members for key, members in rows.items() if not score_tables.says_one(members[0])}
+    results = {f"{name}, {view}": result for (name, view), result in _results(ranking, group, seed).items()}
     found = tables.differences(results, "diameter alone, –", task="binary", score=SCORE, seed=seed)
     above, below = found.index[found["low"] > 0], found.index[found["high"] < 0]
     sizes = {"n": len(found), "above": len(above), "below": len(below), "cases": len(group.test)}

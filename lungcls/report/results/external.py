@@ -77,4 +77,5 @@ def another_hospital(found):
     for name, value in gaps.items():
         facts[f"hospital_gain{name}"] = with_interval(value["less diameter"], sign=True, decimals=3)
     facts |= {f"hospital_{name}": count(n[name]) for name in ("patients", "malignant")}
+    facts["hospital_one_reader"] = percent(n["one reader"] / n["n"])
     return facts | {"hospital_cases": count(n["n"]), "hospital_temperature": f"{after['temperature']:.2f}"}

@@ -24,11 +24,12 @@ ENDS = ["value", "low", "high"]
 def findings(scores, best):
     """Write figure, table and numbers of the sentences from `Scores` by task and our model's record."""
     blocks = {_head(scores["binary"].group): _study(scores), _head_of_ours(best): _ours(best)}
+    less = scores["binary"].above.rename(index=score_tables.in_short)
     sizes = {"n": scores["binary"].group.sizes["cases"], "of": count(best["cases"])}
     return {
         "findings_table": _table({"the report, on its own test cases": _printed()} | blocks, sizes),
         "findings_figure": _figure(blocks, best["ceiling"], sizes),
-    } | _numbers(*blocks.values(), best, sizes)
+    } | _numbers(*blocks.values(), less, best, sizes)
 
 
 def _head(group):
@@ -104,7 +105,7 @@ def _figure(blocks, ceiling, sizes):
     return figure_text(figure, name="fig-findings", **words)
 
 
-def _numbers(study, ours, best, sizes):
+def _numbers(study, ours, above, best, sizes):
     """The values that the sentences name, as facts; printed is the better of the report's two views."""
     stand_in = next(name for name in study["binary", "AUC"].index if " FT" in name).partition(",")[0]
     rows = {"whole": f"{stand_in}, full slice", "zoomed": f"{stand_in}, zoomed nodule"}
@@ -113,6 +114,7 @@ def _numbers(study, ours, best, sizes):
     for task in ("binary", "multiclass"):
         f1 = study[task, F1].loc[list(rows.values())].set_axis(list(rows))
         found |= {f"{name}_f1_{task}": tables.with_interval(f1.loc[name], percent=True) for name in rows}
+    found |= {"zoomed_less": tables.with_interval(above.loc[rows["zoomed"]], sign=True)}
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1]['value'].max():.2f}"}
