@@ -169,7 +169,7 @@ pd.DataFrame(recall, [f"recall of score {score}" for score in range(1, 6)]).T.ro
 
 # %% tags=["hide-input"]
 show_figure(
-    plots.confusion_matrices(counts, labels=list("12345")),
+    plots.confusion_matrices(counts, labels=list("12345"), columns=3),
     name="fig-confusion-multiclass",
     evidence=len(study.test),
     caption="Answers for each malignancy score; the shade is the share of the row.",

@@ -90,7 +90,7 @@ seen.quantile([0.05, 0.5, 0.95]).round(1)
 
 # %%
 results = find_checkout() / "book" / "results"
-study = {one.name: one for one in networks.out_of_fold(results / "study")}["lidc-ct-full-slice"]
+study = networks.study(networks.out_of_fold(results / "study"))
 scored = score_tables.score(study, "binary", seed=seed)
 auc = scored.table[scored.table["score"] == "AUC"].set_index("name").rename(score_tables.in_short)
 auc[["value", "low", "high", "n", "patients"]].round(3)

@@ -91,22 +91,26 @@ show_figure(
 # comes near the diameter, and not past it.
 #
 # Do retrieved nodules *look* similar? The readers described each nodule from 1 to 5: *texture*, *margin*,
-# *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Likeness* in a property is
+# *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Similarity* in a property is
 # the share of the training cases that differ more from the query; random cases have 0.5.
 
 # %%
 fine_tuned = explanations.means(recorded, "retrieval", by="score", task="multiclass", view="nodule")
-likeness = pd.concat(fine_tuned).droplevel(1).filter(like="likeness", axis=0)
-likeness.round(2)
+similar = pd.concat(fine_tuned).droplevel(1).filter(like="likeness", axis=0)
+similar = similar.rename(lambda name: name.removeprefix("likeness in "))
+similar.round(2)
 
 # %% tags=["hide-input"]
 show_figure(
     network_plots.intervals(
-        {"network": likeness}, xlabel="likeness less that of random cases", references={"random": 0}
+        {"network": similar},
+        xlabel="similarity to the query, less the 0.5 of random cases",
+        references={"random cases": 0},
     ),
     name="fig-retrieval-real-likeness",
     evidence=n,
-    caption="Likeness of retrieved zoomed nodules, multi-class task; also among cases of other scores only.",
+    caption="Similarity of retrieved zoomed nodules to the query, multi-class task, with 95 % intervals over "
+    "patients: among all training cases, and among those of other scores only.",
     alt="Six intervals right of zero; the two for intensity lie furthest right.",
 )
 
@@ -274,23 +278,28 @@ bootstrap.mean_intervals(gained, patients=asking, seed=seed).round(2)
 # %% [markdown]
 # ## Do they look similar?
 #
-# The likeness of what is retrieved, less the 0.5 of random cases: for the network and for the diameter.
+# The similarity of what is retrieved, less the 0.5 of random cases: for the network and for the diameter.
 
 # %%
 known = case_properties.properties(run, data)
 ruler = np.abs(np.subtract.outer(np.log(sizes[found.test]), np.log(sizes[found.train])))
 searches = {"network": found, "diameter alone": found._replace(distances=ruler)}
 alike = {name: retrieval.likeness(one, data, known)[0] for name, one in searches.items()}
+alike = {name: one.rename(columns=lambda c: c.removeprefix("likeness in ")) for name, one in alike.items()}
 similar = {name: bootstrap.mean_intervals(one, patients=asking, seed=seed) for name, one in alike.items()}
 bootstrap.mean_intervals(alike["network"] - alike["diameter alone"], patients=asking, seed=seed).round(2)
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(similar, xlabel="likeness less that of random cases", references={"random": 0}),
+    network_plots.intervals(
+        similar,
+        xlabel="similarity to the query, less the 0.5 of random cases",
+        references={"random cases": 0},
+    ),
     name="fig-retrieval-likeness",
     evidence=data.select(found.test),
-    caption="Likeness of what is retrieved. Does the network find more than the diameter does?",
-    alt="Horizontal intervals of six likenesses, two searches each, around a line at zero.",
+    caption="Similarity of what is retrieved to the query. Does the network find more than the diameter?",
+    alt="Horizontal intervals of six similarities, two searches each, around a line at zero.",
 )
 
 # %% [markdown]

@@ -7,7 +7,7 @@ from lungcls.report.claims import rule, scores, verdicts
 from lungcls.report.results import networks, score_tables, tables
 
 PADDING = "padding alone, zoomed nodule"
-(STUDY,) = (one for one in networks.out_of_fold(FOLDER.parent / "study") if one.name == "lidc-ct-full-slice")
+STUDY = networks.study(networks.out_of_fold(FOLDER.parent / "study"))
 
 
 @pytest.fixture(scope="module")
