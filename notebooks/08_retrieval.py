@@ -62,11 +62,13 @@ from lungcls.report.plots import images as pictures, networks as network_plots
 from lungcls.report.results import explanations
 from lungcls.runs import prediction
 
+RANDOM = {"xlabel": "similarity, less the 0.5 of random cases", "references": {"random cases": 0}}
+
 # %% [markdown]
 # ## Real CT first
 #
-# Networks that were trained on LIDC-IDRI retrieved training cases for each of their test cases. Cases of the
-# query's own patient never count. *Precision at 5* is the share of the first 5 that have the query's class.
+# Networks trained on LIDC-IDRI retrieved training cases for each test case; those of its own patient never
+# count. *Precision at 5* is the share of the first 5 that have the query's class.
 
 # %%
 recorded = explanations.read()
@@ -102,11 +104,7 @@ similar.round(2)
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(
-        {"network": similar},
-        xlabel="similarity to the query, less the 0.5 of random cases",
-        references={"random cases": 0},
-    ),
+    network_plots.intervals({"network": similar}, **RANDOM),
     name="fig-retrieval-real-likeness",
     evidence=n,
     caption="Similarity of retrieved zoomed nodules to the query, multi-class task, with 95 % intervals over "
@@ -115,15 +113,15 @@ show_figure(
 )
 
 # %% [markdown]
-# All six lie above 0, so the report's observation holds. It is a weak one. Random cases are a low bar, and
-# cases of like size share these properties too.
+# All six lie above 0: the report's observation holds, weakly. Random cases are a low bar, and cases of like
+# size share these properties too.
 
 # %% [markdown]
 # ## Run it yourself: embed
 #
-# The last layer of a network weighs some dozens to some thousands of numbers, adds them up, and calls the
-# result a score. All that the network has to say about an image is in these numbers, its {term}`embedding`.
-# The network is the CNN of [Model comparison](04_model_comparison.ipynb).
+# The last layer of a network weighs some dozens to some thousands of numbers and adds them up. All that the
+# network has to say about an image is in these numbers, its {term}`embedding`. The network is the CNN of
+# [Model comparison](04_model_comparison.ipynb).
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -139,8 +137,8 @@ print(images.shape, vectors.shape, "zeros only:", (vectors == 0).all(axis=1).sum
 #
 # $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert} .$$
 #
-# Test cases ask, and training cases are searched: nobody needs to look up a case whose answer the network has
-# learnt. Nodules of one patient share a scanner and a body, so the query's patient is left out.
+# Test cases ask, and training cases are searched. Nodules of one patient share a scanner and a body, so the
+# query's patient is left out.
 
 # %%
 found = retrieval.search(run, data)
@@ -167,8 +165,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The eye is easily pleased: nodules are round and grey, and most rows would convince with other nodules in
-# them. A distance says little by itself, too. So the rest of this chapter counts.
+# The eye is easily pleased: nodules are round and grey. So the rest of this chapter counts.
 
 # %%
 possible = np.where(found.allowed, found.distances, np.nan)
@@ -245,8 +242,8 @@ show_figure(
 # %% [markdown]
 # ## Five witnesses?
 #
-# Training pulls cases of one class together. So the neighbours of a new case tend to have the class that the
-# network would have answered. Let the 5 nearest vote, and compare the vote with the answer.
+# Training pulls cases of one class together. Let the 5 nearest vote, and compare the vote with the network's
+# answer.
 
 # %%
 rows, _ = retrieval.ranked(found.distances, allowed=found.allowed, k=5)
@@ -259,9 +256,9 @@ bootstrap.mean_intervals(pd.DataFrame(shares), patients=asking, seed=seed).round
 # %% [markdown]
 # ## What does training add?
 #
-# The same network with fresh random weights has never seen a label. Its layers still smooth and compare
-# pixels, so like images get like embeddings. The pixels themselves can be compared by the same cosine, too.
-# Below: the trained network less each other search, query by query.
+# The same network with fresh random weights has never seen a label, and still gives like images like
+# embeddings. The pixels themselves can be compared, too. Below: the trained network less each other search,
+# query by query.
 
 # %%
 keras = import_keras()
@@ -291,11 +288,7 @@ bootstrap.mean_intervals(alike["network"] - alike["diameter alone"], patients=as
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(
-        similar,
-        xlabel="similarity to the query, less the 0.5 of random cases",
-        references={"random cases": 0},
-    ),
+    network_plots.intervals(similar, **RANDOM),
     name="fig-retrieval-likeness",
     evidence=data.select(found.test),
     caption="Similarity of what is retrieved to the query. Does the network find more than the diameter?",
@@ -306,7 +299,7 @@ show_figure(
 # ## What follows
 #
 # - Retrieval shows what a network treats as similar. It does not show why.
-# - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five
+# - Retrieved training cases mirror what the network has learnt: five neighbours with score 4 are not five
 #   witnesses.
 # - Scores and descriptions are what a few readers wrote, and not pathology.
 
