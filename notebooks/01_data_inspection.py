@@ -138,8 +138,8 @@ label = ratings.ceil_mean(ratings.score_counts(given))
 print(given[:3], "give", label[:3], "and all labels:", (label == real.labels("multiclass")).all())
 
 # %% [markdown]
-# How often do two readers of one nodule agree? Three shares of pairs, then agreement beyond chance
-# ({term}`weighted kappa`, {term}`Krippendorff's alpha`), with 95 % intervals over patients.
+# Three shares of pairs, then agreement beyond chance ({term}`weighted kappa`, {term}`Krippendorff's alpha`),
+# with 95 % intervals over patients.
 
 # %%
 metrics.reader_agreement(given, real.cases["patient_id"], seed=seed).round(2)
@@ -196,7 +196,7 @@ show_figure(
 )
 
 # %% [markdown]
-# A model that only measures size looks clever. So every model in this book is compared with the diameter.
+# So every model in this book is compared with the diameter.
 
 # %% [markdown]
 # ## Real CT: do unusual images differ?
@@ -280,8 +280,7 @@ latent = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, see
 print(f"{pixels.shape} become {latent.vectors.shape}; loss {latent.loss[0]:.3f} to {latent.loss[-1]:.3f}")
 
 # %% [markdown]
-# What do the two components of the map stand for? Rank correlations with the score and the image's mean grey
-# tell.
+# What do the two components of the map stand for? Rank correlations tell.
 
 # %%
 points, variance = outliers.project(latent.vectors)

@@ -114,9 +114,8 @@ again = [runs.score(run, against=None, data=group.cohort) for run in cnn[""]]
 [round(float(scores.loc["recall (malignant)", "value"]), 3) for scores in again]
 
 # %% [markdown]
-# With the spread between trainings the change in recall is {{ statement_4 }}: undecided. The report also
-# prefers balanced data to a weighted loss. The weighted {term}`F1` of one less the other is
-# {{ statement_11 }}: undecided too.
+# With the spread between trainings the change in recall is {{ statement_4 }}: undecided. So is the weighted
+# {term}`F1` of balanced data less a weighted loss: {{ statement_11 }}.
 
 # %% [markdown]
 # ## The split
@@ -217,8 +216,7 @@ times = np.bincount(plans["upsample_plus"].rows)
 # ### Do the copies give themselves away?
 #
 # The report saw a danger in plain upsampling: "the model could learn to distinguish the majority class simply
-# due to its lack of augmentation". How often does one guess the class right who sees only whether an image is
-# a copy?
+# due to its lack of augmentation". How often does one guess right who sees only whether an image is a copy?
 
 # %%
 guess = {}

@@ -190,8 +190,8 @@ scores["concentration"] = localisation.concentration(scores["share"], scores["ar
 scores.mean().round(3)
 
 # %% [markdown]
-# A cell that is larger than the nodule spills over its edge, so even the best map has a low share. `most` is
-# what the best map on this grid reaches. With share $s$, area $a$ and most $m$, the concentration is
+# A cell that is larger than the nodule spills over its edge. `most` is what the best map on this grid
+# reaches. With share $s$, area $a$ and most $m$, the concentration is
 #
 # $$ c = \frac{s - a}{m - a} . $$
 #
@@ -264,8 +264,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? Around a
-# small picture there is grey {term}`padding`. A map that lies there reads the size from its width.
+# Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? On the grey
+# {term}`padding` it would read the size from its width.
 
 # %%
 groups = scores["concentration"].groupby([answers["y_true"], answers["y_pred"]])
@@ -280,8 +280,8 @@ table.groupby(answers["y_pred"]).mean().round(2)
 # %% [markdown]
 # ## LIME
 #
-# LIME {cite}`ribeiro2016` needs nothing from inside a network. It cuts the image into pieces of like grey
-# {cite}`achanta2012`, blurs pieces at random, asks the network about each picture, and fits a line:
+# LIME {cite}`ribeiro2016` cuts the image into pieces of like grey {cite}`achanta2012`, blurs pieces at
+# random, asks the network about each picture, and fits a line:
 #
 # $$
 # p_c(z) \approx w_0 + \sum_{j} w_j z_j, \qquad z_j \in \{0, 1\} ,

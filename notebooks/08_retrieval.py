@@ -89,8 +89,8 @@ show_figure(
 )
 
 # %% [markdown]
-# On full slices the network is hardly above chance, since little of a slice is nodule. On zoomed nodules it
-# comes near the diameter, and not past it.
+# On full slices the network is hardly above chance. On zoomed nodules it comes near the diameter, and not
+# past it.
 #
 # Do retrieved nodules *look* similar? The readers described each nodule from 1 to 5: *texture*, *margin*,
 # *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Similarity* in a property is
@@ -204,16 +204,14 @@ means.index = pd.MultiIndex.from_tuples(means.index, names=["search", "score"])
 means.round(2)
 
 # %% [markdown]
-# To compare two searches, look at the same queries: the network less the diameter, query by query.
+# Compare the same queries: the network less the diameter.
 
 # %%
 less = listed["network"] - listed["diameter alone"]
 bootstrap.mean_intervals(less, patients=asking, seed=seed).round(2)
 
 # %% [markdown]
-# ### By class
-#
-# A common class is easy to retrieve. So the queries are divided by their class.
+# ### By class of the query
 
 # %%
 precision, by_class = listed.xs("precision at 5", axis=1, level=1), {}

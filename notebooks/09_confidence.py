@@ -139,22 +139,20 @@ show_figure(
 table.xs("excess", level="measure").round(2)
 
 # %% [markdown]
-# It is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training: with balanced
-# classes every score was equally common. Here 3 is by far the most common one.
+# It is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training, where every score
+# was equally common.
 
 # %% [markdown]
 # ## Calibration
 #
-# Probabilities are *calibrated* if they come true: of the answers with a confidence of 0.7, 70 % are right.
-# The {term}`calibration error` {cite}`guo2017` sorts $n$ cases into ten bins by confidence, $n_b$ in bin
-# $b$:
+# Probabilities are *calibrated* if they come true. The {term}`calibration error` {cite}`guo2017` sorts $n$
+# cases into ten bins by confidence, $n_b$ in bin $b$:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \bigl| \, \text{share right in } b
 # - \text{mean confidence in } b \, \bigr| .$$
 #
-# Chance adds to a sum of absolute values and never cancels. So we also give the error *by chance*, of labels
-# drawn from the probabilities. *Log-loss* and *Brier score* judge knowledge as well; lower is better
-# {cite}`gneiting2007`.
+# Chance adds to a sum of absolute values. So we also give the error *by chance*, of labels drawn from the
+# probabilities. *Log-loss* and *Brier score* judge knowledge as well; lower is better {cite}`gneiting2007`.
 
 # %%
 scores = metrics.calibration_scores(y_true, y_prob, patients=patients, seed=seed)
@@ -242,8 +240,8 @@ pd.concat(areas)[["value", "low", "high", "n"]].round(2)
 # %% [markdown]
 # ## Is it unsure where readers disagree?
 #
-# A network that knows what it does not know should be least sure where {term}`readers <reader>` give
-# different scores. *Entropy* measures how widely its probabilities are spread.
+# It should be least sure where {term}`readers <reader>` give different scores. *Entropy* measures how widely
+# its probabilities are spread.
 
 # %%
 ratings = study.cohort.cases.set_index("case_id")["ratings"].loc[found["case_id"]]
@@ -259,8 +257,7 @@ pd.DataFrame(rows).T.round(2)
 # %% [markdown]
 # ## Run it yourself: sets instead of single answers
 #
-# Take the CNN that [chapter 4](04_model_comparison.ipynb) trains, on the cohort at hand. First its
-# calibration.
+# First the calibration of the CNN that [chapter 4](04_model_comparison.ipynb) trains.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)

@@ -22,8 +22,8 @@
 # - **More.** [Results side by side](../book/results.md).
 # ```
 #
-# A label is the mean of the {term}`readers <reader>`' scores, rounded up. Other readers would change some
-# labels, and no model can know which. How much is left to foresee is the {term}`noise ceiling`.
+# Other {term}`readers <reader>` would change some labels, and no model can know which. How much is left to
+# foresee is the {term}`noise ceiling`.
 
 # %% [markdown]
 # ## Set-up
@@ -91,7 +91,7 @@ print(counts[:3].tolist(), sizes[:3])
 ratings.by_number_of_readers(readings).round(2)
 
 # %% [markdown]
-# Four readers are rarely of one mind. *Both sides* means that one says benign and another malignant.
+# Four readers are rarely of one mind. *Both sides*: one says benign and another malignant.
 #
 # *Weighted kappa* {cite}`cohen1968` takes the agreement of chance away, and counts a difference of two scores
 # four times as much as one of one. {term}`Krippendorff's alpha` {cite}`krippendorff2011` takes any number of
@@ -159,8 +159,7 @@ show_table(
 # alike, and independent given the class. They were not quite: before a second round each was shown the
 # others' marks.
 #
-# How many classes? Held-out patients tell. *Kept* is a number that is behind the best by two standard errors
-# at most.
+# How many classes? Held-out patients tell. *Kept*: a number behind the best by two standard errors at most.
 
 # %%
 judged = latent_classes.held_out(counts, patients, classes=numbers, seed=seed, folds=folds)
@@ -331,7 +330,7 @@ show_figure(
 # %% [markdown]
 # ## Run it yourself: other nodules
 #
-# Many works leave out nodules with fewer than three readers. What happens to the ceiling?
+# Many works leave out nodules with fewer than three readers.
 
 # %%
 others = annotations.nodules(scans_per_patient=None, least_readers=3, aggregation="ceil_mean")

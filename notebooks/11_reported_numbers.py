@@ -114,8 +114,7 @@ show_figure(
 # size.
 # ```
 #
-# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits. The tables cannot
-# tell that from a larger share of fewer cases.
+# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits.
 
 # %%
 n, total = int(sizes[fit.all(axis=0)][0]), sum(quoted.class_counts())
@@ -262,8 +261,7 @@ low, high = many_classes.f1_bounds(by_score, right, average="weighted")
 print(right, "right; F1 from", round(100 * low, 1), "to", round(100 * high, 1), "printed:", row["f1"])
 
 # %% [markdown]
-# That excludes little. So choose how many cases of each score are right, and search for a matrix with all
-# three printed numbers.
+# That excludes little. So search for a matrix with all three printed numbers.
 
 # %%
 find = partial(many_classes.find_matrix, row, by_score, average="weighted", seed=seed)
@@ -310,8 +308,8 @@ print("at least", float(rounding.gap(stated, rounding.bounds(row["accuracy"]))))
 # %% [markdown]
 # ## Run it yourself: other label rules
 #
-# How the report made a label of the readers' scores is not printed. But a constant's score depends on how
-# many cases a class has, and so on the rule. Which rule fits both entries?
+# A constant's score depends on how many cases a class has, and so on the label rule. Which rule fits both
+# entries?
 
 # %%
 fitting = {}

@@ -82,7 +82,7 @@ def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
     assert {15, 19, 23, 33, 34} <= set(tested.index) and not {1, 2, 5, 8, 24, 25, 29, 36} & set(tested.index)
     assert table.loc[20, "verdict"] == rule.IDLE and found[20][0].idle[0] == "binary, context window, CNN"
     assert found[19][0].trainings == (3, 3) and found[4][0].trainings == (3, 1) and found[19][0].n == 351
-    assert "no run of binary nodule ResNet50 TL" in table.loc[14, "why"]
+    assert "no run of binary, zoomed nodule, ResNet50 TL" in table.loc[14, "why"]
     assert "no heat maps" in table.loc[25, "why"] and table.loc[25, "verdict"] == rule.UNTESTED
     assert facts["claims_on_networks"] == str(len(tested)) and facts["claims"] == "36"
     by_verdict = [int(facts[f"claims_{name.replace(' ', '_')}"]) for name in rule.VERDICTS]
