@@ -33,7 +33,7 @@ ROWS = {
     ),
     "training": (
         f"training MobileNet, frozen and fine-tuned: {CASES} cases, {EPOCHS} epochs each",
-        "a plain Keras script",
+        "a plain script of Keras",
         "the frozen part runs once an image and copy",
     ),
     "book": (
@@ -71,7 +71,7 @@ def main():
     args = parser.parse_args()
     found = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {"rows": {}}
     earlier = Path(args.before).resolve()
-    revision = ["git", "-C", str(earlier), "show", "-s", "--format=%cs", "HEAD"]
+    revision = ["git", "-C", str(earlier), "show", "-s", "--format=%h", "HEAD"]
     found["before"] = subprocess.run(revision, capture_output=True, text=True, check=True).stdout.strip()
     measures = {
         "morphology": lambda: [printed(tree, MORPHOLOGY, str(SLICES)) for tree in (earlier, ROOT)],

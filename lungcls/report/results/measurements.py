@@ -44,11 +44,10 @@ def speed(found):
     rows = []
     for row in found["rows"].values():
         before, now = row["seconds"]
-        rows.append(
-            [row["what"], row["before"], row["now"], *map(duration, (before, now)), f"{before / now:.1f}"]
-        )
+        times = [f"{seconds:.1f}{SPACE}s" for seconds in (before, now)]
+        rows.append([row["what"], row["before"], row["now"], *times, f"{before / now:.1f}"])
     heads = ["what", "before", "now", "time before", "time now", "times as fast"]
-    return {"speed": captioned(rows, "tab-speed", heads=heads, texts=3, date=found["before"])}
+    return {"speed": captioned(rows, "tab-speed", heads=heads, texts=3, commit=found["before"])}
 
 
 def phantom_calibration(found):
