@@ -344,7 +344,7 @@ def likeness(mine, results, found, cohort):
     """Estimates of what retrieved cases share, of the fine-tuned network of five scores on zoomed nodules."""
     place = next((place for place in mine if called(place, found[place]) == claims.BEST), None)
     if place is None:
-        lacks = dict.fromkeys(retrieval.SHARED, "no run of multiclass nodule FT here")
+        lacks = dict.fromkeys(retrieval.SHARED, "no run of multi-class, zoomed nodule, fine-tuned here")
         return measures.of_likeness(None, lacks, None, seed=SEED)
     table, patients = results[place]["retrieval"], cohort.cases.set_index("case_id")["patient_id"]
     lacks = {name: "not known of these cases" for name in retrieval.SHARED}

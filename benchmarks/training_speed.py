@@ -1,8 +1,8 @@
 """Time training against the plain script that a user of Keras would write.
 
 Both train a head on a frozen backbone, then fine-tune its upper blocks, on the same cases,
-with the same augmentation, batch size, optimizer and schedule, and save the network. Time
-counts building, tracing, the feature pass from a cold cache, training, validation, saving.
+with the same augmentation, batch size, optimizer and schedule, and save the network. Processor
+time counts building, tracing, the feature pass from a cold cache, training, validation, saving.
 
     python benchmarks/training_speed.py COHORT --model mobilenet --weights FILE.h5
 """
@@ -39,7 +39,7 @@ def plain(args, images, labels, rows, validation, seed, folder):
     keras.utils.set_random_seed(seed)
     name, scaling = backbones.BACKBONES[args.model]
     layers, times, losses = keras.layers, {}, {}
-    start = time.perf_counter()
+    start = time.process_time()
     shape = (args.image_size, args.image_size)
     base = getattr(keras.applications, name)(include_top=False, weights=args.weights, input_shape=(*shape, 3))
     base.trainable = False
@@ -54,7 +54,7 @@ def plain(args, images, labels, rows, validation, seed, folder):
     model = keras.Model(image, layers.Dense(1, activation="sigmoid", kernel_initializer=first)(x))
     for stage, rate in RATES.items():
         if stage == "fine_tuning":
-            start = time.perf_counter()
+            start = time.process_time()
             unfreeze(base, args)
         steps = args.epochs * -(-len(rows) // 128)
         schedule = keras.optimizers.schedules.CosineDecay(rate, steps, 0.01)
@@ -68,7 +68,7 @@ def plain(args, images, labels, rows, validation, seed, folder):
             validation_data=(images[validation], labels[validation]),
         )
         model.save(folder / f"plain-{stage}.keras")
-        times[stage], losses[stage] = time.perf_counter() - start, past.history["val_loss"]
+        times[stage], losses[stage] = time.process_time() - start, past.history["val_loss"]
     return times, losses
 
 
@@ -88,7 +88,7 @@ def cached(args, images, labels, rows, validation, seed, folder):
     """This package: the frozen part is run once for each image and copy."""
     times, losses = {}, {}
     for stage, rate in RATES.items():
-        start = time.perf_counter()
+        start = time.process_time()
         if stage == "transfer_learning":
             model = backbones.transfer(
                 args.model, image_size=args.image_size, task="binary", weights=args.weights, seed=seed
@@ -111,7 +111,7 @@ def cached(args, images, labels, rows, validation, seed, folder):
             checkpoint=folder / f"{stage}.npz",
         )
         model.save(folder / f"ours-{stage}.keras")
-        times[stage] = time.perf_counter() - start
+        times[stage] = time.process_time() - start
         losses[stage] = [row["val_loss"] for row in history.epochs]
     return times, losses
 

@@ -16,24 +16,22 @@
 #   score is {{ statement_24 }}. Unusual images differ in the zoomed view: the share of malignant ones is
 #   {{ unusual_nodule }} points higher than among the others ({{ unusual_cases }} nodules). On full slices no
 #   difference is shown ({{ unusual_full_slice }}).
-# - **How sure.** Brackets are 95 % intervals over patients. That the report used this collection is inferred.
+# - **How sure.** Brackets are 95 % {term}`intervals <confidence interval>` over patients. That the report
+#   used this collection is inferred.
 # - **More.** What disagreement costs any model: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #
-# Look at data before you train on them. The report does so in its sections 2.1, 2.2 and 2.4; this chapter
-# repeats it, first on the real readers' annotations.
+# Look at data before you train on them: so does the report, in its sections 2.1, 2.2 and 2.4.
 #
 # ```{admonition} What the scores mean
 # :class: caution
-# The {term}`malignancy score` is the suspicion of radiologists. It is no diagnosis: "malignant" in this book
-# always means "looked malignant to the readers".
+# The {term}`malignancy score` is the suspicion of radiologists. It is no diagnosis.
 # ```
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -69,9 +67,8 @@ from lungcls.report.results import explanations
 # %% [markdown]
 # ## Real annotations first: the report's cases
 #
-# A {term}`case` is one {term}`nodule`, a roundish spot in the lung that a {term}`reader` marked. The report
-# does not say where its cases come from. One rule on the annotations of {term}`LIDC-IDRI` {cite}`armato2011`
-# gives its counts ([dataset card](../book/dataset_card.md)).
+# A {term}`case` is one {term}`nodule` that a {term}`reader` marked. One rule on the annotations of
+# {term}`LIDC-IDRI` {cite}`armato2011` gives the report's counts ([dataset card](../book/dataset_card.md)).
 
 # %%
 real = cohorts.Cohort(sources.report_cases(), views={})
@@ -82,8 +79,8 @@ scores = real.class_counts("multiclass")
 scores.to_frame().assign(share=(scores / len(real)).round(2))
 
 # %% [markdown]
-# In the {term}`binary task` scores 1 to 3 count as benign, 4 and 5 as malignant. These two counts are the
-# ones that the report prints.
+# In the {term}`binary task` scores 1 to 3 count as benign, 4 and 5 as malignant. These two counts the report
+# prints.
 
 # %%
 counts = real.class_counts("binary").set_axis(["benign", "malignant"])
@@ -99,8 +96,8 @@ show_figure(
 )
 
 # %% [markdown]
-# The classes are unequal. Whoever always answers "benign" is right in {{ constant_binary_accuracy }} of the
-# cases without an image. This {term}`constant answer` stands beside every model in the book.
+# Whoever always answers "benign" is right in {{ constant_binary_accuracy }} of the cases without an image.
+# This {term}`constant answer` stands beside every model in the book.
 #
 # The rule is a choice, and its parts are arguments.
 
@@ -128,8 +125,7 @@ print(f"{len(real)} nodules of {len(per_patient)} patients, up to {per_patient.m
 print(f"{several:.0%} of the nodules share their patient with another")
 
 # %% [markdown]
-# Nodules of one patient lie in the same lungs. The data set is smaller than it seems, and splits have to
-# [keep patients together](03_balancing.ipynb).
+# Nodules of one patient lie in the same lungs: splits have to [keep patients together](03_balancing.ipynb).
 
 # %% [markdown]
 # ## Do the readers agree?
@@ -142,8 +138,8 @@ label = ratings.ceil_mean(ratings.score_counts(given))
 print(given[:3], "give", label[:3], "and all labels:", (label == real.labels("multiclass")).all())
 
 # %% [markdown]
-# How often do two readers of one nodule agree? Three shares of pairs, then agreement beyond chance
-# ({term}`weighted kappa`, {term}`Krippendorff's alpha`), with 95 % intervals over patients.
+# Three shares of pairs, then agreement beyond chance ({term}`weighted kappa`, {term}`Krippendorff's alpha`),
+# with 95 % intervals over patients.
 
 # %%
 metrics.reader_agreement(given, real.cases["patient_id"], seed=seed).round(2)
@@ -165,8 +161,7 @@ show_figure(
 
 # %% [markdown]
 # The more readers a nodule has, the rarer is full agreement. *Both sides*: some call it benign, others
-# malignant. How many readers marked a nodule also tells how suspicious it is, so
-# no model is given that number.
+# malignant. The number of readers also tells how suspicious a nodule is, so no model is given it.
 
 # %%
 table = ratings.by_number_of_readers(given).loc[1:4].round(2)
@@ -174,14 +169,14 @@ readers = [len(panel) for panel in given]
 table.assign(malignant=pd.Series(real.labels("binary")).groupby(readers).mean().round(2))
 
 # %% [markdown]
-# The report assumes labels without significant noise. The readers do not bear this out. It is no fault of
-# theirs: one image does not say what a nodule will do.
+# The report assumes labels without significant noise. The readers do not bear this out: one image does not
+# say what a nodule will do.
 
 # %% [markdown]
 # ## Size and score
 #
-# Size is the best known sign of suspicion, and readers use it. The diameter is the mean over the readers'
-# outlines. How well does it alone rank malignant above benign nodules ({term}`AUC`)?
+# Size is the best known sign of suspicion. The diameter is the mean over the readers' outlines. How well does
+# it alone rank malignant above benign nodules ({term}`AUC`)?
 
 # %%
 diameter = real.cases["diameter_mm"]
@@ -201,22 +196,21 @@ show_figure(
 )
 
 # %% [markdown]
-# A model that only measures size looks clever. So every model in this book is compared with the diameter.
+# So every model in this book is compared with the diameter.
 
 # %% [markdown]
 # ## Real CT: do unusual images differ?
 #
-# Nobody looks at thousands of images with equal care. The report lets three methods pick candidates:
+# The report lets three methods pick candidates:
 #
 # 1. An {term}`autoencoder` {cite}`hinton2006` squeezes each image into a short *latent vector*.
 # 2. {term}`PCA` {cite}`jolliffe2016` makes a map of these vectors.
 # 3. An {term}`Isolation Forest` {cite}`liu2008` cuts their space at random. What is alone after few cuts is
 #    unusual.
 #
-# It found "no significant differences" between these and the rest, in either view. We repeated
-# the search on real CT, with three random starts each, and recorded numbers: the share of malignant nodules
-# among the 5 % most unusual images, and among the others. The figure also repeats the search on
-# principal components of the pixels.
+# It found "no significant differences" between these and the rest, in either view. We repeated the search on
+# real CT, with three random starts each: the share of malignant nodules among the 5 % most unusual images,
+# and among the others. The figure also repeats the search on principal components of the pixels.
 
 # %%
 found = explanations.unusual(explanations.read(), "malignant")
@@ -233,18 +227,18 @@ show_figure(
 )
 
 # %% [markdown]
-# In the zoomed view every start finds a difference. It is no error: large nodules are rare, and rare is what
-# the forest looks for. To remove them would remove the cases that matter most. On full slices the intervals
-# hold 0 and are wide: a difference of ten points could hide there.
+# In the zoomed view every start finds a difference: large nodules are rare, and rare is what the forest looks
+# for. To remove them would remove the cases that matter most. On full slices the intervals hold 0 and are
+# wide: a difference of ten points could hide there.
 #
 # Two starts share more picks (*overlap*) than blind choices would (*chance*), but not all.
 
 # %% [markdown]
 # ## Run it yourself: open a cohort
 #
-# The default cohort is a {term}`phantom`: real outlines, sizes and scores, simulated grey levels. Opening it
-# demands a score and, in every {term}`view`, an image for each case. The report confirmed "the absence of
-# unlabeled images"; `check_pixels` also refuses images of a single grey.
+# The default cohort is a {term}`phantom`: real outlines, sizes and scores, simulated grey levels. The report
+# confirmed "the absence of unlabeled images": opening demands a score and, in every {term}`view`, an image
+# for each case; `check_pixels` also refuses images of a single grey.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -276,7 +270,7 @@ show_figure(
 # ### The latent space
 #
 # An autoencoder makes a {term}`latent space` by learning to copy images. The report gives no size for it;
-# ours is a setting. Images go in whole, scaled to 0..1 and resized.
+# ours is a setting.
 
 # %%
 size, epochs = get_profile(profile).image_size, get_profile(profile).autoencoder_epochs
@@ -286,8 +280,7 @@ latent = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, see
 print(f"{pixels.shape} become {latent.vectors.shape}; loss {latent.loss[0]:.3f} to {latent.loss[-1]:.3f}")
 
 # %% [markdown]
-# What do the two components of the map stand for? Rank correlations with the score and the image's mean grey
-# tell.
+# What do the two components of the map stand for? Rank correlations tell.
 
 # %%
 points, variance = outliers.project(latent.vectors)
@@ -311,8 +304,7 @@ show_figure(
 )
 
 # %% [markdown]
-# Do unusual images look different? Below them stand typical ones, and the autoencoder's copies of both. What
-# is lost in a copy cannot make an image unusual.
+# Do unusual images look different? Below them stand typical ones, and the autoencoder's copies of both.
 
 # %%
 five = {"unusual": picked[:5], "typical": outliers.most_unusual(-anomaly, 5)}

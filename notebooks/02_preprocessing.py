@@ -22,14 +22,13 @@
 #   nodule](06_views.ipynb).
 # ```
 #
-# This chapter takes one image through the report's steps (its section 2.4) one by one, and through those that
-# it tried and dropped (2.4.1). Nothing is trained here.
+# One image goes through the report's steps (its section 2.4) one by one, and through those that it tried and
+# dropped (2.4.1). Nothing is trained here.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -71,15 +70,14 @@ from lungcls.report.slider import show_slider
 # ## Real CT first: what min-max does
 #
 # A {term}`CT` scanner measures how strongly each spot of the body weakens X-rays, in *Hounsfield units*
-# ({term}`HU <Hounsfield unit (HU)>`): air has −1000, water 0, bone several hundred. A network learns best
-# from small numbers, so the report maps the darkest pixel of each image to 0 and the brightest to 1
-# ({term}`min-max normalisation`):
+# ({term}`HU <Hounsfield unit (HU)>`): air has −1000, water 0, bone several hundred. The report maps the
+# darkest pixel of each image to 0 and the brightest to 1 ({term}`min-max normalisation`):
 #
 # $$ x' = \frac{x - \min}{\max - \min} $$
 #
-# Hounsfield units mean the same in every patient and every scanner. Minimum and maximum depend on what else
-# is in the image. Outside its round field of view a scanner writes a value far below air, such as −2000:
-# *padding*. At the bright end metal reaches 3,000. Either sets an end of the range, and moves all tissue.
+# Hounsfield units mean the same in every patient and every scanner. Minimum and maximum do not. Outside its
+# round field of view a scanner writes a value far below air, such as −2000: *padding*. Metal reaches 3,000.
+# Either sets an end of the range, and moves all tissue.
 
 # %%
 recorded = measurements.read(find_checkout() / "book" / "results", "windowing.json")
@@ -98,13 +96,12 @@ show_table(
 
 # %% [markdown]
 # After min-max a network sees shapes and patterns, but not how dense a nodule is. The book keeps min-max
-# because the report does. A window is a setting of every network (`window`), for cohorts in Hounsfield units.
+# because the report does; a window is a setting (`window`) for cohorts in Hounsfield units.
 
 # %% [markdown]
 # ## Run it yourself: one image, step by step
 #
-# Open a {term}`cohort` and take a {term}`nodule` of about 15 mm: large enough to see, small enough to have
-# padding.
+# Open a {term}`cohort` and take a {term}`nodule` of about 15 mm.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -140,8 +137,7 @@ show_figure(
 )
 
 # %% [markdown]
-# A {term}`full slice` takes the same steps without the crop. One call does them all, for any number of
-# images.
+# A {term}`full slice` takes the same steps without the crop. One call does them all.
 
 # %%
 wide = choose_views(data, ["full_slice", "context"])[0][0]
@@ -153,8 +149,7 @@ print(wide, slices.dtype, slices.shape, "nodule", nodules.shape)
 # ### The pixel contract
 #
 # What leaves preprocessing are 32-bit floating-point numbers from 0 to 1, in an array of shape (cases,
-# height, width, 1). What a network wants beyond that, such as three colour channels, happens inside the
-# network. An image that breaks the rule is refused: here the slices as they are stored.
+# height, width, 1). An image that breaks the rule is refused: here the slices as they are stored.
 
 # %%
 pixel_contract.check_pixel_contract(slices)
@@ -194,8 +189,7 @@ first = int(padded.argmax())  # the first one, if there is one
 print(f"scale set by padding in {padded.sum()} of {len(some)} images")
 
 # %% [markdown]
-# How much of the range is left to air and tissue? Below are the shares of pixels in each fifth of the grey
-# range, in the first of these images.
+# Shares of pixels in each fifth of the grey range, in the first of these images:
 
 # %%
 by_range = preprocessing.min_max(some[first])
@@ -213,7 +207,7 @@ pd.DataFrame(fifths, index=["0.0 to 0.2", "to 0.4", "to 0.6", "to 0.8", "to 1.0"
 #
 # $$ S(x) = \frac{1}{1 + e^{-\text{gain} \, (x - \text{cutoff})}} $$
 #
-# Grey levels near the *cutoff* are pulled apart, those far from it pushed together. The *gain* says how
+# Grey levels near the *cutoff* are pulled apart, those far from it pushed together; the *gain* says how
 # strongly. The report takes the mean grey of the image as cutoff, "typically"; it does not give its gain.
 # Ours is scikit-image's default.
 
@@ -223,10 +217,8 @@ by_gain = {f"gain {g}": preprocessing.sigmoid_contrast(line, gain=g, cutoff=0.5)
 {name: f"{curve[0]:.3f} to {curve[-1]:.3f}" for name, curve in by_gain.items()}
 
 # %% [markdown]
-# Two side effects are easy to miss. The result no longer fills the whole range, as the numbers above show.
-# And with the mean as cutoff the curve differs from image to image; in a zoomed nodule the mean includes
-# the grey padding, which is none of the patient's tissue. Move the sliders: the images were computed when the
-# book was made.
+# Two side effects: the result no longer fills the whole range, and with the mean as cutoff the curve differs
+# from image to image; in a zoomed nodule the mean includes the grey padding. Move the sliders.
 
 # %%
 gains, cutoffs = (2, 5, 10, 20, 30), (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -244,9 +236,9 @@ show_slider(
 # ### Does it enhance detail?
 #
 # The report holds that the contrast brings out "subtle details" and does not distort "essential structures".
-# The order of grey levels does stay, since the curve always rises. But where the outline of the nodule is
-# known, we can measure how far the nodule stands out from a ring around it, how widely the grey levels inside
-# spread, and how many end so close to black or white that nobody can tell them apart.
+# The order of grey levels does stay. But where the outline of the nodule is known, we can measure how far the
+# nodule stands out from a ring around it, how widely the grey levels inside spread, and how many end close to
+# black or white.
 
 # %%
 drawn = np.random.default_rng(seed).permutation(len(data))[:sample]
@@ -272,10 +264,10 @@ show_table(
 # %% [markdown]
 # ## Padding
 #
-# Zoomed images come in many sizes, since nodules do. Laid on a common canvas of 128 × 128 pixels, small ones
-# are surrounded by grey {term}`padding`. The report removes these "recurrent gray bands" with a centre crop
-# of 96 × 96 pixels. How its images got onto their canvas is not known; ours hold the box that the readers
-# drew and 20 pixels on each side, at the scan's own resolution.
+# Laid on a common canvas of 128 × 128 pixels, small nodules are surrounded by grey {term}`padding`. The
+# report removes these "recurrent gray bands" with a centre crop of 96 × 96 pixels. How its images got onto
+# their canvas is not known; ours hold the readers' box and 20 pixels on each side, at the scan's own
+# resolution.
 
 # %%
 widths = np.concatenate([padding.widths(batch) for _, batch in zoomed.batches()])
@@ -304,19 +296,18 @@ show_figure(
 # ### Why the padding matters
 #
 # The picture inside the padding is the readers' box plus a fixed margin. Its size is therefore a *measurement
-# by the readers*, written into the image in the plainest form a network could wish for: straight edges on
-# uniform grey. Large nodules are more often called malignant, so wide padding says "benign" before a single
-# pixel of lung has been looked at. Here is its rank correlation with score and diameter.
+# by the readers*, written into the image in the plainest form a network could wish for. Large nodules are
+# more often called malignant, so wide padding says "benign" before a pixel of lung has been looked at. Here
+# is its rank correlation with score and diameter.
 
 # %%
 inside = 128 - widths.reshape(-1, 2, 2).sum(axis=2).mean(axis=1)  # mean side of the picture, in pixels
 data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="spearman").round(2)
 
 # %% [markdown]
-# Such a clue is called a *shortcut*: it works on these data and says nothing about how a model would do on an
-# image that no reader has boxed before. On real CT a predictor that sees nothing but these widths has an
-# {term}`AUC` of {{ findings_padding }} ({{ findings_n }} nodules). Claims about image content rest on the
-# {term}`context window <context view>`, which has no canvas.
+# Such a clue is a {term}`shortcut`: no image has it that no reader has boxed before. On real CT a predictor
+# that sees nothing but these widths has an {term}`AUC` of {{ findings_padding }} ({{ findings_n }} nodules).
+# Claims about image content rest on the {term}`context window <context view>`, which has no canvas.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -327,11 +318,11 @@ data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="sp
 # %% [markdown]
 # ## What the report tried and dropped: CLAHE and morphology
 #
-# {term}`CLAHE` {cite}`zuiderveld1994` divides the image into tiles and spreads the grey levels of each tile
-# over the whole range, with a limit that keeps noise from being blown up.
-# {term}`Morphological operations <morphological operations>` {cite}`serra1982` then add what is brighter than
-# its neighbourhood and take away what is darker. The paper that the report names for its settings is, by its
-# title, a review of drug discovery {cite}`zhou2024`; those used here are ours.
+# {term}`CLAHE` {cite}`zuiderveld1994` spreads the grey levels of each tile of the image over the whole range,
+# with a limit on noise. {term}`Morphological operations <morphological operations>` {cite}`serra1982` then
+# add what is brighter than its neighbourhood and take away what is darker. The paper that the report names
+# for its settings is, by its title, a review of drug discovery {cite}`zhou2024`, and could not be found;
+# those used here are ours.
 
 # %%
 flat = preprocessing.min_max(data.views[wide][row])
@@ -346,15 +337,15 @@ show_figure(
     ),
     name="fig-clahe",
     evidence=data,
-    caption="A wide view before and after, as in the report's figure 4. Vessels and edges stand out, and so "
-    "does the noise.",
+    caption="A slice before and after, as in the report's figure 4. Vessels and edges stand out, and so does "
+    "the noise.",
     alt="A CT image after min-max, after CLAHE, and after CLAHE and morphology, with histograms.",
 )
 
 # %% [markdown]
-# The report found that these steps confuse its models. The pictures make that plausible: CLAHE treats each
-# tile by itself, so the same tissue gets different greys in different places, and every vessel now looks as
-# bright as a nodule. What they do to scores is tested in [Other attempts](05_other_attempts.ipynb).
+# The report found that these steps confuse its models. The pictures make that plausible: the same tissue gets
+# different greys in different places, and every vessel looks as bright as a nodule. What they do to scores is
+# tested in [Other attempts](05_other_attempts.ipynb).
 
 # %% [markdown]
 # ## Check yourself

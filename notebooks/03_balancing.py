@@ -16,19 +16,18 @@
 #   nodules is not shown: their {term}`recall` changes by {{ statement_4 }} ({{ recorded_test }} test nodules
 #   of {{ recorded_patients }} patients). Nor is a difference between balanced data and a weighted loss: in
 #   weighted {term}`F1`, {{ statement_11 }}.
-# - **How sure.** The first is counted. The differences have 95 % intervals over patients and trainings.
+# - **How sure.** The first is counted. The differences have 95 % {term}`intervals <confidence interval>` over
+#   patients and trainings.
 # - **More.** What shared patients are worth: [Leakage and its price](../book/leakage.md).
 # ```
 #
-# Between images and training lie three decisions: who is tested, how much each class counts, and how images
-# are varied. The report makes them in its sections 2.4 and 4. Nothing is trained here: the networks are
-# recorded ones.
+# Who is tested, how much does each class count, and how are images varied? The report decides in its sections
+# 2.4 and 4. Nothing is trained here: the networks are recorded ones.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -66,8 +65,8 @@ from lungcls.report.results import networks
 # %% [markdown]
 # ## Real CT first: what balancing did
 #
-# The report's small network was trained on real zoomed nodules with four ways to balance the classes, which
-# are explained below. These runs are recorded, others beside them. How many trainings of each are there?
+# The report's small network was trained on real zoomed nodules with four ways to balance the classes,
+# explained below. How many trainings of each are there?
 
 # %%
 group = networks.recorded(find_checkout() / "book" / "results" / "lidc")[0]
@@ -76,7 +75,8 @@ cnn = {kind: found for (view, name, kind), found in rows.items() if (view, name[
 {kind or "upsample_plus": len(found) for kind, found in cnn.items()}
 
 # %% [markdown]
-# First the network *without* balancing, on the test cases, beside the majority class and the diameter alone:
+# First the network *without* balancing, on the test cases, beside the {term}`majority class` and the diameter
+# alone:
 
 # %%
 none = cnn["no balancing"][0]
@@ -85,8 +85,8 @@ runs.score(none, data=group.cohort).assign(majority=constant).round(2)
 
 # %% [markdown]
 # The report expects it to miss malignant nodules: "This imbalance can bias the model toward the majority
-# class". So balancing should raise the {term}`recall` of the malignant class. Here is each way on the same
-# test cases, less the network without balancing.
+# class". So balancing should raise the {term}`recall` of the malignant class. Here is each way less the
+# network without balancing.
 
 # %%
 kinds = {"weights": "weighted loss", "upsample": "plain upsampling", "upsample_plus": ""}
@@ -106,24 +106,22 @@ show_figure(
 )
 
 # %% [markdown]
-# None of the three finds more malignant nodules than the network that was left alone. But another training
-# moves the recall too. Three trainings with `upsample_plus`:
+# None of the three finds more malignant nodules. But another training moves the recall too. Three trainings
+# with `upsample_plus`:
 
 # %%
 again = [runs.score(run, against=None, data=group.cohort) for run in cnn[""]]
 [round(float(scores.loc["recall (malignant)", "value"]), 3) for scores in again]
 
 # %% [markdown]
-# With the spread between trainings the change in recall is {{ statement_4 }}: undecided. The report also
-# prefers balanced data to a weighted loss. The weighted {term}`F1` of one less the other is
-# {{ statement_11 }}: undecided too.
+# With the spread between trainings the change in recall is {{ statement_4 }}: undecided. So is the weighted
+# {term}`F1` of balanced data less a weighted loss: {{ statement_11 }}.
 
 # %% [markdown]
 # ## The split
 #
 # The report tests on 15 % of its cases, {term}`stratified` by class, and names no patients. Ours also keeps
-# each patient in one part: it is {term}`patient-grouped`. Here both are made of the report's case list, the
-# real annotations.
+# each patient in one part: it is {term}`patient-grouped`. Both on the report's case list:
 
 # %%
 real = sources.report_cases()
@@ -153,8 +151,8 @@ show_table(
 )
 
 # %% [markdown]
-# The split is made once and stored; every model uses it. One random split could be unlucky, so we draw
-# several of each kind and take the share of test cases whose patient is in training.
+# One random split could be unlucky, so we draw several of each kind and take the share of test cases whose
+# patient is in training.
 
 # %%
 shared = {"patient": [], "report": []}
@@ -165,14 +163,14 @@ for protocol, found in shared.items():
 pd.DataFrame(shared).agg(["mean", "min", "max"]).round(3)
 
 # %% [markdown]
-# Such a test asks for less than a physician does, whose next patient is new. What that is worth in points is
-# measured on [Leakage and its price](../book/leakage.md).
+# A physician's next patient is new. What that is worth in points is measured on
+# [Leakage and its price](../book/leakage.md).
 
 # %% [markdown]
 # ## Four ways to balance
 #
-# The loss is a mean over cases, so a class with more cases has more say. A model that has learnt nothing yet
-# does best with the most common answer. All balancing changes how much each class counts:
+# The loss is a mean over cases, so a class with more cases has more say. All balancing changes how much each
+# class counts:
 #
 # - `none`: every case counts once.
 # - `weights`: the error of a case is multiplied by a weight, the inverse frequency of its class.
@@ -207,8 +205,8 @@ show_figure(
 )
 
 # %% [markdown]
-# In proportion, weights and copies give each class the same say. But copies of one nodule are still one
-# nodule. How often is a single one seen in an epoch, at most?
+# Weights and copies give each class the same say. But copies of one nodule are still one nodule. How often is
+# a single one seen in an epoch, at most?
 
 # %%
 times = np.bincount(plans["upsample_plus"].rows)
@@ -218,8 +216,7 @@ times = np.bincount(plans["upsample_plus"].rows)
 # ### Do the copies give themselves away?
 #
 # The report saw a danger in plain upsampling: "the model could learn to distinguish the majority class simply
-# due to its lack of augmentation". How often does one guess the class right who sees only whether an image is
-# a copy?
+# due to its lack of augmentation". How often does one guess right who sees only whether an image is a copy?
 
 # %%
 guess = {}
@@ -230,8 +227,8 @@ for how in ("upsample", "upsample_plus"):
 pd.DataFrame(guess).round(2)
 
 # %% [markdown]
-# The worry is well founded, and the extra copies help little: the guess stays far better than a blind one.
-# What removes the clue is to augment originals and copies alike, as the networks of this book do.
+# The worry is well founded, and the extra copies help little. What removes the clue is to augment originals
+# and copies alike, as the networks of this book do.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -242,10 +239,9 @@ pd.DataFrame(guess).round(2)
 # %% [markdown]
 # ## Run it yourself: augmentation
 #
-# {term}`Augmentation <augmentation>` decides how a case looks each time it is seen. The report's *dynamic*
-# one turns, mirrors and shifts (`geometric`). It also tried *RandAugment* {cite}`cubuk2020randaugment`, a few
-# random operations out of ten, some of which change greys, and *AugMix* {cite}`hendrycks2020augmix`, which
-# mixes chains of such operations with the original.
+# The report's *dynamic* {term}`augmentation` turns, mirrors and shifts (`geometric`). It also tried
+# *RandAugment* {cite}`cubuk2020randaugment`, a few random operations out of ten, some of which change greys,
+# and *AugMix* {cite}`hendrycks2020augmix`, which mixes chains of such operations with the original.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -270,9 +266,9 @@ show_figure(
 )
 
 # %% [markdown]
-# The report suspects that the last two went too far. Two numbers show how far they go. *Grey shift*: by how
-# much a pixel's grey moves, position ignored, where black to white is 1. *Nodule left*: we paint over the
-# nodule, let the same draw change both images, and see how much they still differ. 0 means that it is gone.
+# The report suspects that the last two went too far. *Grey shift*: by how much a pixel's grey moves, position
+# ignored, where black to white is 1. *Nodule left*: we paint over the nodule, let the same draw change both
+# images, and see how much they still differ. 0 means that it is gone.
 
 # %%
 some = preprocessing.preprocess(data.images("nodule")[:sample], "nodule", size=size)
@@ -295,8 +291,7 @@ pd.DataFrame.from_dict(table, "index", columns=["grey shift", "nodule left", "ha
 # nodules of which less than half is left.
 # ```
 #
-# Whether a network does worse with them has to be seen in its answers: [Other
-# attempts](05_other_attempts.ipynb).
+# Whether a network does worse with them is tested in [Other attempts](05_other_attempts.ipynb).
 
 # %% [markdown]
 # ## Check yourself
@@ -318,8 +313,8 @@ pd.DataFrame.from_dict(table, "index", columns=["grey shift", "nodule left", "ha
 # ## Exercise
 #
 # Is balancing more than another {term}`threshold`? Take the recorded network `none`. On its validation part
-# (`none.part("validation")`) choose the threshold with the highest mean of recall and specificity. Apply it
-# to the test part, and compare with `upsample_plus`.
+# (`none.part("validation")`) choose the threshold with the highest mean of recall and {term}`specificity`.
+# Apply it to the test part, and compare with `upsample_plus`.
 
 # %% tags=["hide-cell"]
 # Solution: a threshold costs no training, and moves the recall further than any balancing did.

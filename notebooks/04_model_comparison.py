@@ -18,8 +18,8 @@
 #   {{ report_f1_ft_binary_full_slice }}, and no diameter.
 #   Of {{ study_of }} networks the best is {{ study_best }} (FT: fine-tuned), and it ranks no better than the
 #   diameter: {{ study_best_gap }} in AUC.
-# - **How sure.** The intervals are over patients and do not hold the luck of training; that is in chapter 6
-#   and in [What the training was worth](../book/results_training.md).
+# - **How sure.** The {term}`intervals <confidence interval>` are over patients and do not hold the luck of
+#   training; that is in chapter 6 and in [What the training was worth](../book/results_training.md).
 # - **More.** [Every recorded network](../book/results_networks.md).
 # ```
 #
@@ -29,8 +29,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -62,8 +61,8 @@ from lungcls.report.results import networks, score_tables, tables
 # %% [markdown]
 # ## Real CT first
 #
-# Each network was trained five times, each time without one of five folds of patients, and predicted that
-# one.
+# Each network was trained five times, without one of five folds of patients, and predicted that one: all its
+# answers are {term}`out of fold`.
 
 # %%
 folder = find_checkout() / "book" / "results" / "study"
@@ -95,9 +94,9 @@ show_table(
 )
 
 # %% [markdown]
-# On the full slice, with five classes and in weighted F1, the networks lie below the *majority class*, which
-# looks at nothing. *Padding alone* knows only how wide the grey {term}`padding` is, and ranks no worse than
-# any network ([Views](06_views.ipynb)).
+# On the full slice, with five classes and in weighted F1, the networks lie below the {term}`majority class`,
+# which looks at nothing. *Padding alone* knows only how wide the grey {term}`padding` is, and ranks no worse
+# than any network ([Views](06_views.ipynb)).
 
 # %% [markdown]
 # ### Every threshold at once
@@ -169,7 +168,7 @@ pd.DataFrame(recall, [f"recall of score {score}" for score in range(1, 6)]).T.ro
 
 # %% tags=["hide-input"]
 show_figure(
-    plots.confusion_matrices(counts, labels=list("12345")),
+    plots.confusion_matrices(counts, labels=list("12345"), columns=3),
     name="fig-confusion-multiclass",
     evidence=len(study.test),
     caption="Answers for each malignancy score; the shade is the share of the row.",
@@ -188,7 +187,7 @@ table.pivot(index="name", columns="score", values="value").loc[ends, asked].roun
 # ### How training went
 #
 # Training lowers the {term}`cross-entropy` of its cases. It stops when that of the validation cases has not
-# fallen for some epochs, and keeps the best epoch.
+# fallen for some epochs.
 
 # %%
 losses, changes, kept = {}, {}, {}

@@ -15,19 +15,19 @@
 # - **Answer, on real CT.** Not shown. Six changes of the small network move its weighted F1 by
 #   {{ attempts_moves }} points, on {{ recorded_test }} nodules of {{ recorded_patients }} patients. No
 #   interval leaves out 0.
-# - **How sure.** The intervals reach about {{ attempts_reach }} points to either side, and each change was
-#   trained once. So *no difference* is not shown either. The vote is not recorded on real CT.
+# - **How sure.** The {term}`intervals <confidence interval>` reach about {{ attempts_reach }} points to
+#   either side, and each change was trained once. So *no difference* is not shown either. The vote is not
+#   recorded on real CT.
 # - **More.** The verdict on each of these statements: [Every statement, tested](12_claims.ipynb).
 # ```
 #
 # The report gives no number for what it gave up (its sections 2.4, 2.4.1 and 4.0.1), only reasons. Here each
-# attempt meets the network that it was to improve, on the same cases. Then you train one of them yourself.
+# attempt meets the network that it was to improve, on the same cases.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -65,9 +65,7 @@ from lungcls.runs import grid, prediction
 from lungcls.runs.evaluation import paired, result_of
 
 # %% [markdown]
-# ## What the report says
-#
-# These are its own words, with their sections.
+# ## What the report says, in its own words
 
 # %%
 for name in ("clahe", "no_improvement", "aggressive", "balancing", "test_time", "only_class_0"):
@@ -77,16 +75,15 @@ for name in ("clahe", "no_improvement", "aggressive", "balancing", "test_time", 
 # ## Real CT first: one thing changed
 #
 # The base is the report's small network, the {term}`CNN <convolutional neural network (CNN)>`, on the zoomed
-# nodule and the {term}`binary task`, with the report's final choices. Each attempt changes one setting. What
-# differs afterwards comes from that setting, or from chance.
+# nodule and the {term}`binary task`, with the report's final choices. Each attempt changes one setting.
 
 # %%
 pd.DataFrame(grid.ABLATIONS).T.fillna("as before")
 
 # %% [markdown]
-# The networks were trained on real CT windows and their answers recorded. They are older than the settings
-# chosen since ([Results: training](../book/results_training.md)). First the base itself, beside a
-# {term}`constant answer` and the diameter: it does about as well as a ruler.
+# The recorded networks are older than the settings chosen since
+# ([Results: training](../book/results_training.md)). First the base, beside a {term}`constant answer` and the
+# diameter: it does about as well as a ruler.
 
 # %%
 results = find_checkout() / "book" / "results"
@@ -98,9 +95,9 @@ table = tables.scored(beside | {"CNN": windows.results[base][0]}, task="binary",
 tables.results_table(table, scores=["F1 (weighted)", "AUC"])
 
 # %% [markdown]
-# The intervals are wide and overlap, and that says little about an attempt: a hard case is hard for both
-# networks. So we take the difference case by case, on the same resamples of patients. This is called
-# *paired*. The interval also holds what another training would move, as far as other seeds of the base tell.
+# The intervals overlap, and that says little: a hard case is hard for both networks. So we take the
+# difference case by case, on the same resamples of patients: it is *paired*. The interval also holds what
+# another training would move, as far as other seeds of the base tell.
 
 # %%
 attempts = {name: ("binary", "nodule", name) for name in grid.ABLATIONS}
@@ -140,11 +137,11 @@ show_figure(
 #
 # ### What such an interval can say
 #
-# To call a difference *none*, one has to say which size would matter {cite}`piaggio2012`. With a margin of
-# two points the interval allows four answers. *Within the margin*: it lies between both margins. *Holds* or
-# *does not hold*: it lies on one side of 0. *Undecided*: it holds 0 and values beyond the margin. That is not
-# *no difference*. Six attempts are six chances to be fooled by luck; {term}`Holm's adjustment` makes up for
-# them.
+# To call a difference *none*, one has to say which size would matter {cite}`piaggio2012`. With a
+# {term}`margin <margin (of equivalence)>` of two points the interval allows four answers. *Within the
+# margin*: it lies between both margins. *Holds* or *does not hold*: it lies on one side of 0. *Undecided*: it
+# holds 0 and values beyond the margin. Six attempts are six chances to be fooled by luck;
+# {term}`Holm's adjustment` makes up for them.
 
 # %%
 decided = {name: rule.statement([one]) for name, one in gains.items()}
@@ -152,7 +149,7 @@ verdict = pd.DataFrame.from_dict(decided, orient="index", columns=["better than 
 verdict.assign(**{"p (Holm)": paired_tests.holm(verdict["p"])}).round(2)
 
 # %% [markdown]
-# The report's impression may be right. These cases cannot tell. A statement on two attempts, such as that
+# The report's impression may be right; these cases cannot tell. A statement on two attempts, such as that
 # neither RandAugment nor AugMix improves the network, takes both at once.
 
 # %%
@@ -160,8 +157,8 @@ gentle = [replace(gains[name], expects=rule.NO_GAIN) for name in ("RandAugment",
 rule.statement(gentle)
 
 # %% [markdown]
-# What is a paired difference made of? Of the cases that one network gets right and the other wrong. All
-# others cancel. Here are the cases of one training on enhanced images and of one of the base.
+# A paired difference is made of the cases that one network gets right and the other wrong. Here are those of
+# one training on enhanced images and of one of the base.
 
 # %%
 pair = {"enhanced": attempts["CLAHE and morphology"], "base": base}
@@ -171,7 +168,7 @@ pd.crosstab(right["enhanced"], right["base"])
 
 # %% [markdown]
 # The report says that these images "confuse" the model. A confused model would be wrong more often, which is
-# not shown, or less sure. Its {term}`confidence` is lower indeed: here with its interval, less the base.
+# not shown, or less sure. Its {term}`confidence` is lower indeed:
 
 # %%
 less_sure = windows.compare(scores.mean_of("confidence"), attempts["CLAHE and morphology"], base)
@@ -182,15 +179,15 @@ print(estimates.written(less_sure), "n =", less_sure.n)
 #
 # The report preferred EfficientNetB2 to MobileNet and ResNet50 and prints no score of these two. We have
 # ImageNet weights for MobileNet and for {{ findings_network }}, a larger network of the report's family
-# ([where they come from](../book/results_networks.md)), and none for ResNet50. Both networks were tested on
-# {{ findings_n }} nodules, on the full slice (*wide*) and zoomed, frozen ({term}`transfer learning`, TL) and
-# fine-tuned (FT). The table has the one less the other, in weighted F1.
+# ([where they come from](../book/results_networks.md)). Both were tested on {{ findings_n }} nodules, on the
+# full slice and zoomed, frozen ({term}`transfer learning`) and fine-tuned. The table has the one less the
+# other, in weighted F1.
 
 # %%
 full = next(one for one in known if one.full)
 cells = [(task, view, stage) for task in TASKS for view in ("wide", "nodule") for stage in ("TL", "FT")]
 less = {cell: full.compare(scores.f1, cell, (*cell[:2], f"MobileNet {cell[2]}")) for cell in cells}
-other = pd.DataFrame(list(less.values()), index=map(" ".join, less))[["value", "low", "high", "n"]]
+other = pd.DataFrame(list(less.values()), index=map(evidence.title, less))[["value", "low", "high", "n"]]
 other.round(3)
 
 # %% [markdown]
@@ -200,8 +197,7 @@ other.round(3)
 # %% [markdown]
 # ## Run it yourself: train one attempt
 #
-# Open a cohort, train the base and the same network with RandAugment {cite}`cubuk2020randaugment`. A run that
-# is in the store is not trained again.
+# Train the base and the same network with RandAugment {cite}`cubuk2020randaugment`.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -228,14 +224,13 @@ row = gain.loc["F1 (weighted)", ["difference", "low", "high"]]
 rule.statement([rule.Estimate(*row)])
 
 # %% [markdown]
-# This interval holds the choice of test cases and not the luck of the training. Another seed is another
-# network.
+# This interval holds the choice of test cases and not the luck of the training.
 
 # %% [markdown]
 # ### Is RandAugment too aggressive?
 #
 # That is the report's reason. How alike are an image and its changed version? *Geometric* is the report's own
-# dynamic augmentation: rotations, flips and shifts.
+# augmentation.
 
 # %% tags=["hide-input"]
 from lungcls.preprocessing import augmentation  # loads Keras: what trains fixes its threads first
@@ -281,9 +276,9 @@ show_figure(
 # %% [markdown]
 # ## A vote over five versions
 #
-# {term}`Test-time augmentation (TTA) <test-time augmentation (TTA)>` trains nothing. The finished network
-# looks at five versions of each test image: as it is, mirrored twice, and turned by 10° either way. The
-# report takes the most frequent answer (*mode*). The other usual way is the mean of the probabilities.
+# {term}`Test-time augmentation (TTA) <test-time augmentation (TTA)>` trains nothing. The network looks at
+# five versions of each test image: as it is, mirrored twice, and turned by 10° either way. The report takes
+# the most frequent answer (*mode*). The other usual way is the mean of the probabilities.
 
 # %%
 y_prob = prediction.versions(plain, tested)
@@ -320,8 +315,8 @@ vote = {f"{voters} versions": binom.sf(voters // 2, voters, chance) for voters i
 pd.DataFrame(vote, index=chance).loc[[0.2, 0.4, 0.5, 0.6, 0.8]].round(2)
 
 # %% [markdown]
-# A vote sharpens what most versions say, for both classes alike. It has no taste for class 0. Nor does it
-# weigh how sure an answer was. Two made-up cases, each the mirror image of the other:
+# A vote sharpens what most versions say, for both classes alike. Nor does it weigh how sure an answer was.
+# Two made-up cases, each the mirror image of the other:
 
 # %%
 malignant = np.array([[0.95, 0.90, 0.45, 0.45, 0.45], [0.05, 0.10, 0.55, 0.55, 0.55]])
@@ -329,8 +324,8 @@ made_up = np.stack([1 - malignant, malignant], axis=2).swapaxes(0, 1)  # version
 {how: augmentation.combine(made_up, how)[:, 1].round(2).tolist() for how in ("mode", "mean")}
 
 # %% [markdown]
-# Vote and mean disagree here, once in each direction. If a vote ends in class 0 only, look at the *versions*:
-# do they resemble what the network was trained on? Here are two kinds that do not. The last is a slip that
+# Vote and mean disagree, once in each direction. If a vote ends in class 0 only, look at the *versions*: do
+# they resemble what the network was trained on? Here are two kinds that do not. The last is a slip that
 # raises no error: grey levels from 0 to 255 in place of 0 to 1.
 
 # %%

@@ -22,13 +22,12 @@
 # ```
 #
 # The report finds the zoomed nodule better, and explains it by surroundings that mislead (its sections 5.1 to
-# 5.3). This chapter repeats the comparison, then takes the padding away.
+# 5.3).
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -71,9 +70,9 @@ for name in ("views_binary", "views_multiclass", "views_reason"):
     print("{section:4} {words}".format(**claim(name)))
 
 # %% [markdown]
-# One reason is plain: resolution. Both views end at 128 × 128 pixels. A slice of 512 pixels is shrunk to a
-# quarter of its side, the crop of 96 pixels is enlarged. So many pixels across is a nodule of the report's
-# case list: a small one, the median and a large one.
+# One reason is plain: resolution. Both views end at 128 × 128 pixels: a slice of 512 pixels is shrunk, the
+# crop of 96 pixels enlarged. So many pixels across is a nodule of the report's case list: a small one, the
+# median and a large one.
 
 # %%
 cases = annotations.report_cases()
@@ -84,13 +83,13 @@ seen.quantile([0.05, 0.5, 0.95]).round(1)
 # %% [markdown]
 # ### The scores
 #
-# The recorded networks were trained fold by fold, so that each nodule is predicted by a network that saw no
-# nodule of its patient. Beside them stand {term}`baselines <baseline>`. *Padding alone* knows the widths of
-# the padding across and down and nothing else. The diameter is the readers'.
+# Each nodule is predicted {term}`out of fold`. Beside the networks stand {term}`baselines <baseline>`.
+# *Padding alone* knows the widths of the padding across and down and nothing else. The diameter is the
+# readers'.
 
 # %%
 results = find_checkout() / "book" / "results"
-study = {one.name: one for one in networks.out_of_fold(results / "study")}["lidc-ct-full-slice"]
+study = networks.study(networks.out_of_fold(results / "study"))
 scored = score_tables.score(study, "binary", seed=seed)
 auc = scored.table[scored.table["score"] == "AUC"].set_index("name").rename(score_tables.in_short)
 auc[["value", "low", "high", "n", "patients"]].round(3)
@@ -115,14 +114,15 @@ show_figure(
 # %% [markdown]
 # ### The difference
 #
-# Two networks on the same cases can be compared case by case: what is hard for both cancels. The comparison
-# is *paired*, and its interval also holds what another training would move.
+# What is hard for both networks cancels case by case: the comparison is *paired*. Its
+# {term}`interval <confidence interval>` also holds what another training would move.
 
 # %%
 lidc = networks.recorded(results / "lidc")[0]
 full, windows = verdicts.sources([study, lidc], {}, seed=seed)
 names = [name for task, view, name in full.results if (task, view) == ("binary", "wide")]
-print(full.name, names)
+called = [name if " " in name else f"EfficientNetB4 {name}" for name in names]
+print(full.name, called)
 
 # %%
 two = {"F1, two classes": ("binary", scores.f1), "AUC, two classes": ("binary", scores.auc)}
@@ -131,7 +131,7 @@ gains = {
     head: [full.compare(score, (task, "nodule", name), (task, "wide", name)) for name in names]
     for head, (task, score) in (two | five).items()
 }
-frames = {head: pd.DataFrame(row, index=names)[["value", "low", "high"]] for head, row in gains.items()}
+frames = {head: pd.DataFrame(row, index=called)[["value", "low", "high"]] for head, row in gains.items()}
 pd.concat(frames, axis=1).round(2)
 
 # %% tags=["hide-input"]
@@ -140,7 +140,7 @@ show_figure(
     name="fig-views-differences",
     evidence=len(study.test),
     caption="Zoomed nodule less full slice, with 95 % intervals over patients and trainings. TL: frozen, FT: "
-    "fine-tuned; without a name, EfficientNetB4. Right of the line the zoomed nodule is better.",
+    "fine-tuned. Right of the line the zoomed nodule is better.",
     alt="Forest plot: for each network four differences, all to the right of a line at no difference.",
 )
 
@@ -150,8 +150,8 @@ show_figure(
 # %% [markdown]
 # ### Against the padding alone
 #
-# Do the networks on the zoomed nodule see more than its box? If so, they should rank the cases better than
-# two widths in pixels do.
+# If the networks on the zoomed nodule see more than its box, they should rank the cases better than two
+# widths in pixels do.
 
 # %%
 zoomed = {name: one for name, one in scored.results.items() if name.endswith("zoomed nodule")}
@@ -161,8 +161,7 @@ less.rename(score_tables.in_short)[["difference", "low", "high", "n"]].convert_d
 
 # %% [markdown]
 # All of these intervals lie below 0. So the zoomed view may win by what readers drew, not by what the scanner
-# saw. Such a clue is called a *shortcut*: it is right often, and would be missing in a scan that nobody has
-# read yet.
+# saw: a {term}`shortcut`, which would be missing in a scan that nobody has read yet.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -202,9 +201,8 @@ show_figure(
 # With two classes the CNN loses when the padding is filled; with nothing but the padding no loss is shown.
 # With five scores it loses either way, so there it uses the picture too.
 #
-# Is the zoomed nodule still better than a wide view that has no padding, the {term}`context window <context
-# view>`? Here for five scores. With two classes the CNN on the context window nearly always says *benign*,
-# which leaves nothing to decide.
+# Is the zoomed nodule still better than the {term}`context window <context view>`, which has no padding? Here
+# for five scores. With two classes the CNN on the context window nearly always says *benign*.
 
 # %%
 wide_cnn = ("multiclass", "wide", "CNN")
@@ -235,8 +233,7 @@ show_table(
 )
 
 # %% [markdown]
-# No gain over the zoomed nodule alone is shown. A network that takes in both views is another thing, and is
-# not tested here.
+# No gain over the zoomed nodule alone is shown. A network that takes in both views is not tested here.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -273,9 +270,9 @@ show_figure(
     ),
     name="fig-views-pixels",
     evidence=data,
-    caption="Five nodules as they reach a network: the wide view, and the zoomed nodule with its padding, "
+    caption="Five nodules as they reach a network: the slice, and the zoomed nodule with its padding, "
     "with the padding filled, and with nothing else. In the last row only the readers' box is left.",
-    alt="Four rows of five images: wide views, nodules framed by grey, frames filled by lung, frames alone.",
+    alt="Four rows of five images: slices, nodules framed by grey, frames filled by lung, frames alone.",
 )
 
 # %% [markdown]

@@ -64,10 +64,9 @@ from lungcls.runs import prediction
 # %% [markdown]
 # ## Real CT first
 #
-# Networks that were trained on full slices and on zoomed nodules explained their test cases. They know
-# something: the binary ones have an {term}`AUC` of {{ explained_wide_auc }} and {{ explained_zoomed_auc }}.
-# *Concentration* is the part of a map inside the readers' outline, on a scale from an even map (0) to the
-# best that its coarse grid allows (1).
+# Networks trained on full slices and on zoomed nodules explained their test cases; the binary ones have an
+# {term}`AUC` of {{ explained_wide_auc }} and {{ explained_zoomed_auc }}. *Concentration* is the part of a map
+# inside the readers' outline, on a scale from an even map (0) to the best that its coarse grid allows (1).
 
 # %%
 recorded = explanations.read()
@@ -87,9 +86,8 @@ show_figure(
 )
 
 # %% [markdown]
-# On zoomed nodules the blob wins because the nodule is always in the middle. To tell a network that follows
-# the nodule from one that looks at the middle, the pictures were shifted by a quarter of their side. There
-# Grad-CAM beats the blob.
+# On zoomed nodules the blob wins because the nodule is always in the middle. So the pictures were shifted by
+# a quarter of their side. There Grad-CAM beats the blob.
 #
 # Do maps of wrong answers wander off? On zoomed nodules it is the other way round: maps of *right* answers
 # lie less on the nodule, by {{ explained_right_less_wrong }}.
@@ -110,12 +108,11 @@ show_figure(
 )
 
 # %% [markdown]
-# A likely reason is the answer. What speaks for malignant is the nodule; what speaks for benign lies
-# elsewhere, and most answers are benign.
+# A likely reason: what speaks for malignant is the nodule, what speaks for benign lies elsewhere, and most
+# answers are benign.
 #
 # A map could also show the image alone, whatever was learnt. The *sanity check* {cite}`adebayo2018` gives
-# random weights to the last layer, then to all, and compares maps by rank correlation. These maps pass: with
-# all weights random they are hardly like the trained network's.
+# random weights to the last layer, then to all, and compares maps by rank correlation. These maps pass.
 
 # %%
 alike = explanations.means(recorded, "sanity", by="replaced", score="rank")
@@ -146,8 +143,8 @@ runs.score(run).loc[["AUC"]].round(2)
 # a_k = \frac{1}{hw} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}} .
 # $$
 #
-# We take the score *before* the sigmoid, since a sure network has hardly a gradient after it. The score for
-# benign is the negative of that for malignant. Each map explains the class that was predicted.
+# We take the score *before* the sigmoid, since a sure network has hardly a gradient after it. Each map
+# explains the class that was predicted.
 
 # %%
 model = prediction.open_model(run)
@@ -193,8 +190,8 @@ scores["concentration"] = localisation.concentration(scores["share"], scores["ar
 scores.mean().round(3)
 
 # %% [markdown]
-# A cell that is larger than the nodule spills over its edge, so even the best map has a low share. `most` is
-# what the best map on this grid reaches. With share $s$, area $a$ and most $m$, the concentration is
+# A cell that is larger than the nodule spills over its edge. `most` is what the best map on this grid
+# reaches. With share $s$, area $a$ and most $m$, the concentration is
 #
 # $$ c = \frac{s - a}{m - a} . $$
 #
@@ -223,7 +220,7 @@ centre.mean().round(3)
 # ### Off the centre, and beside other maps
 #
 # One call makes and scores all maps: Grad-CAM, the blob, the edges of the image, chance, the best on this
-# grid, and LIME of a few cases; for the pictures as they are and for shifted ones.
+# grid, and LIME of a few cases; as they are and shifted.
 
 # %%
 scored = explain.score_maps(run, test, seed=seed, lime_cases=lime_cases)
@@ -267,8 +264,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? Around a
-# small picture there is grey {term}`padding`. A map that lies there reads the size from its width.
+# Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? On the grey
+# {term}`padding` it would read the size from its width.
 
 # %%
 groups = scores["concentration"].groupby([answers["y_true"], answers["y_pred"]])
@@ -283,16 +280,16 @@ table.groupby(answers["y_pred"]).mean().round(2)
 # %% [markdown]
 # ## LIME
 #
-# LIME {cite}`ribeiro2016` needs nothing from inside a network. It cuts the image into pieces of like grey
-# {cite}`achanta2012`, blurs pieces at random, asks the network about each picture, and fits a line:
+# LIME {cite}`ribeiro2016` cuts the image into pieces of like grey {cite}`achanta2012`, blurs pieces at
+# random, asks the network about each picture, and fits a line:
 #
 # $$
 # p_c(z) \approx w_0 + \sum_{j} w_j z_j, \qquad z_j \in \{0, 1\} ,
 # $$
 #
 # where $z_j$ says whether piece $j$ is there. A piece with a large weight $w_j$ is one that the probability
-# hangs on. The *fit* says how much of the network's answers the line explains. The pictures are drawn at
-# random, so we ask twice.
+# hangs on. The *fit* says how much of the answers the line explains. The pictures are drawn at random, so we
+# ask twice.
 
 # %%
 ask, chosen = explanation.predictor(model), (images[surest], maps.classes[surest])
@@ -335,9 +332,8 @@ bootstrap.mean_intervals(ranks, patients=patients, seed=seed).round(2)
 # %% [markdown]
 # ## Does the network need what the map shows?
 #
-# An outline is the readers' idea of where to look. *Deletion* {cite}`petsiuk2018` asks the network: blur the
-# pixels away, the strongest of the map first, and watch the probability of the answer. A good map makes it
-# fall early, so the area under the curve is small.
+# *Deletion* {cite}`petsiuk2018` asks the network: blur the pixels away, the strongest of the map first, and
+# watch the probability of the answer. A good map makes it fall early: the area under the curve is small.
 
 # %%
 some, areas = np.arange(min(16, len(test))), {}
@@ -353,7 +349,7 @@ bootstrap.mean_intervals(pd.DataFrame(areas), patients=patients[some], seed=seed
 #
 # - A map without a score is an illustration; so is a score without a centre blob beside it.
 # - A map on the nodule does not show that the network reads its shape, or that its answer is right.
-# - No map proves a cause. To know whether a network needs the nodule, change the nodule and ask again.
+# - No map proves a cause. To know, change the nodule and ask again.
 # - No map on this page is a finding about a patient. Scores are readers' suspicion, not pathology.
 
 # %% [markdown]

@@ -62,11 +62,13 @@ from lungcls.report.plots import images as pictures, networks as network_plots
 from lungcls.report.results import explanations
 from lungcls.runs import prediction
 
+RANDOM = {"xlabel": "similarity, less the 0.5 of random cases", "references": {"random cases": 0}}
+
 # %% [markdown]
 # ## Real CT first
 #
-# Networks that were trained on LIDC-IDRI retrieved training cases for each of their test cases. Cases of the
-# query's own patient never count. *Precision at 5* is the share of the first 5 that have the query's class.
+# Networks trained on LIDC-IDRI retrieved training cases for each test case; those of its own patient never
+# count. *Precision at 5* is the share of the first 5 that have the query's class.
 
 # %%
 recorded = explanations.read()
@@ -87,39 +89,39 @@ show_figure(
 )
 
 # %% [markdown]
-# On full slices the network is hardly above chance, since little of a slice is nodule. On zoomed nodules it
-# comes near the diameter, and not past it.
+# On full slices the network is hardly above chance. On zoomed nodules it comes near the diameter, and not
+# past it.
 #
 # Do retrieved nodules *look* similar? The readers described each nodule from 1 to 5: *texture*, *margin*,
-# *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Likeness* in a property is
+# *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Similarity* in a property is
 # the share of the training cases that differ more from the query; random cases have 0.5.
 
 # %%
 fine_tuned = explanations.means(recorded, "retrieval", by="score", task="multiclass", view="nodule")
-likeness = pd.concat(fine_tuned).droplevel(1).filter(like="likeness", axis=0)
-likeness.round(2)
+similar = pd.concat(fine_tuned).droplevel(1).filter(like="likeness", axis=0)
+similar = similar.rename(lambda name: name.removeprefix("likeness in "))
+similar.round(2)
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(
-        {"network": likeness}, xlabel="likeness less that of random cases", references={"random": 0}
-    ),
+    network_plots.intervals({"network": similar}, **RANDOM),
     name="fig-retrieval-real-likeness",
     evidence=n,
-    caption="Likeness of retrieved zoomed nodules, multi-class task; also among cases of other scores only.",
+    caption="Similarity of retrieved zoomed nodules to the query, multi-class task, with 95 % intervals over "
+    "patients: among all training cases, and among those of other scores only.",
     alt="Six intervals right of zero; the two for intensity lie furthest right.",
 )
 
 # %% [markdown]
-# All six lie above 0, so the report's observation holds. It is a weak one. Random cases are a low bar, and
-# cases of like size share these properties too.
+# All six lie above 0: the report's observation holds, weakly. Random cases are a low bar, and cases of like
+# size share these properties too.
 
 # %% [markdown]
 # ## Run it yourself: embed
 #
-# The last layer of a network weighs some dozens to some thousands of numbers, adds them up, and calls the
-# result a score. All that the network has to say about an image is in these numbers, its {term}`embedding`.
-# The network is the CNN of [Model comparison](04_model_comparison.ipynb).
+# The last layer of a network weighs some dozens to some thousands of numbers and adds them up. All that the
+# network has to say about an image is in these numbers, its {term}`embedding`. The network is the CNN of
+# [Model comparison](04_model_comparison.ipynb).
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -135,8 +137,8 @@ print(images.shape, vectors.shape, "zeros only:", (vectors == 0).all(axis=1).sum
 #
 # $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert} .$$
 #
-# Test cases ask, and training cases are searched: nobody needs to look up a case whose answer the network has
-# learnt. Nodules of one patient share a scanner and a body, so the query's patient is left out.
+# Test cases ask, and training cases are searched. Nodules of one patient share a scanner and a body, so the
+# query's patient is left out.
 
 # %%
 found = retrieval.search(run, data)
@@ -163,8 +165,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The eye is easily pleased: nodules are round and grey, and most rows would convince with other nodules in
-# them. A distance says little by itself, too. So the rest of this chapter counts.
+# The eye is easily pleased: nodules are round and grey. So the rest of this chapter counts.
 
 # %%
 possible = np.where(found.allowed, found.distances, np.nan)
@@ -203,16 +204,14 @@ means.index = pd.MultiIndex.from_tuples(means.index, names=["search", "score"])
 means.round(2)
 
 # %% [markdown]
-# To compare two searches, look at the same queries: the network less the diameter, query by query.
+# Compare the same queries: the network less the diameter.
 
 # %%
 less = listed["network"] - listed["diameter alone"]
 bootstrap.mean_intervals(less, patients=asking, seed=seed).round(2)
 
 # %% [markdown]
-# ### By class
-#
-# A common class is easy to retrieve. So the queries are divided by their class.
+# ### By class of the query
 
 # %%
 precision, by_class = listed.xs("precision at 5", axis=1, level=1), {}
@@ -241,8 +240,8 @@ show_figure(
 # %% [markdown]
 # ## Five witnesses?
 #
-# Training pulls cases of one class together. So the neighbours of a new case tend to have the class that the
-# network would have answered. Let the 5 nearest vote, and compare the vote with the answer.
+# Training pulls cases of one class together. Let the 5 nearest vote, and compare the vote with the network's
+# answer.
 
 # %%
 rows, _ = retrieval.ranked(found.distances, allowed=found.allowed, k=5)
@@ -255,9 +254,9 @@ bootstrap.mean_intervals(pd.DataFrame(shares), patients=asking, seed=seed).round
 # %% [markdown]
 # ## What does training add?
 #
-# The same network with fresh random weights has never seen a label. Its layers still smooth and compare
-# pixels, so like images get like embeddings. The pixels themselves can be compared by the same cosine, too.
-# Below: the trained network less each other search, query by query.
+# The same network with fresh random weights has never seen a label, and still gives like images like
+# embeddings. The pixels themselves can be compared, too. Below: the trained network less each other search,
+# query by query.
 
 # %%
 keras = import_keras()
@@ -274,30 +273,31 @@ bootstrap.mean_intervals(gained, patients=asking, seed=seed).round(2)
 # %% [markdown]
 # ## Do they look similar?
 #
-# The likeness of what is retrieved, less the 0.5 of random cases: for the network and for the diameter.
+# The similarity of what is retrieved, less the 0.5 of random cases: for the network and for the diameter.
 
 # %%
 known = case_properties.properties(run, data)
 ruler = np.abs(np.subtract.outer(np.log(sizes[found.test]), np.log(sizes[found.train])))
 searches = {"network": found, "diameter alone": found._replace(distances=ruler)}
 alike = {name: retrieval.likeness(one, data, known)[0] for name, one in searches.items()}
+alike = {name: one.rename(columns=lambda c: c.removeprefix("likeness in ")) for name, one in alike.items()}
 similar = {name: bootstrap.mean_intervals(one, patients=asking, seed=seed) for name, one in alike.items()}
 bootstrap.mean_intervals(alike["network"] - alike["diameter alone"], patients=asking, seed=seed).round(2)
 
 # %% tags=["hide-input"]
 show_figure(
-    network_plots.intervals(similar, xlabel="likeness less that of random cases", references={"random": 0}),
+    network_plots.intervals(similar, **RANDOM),
     name="fig-retrieval-likeness",
     evidence=data.select(found.test),
-    caption="Likeness of what is retrieved. Does the network find more than the diameter does?",
-    alt="Horizontal intervals of six likenesses, two searches each, around a line at zero.",
+    caption="Similarity of what is retrieved to the query. Does the network find more than the diameter?",
+    alt="Horizontal intervals of six similarities, two searches each, around a line at zero.",
 )
 
 # %% [markdown]
 # ## What follows
 #
 # - Retrieval shows what a network treats as similar. It does not show why.
-# - Retrieved training cases mirror what the network has learnt. Five neighbours with score 4 are not five
+# - Retrieved training cases mirror what the network has learnt: five neighbours with score 4 are not five
 #   witnesses.
 # - Scores and descriptions are what a few readers wrote, and not pathology.
 

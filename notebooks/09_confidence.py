@@ -21,15 +21,13 @@
 # - **More.** [How sure the recorded networks are](../book/results_confidence.md).
 # ```
 #
-# The report shows how confident its networks are and compares two kinds of confidence (section 5.3.1,
-# figures 9 and 10). This chapter repeats both on real CT, and asks what they could not tell: whether a
-# probability can be taken at its word, and what it is good for.
+# The report shows how confident its networks are and compares two kinds of confidence (section 5.3.1, figures
+# 9 and 10). Here is both on real CT, and whether a probability can be taken at its word.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -63,9 +61,8 @@ from lungcls.report.results import confidence_tables, networks, tables
 # %% [markdown]
 # ## Real CT first: how confident it is
 #
-# A network gives each of the five scores a probability. Its answer is the largest, and how large it is, is
-# its confidence. Take the fine-tuned network of [chapter 4](04_model_comparison.ipynb), on the cases that
-# it was not trained on.
+# A network's answer is the score with the largest probability, and how large it is, is its confidence. Take
+# the fine-tuned network of [chapter 4](04_model_comparison.ipynb), on the cases that it was not trained on.
 
 # %%
 folder = find_checkout() / "book" / "results" / "study"
@@ -107,7 +104,7 @@ show_figure(
 # ## The report's figure 10
 #
 # For each class the report compares the mean confidence of the cases that are *called* so with the mean
-# probability of that class in the cases that *are* so. It reads a gap as overconfidence. But the first mean
+# probability of that class in the cases that *are* so, and reads a gap as overconfidence. But the first mean
 # is taken over cases that were *selected* for a large probability. What gap would a network have that is
 # right about every probability? Draw labels from its own probabilities and see.
 
@@ -142,22 +139,20 @@ show_figure(
 table.xs("excess", level="measure").round(2)
 
 # %% [markdown]
-# It is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training: with balanced
-# classes every score was equally common. Here 3 is by far the most common one.
+# It is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training, where every score
+# was equally common.
 
 # %% [markdown]
 # ## Calibration
 #
-# Probabilities are *calibrated* if they come true: of the answers with a confidence of 0.7, 70 % are right.
-# The {term}`calibration error` {cite}`guo2017` sorts $n$ cases into ten bins by confidence, $n_b$ in bin
-# $b$:
+# Probabilities are *calibrated* if they come true. The {term}`calibration error` {cite}`guo2017` sorts $n$
+# cases into ten bins by confidence, $n_b$ in bin $b$:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \bigl| \, \text{share right in } b
 # - \text{mean confidence in } b \, \bigr| .$$
 #
-# Chance adds to a sum of absolute values and never cancels. So we also give the error *by chance*, of labels
-# drawn from the probabilities. *Log-loss* and *Brier score* judge knowledge as well; lower is better
-# {cite}`gneiting2007`.
+# Chance adds to a sum of absolute values. So we also give the error *by chance*, of labels drawn from the
+# probabilities. *Log-loss* and *Brier score* judge knowledge as well; lower is better {cite}`gneiting2007`.
 
 # %%
 scores = metrics.calibration_scores(y_true, y_prob, patients=patients, seed=seed)
@@ -168,9 +163,9 @@ print(
 scores.round(3)
 
 # %% [markdown]
-# *Temperature scaling* {cite}`guo2017` divides the logarithms of the probabilities by one number $T$. Above 1
-# it makes the network less sure; no answer changes. Fitted on the cases that it is scored on, $T$ would
-# flatter. So the cases are divided into five folds of patients, and each fold gets the $T$ of the others.
+# {term}`Temperature` scaling {cite}`guo2017` divides the logarithms of the probabilities by one number $T$.
+# Above 1 it makes the network less sure; no answer changes. Fitted on the cases that it is scored on, $T$
+# would flatter: each fold of patients gets the $T$ of the others.
 
 # %%
 number = calibration.folds(y_true, patients, seed=seed)
@@ -199,15 +194,15 @@ show_figure(
 # temperatures in every fold than before: it is further too sure.
 # ```
 #
-# A calibrated network need not be a good one: the *majority class* is calibrated and knows nothing. And what
-# comes true here may not in another hospital, where malignant nodules are more or less common.
+# A calibrated network need not be a good one: the {term}`majority class` is calibrated and knows nothing. And
+# what comes true here may not in another hospital.
 
 # %% [markdown]
 # ## Answer only when sure
 #
-# Wrong answers have less confidence. So the network could answer the cases that it is surest of and leave the
-# others to a radiologist: {term}`selective prediction`. *Coverage* is the share that it answers, *risk* the
-# share of wrong answers among them {cite}`geifman2017`.
+# A network could answer the cases that it is surest of and leave the others to a radiologist:
+# {term}`selective prediction`. *Coverage* is the share that it answers, *risk* the share of wrong answers
+# among them {cite}`geifman2017`.
 
 # %%
 risks = {}
@@ -239,14 +234,14 @@ for name in ("network", "diameter alone", "majority class"):
 pd.concat(areas)[["value", "low", "high", "n"]].round(2)
 
 # %% [markdown]
-# This does not prove that network and radiologist together beat the radiologist. The cases left over are the
-# hard ones, and what the radiologist makes of them was not measured.
+# This does not prove that network and radiologist together beat the radiologist: what the radiologist makes
+# of the hard cases was not measured.
 
 # %% [markdown]
 # ## Is it unsure where readers disagree?
 #
-# A network that knows what it does not know should be least sure where {term}`readers <reader>` give
-# different scores. *Entropy* measures how widely its probabilities are spread.
+# It should be least sure where {term}`readers <reader>` give different scores. *Entropy* measures how widely
+# its probabilities are spread.
 
 # %%
 ratings = study.cohort.cases.set_index("case_id")["ratings"].loc[found["case_id"]]
@@ -262,8 +257,7 @@ pd.DataFrame(rows).T.round(2)
 # %% [markdown]
 # ## Run it yourself: sets instead of single answers
 #
-# Take the CNN that [chapter 4](04_model_comparison.ipynb) trains, on the cohort at hand. First its
-# calibration.
+# First the calibration of the CNN that [chapter 4](04_model_comparison.ipynb) trains.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -275,8 +269,8 @@ metrics.calibration_scores(labels, p, patients=tested["patient_id"], seed=seed).
 
 # %% [markdown]
 # A radiologist who is unsure says "a 3 or a 4". {term}`Conformal prediction <conformal prediction>`
-# {cite}`vovk2005` does so with a promise: the set holds the right score in at least 90 % of the cases. It
-# needs no trust in the probabilities. Take cases with known labels, and of each $s = 1 - p_{\text{right
+# {cite}`vovk2005` does so with a promise: the set holds the right score in at least 90 % of the cases,
+# whatever the probabilities are worth. Take cases with known labels, and of each $s = 1 - p_{\text{right
 # class}}$. Order the $n$ numbers; the one at place $\lceil (n + 1)\, \ell \rceil$ is the threshold for the
 # level $\ell$. A new case gets every class with $1 - p_c$ up to it.
 
@@ -336,9 +330,9 @@ pd.DataFrame(rows).drop("single").round(2)
 # %% [markdown]
 # ## Exercise
 #
-# The network was trained as if every score were equally common. If that is all that is wrong with its
-# probabilities, Bayes' rule mends it without fitting: multiply each probability by how common the class is,
-# and bring the sum back to 1 {cite}`saerens2002`. Do so on real CT. What happens to log-loss and accuracy?
+# The network was trained as if every score were equally common. Bayes' rule mends that without fitting:
+# multiply each probability by how common the class is, and bring the sum back to 1 {cite}`saerens2002`. Do so
+# on real CT. What happens to log-loss and accuracy?
 
 # %% tags=["hide-cell"]
 # Solution

@@ -22,14 +22,13 @@
 # - **More.** [Results side by side](../book/results.md).
 # ```
 #
-# A label is the mean of the {term}`readers <reader>`' scores, rounded up. Other readers would change some
-# labels, and no model can know which. How much is left to foresee is the {term}`noise ceiling`.
+# Other {term}`readers <reader>` would change some labels, and no model can know which. How much is left to
+# foresee is the {term}`noise ceiling`.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -70,9 +69,8 @@ from lungcls.sources import annotations
 # ## What a ceiling is
 #
 # Suppose that a coin decides one label in ten. The best predictor is right on the other nine, and on half of
-# the tenth: 95 %. Whoever reaches 94 % has nearly solved the problem. An accuracy means little without the
-# one that could be reached. The ceiling is about what readers *suspect*, not about cancer ([Against
-# diagnoses](14_diagnoses.ipynb)).
+# the tenth: 95 %. Whoever reaches 94 % has nearly solved the problem. The ceiling is about what readers
+# *suspect*, not about cancer ([Against diagnoses](14_diagnoses.ipynb)).
 
 # %% [markdown]
 # ## How far readers agree
@@ -93,11 +91,11 @@ print(counts[:3].tolist(), sizes[:3])
 ratings.by_number_of_readers(readings).round(2)
 
 # %% [markdown]
-# Four readers are rarely of one mind. *Both sides* means that one says benign and another malignant.
+# Four readers are rarely of one mind. *Both sides*: one says benign and another malignant.
 #
-# For any two readers of a nodule, count which score meets which. Some agreement is chance. *Weighted kappa*
-# {cite}`cohen1968` takes it away, and counts a difference of two scores four times as much as one of one.
-# {term}`Krippendorff's alpha` {cite}`krippendorff2011` takes any number of readers.
+# *Weighted kappa* {cite}`cohen1968` takes the agreement of chance away, and counts a difference of two scores
+# four times as much as one of one. {term}`Krippendorff's alpha` {cite}`krippendorff2011` takes any number of
+# readers.
 
 # %%
 pairs = ratings.pair_counts(readings)
@@ -146,8 +144,7 @@ show_table(
 # lower kappa.
 # ```
 #
-# The parts are smaller than the whole, and nodules with one reader are left out. To speak of *all* labels we
-# need a model.
+# Nodules with one reader are left out here. To speak of *all* labels we need a model.
 
 # %% [markdown]
 # ## A model of the readers
@@ -162,8 +159,7 @@ show_table(
 # alike, and independent given the class. They were not quite: before a second round each was shown the
 # others' marks.
 #
-# How many classes? Held-out patients tell. *Kept* is a number that is behind the best by two standard errors
-# at most.
+# How many classes? Held-out patients tell. *Kept*: a number behind the best by two standard errors at most.
 
 # %%
 judged = latent_classes.held_out(counts, patients, classes=numbers, seed=seed, folds=folds)
@@ -217,8 +213,7 @@ modelled = noise_ceiling.ceiling_scores(near, sizes)
 modelled["known class"].groupby("classes").agg(["min", "max"])["multiclass"].round(3)
 
 # %% [markdown]
-# The fits disagree about the ceiling: a few scores say little about the class behind them
-# {cite}`goodman1974`. So it is a range.
+# The fits disagree about the ceiling {cite}`goodman1974`. So it is a range.
 
 # %%
 band = noise_ceiling.ceiling_range(modelled)
@@ -320,10 +315,10 @@ show_figure(
 )
 
 # %% [markdown]
-# The rebuilt network stays below the range in every score. Diameter and radiomic measures are inside it in
-# AUC, and *above* it in two-class accuracy, if not clearly: the readers who gave the labels also measured and
-# outlined. Our model sees the image alone. It is inside the range in both accuracies, and a little below it
-# in AUC and kappa.
+# The rebuilt network stays below the range in every score. Diameter and {term}`radiomic measures` are inside
+# it in AUC, and *above* it in two-class accuracy, if not clearly: the readers who gave the labels also
+# measured and outlined. Our model sees the image alone. It is inside the range in both accuracies, and a
+# little below it in AUC and kappa.
 #
 # ```{admonition} How to use the range
 # :class: tip
@@ -335,7 +330,7 @@ show_figure(
 # %% [markdown]
 # ## Run it yourself: other nodules
 #
-# Many works leave out nodules with fewer than three readers. What happens to the ceiling?
+# Many works leave out nodules with fewer than three readers.
 
 # %%
 others = annotations.nodules(scans_per_patient=None, least_readers=3, aggregation="ceil_mean")

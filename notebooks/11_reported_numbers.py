@@ -20,14 +20,13 @@
 # - **More.** What could be reached: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #
-# Rounded scores of whole cases leave few choices. This chapter checks the report's two tables as one checks a
-# bill. It works because the report prints so much.
+# Rounded scores of whole cases leave few choices. So the report's two tables can be checked as one checks a
+# bill.
 
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -115,8 +114,7 @@ show_figure(
 # size.
 # ```
 #
-# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits. The tables cannot
-# tell that from a larger share of fewer cases.
+# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits.
 
 # %%
 n, total = int(sizes[fit.all(axis=0)][0]), sum(quoted.class_counts())
@@ -143,7 +141,7 @@ print("scores 1 to 5:", by_score, "benign, malignant:", supports)
 # $$ F_c = \frac{2 \, M_{cc}}{\text{row sum}_c + \text{column sum}_c} . $$
 #
 # Several classes need {term}`averaging`. *Weighted*: each class counts by its cases. *Macro*: each counts the
-# same. *Binary*: only the malignant one. *Micro*: all decisions are pooled, so every score is the accuracy.
+# same. *Binary*: only the malignant one. *Micro*: all decisions are pooled.
 #
 # For two classes we can try every matrix, and keep those whose scores round to the printed ones. How many are
 # left?
@@ -263,8 +261,7 @@ low, high = many_classes.f1_bounds(by_score, right, average="weighted")
 print(right, "right; F1 from", round(100 * low, 1), "to", round(100 * high, 1), "printed:", row["f1"])
 
 # %% [markdown]
-# That excludes little. So choose how many cases of each score are right, and search for a matrix with all
-# three printed numbers.
+# That excludes little. So search for a matrix with all three printed numbers.
 
 # %%
 find = partial(many_classes.find_matrix, row, by_score, average="weighted", seed=seed)
@@ -305,14 +302,14 @@ print("at least", float(rounding.gap(stated, rounding.bounds(row["accuracy"]))))
 # - The number of test cases, by class, and of patients. The averaging.
 # - The confusion matrix. Every other score follows from it.
 # - A constant answer and a simple baseline, in rows of their own.
-# - An interval, and which rows share their test cases.
+# - An {term}`interval <confidence interval>`, and which rows share their test cases.
 # - All numbers of a row from the same stored predictions, written by a program.
 
 # %% [markdown]
 # ## Run it yourself: other label rules
 #
-# How the report made a label of the readers' scores is not printed. But a constant's score depends on how
-# many cases a class has, and so on the rule. Which rule fits both entries?
+# A constant's score depends on how many cases a class has, and so on the label rule. Which rule fits both
+# entries?
 
 # %%
 fitting = {}

@@ -269,8 +269,9 @@ pd.DataFrame.from_dict(rows, orient="index")
 #
 # ## How to read "undecided"
 #
-# Other patients could have given the other answer. It does not mean that the report is wrong, nor that
-# there is no difference. How large a difference would have been seen?
+# Mostly that other patients could have given the other answer; for a few statements, that one of their
+# networks gives nearly all cases one answer. It does not mean that the report is wrong, nor that there is
+# no difference. How large a difference would have been seen?
 
 # %%
 on_f1 = [11, 13, 14, 15, 17, 19, 20, 21, 22, 23, 35]

@@ -63,12 +63,11 @@ from lungcls.report.results import external, measurements, tables
 # ## Who these patients are
 #
 # The collection {cite}`armato2015` comes with a sheet of diagnoses. For some patients it says whether the
-# disease was {term}`benign`, a primary lung cancer or a metastasis of another cancer, and how that was found
-# out: by two years of images without a change, by biopsy, by resection, or by the course of the disease. It
-# speaks of patients, not of nodules. So a patient gets the *largest value* over his or her nodules.
+# disease was {term}`benign`, a primary lung cancer or a metastasis, and how that was found out: by two years
+# of images without a change, by biopsy, by resection, or by the course of the disease. It speaks of patients,
+# not of nodules. So a patient gets the *largest value* over his or her nodules.
 #
-# `benchmarks/diagnoses.py` records counts, means and scores of groups of five patients or more. No patient's
-# diagnosis is part of this book.
+# `benchmarks/diagnoses.py` records counts, means and scores of groups of five patients or more.
 
 # %%
 found = measurements.read(find_checkout() / "book" / "results", "diagnoses.json")
@@ -97,8 +96,8 @@ laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 # ## Malignant against benign
 #
 # The {term}`AUC` is the chance that of two patients, one malignant and one benign, the malignant one has the
-# larger value. Half is chance. No network here has seen a nodule of the patient whose value it gives. The
-# radiomic measures are weighed by the readers' scores of other patients, inside the readers' outlines.
+# larger value. No network here has seen a nodule of the patient whose value it gives. The
+# {term}`radiomic measures` are weighed by the readers' scores of other patients.
 
 # %%
 NAMED = ["readers' label", "readers' mean score", "diameter", "radiomic measures", "our model"]
@@ -155,16 +154,15 @@ ahead = [row["low"] > 0 for row in others["less diameter"]]
 print(f"{sum(ahead)} of {len(others)}")
 
 # %% [markdown]
-# Primary cancers and metastases are different questions. A metastasis is looked for because there is a cancer
-# elsewhere, which no image of the lung shows.
+# Primary cancers and metastases are different questions: a metastasis is looked for because there is a cancer
+# elsewhere.
 
 # %% [markdown]
 # ## What the result rests on
 #
-# There are two kinds of benign patients. Some had two years of images in which nothing grew. Others had
-# tissue taken, or were followed through a disease. Tissue is seldom taken from a nodule that looks harmless,
-# so the way in which "benign" was shown depends on the suspicion that is tested. Such tests look better than
-# they are {cite}`lijmer1999`.
+# There are two kinds of benign patients: two years of images in which nothing grew, or tissue, or a course of
+# disease. Tissue is seldom taken from a nodule that looks harmless, so the way in which "benign" was shown
+# depends on the suspicion that is tested. Such tests look better than they are {cite}`lijmer1999`.
 
 # %%
 pairs = {
@@ -213,16 +211,16 @@ pd.DataFrame(widths).round(2)
 
 # %% [markdown]
 # The third comparison has no cancer in it. It asks which benign patients had tissue taken, and the readers'
-# mean score answers that with {{ diagnosis_workup_mean }}. A part of what the first table calls *malignant
-# against benign* may therefore be *worked up against left alone*. How large a part cannot be said:
-# {{ diagnosed_benign_tissue_or_course }} patients are too few, and {{ diagnosis_shown_readers }} for the
-# readers' label holds a useless test and a useful one.
+# mean score answers that with {{ diagnosis_workup_mean }}. A part of *malignant against benign* may therefore
+# be *worked up against left alone*. How large a part cannot be said: {{ diagnosed_benign_tissue_or_course }}
+# patients are too few, and {{ diagnosis_shown_readers }} for the readers' label holds a useless test and a
+# useful one.
 
 # %% [markdown]
 # ## Patients with one nodule
 #
-# Where a patient has one nodule in the case list, the diagnosis most likely means that one. It may still mean
-# another: nodules below 3 mm are not in the list. The values are similar, the intervals wider.
+# Where a patient has one nodule in the case list, the diagnosis most likely means that one. The values are
+# similar, the intervals wider.
 
 # %%
 single = external.told_apart(found, "malignant", "benign", patients="one nodule").loc[NAMED]
@@ -232,9 +230,9 @@ single[["n_first", "n_second", "AUC"]].rename(columns={"n_first": "malignant", "
 # %% [markdown]
 # ## Suspicion is not a probability of cancer
 #
-# Our model's probability foresees a label of 4 or 5. Read as a probability of cancer it would have to fit the
-# share of patients who have cancer: here in two halves of the patients, by their probability. Diameter and
-# radiomic measures have one too, from a fit to other patients' scores.
+# Our model's probability foresees a label of 4 or 5. As a probability of cancer it would have to fit the
+# share of patients who have cancer: here in two halves of the patients. Diameter and radiomic measures have
+# one too, from a fit to other patients' scores.
 
 # %%
 halves = pd.DataFrame(found["calibration"])
@@ -292,11 +290,11 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 #   to look for metastases.
 # - Their largest nodules measure {{ diagnosis_mm_known }} mm on average, those of the other patients
 #   {{ diagnosis_mm_others }} mm.
-# - What did not grow in two years became *benign*. A cancer that grows slowly can do that too.
+# - What did not grow in two years became *benign*; a cancer that grows slowly can do that too.
 #
 # ### What this chapter cannot show
 #
-# - Which nodule was the cancer. The largest value may belong to a harmless one.
+# - Which nodule was the cancer.
 # - Anything about patients of today: the scans were made before 2011.
 # - Small differences. The intervals are wide and not adjusted for their number. Values of different folds
 #   come from different fits, which costs an AUC a little.

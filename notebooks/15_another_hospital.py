@@ -22,8 +22,8 @@
 # - **More.** How our model was made: [A model of our own](13_best_model.ipynb).
 # ```
 #
-# The networks of the other chapters were tested on patients whom they had not seen, but who went to the same
-# hospitals, were scanned alike and were read by the same circle of readers. Here they leave home.
+# The networks of the other chapters were tested on unseen patients of the same hospitals, scanners and
+# readers. Here they leave home.
 
 # %% [markdown]
 # ## Set-up
@@ -57,15 +57,15 @@ from lungcls.report.display import show_figure, show_table
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks
 from lungcls.report.results import external, measurements, tables
+from lungcls.report.wording import cohort_title
 
 # %% [markdown]
 # ## The other collection
 #
 # LNDb {cite}`pedrosa2019` holds CT scans of the Centro Hospitalar e Universitário de São João in Porto. Its
-# radiologists outlined nodules of 3 mm and more and rated them on the scale of {term}`LIDC-IDRI`. The label
-# is made by the same rule, the mean of the scores, rounded up. Each scan was read by one radiologist at
-# least, so *one reader* means something else than in LIDC-IDRI, where four read each scan and three of them
-# did not mark the nodule.
+# radiologists outlined nodules of 3 mm and more and rated them on the scale of {term}`LIDC-IDRI`; the label
+# is made by the same rule. Each scan was read by one radiologist at least, so *one reader* means something
+# else than in LIDC-IDRI, where four read each scan and three of them did not mark the nodule.
 #
 # What was at hand are public copies of a part of it: patients with an odd number, one axial window of 51 mm
 # around the middle of a nodule, resampled to equal pixels, stretched to its own grey levels and kept as JPEG.
@@ -77,17 +77,17 @@ from lungcls.report.results import external, measurements, tables
 LIDC, LNDB = "lidc-ct", "lndb"
 found = measurements.read(find_checkout() / "book" / "results", "another_hospital.json")
 sides = pd.DataFrame({name: found["cohorts"][name] for name in (LIDC, LNDB)})
-sides.drop("scores")
+sides.drop("scores").rename(columns=cohort_title)
 
 # %%
 shares = sides.loc[["malignant", "one reader"]] / sides.loc["n"]
-shares.astype(float).round(2)
+shares.astype(float).round(2).rename(columns=cohort_title)
 
 # %% [markdown]
 # LNDb's nodules are much smaller, fewer of them are called malignant, and most have one reader. The diameter
-# of this chapter is that of a disc as large as the readers' outlines, because LNDb gives no other. Elsewhere
-# in this book it is the longest one, which does a little worse on LIDC-IDRI. So the lead of our model at
-# home, {{ hospital_gain_at_home }}, is smaller here than in {doc}`13_best_model`.
+# of this chapter is that of a disc as large as the readers' outlines, because LNDb gives no other. The
+# longest one, used elsewhere, does a little worse on LIDC-IDRI. So the lead of our model at home,
+# {{ hospital_gain_at_home }}, is smaller here than in {doc}`13_best_model`.
 
 # %% [markdown]
 # ## Frozen, and applied
@@ -158,8 +158,7 @@ five.fillna("–")
 # %% [markdown]
 # ## By size and by number of readers
 #
-# A label that one reader gave holds that reader's habits; a mean of two or more holds less of them. A model
-# that follows what readers share should do better where there are more of them.
+# A model that follows what readers share should do better where there are more of them.
 
 # %%
 groups = ("below 5 mm", "5 to 8 mm", "8 mm and more", "one reader", "two readers or more")
@@ -202,9 +201,8 @@ pd.DataFrame(slopes, index=lines.index).fillna("–")
 # there. The diameter's show no misfit. Those of the CNN and of MobileNet are too high: they were trained on
 # classes made equally frequent, as in the report.
 #
-# One number, a temperature, can mend how extreme probabilities are {cite}`guo2017`. It is fitted here on half
-# of the patients and shown on the other half. This is a test of whether it would help; the number is not
-# kept.
+# One number, a {term}`temperature`, can mend how extreme probabilities are {cite}`guo2017`. It is fitted here
+# on half of the patients and shown on the other half, as a test of whether it would help.
 
 # %%
 half = calibrated(cohort=LNDB, cases="other half")
@@ -240,7 +238,7 @@ show_figure(
 # %% [markdown]
 # ## Which part of the fall is the hospital's
 #
-# What changed can in part be tried at home, on cases of LIDC-IDRI that the model had not seen.
+# What changed can in part be tried at home, on unseen cases of LIDC-IDRI.
 #
 # - **Sizes and readers.** Weights give LIDC-IDRI's cases the other hospital's shares of sizes, and of nodules
 #   with one reader. The second match is rough, since one reader means more doubt at home.
@@ -269,9 +267,9 @@ show_figure(
 )
 
 # %% [markdown]
-# The images are tried twice. Our model without ImageNet features has five members, and each is asked about
-# the cases that it left out in training. Our whole model is asked about the cases of one fold, by a run that
-# was trained on the others. Each step comes on top of the one before.
+# The images are tried twice: by our model without ImageNet features, each of its five members asked about the
+# cases that it left out in training, and by our whole model, on the cases of one fold. Each step comes on top
+# of the one before.
 
 # %%
 images = {}
@@ -289,8 +287,9 @@ pd.DataFrame(images).rename_axis("AUC less that of unchanged images")
 #   {{ hospital_gain_kappa }}.
 # - **Over all nodules all but our whole model rank worse than a ruler there**: our model without ImageNet
 #   features, the CNN, and MobileNet, frozen or fine-tuned (one training each, not adjusted).
-# - **Small nodules are a part of the fall.** Weighted to LNDb's sizes our model has {{ hospital_mix_sizes }}
-#   at home; weighted also to its numbers of readers, {{ hospital_mix_readers }}.
+# - **Sizes, and readers more, go with most of the fall**, as values; no step has an interval of its own.
+#   Weighted to LNDb's sizes our model has {{ hospital_mix_sizes }} at home; weighted also to its numbers of
+#   readers, {{ hospital_mix_readers }}.
 # - **The lead on the ruler.** Weighted to LNDb's sizes and readers, our model less the diameter is at
 #   {{ hospital_gain_mixed }} at home: with such cases a gain is not shown at home either. On LNDb it is at
 #   {{ hospital_gain }}. That the lead is smaller there is not shown. The diameter has

@@ -12,6 +12,7 @@ import pandas as pd
 SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 JOINER = "\N{WORD JOINER}"  # no line ends here
+COHORTS = {"lidc-ct": "LIDC, nodule windows", "lidc-ct-full-slice": "LIDC, full slices", "lndb": "LNDb"}
 
 
 def count(number):
@@ -64,7 +65,13 @@ def duration(seconds):
 
 def plain(words):
     """Write words of somebody else so that no Markdown, directive, HTML or template is made of them."""
-    return re.sub(r"([\\`*_{}\[\]<>|$~])", r"\\\1", " ".join(words.split()))
+    line = re.sub(r"[ \t\r\n]+", " ", words.strip())  # a no-break space stays
+    return re.sub(r"([\\`*_{}\[\]<>|$~])", r"\\\1", line)
+
+
+def cohort_title(name):
+    """Name a recorded cohort in words; one that is not recorded keeps its own name."""
+    return COHORTS.get(name, name)
 
 
 def badge(evidence):

@@ -79,6 +79,11 @@ def test_formatted_numbers_are_numbers_too(shown):
     assert "| ---: | :--- | :--- |" in shown[0]["text/markdown"].splitlines()
 
 
+def test_an_interval_stays_on_one_line(shown):
+    display.show_table(pd.DataFrame({"F1": ["0.81 [0.74, 0.87]"]}), name="tab-a", caption="Scores.")
+    assert "| 0.81 \\[0.74,\xa00.87\\] |" in shown[0]["text/markdown"].splitlines()
+
+
 def test_an_index_with_a_meaning_is_shown(shown):
     counts = pd.DataFrame({"cases": [1, 2]}, index=pd.Index(["benign", "malignant"], name="class"))
     display.show_table(counts, name="tab-a", caption="Counts.")

@@ -143,6 +143,15 @@ def test_timings_become_a_table():
     assert "| `make book` | makes it | 5.0 min | 2.3 GB |" in found["commands"]
 
 
+def test_speed_has_both_times_and_their_ratio():
+    row = {"what": "opening", "before": "image by image", "now": "the same bits", "seconds": [5.04, 1.26]}
+    found = {"before": "343fc69", "rows": {"morphology": row}}
+    table = plain(measurements.speed(found)["speed"])
+    assert (
+        "| opening | image by image | the same bits | 5.0 s | 1.3 s | 4.0 |" in table and "343fc69" in table
+    )
+
+
 def test_what_a_download_takes_is_computed():
     found = {name: plain(text) for name, text in facts.download_facts().items()}
     assert (found["dicom_series"], found["dicom_slices"], found["lidc_slices"]) == (

@@ -19,7 +19,7 @@ def written(one, *, percent=False):
         return f"{one.value:.3g}".replace("-", MINUS) + " (counted)"
     low, high = one.ends
     row = {"value": one.value, "low": low, "high": high}
-    idle = f" (nearly constant: {', '.join(one.idle)})" if one.idle else ""
+    idle = f" (nearly constant: {'; '.join(one.idle)})" if one.idle else ""
     return tables.with_interval(row, sign=len(one.networks) == 2, percent=percent) + idle
 
 
@@ -37,7 +37,7 @@ def _of_kind(given, pair):
     form = "+.2f" if pair == 2 else ".2f"
     idle = dict.fromkeys(name for one in given for name in one.idle)
     found = f"{least:{form}} to {most:{form}} ({len(given)} comparisons)".replace("-", MINUS)
-    return found + (f" (nearly constant: {', '.join(idle)})" if idle else "")
+    return found + (f" (nearly constant: {'; '.join(idle)})" if idle else "")
 
 
 # --- Tables -------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def ledger(claims, found, decided, *, here):
 
 def _row(claim, given, row):
     why = f". Not tested{' in part' if row['tests'] else ''}: {row['why']}" if row["why"] else ""
-    on = next((f", {one.source}" for one in given if one.source and not one.lacks), "")
+    on = next((f" ({one.source})" for one in given if one.source and not one.lacks), "")
     return {
         "the report states": f"{claim.statement} (§ {claim.section})",
         "chapter": ", ".join(sorted({str(int(page[:2])) for page, _ in claim.evidence}, key=int)),

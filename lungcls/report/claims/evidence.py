@@ -15,15 +15,19 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
 from lungcls.metrics.classification import NEARLY
+from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims.rule import ALPHA, Estimate
 from lungcls.report.wording import MINUS
 
 STAGES = {"scratch": "CNN", "transfer_learning": "TL", "fine_tuning": "FT"}
+WORDS = {"multiclass": "multi-class", "nodule": VIEW_NAMES["nodule"], "both": "both views"}
+WORDS |= {"TL": "frozen", "FT": "fine-tuned"}
 
 
-def title(*names):
-    """Write the names of one network, or of two that are compared."""
-    return f" {MINUS} ".join(map(" ".join, names))
+def title(*names, full=True):
+    """Write the names of one network, or of two that are compared; `full` says what the wide view is."""
+    known = WORDS | {"wide": VIEW_NAMES["full_slice" if full else "context"]}
+    return f" {MINUS} ".join(", ".join(known.get(part, part) for part in name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,18 @@ class Answers:
         `needs` names columns of the results without which a case does not count.
         """
         names = tuple(name for name in (first, second) if name is not None)
-        known = {"name": title(*names), "networks": names, "source": self.name}
+        known = {"name": title(*names, full=self.full), "networks": names, "source": self.name}
         known["full"] = self.full or all(view == "nodule" for _, view, _ in names)
         on = f"on {self.name}" if self.name else "here"
-        if lacking := [" ".join(name) for name in names if not self.results.get(name)]:
-            return Estimate(lacks=f"no run of {' and of '.join(lacking)} {on}", **known)
+        if lacking := [title(name, full=self.full) for name in names if not self.results.get(name)]:
+            return Estimate(lacks=f"no run of {'; nor of '.join(lacking)} {on}", **known)
         if not all(set(needs) <= set(part) for name in names for part in self.results[name]):
             return Estimate(lacks=f"no heat maps of these networks {on}", **known)
         sides = same_cases([[part.dropna(subset=needs) for part in self.results[name]] for name in names])
         if sides[0][0]["patient_id"].nunique() < 2:
             return Estimate(lacks="fewer than two patients are left to compare", **known)
-        known["idle"] = tuple(" ".join(name) for name, side in zip(names, sides) if nearly_constant(side))
+        idle = (name for name, side in zip(names, sides) if nearly_constant(side))
+        known["idle"] = tuple(title(name, full=self.full) for name in idle)
         known["trainings"] = tuple(sum(map(_trainings, side)) for side in sides)
         return self._estimate(score, names, sides, known)
 

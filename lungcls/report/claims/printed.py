@@ -69,7 +69,9 @@ def printed_facts():
     found, malignant = map(int, (matrix[1, 1], supports[1]))
     ends = binomtest(found, malignant).proportion_ci(method="wilson")
     recall = tables.with_interval({"value": found / malignant, **ends._asdict()}, percent=True)
-    found = {"found": count(found), "malignant": count(malignant), "sensitivity": recall, "size": count(n)}
+    tried = f"{SIZES[0]} to {SIZES[-1]}"
+    found = {"found": count(found), "malignant": count(malignant), "sensitivity": recall}
+    found |= {"size": count(n), "sizes": tried}
     return {f"printed_{name}": value for name, value in found.items()}
 
 

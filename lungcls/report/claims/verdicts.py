@@ -5,7 +5,6 @@ from pathlib import Path
 
 from lungcls.cohorts.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import estimates, evidence, measures, rule, statements
 from lungcls.report.claims.evidence import STAGES
 from lungcls.report.results import external, networks, tables
@@ -49,8 +48,7 @@ def _answers(group, measured, seed):
             seeds[run.config["seed"]] = result.assign(trainings=trainings)
     results = {name: list(seeds.values()) for name, seeds in found.items()}
     views = {run.config["view"] for run in group.runs}
-    wide = next((f" ({VIEW_NAMES[view]})" for view in ("full_slice", "context") if view in views), "")
-    known = {"name": group.name + wide, "full": "full_slice" in views, "seed": seed}
+    known = {"name": group.name, "full": "full_slice" in views, "seed": seed}
     return evidence.Answers(results | evidence.both_views(results), measured, **known)
 
 
@@ -120,7 +118,14 @@ def without_padding(known):
             )
     if not any(row[1] != FORMS["CNN"] for row in rows):
         return "No network on a zoomed view without the readers' box is recorded."
-    heads = ["task", "zoomed view", "weighted F1, less the wide view", "on", "n", "the zoomed view is better"]
+    heads = [
+        "task",
+        "zoomed view",
+        "weighted F1, less the view without padding",
+        "on",
+        "n",
+        "the zoomed view is better",
+    ]
     return captioned(rows, "tab-results-without-padding", heads=heads, texts=6)
 
 

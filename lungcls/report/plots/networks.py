@@ -14,16 +14,19 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 def network_diagram(stages):
     """Draw a network from the image to the answer as blocks (name, side in pixels, channels)."""
     figure, axes = page_axes(2.6)
-    ax, place = axes[0, 0], 0.0
+    ax, place, tallest = axes[0, 0], 0.0, 0.0
     for name, side, channels in stages:
         height, width = 0.3 + np.log2(side + 1) / 3, 0.35 + np.log2(channels + 1) / 8
+        tallest = max(tallest, height)
         colour = HEAD if name == "head" else TRAINED
         ax.add_patch(Rectangle((place, -height / 2), width, height, facecolor=colour))
         size = f"{side} × {side}\n× {channels}" if side > 1 else f"{channels}"
         for text, at, side_of in ((size, height / 2 + 0.1, "bottom"), (name, -height / 2 - 0.1, "top")):
             ax.text(place + width / 2, at, text, ha="center", va=side_of, fontsize=10)
-        place += width + 0.35
-    ax.set(xlim=(-0.1, place), ylim=(-2.0, 2.4))
+        if place:
+            ax.annotate("", (place - 0.04, 0), (place - 0.36, 0), arrowprops={"arrowstyle": "->"})
+        place += width + 0.4
+    ax.set(xlim=(-0.1, place - 0.3), ylim=(-tallest / 2 - 0.5, tallest / 2 + 0.8))
     ax.set_axis_off()
     return figure
 
@@ -120,13 +123,13 @@ def intervals(groups, *, xlabel, references=None):
 def confusion_matrices(matrices, *, labels, columns=2):
     """Show (k, k) matrices of counts by title, true classes as rows, shaded by the share of the row."""
     columns = min(columns, len(matrices))
-    figure, axes = panel_axes(len(matrices), WIDTH / columns * 0.82, columns=columns)
+    figure, axes = panel_axes(len(matrices), 0.9 + 0.65 * WIDTH / columns, columns=columns)
     for ax, (title, counts) in zip(axes.flat, matrices.items()):
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         share_matrix(ax, shares, counts, labels=labels, top=1)
         ax.set(xlabel="predicted", ylabel="label")
         ax.set_yticklabels(labels, rotation=90 if max(map(len, labels)) > 3 else 0, va="center")
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title.replace(", ", "\n"), fontsize=10)
     return figure
 
 
@@ -167,5 +170,5 @@ def _lines(ax, table, names, reference, band):
     ax.plot(value[~alone], at[~alone], "o", color=COLOURS[0], markersize=4.5)
     ax.plot(value[alone], at[alone], "D", color=MARK, markerfacecolor="none", markersize=5)
     ax.grid(axis="x", color="#e4e8eb", linewidth=0.8)
-    ax.tick_params(axis="x", labelsize=8)
+    ax.tick_params(axis="x", labelsize=8, labelbottom=True)  # in every row of panels
     ax.tick_params(axis="y", length=0)

@@ -14,7 +14,7 @@ from lungcls.report.claims import estimates, rule, statements as claims
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
-from lungcls.report.wording import count, percent, text
+from lungcls.report.wording import cohort_title, count, percent, text
 from lungcls.runs import grid
 
 FILE = "explanations.json"
@@ -135,7 +135,7 @@ def evidence(found):
     """Recorded comparisons by the number of the statement, a list a cohort and backbone."""
     lists = {}
     for recorded, where in _of_backbones(found):
-        known = {"source": f"{recorded['cohort']} ({where['wide view']})"}
+        known = {"source": cohort_title(recorded["cohort"])}
         known |= {"full": where["wide view"] == VIEW_NAMES["full_slice"]}
         for number, given in recorded["estimates"].items():
             lists.setdefault(int(number), []).append(

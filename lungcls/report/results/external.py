@@ -1,9 +1,11 @@
 """What was recorded outside the readers of LIDC-IDRI: known diagnoses, and another hospital."""
 
+import re
+
 import pandas as pd
 
 from lungcls.report.results.tables import with_interval
-from lungcls.report.wording import count, percent
+from lungcls.report.wording import COHORTS, count, percent
 
 
 def rows_of(rows, index, **wanted):
@@ -14,7 +16,8 @@ def rows_of(rows, index, **wanted):
 
 def told_apart(found, first, second, *, patients="all"):
     """Take the recorded AUC of two groups of patients (`benchmarks/diagnoses.py`), by predictor."""
-    return rows_of(found["auc"], "predictor", first=first, second=second, patients=patients)
+    rows = rows_of(found["auc"], "predictor", first=first, second=second, patients=patients)
+    return rows.rename(lambda name: re.sub(rf", ({'|'.join(COHORTS)})$", "", name))
 
 
 def diagnoses(found):

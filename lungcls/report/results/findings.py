@@ -21,11 +21,16 @@ OURS |= {"radiomics": "radiomic measures", "diameter, fitted rule": "diameter al
 ENDS = ["value", "low", "high"]
 
 
-def findings(scores, best):
-    """Write figure, table and numbers of the sentences from `Scores` by task and our model's record."""
+def findings(scores, best, windows):
+    """Write figure, table and numbers of the sentences from `Scores` by task and our model's record.
+
+    `windows` are the binary `Scores` of the networks that learnt from the whole case list.
+    """
     blocks = {_head(scores["binary"].group): _study(scores), _head_of_ours(best): _ours(best)}
-    less = scores["binary"].above.rename(index=score_tables.in_short)
     sizes = {"n": scores["binary"].group.sizes["cases"], "of": count(best["cases"])}
+    less = [one.above.rename(index=score_tables.in_short) for one in (scores["binary"], windows)]
+    sizes |= {"windows": windows.group.sizes["cases"], "pixels": _pixels(scores["binary"].group)}
+    sizes |= {"train": count((windows.group.parts["split"] == "train").sum())}
     return {
         "findings_table": _table({"the report, on its own test cases": _printed()} | blocks, sizes),
         "findings_figure": _figure(blocks, best["ceiling"], sizes),
@@ -64,6 +69,12 @@ def _ours(best):
         rows = {title: best["scores"][task][name][score] for name, title in names.items()}
         found[task, score] = pd.DataFrame(rows).T.assign(n=best["cases"])
     return found
+
+
+def _pixels(group):
+    """The side of the images that a group's networks see."""
+    (size,) = {run.config["settings"]["image_size"] for run in group.runs}
+    return count(size)
 
 
 def _printed():
@@ -114,7 +125,8 @@ def _numbers(study, ours, above, best, sizes):
     for task in ("binary", "multiclass"):
         f1 = study[task, F1].loc[list(rows.values())].set_axis(list(rows))
         found |= {f"{name}_f1_{task}": tables.with_interval(f1.loc[name], percent=True) for name in rows}
-    found |= {"zoomed_less": tables.with_interval(above.loc[rows["zoomed"]], sign=True)}
+    for name, one in zip(("zoomed_less", "windows_less"), above, strict=True):
+        found[name] = tables.with_interval(one.loc[rows["zoomed"]], sign=True)
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1]['value'].max():.2f}"}

@@ -23,7 +23,7 @@ def collect(folder):
     """Write every recorded measurement of a folder, each file by the function of its name."""
     found = {}
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
-    for write in (timings, phantom_calibration, *imports, *others, diagnoses, another_hospital):
+    for write in (timings, speed, phantom_calibration, *imports, *others, diagnoses, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
     return found | window_facts(read(folder, "windowing.json"))
 
@@ -37,6 +37,17 @@ def timings(found):
         rows.append([f"`{measured['command']}`", measured["what"], time, memory])
     heads = ["command", "what it does", "time", "memory"]
     return facts | {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
+
+
+def speed(found):
+    """Write what became faster (`benchmarks/speed.py`): processor time before and now."""
+    rows = []
+    for row in found["rows"].values():
+        before, now = row["seconds"]
+        times = [f"{seconds:.1f}{SPACE}s" for seconds in (before, now)]
+        rows.append([row["what"], row["before"], row["now"], *times, f"{before / now:.1f}"])
+    heads = ["what", "before", "now", "time before", "time now", "times as fast"]
+    return {"speed": captioned(rows, "tab-speed", heads=heads, texts=3, commit=found["before"])}
 
 
 def phantom_calibration(found):

@@ -15,7 +15,7 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.report.results import tables
-from lungcls.report.wording import count, plain, text
+from lungcls.report.wording import cohort_title, count, plain, text
 from lungcls.runs import grid, recorded as records, store
 from lungcls.runs.settings import STAGES, resolve
 from lungcls.sources import annotations
@@ -82,7 +82,9 @@ def recorded(folder):
         if not all(run.predictions[["case_id", "split"]].equals(parts) for run in members):
             other = f"other cases among the runs of the split {split}"
             raise InputError(f"{folder}: found {other}, expected the same")
-        name = members[0].config["cohort"] + ("" if protocol == "patient" else ", report's split")
+        name = cohort_title(members[0].config["cohort"]) + (
+            "" if protocol == "patient" else ", report's split"
+        )
         name += f" ({split})" if name in {group.name for group in groups} else ""
         measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
         groups.append(Group(name, cohort, parts, members, LABEL_RULE, measured))
@@ -100,7 +102,7 @@ def out_of_fold(folder):
         parts = members[0].predictions[["case_id", "split", "fold"]]
         split = members[0].config["split"]
         measured = {task: _measured(folder, split, task, parts) for task in CLASS_COLUMNS}
-        groups.append(Group(name, cohort, parts, members, LABEL_RULE, measured))
+        groups.append(Group(cohort_title(name), cohort, parts, members, LABEL_RULE, measured))
     return groups
 
 

@@ -14,7 +14,7 @@ from lungcls.report.claims import printed
 from lungcls.report.printed import quoted
 from lungcls.report.results import changes, findings, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
-from lungcls.report.wording import captioned, count, duration, text
+from lungcls.report.wording import captioned, cohort_title, count, duration, text
 from lungcls.runs import grid
 
 HEADS = ("cohort", "labels", "split", "test cases (patients)", "pretrained weights", "networks", "seeds")
@@ -31,7 +31,7 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
         "recorded_runs": count(sum(len(group.runs) for group in groups)),
         "study_networks": count(sum(len(group.runs) for group in study)),
         "recorded_time": duration(sum(run.environment["processor_seconds"] for run in found)),
-        "recorded_cohort": first.runs[0].config["cohort"],
+        "recorded_cohort": first.name,
         "recorded_cases": count(len(first.parts)),
         "recorded_test": first.sizes["cases"],
         "recorded_patients": first.sizes["patients"],
@@ -49,18 +49,22 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
         mine = [one for one in scores if one.task == task]
         facts[f"results_{task}"] = score_tables.score_table(mine, task)
         facts[f"results_above_{task}"] = score_tables.clearly_above(mine[0])
+        windows = next(one for one in mine if one.group is first)
+        facts[f"results_above_{task}_windows"] = score_tables.clearly_above(windows)
         drawn = mine[: len(study)] or mine[: len(groups)]
         facts[f"results_figure_{task}"] = score_tables.score_figure(drawn, task)
     constant = "; ".join(score_tables.constant(scores))
     sentence = text("sentence-constant", networks=constant) if constant else text("sentence-no-constant")
-    return facts | {"results_constant": sentence} | (_findings(scores, study, best) if best else {})
+    return facts | {"results_constant": sentence} | (_findings(scores, study, best, first) if best else {})
 
 
-def _findings(scores, study, best):
+def _findings(scores, study, best, windows):
     """The answer on one page, from the group of the study with the fine-tuned networks on both views."""
-    full = networks.study(study)
-    mine = {one.task: one for one in scores if one.group is full}
-    return findings.findings(mine, best) | score_tables.best_facts(mine["binary"])
+    by_group = [
+        {one.task: one for one in scores if one.group is of} for of in (networks.study(study), windows)
+    ]
+    mine, more = by_group
+    return findings.findings(mine, best, more["binary"]) | score_tables.best_facts(mine["binary"])
 
 
 # --- Tables -----------------------------------------------------------------------------------
@@ -72,7 +76,7 @@ def _sources(groups):
     columns = {REPORT: text("sentence-of-the-report", **sizes).split(" | ")}
     for group in groups:
         plain = [run for run in group.runs if not networks.variant(run)]
-        changed, cohort = len(group.runs) - len(plain), group.runs[0].config["cohort"]
+        changed, cohort = len(group.runs) - len(plain), cohort_title(group.runs[0].config["cohort"])
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
         weights = "; ".join(dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)) or "–"
         test = "{cases} ({patients})".format(**group.sizes)

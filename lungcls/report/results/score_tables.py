@@ -218,11 +218,11 @@ def score_figure(scores, task):
     groups = {}
     for one in scores:
         found = ended(one, "F1 (weighted)")[["value", "low", "high"]].astype(float)
-        groups[one.group.name] = (100 * found).rename(index=in_short)
+        groups[f"{one.group.name} (n = {one.group.sizes['cases']})"] = (100 * found).rename(index=in_short)
     printed = report_rows(task).set_index("model and view")["F1 (weighted)"].astype(float)
     groups[REPORT] = printed[~printed.index.str.contains(" TL")].to_frame("value")
-    first = scores[0].group.name
-    lines = {f"{DIAMETER}, {first}": groups[first].loc[DIAMETER, "value"]}
+    first = next(iter(groups.values()))
+    lines = {f"{DIAMETER}, {scores[0].group.name}": first.loc[DIAMETER, "value"]}
     figure = network_plots.intervals(groups, xlabel="weighted F1 (%)", references=lines)
     words = {name: text(f"fig-results-task-{name}", task=TASKS[task]) for name in ("caption", "alt")}
     return figure_text(figure, name=f"fig-results-{task}", **words)

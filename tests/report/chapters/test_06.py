@@ -7,7 +7,7 @@ from lungcls.report.claims import rule, scores, verdicts
 from lungcls.report.results import networks, score_tables, tables
 
 PADDING = "padding alone, zoomed nodule"
-(STUDY,) = (one for one in networks.out_of_fold(FOLDER.parent / "study") if one.name == "lidc-ct-full-slice")
+STUDY = networks.study(networks.out_of_fold(FOLDER.parent / "study"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_without_the_padding_the_zoomed_nodule_is_not_shown_to_be_better(known):
     given = (windows.compare(scores.kappa, ("multiclass", "nodule", form), wide) for form in forms)
     assert [rule.statement([one])[0] for one in given] == [rule.HOLDS] * 2 + [rule.OPEN] * 2
     two = windows.compare(scores.f1, ("binary", "nodule", "CNN"), ("binary", "wide", "CNN"))
-    assert two.idle == ("binary wide CNN",)
+    assert two.idle == ("binary, context window, CNN",)
 
 
 def test_the_mean_of_both_views_is_no_shown_gain(known):

@@ -54,12 +54,15 @@ def test_a_difference_of_two_networks_is_that_of_their_scores():
     )
     across = HERE.compare(scores.accuracy, NODULE, SCORES_CNN)
     assert across.value == pytest.approx(1 - (RESULTS[SCORES_CNN][0].eval("y_pred == y_true")).mean())
-    assert "no run of binary wide TL here" in HERE.compare(scores.f1, ("binary", "wide", "TL"), NODULE).lacks
+    assert (
+        "no run of binary, context window, frozen here"
+        in HERE.compare(scores.f1, ("binary", "wide", "TL"), NODULE).lacks
+    )
 
 
 def test_either_network_with_nearly_one_answer_decides_nothing():
     found = HERE.compare(scores.f1, NODULE, WIDE)
-    assert found.idle == ("binary wide CNN",) and rule.statement([found])[0] == rule.IDLE
+    assert found.idle == ("binary, context window, CNN",) and rule.statement([found])[0] == rule.IDLE
     nearly = Answers({NODULE: [result(TRUTH)], WIDE: [result(np.where(np.arange(40) < 2, 1, 0))]})
     assert nearly.compare(scores.f1, NODULE, WIDE).idle  # 95 % are benign
     assert not HERE.compare(scores.recall, NODULE, NONE).idle

@@ -80,9 +80,9 @@ def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
     facts, (found, table) = facts_of(groups), decided(groups)
     tested = table[table["tests"] > 0]
     assert {15, 19, 23, 33, 34} <= set(tested.index) and not {1, 2, 5, 8, 24, 25, 29, 36} & set(tested.index)
-    assert table.loc[20, "verdict"] == rule.IDLE and "binary wide CNN" in found[20][0].idle[0]
+    assert table.loc[20, "verdict"] == rule.IDLE and found[20][0].idle[0] == "binary, context window, CNN"
     assert found[19][0].trainings == (3, 3) and found[4][0].trainings == (3, 1) and found[19][0].n == 351
-    assert "no run of binary nodule ResNet50 TL" in table.loc[14, "why"]
+    assert "no run of binary, zoomed nodule, ResNet50 TL" in table.loc[14, "why"]
     assert "no heat maps" in table.loc[25, "why"] and table.loc[25, "verdict"] == rule.UNTESTED
     assert facts["claims_on_networks"] == str(len(tested)) and facts["claims"] == "36"
     by_verdict = [int(facts[f"claims_{name.replace(' ', '_')}"]) for name in rule.VERDICTS]
@@ -96,7 +96,7 @@ def test_statements_on_recorded_networks_get_verdicts_and_are_counted():
     )
     lines = estimates.ledger(statements.CLAIMS, found, rule.decide(statements.CLAIMS, found), here=table)
     assert lines.loc[19, "verdict"] == table.loc[19, "verdict"] and lines.loc[19, "chapter"] == "4"
-    assert lines.loc[19, "estimate"].endswith("n = 351, lidc-ct (context window)")
+    assert lines.loc[19, "estimate"].endswith("n = 351 (LIDC, nodule windows)")
     for words in ("By proxy: one task", "Not tested in part: no run"):
         assert words in lines.loc[14, "tested by"]
 
@@ -136,7 +136,9 @@ def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_pat
     found, table = decided(networks.recorded(tmp_path))
     assert table.index[table["tests"] > 0].tolist() == [19] and found[19][0].trainings == (2, 2)
     assert table.loc[19, ["verdict", "before Holm"]].tolist() == ["holds", "holds"]
-    assert table.loc[20, "why"] == "no run of binary wide TL and of binary wide CNN here"
+    assert table.loc[20, "why"] == (
+        "no run of binary, context window, frozen; nor of binary, context window, CNN here"
+    )
 
 
 def test_seeds_that_disagree_do_not_hold(tmp_path):

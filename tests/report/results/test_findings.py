@@ -11,6 +11,12 @@ BEST = measurements.read(FOLDER.parent, "best_model.json")
 
 
 @pytest.fixture(scope="module")
+def windows():
+    """Binary scores of the networks that learnt from the whole case list."""
+    return score_tables.score(networks.recorded(FOLDER)[0], "binary", seed=0)
+
+
+@pytest.fixture(scope="module")
 def scores():
     """Scores of the study on full slices, of both tasks."""
     groups = networks.out_of_fold(FOLDER.parent / "study")
@@ -18,8 +24,8 @@ def scores():
     return {task: score_tables.score(full, task, seed=0) for task in score_tables.TASKS}
 
 
-def test_rows_are_those_of_the_report_its_networks_baselines_and_our_model(scores):
-    found = findings.findings(scores, BEST)
+def test_rows_are_those_of_the_report_its_networks_baselines_and_our_model(scores, windows):
+    found = findings.findings(scores, BEST, windows)
     rows = [line.split(" | ") for line in found["findings_table"].splitlines() if line.startswith("| ")][2:]
     names = [row[0].removeprefix("| ") for row in rows]
     heads = [name for name in names if name.startswith("**")]
@@ -34,8 +40,8 @@ def test_rows_are_those_of_the_report_its_networks_baselines_and_our_model(score
     assert own[3].startswith(f"{100 * auc['value']:.1f} [") and own[1] == "1,146"
 
 
-def test_numbers_of_the_sentences_are_those_of_their_rows(scores):
-    found = findings.findings(scores, BEST)
+def test_numbers_of_the_sentences_are_those_of_their_rows(scores, windows):
+    found = findings.findings(scores, BEST, windows)
     table = scores["binary"].table.set_index(["name", "score"])
     whole = next(name for name, score in table.index if score == "AUC" and "B4 FT" in name and "full" in name)
     assert found["findings_whole"].startswith(f"{table.loc[(whole, 'AUC'), 'value']:.2f} [")
@@ -46,6 +52,11 @@ def test_numbers_of_the_sentences_are_those_of_their_rows(scores):
         "1,146",
         "2,340",
     )
+    row = windows.above.rename(index=score_tables.in_short).loc["EfficientNetB4 FT, zoomed nodule"]
+    assert row["low"] < 0 < row["high"] and found["findings_windows_less"].startswith(
+        f"{row['difference']:+.2f}"
+    )
+    assert (found["findings_train"], found["findings_windows"]) == ("1,638", "351")
 
 
 def test_what_no_source_has_is_a_dash():
@@ -55,4 +66,4 @@ def test_what_no_source_has_is_a_dash():
 
 def test_a_study_without_full_slices_is_one_clear_error():
     with pytest.raises(InputError, match="study: found no fine-tuned network with all its folds"):
-        page._findings([], networks.recorded(FOLDER), BEST)
+        page._findings([], networks.recorded(FOLDER), BEST, None)

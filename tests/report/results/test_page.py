@@ -1,6 +1,7 @@
 """The results page: tables that recompute from the recorded predictions, and say what is there."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -12,10 +13,11 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.metrics import thresholds
 from lungcls.models import baselines
+from lungcls.report import wording
 from lungcls.report.claims import rule, statements, verdicts
 from lungcls.report.printed import quoted
 from lungcls.report.results import external, measurements, networks, page, score_tables
-from lungcls.runs import grid
+from lungcls.runs import grid, store
 from lungcls.sources import annotations
 
 
@@ -197,7 +199,11 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
     )  # its plain network is missing
     found = page.recorded_facts(networks.recorded(tmp_path))
     (head, block), (other, alone) = blocks(found["results_ablations"]).items()
-    assert head.startswith("binary, lidc-ct: ") and head.endswith("seed 0") and other.endswith("seed 1")
+    assert (
+        head.startswith("binary, LIDC, nodule windows: ")
+        and head.endswith("seed 0")
+        and other.endswith("seed 1")
+    )
     assert block[0].endswith("| – |")  # the plain network heads its block
     cells = [cell.strip() for cell in alone[0].split("|")]
     assert "AugMix" in cells[1] and cells[3] == cells[5] == "–"
@@ -246,7 +252,9 @@ def test_kappa_is_compared_with_a_diameter_that_has_cut_points_of_its_own(facts)
             cohen_kappa_score(test["y_true"], 1 + np.searchsorted(cuts, expected), weights="quadratic")
         )
     rows = next(
-        rows for head, rows in blocks(facts["results_multiclass"]).items() if head.startswith("lidc-ct:")
+        rows
+        for head, rows in blocks(facts["results_multiclass"]).items()
+        if head.startswith("LIDC, nodule windows:")
     )
     name = grid.title("mobilenet", run.config["stage"])
     (row,) = (row for row in rows if row.startswith(f"| {name} (ImageNet, rebuilt), zoomed nodule |"))
@@ -279,16 +287,25 @@ def test_the_figures_show_the_networks_as_they_end(facts, monkeypatch):
     group = networks.recorded(FOLDER)[0]
     scores = score_tables.score(group, "binary", seed=0)
     assert score_tables.score_figure([scores], "binary") == "fig-results-binary"
-    assert not [
-        name for found in (drawn["lidc-ct"], drawn["report"]) for name in found.index if " TL" in name
-    ]
+    mine = drawn["LIDC, nodule windows (n = 351)"]
+    assert not [name for found in (mine, drawn["report"]) for name in found.index if " TL" in name]
     test = CNN.predictions.query("split == 'test'")
     f1 = 100 * f1_score(test["y_true"], test["y_pred"], average="weighted")
-    row = drawn["lidc-ct"].loc["CNN, zoomed nodule"]
+    row = mine.loc["CNN, zoomed nodule"]
     assert row["value"] == pytest.approx(f1) and row["low"] < f1 < row["high"]
     assert drawn["report"].loc["CNN, zoomed nodule", "value"] == 65.57
-    line = drawn["lidc-ct"].loc["diameter alone", "value"]
-    assert drawn["options"]["references"] == {"diameter alone, lidc-ct": line}
+    line = mine.loc["diameter alone", "value"]
+    assert drawn["options"]["references"] == {"diameter alone, LIDC, nodule windows": line}
+
+
+def test_no_folder_name_of_a_recorded_cohort_is_shown(collected):
+    """Readers see words; a new cohort in the records has to be given some."""
+    recorded = [*store.list_runs(FOLDER), *store.list_runs(FOLDER.parent / "study")]
+    folders = {run.config["cohort"] for run in recorded}
+    folders |= set(measurements.read(FOLDER.parent, "another_hospital.json")["cohorts"])
+    assert folders == set(wording.COHORTS)
+    shown = re.compile("|".join(rf"(?<![\w/-]){re.escape(name)}(?![\w/-])" for name in folders))
+    assert not {name: shown.findall(words) for name, words in collected.items() if shown.search(words)}
 
 
 def test_weights_are_named_no_better_than_they_are(tmp_path, few):
@@ -333,7 +350,7 @@ def test_what_is_missing_follows_from_what_is_there(facts, tmp_path, few):
 def test_what_the_first_page_says_follows_from_the_records(collected):
     """Its sentences have numbers; their words would have to change with the records."""
     study = {group.name: group for group in networks.out_of_fold(FOLDER.parent / "study")}
-    folds = score_tables.score(study["lidc-ct-full-slice"], "binary", seed=0)
+    folds = score_tables.score(study["LIDC, full slices"], "binary", seed=0)
     auc = folds.table[folds.table["score"] == "AUC"].set_index("name")
     tuned = auc[auc.index.str.contains("(?:MobileNet|EfficientNetB4) FT")]
     whole, zoomed = (tuned[tuned.index.str.contains(view)] for view in ("full slice", "zoomed"))
@@ -369,7 +386,7 @@ def test_networks_with_one_answer_are_named(facts, tmp_path, few):
     constant = CNN.predictions.assign(p_benign=0.9, p_malignant=0.1, y_pred=0, confidence=0.9)
     record(tmp_path, CNN, name="a", predictions=constant)
     said = page.recorded_facts(networks.recorded(tmp_path))["results_constant"]
-    assert "CNN (from scratch), binary, zoomed nodule (lidc-ct)" in said
+    assert "CNN (from scratch), binary, zoomed nodule (LIDC, nodule windows)" in said
     assert "give at least 95 % of the test cases one answer" in facts["results_constant"]
     row = next(
         line for line in facts["results_binary"].splitlines() if line.startswith("| CNN") and "†" in line
