@@ -137,7 +137,7 @@ def test_planted_answers_give_their_verdicts_and_what_is_missing_is_said(tmp_pat
     assert table.index[table["tests"] > 0].tolist() == [19] and found[19][0].trainings == (2, 2)
     assert table.loc[19, ["verdict", "before Holm"]].tolist() == ["holds", "holds"]
     assert table.loc[20, "why"] == (
-        "no run of binary, context window, frozen; nor of binary, context window, CNN here"
+        "no run of binary, context window, frozen; nor of binary, context window, CNN on LIDC, nodule windows"
     )
 
 
