@@ -37,7 +37,7 @@ RULES = {  # what is expected, in words and as a test
     ),
     "weights": ("a text", lambda value: type(value) is str),
     "runs": ("a text", lambda value: type(value) is str),
-    "latent_size": _number(1, 512),
+    "latent_size": _number(2, 512),
     "unusual_share": _share(0.01, 0.5),
     "gain": _share(0.1, 100),
     "crop": _number(8, 512),

@@ -24,7 +24,7 @@ from lungcls.report.build.execution import BookError, execute
 from lungcls.report.build.pairs import differing
 from lungcls.report.build.pdf import print_book
 from lungcls.report.build.staging import stage
-from lungcls.report.paths import find_checkout
+from lungcls.report.paths import find_checkout, read_yaml
 
 NETWORKS = "04_model_comparison"  # the chapter that trains networks, which the results page shows
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
@@ -59,6 +59,8 @@ def build(
     if Path(cohort).is_dir():
         cohort = str(Path(cohort).resolve())  # notebooks run in another folder
     given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
+    for name in ("_config.yml", "_toc.yml"):
+        read_yaml(checkout / name)  # before minutes of work
     for path in [] if html_only else chosen:
         execution.check_parameters(path, given)
     with _alone(checkout / "_build"):

@@ -75,7 +75,7 @@ def _injected(cell):
 
 
 def check_parameters(path, parameters):
-    """Refuse parameters that a notebook does not declare in its cell tagged `parameters`, and wrong values."""
+    """Refuse parameters that a notebook does not declare in the cell tagged so, and wrong values."""
     declared = list(papermill.inspect_notebook(str(path)))
     for name, value in parameters.items():
         if name not in declared:
