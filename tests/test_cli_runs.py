@@ -3,6 +3,7 @@
 import shutil
 
 from click.testing import CliRunner
+from conftest import write_weights
 import pandas as pd
 import pytest
 
@@ -168,10 +169,12 @@ def test_predict_refuses_an_unknown_run(trained, tmp_path):
 
 def test_weights_check_says_what_can_be_had(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5").write_text("")
+    path = write_weights(tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5")
     answer = call("weights", "check", "mobilenet")
     assert answer.exit_code == 0 and "in Keras's cache" in answer.output
+    path.write_bytes(path.read_bytes()[:1000])
+    answer = call("weights", "check", "mobilenet")
+    assert answer.exit_code == 1 and f"{path}: not a whole weight file" in answer.output
     assert call("weights", "check", "vgg").exit_code == 2
 
 

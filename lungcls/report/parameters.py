@@ -40,7 +40,7 @@ RULES = {  # what is expected, in words and as a test
     "latent_size": _number(2, 512),
     "unusual_share": _share(0.01, 0.5),
     "gain": _share(0.1, 100),
-    "crop": _number(8, 512),
+    "crop": _number(8, 128),
     "size": _number(8, 512),
     "sample": _number(20, 100_000),
     "n_splits": _number(1, 1000),
