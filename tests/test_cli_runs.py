@@ -37,26 +37,6 @@ def test_train_says_how_another_run_differs(trained, tmp_path):
     assert f"{run.id} is another run: crop 32, now 30" in answer.output
 
 
-@pytest.mark.parametrize(
-    "changed, more, expected",
-    [
-        ({"task": "other"}, (), "task: found 'other', expected one of binary, multiclass"),
-        ({"model": "vgg"}, (), "model: found 'vgg', expected one of cnn, mobilenet"),
-        ({"stage": "fine_tuning"}, (), "expected scratch for cnn"),
-        ({"view": "full_slice"}, (), "expected one of context, nodule"),
-        ({}, ("--set", "epoch=2"), "expected one of augmentation, balancing"),
-        ({}, ("--set", "epochs=two"), "expected a whole number"),
-        ({}, ("--fold", "7"), "fold: found 7, expected 0 to 4"),
-        ({"model": "mobilenet", "stage": "transfer_learning", "weights": "none.h5"}, (), "cannot be read"),
-    ],
-)
-def test_bad_requests_end_in_one_line(trained, tmp_path, changed, more, expected):
-    answer = train(trained[0], tmp_path / "runs", *more, **changed)
-    assert answer.exit_code == 2
-    assert answer.stderr.startswith("lungcls: error: ") and answer.stderr.count("\n") == 1
-    assert expected in answer.stderr
-
-
 def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
     cells = [
         grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
