@@ -1,10 +1,12 @@
 """Where the limits of `lungcls.cohorts.near_duplicates` come from, and how long an audit takes.
 
     python benchmarks/audit_limits.py real=/data/lidc phantom=/data/phantom --out audit_limits.json
+    python benchmarks/audit_limits.py --synthetic 200000     times an audit of as many made-up images
 
 For each view of each cohort: how much the images of different patients correlate at most
 (flips and turns included), the share of changed copies that the audit would still see, and
-the time and memory of a whole audit of a patient-grouped split in a process of its own.
+the time and memory of a whole audit of a patient-grouped split in a process of its own. Made-up
+images are smooth noise of 64 pixels a side; every hundredth is a turned copy of the one before.
 """
 
 import argparse
@@ -13,21 +15,23 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 
 from lungcls.cohorts import cohort as cohorts, near_duplicates
 from lungcls.preprocessing import geometry
 
 COPIES = 300  # images that are changed, a view
 AUDIT = """
-import json, resource, sys, time
+import json, re, sys, time
 from lungcls.cohorts import cohort, leakage, splits
 loaded = cohort.load(sys.argv[1])
 table = splits.split(loaded.cases, seed=0)
 start = time.perf_counter(), time.process_time()
 findings = leakage.audit(loaded, table)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # Linux; its own alone
 seconds = {"seconds": time.perf_counter() - start[0], "processor_seconds": time.process_time() - start[1]}
 print(json.dumps(seconds | {"peak_bytes": peak, "found": int((findings["verdict"] == "found").sum())}))
 """
@@ -35,19 +39,44 @@ print(json.dumps(seconds | {"peak_bytes": peak, "found": int((findings["verdict"
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("cohorts", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("cohorts", nargs="*", metavar="NAME=FOLDER")
+    parser.add_argument("--synthetic", type=int, metavar="N")
     parser.add_argument("--out", default="audit_limits.json")
     options = parser.parse_args()
     found = {"correlation": near_duplicates.CORRELATION, "bits": near_duplicates.BITS, "cohorts": {}}
     for name, folder in (pair.split("=", 1) for pair in options.cohorts):
         cohort = cohorts.load(folder)
-        command = [sys.executable, "-c", AUDIT, folder]
-        ran = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        measured = {"cases": len(cohort), "audit": {key: round(value, 2) for key, value in ran.items()}}
+        measured = {"cases": len(cohort), "audit": timed(folder)}
         print(name, measured, flush=True)
         measured["views"] = {view: limits(cohort, view) for view in cohort.views}
         found["cohorts"][name] = measured
+    if options.synthetic:
+        with TemporaryDirectory() as folder:
+            saved = cohorts.save(made_up(options.synthetic), Path(folder) / "cohort")
+            found["made up"] = {"cases": options.synthetic, "audit": timed(saved)}
+            print("made up", found["made up"])
     Path(options.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def timed(folder):
+    """Time and peak memory of an audit in a process of its own."""
+    command = [sys.executable, "-c", AUDIT, str(folder)]
+    ran = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return {key: round(value, 2) for key, value in ran.items()}
+
+
+def made_up(n, side=64):
+    """A cohort of smooth noise in which every hundredth image is a turned copy of the one before."""
+    rng, images = np.random.default_rng(0), np.empty((n, side, side), np.int16)
+    for start in range(0, n, 10_000):
+        batch = images[start : start + 10_000]
+        smooth = geometry.resize(rng.random((len(batch), 12, 12), dtype=np.float32), side)
+        batch[:] = 1500 * smooth + rng.normal(0, 20, smooth.shape) - 1200
+    images[99::100] = np.rot90(images[98::100][: len(images[99::100])], axes=(1, 2))
+    cases = pd.DataFrame({"case_id": [f"c{i}" for i in range(n)], "malignancy": 1 + np.arange(n) % 5})
+    return cohorts.Cohort(
+        cases.assign(patient_id=cases["case_id"]), {"nodule": images}, {}, {"name": "made up"}
+    )
 
 
 def limits(cohort, view):

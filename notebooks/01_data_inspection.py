@@ -60,9 +60,12 @@ from lungcls.explain import outliers
 from lungcls.metrics import paired_tests, ratings
 from lungcls.profiles import get_profile
 from lungcls.report import choose_views, image_grid, intervals, show_figure
+from lungcls.report.parameters import check_parameters
 from lungcls.report.plots import distributions
 from lungcls.report.printed import quoted
 from lungcls.report.results import explanations
+
+check_parameters(globals(), "views", "latent_size", "unusual_share")
 
 # %% [markdown]
 # ## Real annotations first: the report's cases

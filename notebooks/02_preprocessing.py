@@ -61,10 +61,13 @@ from lungcls.metrics import contrast
 from lungcls.preprocessing import geometry, grey_levels, padding, pixel_contract
 from lungcls.report.cases_shown import choose_views, nearest
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import images as pictures
 from lungcls.report.results import measurements
 from lungcls.report.slider import show_slider
+
+check_parameters(globals(), "gain", "cutoff", "crop", "size", "sample")
 
 # %% [markdown]
 # ## Real CT first: what min-max does

@@ -58,9 +58,12 @@ from lungcls.metrics import image_change
 from lungcls.preprocessing import balancing
 from lungcls.report import image_grid, intervals, show_figure, show_table
 from lungcls.report.cases_shown import nearest
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import distributions, style
 from lungcls.report.results import networks
+
+check_parameters(globals(), "n_splits", "size", "sample")
 
 # %% [markdown]
 # ## Real CT first: what balancing did

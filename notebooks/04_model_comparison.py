@@ -54,9 +54,12 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from lungcls import metrics, models, runs, sources
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import distributions, networks as plots
 from lungcls.report.results import networks, score_tables, tables
+
+check_parameters(globals())
 
 # %% [markdown]
 # ## Real CT first

@@ -59,10 +59,13 @@ from lungcls.metrics import image_change, paired_tests
 from lungcls.report import claim, image_grid, intervals, show_figure, show_table
 from lungcls.report.cases_shown import nearest
 from lungcls.report.claims import estimates, evidence, rule, scores, verdicts
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import networks, tables
 from lungcls.runs import grid, prediction
 from lungcls.runs.evaluation import paired, result_of
+
+check_parameters(globals())
 
 # %% [markdown]
 # ## What the report says, in its own words

@@ -56,11 +56,14 @@ from lungcls.preprocessing import padding
 from lungcls.report import claim, image_grid, intervals, show_figure, show_table
 from lungcls.report.cases_shown import nearest
 from lungcls.report.claims import evidence, rule, scores, verdicts
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import networks, score_tables, tables
 from lungcls.runs import inputs
 from lungcls.runs.evaluation import paired, result_of
 from lungcls.sources import annotations
+
+check_parameters(globals())
 
 # %% [markdown]
 # ## Real CT first: two views of the same nodules

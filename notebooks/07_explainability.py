@@ -57,9 +57,12 @@ from lungcls.metrics import bootstrap, localisation
 from lungcls.preprocessing import padding
 from lungcls.preprocessing.geometry import center_crop
 from lungcls.report.display import show_figure
+from lungcls.report.parameters import check_parameters
 from lungcls.report.plots import heat_maps as map_plots, networks as network_plots
 from lungcls.report.results import explanations
 from lungcls.runs import prediction
+
+check_parameters(globals(), "lime_cases")
 
 # %% [markdown]
 # ## Real CT first

@@ -58,10 +58,12 @@ from lungcls.metrics import bootstrap
 from lungcls.models.backend import import_keras
 from lungcls.report.cases_shown import typical_cases
 from lungcls.report.display import show_figure
+from lungcls.report.parameters import check_parameters
 from lungcls.report.plots import images as pictures, networks as network_plots
 from lungcls.report.results import explanations
 from lungcls.runs import prediction
 
+check_parameters(globals(), "cases", "neighbours")
 RANDOM = {"xlabel": "similarity, less the 0.5 of random cases", "references": {"random cases": 0}}
 
 # %% [markdown]

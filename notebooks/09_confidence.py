@@ -53,10 +53,13 @@ import pandas as pd
 from lungcls import metrics, runs, sources
 from lungcls.metrics import calibration, confidence, conformal, selective, uncertainty
 from lungcls.report.display import show_figure
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import confidence as plots, distributions, networks as network_plots
 from lungcls.report.printed import quoted
 from lungcls.report.results import confidence_tables, networks, tables
+
+check_parameters(globals(), "level")
 
 # %% [markdown]
 # ## Real CT first: how confident it is

@@ -59,11 +59,14 @@ from lungcls.metrics import agreement, latent_classes, noise_ceiling, ratings
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims.printed import printed_size
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots.networks import interval_panels
 from lungcls.report.printed import quoted
 from lungcls.report.results import findings, measurements, networks, tables
 from lungcls.sources import annotations
+
+check_parameters(globals(), "numbers", "folds", "starts", "resamples")
 
 # %% [markdown]
 # ## What a ceiling is

@@ -54,9 +54,12 @@ from scipy.stats import binomtest
 
 from lungcls.cohorts.cohort import BINARY_NAMES, SCORE_NAMES
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.plots import networks, printed_tables
 from lungcls.report.printed import confusion_matrices, many_classes, quoted, rounding
 from lungcls.sources import annotations
+
+check_parameters(globals())
 
 # %% [markdown]
 # ## The two tables

@@ -59,11 +59,14 @@ import pandas as pd
 from lungcls.metrics import paired_tests
 from lungcls.report.claims import estimates, measures, printed, rule, statements, unusual, verdicts
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks as plots
 from lungcls.report.results import explanations, measurements, networks
 from lungcls.runs import grid, study
 from lungcls.sources import open_cohort
+
+check_parameters(globals(), "weights", "runs", "draws")
 
 results = find_checkout() / "book" / "results"
 

@@ -60,6 +60,7 @@ from lungcls.metrics import bootstrap, calibration, classification, paired_tests
 from lungcls.preprocessing import fixed_crop
 from lungcls.report.cases_shown import nearest
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import distributions, images, networks
 from lungcls.report.printed import quoted
@@ -67,6 +68,8 @@ from lungcls.report.results import label_rules, measurements, networks as groups
 from lungcls.report.results.tables import with_interval
 from lungcls.runs import settings
 from lungcls.sources import open_cohort
+
+check_parameters(globals())
 
 pd.set_option("display.max_colwidth", 90)
 results = find_checkout() / "book" / "results"

@@ -55,9 +55,12 @@ prevalence = 0.05  # of the exercise: share of patients with cancer; ours
 import pandas as pd
 
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks
 from lungcls.report.results import external, measurements, tables
+
+check_parameters(globals(), "prevalence")
 
 # %% [markdown]
 # ## Who these patients are

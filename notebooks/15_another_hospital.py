@@ -54,10 +54,13 @@ from functools import partial
 import pandas as pd
 
 from lungcls.report.display import show_figure, show_table
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import networks
 from lungcls.report.results import external, measurements, tables
 from lungcls.report.wording import cohort_title
+
+check_parameters(globals(), "margin")
 
 # %% [markdown]
 # ## The other collection

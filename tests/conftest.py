@@ -103,6 +103,19 @@ def write_images(folder, n=4, *, suffix=".png", seed=0):
     return folder / "images.csv", images
 
 
+def write_weights(path, backbone="mobilenet", mark=0):
+    """Write a file that holds as many weights as a backbone, none of them written out."""
+    import h5py
+
+    from lungcls.models import weights
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("kernel", (weights.KERNELS[backbone], 1), "f4")
+        file["mark"] = mark
+    return path
+
+
 def seen_cohort(n=40, *, size=40):
     """A cohort whose malignant cases are brighter in the middle: a tiny network can learn it."""
     noise = tiny_cohort(n, size=size)

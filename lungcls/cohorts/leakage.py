@@ -16,6 +16,7 @@ from lungcls.cohorts import near_duplicates
 from lungcls.cohorts.case_table import SCORES, doubtful_names, refuse_rows
 from lungcls.cohorts.cohort import check_pixels
 from lungcls.cohorts.splits import PARTS, check_split
+from lungcls.preprocessing.images import release
 
 CHECKS = (
     "shared patients",
@@ -86,6 +87,7 @@ def audit(cohort, table):
     rows = _rows(cohort.cases, table)
     if cohort.views:
         check_pixels(replace(cohort, masks={}))
+        list(map(release, cohort.views.values()))
     parts = {part: np.unique(rows[(table["split"] == part).to_numpy()]) for part in PARTS}
     parts = {part: members for part, members in parts.items() if len(members)}
     known = {view: near_duplicates.fingerprints(images) for view, images in cohort.views.items()}
@@ -230,6 +232,7 @@ def _moments(images):
     for _, batch in images.batches(step):
         flat = batch.reshape(len(batch), -1).astype(float)
         found.append(np.stack([flat.mean(1), (flat**2).mean(1), flat.min(1), flat.max(1)], axis=1))
+        release(images)
     return np.concatenate(found)
 
 

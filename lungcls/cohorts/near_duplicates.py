@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lungcls.preprocessing import geometry, grey_levels
-from lungcls.preprocessing.images import as_images
+from lungcls.preprocessing.images import as_images, release
 from lungcls.preprocessing.pixel_contract import image_stack
 
 WHOLE, MIDDLE = 32, 24  # sides of the small pictures, in pixels
@@ -41,13 +41,16 @@ def fingerprints(images):
     """Go through images (n, H, W), integer or finite float grey levels, once, batch by batch."""
     height, width = image_stack(images).shape[1:]
     core = tuple(slice(int(side * MARGIN), side - int(side * MARGIN)) for side in (height, width))
-    found = []
-    for _, batch in as_images(images).batches(max(1, BATCH_PIXELS // (height * width))):
+    pictures = (np.empty((len(images), side, side), np.float32) for side in (WHOLE, MIDDLE))
+    known = Fingerprints(np.empty(len(images), np.uint64), *pictures)
+    for part, batch in as_images(images).batches(max(1, BATCH_PIXELS // (height * width))):
         batch = np.ascontiguousarray(batch)
-        digests = np.array([_digest(image) for image in batch], dtype=np.uint64)
+        known.digests[part] = [_digest(image) for image in batch]
         scaled = grey_levels.min_max(batch)
-        found.append((digests, _picture(scaled, WHOLE), _picture(scaled[:, core[0], core[1]], MIDDLE)))
-    return Fingerprints(*map(np.concatenate, zip(*found, strict=True)))
+        known.whole[part] = _picture(scaled, WHOLE)
+        known.middle[part] = _picture(scaled[:, core[0], core[1]], MIDDLE)
+        release(images)
+    return known
 
 
 def _digest(image):
@@ -76,7 +79,7 @@ class Index:
 def index(known, rows):
     """Make the index of some images."""
     rows = np.asarray(rows)[_has_picture(known, rows)]
-    whole, middle = (_unturned(part[rows]) for part in (known.whole, known.middle))
+    whole, middle = (_of_rows(_unturned, part, rows) for part in (known.whole, known.middle))
     chosen = np.argsort(-middle.var(axis=0))[:COLUMNS] if len(rows) else np.arange(COLUMNS)
     return Index(rows, whole, middle, chosen, cKDTree(middle[:, chosen]))
 
@@ -111,7 +114,14 @@ def identical(known, first, second):
 
 def _has_picture(known, rows):
     """Which images have more than one grey level in the whole and in the middle."""
-    return known.whole[rows].any(axis=(1, 2)) & known.middle[rows].any(axis=(1, 2))
+    whole, middle = (_of_rows(np.any, part, rows, axis=(1, 2)) for part in (known.whole, known.middle))
+    return whole & middle
+
+
+def _of_rows(make, pictures, rows, **options):
+    """What is made of some pictures, batch by batch."""
+    starts = range(0, max(1, len(rows)), PAIRS)
+    return np.concatenate([make(pictures[rows[start : start + PAIRS]], **options) for start in starts])
 
 
 def _unturned(pictures):

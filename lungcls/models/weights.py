@@ -12,7 +12,18 @@ import warnings
 from lungcls.errors import InputError
 
 RANDOM = "random init"
-LAYERS = {"mobilenet": "conv_dw_1", "resnet50": "conv2_block1", "efficient": "block1a"}  # by first nine signs
+KERNELS = {  # numbers in the kernels of each backbone without its top: no two have as many
+    "mobilenet": 3_185_088,
+    "resnet50": 23_454_912,
+    "efficientnetb0": 3_956_192,
+    "efficientnetb1": 6_436_976,
+    "efficientnetb2": 7_618_016,
+    "efficientnetb3": 10_588_856,
+    "efficientnetb4": 17_394_376,
+    "efficientnetb5": 28_127_728,
+    "efficientnetb6": 40_458_672,
+    "efficientnetb7": 63_403_040,
+}
 SECONDS = 5.0  # within which it is known whether weights can be downloaded
 
 _APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
@@ -54,7 +65,7 @@ def find_weights(weights, backbone, *, seconds=SECONDS):
     Raises
     ------
     InputError
-        If a file is named that is not there or is no HDF5 file, or the backbone is unknown.
+        If a file is named that is not there, not whole or of another backbone, or the backbone is unknown.
 
     Examples
     --------
@@ -81,7 +92,15 @@ def check(backbones, *, seconds=SECONDS):
     missing = [name for name in backbones if not cached_path(name).exists()]
     why = _unreachable(_URLS[missing[0]], seconds) if missing else None
     where = why or "can be downloaded"
-    return {name: where if name in missing else "in Keras's cache" for name in backbones}
+    return {name: where if name in missing else _state(name) for name in backbones}
+
+
+def _state(backbone):
+    try:
+        _from_file(cached_path(backbone), "ImageNet", backbone)
+    except InputError as error:
+        return str(error)
+    return "in Keras's cache"
 
 
 def cached_path(backbone):
@@ -91,17 +110,23 @@ def cached_path(backbone):
 
 
 def _check_backbone(path, backbone):
-    """Refuse weights that name layers of another backbone, or that are cut off."""
+    """Refuse weights of another backbone, and a file that is cut off."""
     import h5py
 
+    sizes = []
     try:
         with h5py.File(path, "r") as file:
-            names = [*file.get("model_weights", file).attrs.get("layer_names", file)]
+            file.visititems(lambda _, item: sizes.append(_kernel_size(item)))
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(f"{path}: not a whole weight file ({' '.join(str(error).split())})") from error
-    names = {name.decode() if isinstance(name, bytes) else str(name) for name in names}
-    if names and not any(name.startswith(LAYERS[backbone[:9]]) for name in names):
-        raise InputError(f"{path}: holds no layer of {backbone}, expected its weights")
+    if sum(sizes) != KERNELS[backbone]:
+        held = {number: name for name, number in KERNELS.items()}.get(sum(sizes), "another network")
+        raise InputError(f"{path}: holds weights of {held}, expected those of {backbone} without its top")
+
+
+def _kernel_size(item):
+    """How many numbers a data set of two axes or more has; 0 for anything else."""
+    return item.size if len(getattr(item, "shape", None) or ()) > 1 else 0
 
 
 def _from_file(path, label, backbone):

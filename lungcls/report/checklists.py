@@ -10,9 +10,9 @@ from pathlib import Path
 import re
 
 import pandas as pd
-import yaml
 
 from lungcls.errors import InputError
+from lungcls.report.paths import read_yaml
 from lungcls.report.wording import count, table
 
 ANSWERS = ("reported", "partly", "not reported", "not applicable")
@@ -69,7 +69,7 @@ def _numbers(first, last, parts):
 
 def pages_of(checkout, facts):
     """List the labels (patterns) that each page of `_toc.yml` can show, tables among the facts included."""
-    contents = yaml.safe_load((checkout / "_toc.yml").read_text(encoding="utf-8"))
+    contents = read_yaml(checkout / "_toc.yml")
     chapters = [one for part in contents["parts"] for one in part["chapters"]]
     chapters += [section for one in chapters for section in one.get("sections", [])]
     names = [contents["root"], *(one["file"] for one in chapters)]

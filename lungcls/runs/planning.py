@@ -108,8 +108,8 @@ def _plan(data, **request):
     parts |= {"settings": of_model(found, model)}
     inputs.check(loaded, parts)
     cohorts.require_classes(loaded, "multiclass" if model == "ensemble" else task)
+    source = _source(request, found)  # before anything is written
     split, digest = shared_split(loaded, found, fold, store, task)
-    source = _source(request, found)
     if model == "ensemble" and source.path is not None:
         stage = "transfer_learning"
     parent = _parent(data, request, stage)

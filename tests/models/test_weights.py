@@ -3,12 +3,13 @@
 import socket
 import threading
 
+from conftest import write_weights
 import h5py
 import numpy as np
 import pytest
 
 from lungcls.errors import InputError
-from lungcls.models import weights
+from lungcls.models import backbones, weights
 
 
 @pytest.fixture
@@ -32,8 +33,7 @@ def test_none_is_labelled_random():
 
 
 def test_a_file_is_known_by_its_name_and_digest(tmp_path):
-    with h5py.File(tmp_path / "mine.h5", "w") as file:
-        file["conv_dw_1"] = 1
+    write_weights(tmp_path / "mine.h5")
     found = weights.find_weights(tmp_path / "mine.h5", "mobilenet")
     assert found.label == "mine.h5" and found.path == tmp_path / "mine.h5" and len(found.digest) == 64
 
@@ -41,10 +41,11 @@ def test_a_file_is_known_by_its_name_and_digest(tmp_path):
 def test_imagenet_comes_from_the_cache_of_keras(home):
     path = weights.cached_path("efficientnetb2")
     assert path == home / "keras" / "models" / "efficientnetb2_notop.h5"
-    path.parent.mkdir(parents=True)
-    h5py.File(path, "w").close()
+    write_weights(path, "efficientnetb2")
     assert weights.find_weights("imagenet", "efficientnetb2").label == "ImageNet"
     assert weights.check(["efficientnetb2"]) == {"efficientnetb2": "in Keras's cache"}
+    write_weights(path, "efficientnetb1")
+    assert "holds weights of efficientnetb1" in weights.check(["efficientnetb2"])["efficientnetb2"]
 
 
 def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server, monkeypatch):
@@ -63,8 +64,7 @@ def test_a_silent_network_is_given_up_in_time_with_a_warning(home, silent_server
 
 
 def test_a_download_is_whole(home, tmp_path, monkeypatch):
-    with h5py.File(tmp_path / "remote.h5", "w") as file:
-        file["conv_dw_1"] = 1
+    write_weights(tmp_path / "remote.h5")
     monkeypatch.setitem(weights._URLS, "mobilenet", (tmp_path / "remote.h5").as_uri())
     assert weights.find_weights("imagenet", "mobilenet").label == "ImageNet"
     folder = weights.cached_path("mobilenet").parent
@@ -84,15 +84,30 @@ def test_errors(name, backbone, message):
 
 
 def test_weights_of_another_backbone_and_cut_off_ones_are_refused(tmp_path):
+    path = write_weights(tmp_path / "b2.h5", "efficientnetb2")
+    with pytest.raises(InputError, match="b2.h5: holds weights of efficientnetb2, expected .*efficientnetb4"):
+        weights.find_weights(path, "efficientnetb4")
     with h5py.File(tmp_path / "other.h5", "w") as file:
-        file.create_group("block1a_dwconv")["kernel"] = np.zeros(9)
-    with pytest.raises(InputError, match="other.h5: holds no layer of mobilenet, expected its weights"):
+        file.create_group("block1a_dwconv")["kernel"] = np.zeros((3, 3))
+        file["empty"] = h5py.Empty("f")
+    with pytest.raises(InputError, match="other.h5: holds weights of another network, expected those of mob"):
         weights.find_weights(tmp_path / "other.h5", "mobilenet")
-    assert weights.find_weights(tmp_path / "other.h5", "efficientnetb4").label == "other.h5"
-    raw = (tmp_path / "other.h5").read_bytes()
+    raw = path.read_bytes()
     (tmp_path / "cut.h5").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(InputError, match="cut.h5: not a whole weight file"):
-        weights.find_weights(tmp_path / "cut.h5", "efficientnetb4")
+        weights.find_weights(tmp_path / "cut.h5", "efficientnetb2")
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet", "efficientnetb0"])
+def test_kernels_are_counted_as_in_keras(backbone):
+    import keras
+
+    build = getattr(keras.applications, backbones.BACKBONES[backbone][0])
+    network = build(include_top=False, weights=None, input_shape=(32, 32, 3))
+    kernels = [np.prod(weight.shape) for weight in network.weights if len(weight.shape) > 1]
+    assert weights.KERNELS[backbone] == sum(kernels)
+    assert set(weights.KERNELS) == set(backbones.BACKBONES) == set(weights._URLS)
+    assert len(set(weights.KERNELS.values())) == len(weights.KERNELS)
 
 
 def test_a_file_that_is_no_weights(tmp_path):

@@ -1,5 +1,6 @@
 """The grid, its jobs, and training them side by side."""
 
+from conftest import write_weights
 import pytest
 
 from lungcls.cohorts import predictions
@@ -115,12 +116,7 @@ def predicted_by(run, layer):
 
 
 def test_weights_that_do_not_fit_are_one_line(trained, tmp_path):
-    import h5py
-
-    path = tmp_path / "mobilenet.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [b"conv_dw_1"]
-        file.create_group("conv_dw_1").attrs["weight_names"] = []
+    path = write_weights(tmp_path / "mobilenet.h5")
     cell = grid.Cell("table 1", "MobileNet TL", "binary", "nodule", "mobilenet", "transfer_learning")
     (job,) = grid.plan(
         trained[0], [cell], profile="smoke", weights=str(path), overrides=SMALL, store=tmp_path

@@ -1,7 +1,6 @@
 """Jobs: the key of a run follows all that shapes it, and the split is one for all."""
 
-from conftest import case_table, seen_cohort, tiny_cohort
-import h5py
+from conftest import case_table, seen_cohort, tiny_cohort, write_weights
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,22 +102,17 @@ def test_fine_tuning_has_its_parent(prepare):
     assert other.parent.id != job.parent.id
 
 
-def write_weights(path, value):
-    with h5py.File(path, "w") as file:
-        file["conv_dw_1"] = value
-
-
 def test_a_folder_of_weights_is_searched_by_backbone(prepare, tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
-    write_weights(folder / "mobilenet_notop.h5", 1)
+    write_weights(folder / "mobilenet_notop.h5")
     options = {"stage": "transfer_learning", "weights": str(folder)}
     found = prepare(model="mobilenet", **options)
     assert found.config["weights"]["label"] == "mobilenet_notop.h5"
     assert found.weights == folder / "mobilenet_notop.h5"
     with pytest.warns(UserWarning, match="no weights of resnet50; the run is labelled 'random init'"):
         assert prepare(model="resnet50", **options).config["weights"]["label"] == "random init"
-    write_weights(folder / "mobilenet_notop.h5", 2)
+    write_weights(folder / "mobilenet_notop.h5", mark=2)
     planning.find_weights.cache_clear()
     assert prepare(model="mobilenet", **options).config["key"] != found.config["key"]
 

@@ -24,7 +24,7 @@ from lungcls.report.build.execution import BookError, execute
 from lungcls.report.build.pairs import differing
 from lungcls.report.build.pdf import print_book
 from lungcls.report.build.staging import stage
-from lungcls.report.paths import find_checkout
+from lungcls.report.paths import find_checkout, read_yaml
 
 NETWORKS = "04_model_comparison"  # the chapter that trains networks, which the results page shows
 FAULT = re.compile(r"\b(WARNING|ERROR|CRITICAL|SEVERE)\b: ")
@@ -58,10 +58,14 @@ def build(
     chosen = choose(checkout, only)
     if Path(cohort).is_dir():
         cohort = str(Path(cohort).resolve())  # notebooks run in another folder
+    given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
+    for name in ("_config.yml", "_toc.yml"):
+        read_yaml(checkout / name)  # before minutes of work
+    for path in [] if html_only else chosen:
+        execution.check_parameters(path, given)
     with _alone(checkout / "_build"):
         opened = open_cohort(cohort, profile=profile, seed=seed)
         if not html_only:
-            given = {"profile": profile, "cohort": cohort, "seed": seed, **(parameters or {})}
             if profile == "full" and any(path.stem == NETWORKS for path in chosen):
                 train_grid(opened, profile=profile, seed=seed)
             _execute_all(checkout, chosen, profile, given, execution.surroundings(checkout, opened), force)
@@ -123,8 +127,6 @@ def _execute_all(checkout, chosen, profile, parameters, around, force):
     """Execute notebooks one after the other, with a line each."""
     for script in differing(checkout / "notebooks"):
         print(f"note: {script.stem}.ipynb is not what {script.name} gives, see `make notebooks`")
-    for path in chosen:
-        execution.check_parameters(path, parameters)
     for path in chosen:
         out = executed_copy(checkout, profile, path.stem)
         key = execution.key_of(path, parameters, around)

@@ -20,6 +20,7 @@ import papermill
 
 import lungcls
 from lungcls.errors import InputError
+from lungcls.report import parameters as rules
 
 
 class BookError(RuntimeError):
@@ -74,12 +75,13 @@ def _injected(cell):
 
 
 def check_parameters(path, parameters):
-    """Refuse parameters that a notebook does not declare in its cell tagged `parameters`."""
+    """Refuse parameters that a notebook does not declare in the cell tagged so, and wrong values."""
     declared = list(papermill.inspect_notebook(str(path)))
-    for name in parameters:
+    for name, value in parameters.items():
         if name not in declared:
             listed = ", ".join(declared) or "none"
             raise InputError(f"{path.name}: parameter {name!r} is not declared, expected one of: {listed}")
+        rules.check(name, value)
 
 
 def key_of(path, parameters, around):

@@ -16,6 +16,7 @@ import yaml
 from lungcls.errors import InputError
 from lungcls.report.build import gallery, interactive
 from lungcls.report.build.execution import digest_of, read, with_prose, without_repeated
+from lungcls.report.paths import read_yaml
 from lungcls.report.wording import text
 
 REPOSITORY = "LUNGCLS_REPOSITORY"  # https://host/owner/name, or with @branch
@@ -40,10 +41,9 @@ def stage(checkout, *, copies, numbers):
         _extract_images(notebook, folder / "notebooks")
         _mark_simulated(notebook)
         nbformat.write(notebook, folder / "notebooks" / path.name)
-    _write_yaml(folder / "_toc.yml", without(yaml.safe_load((checkout / "_toc.yml").read_bytes()), left_out))
+    _write_yaml(folder / "_toc.yml", without(read_yaml(checkout / "_toc.yml"), left_out))
     numbers = {name: _to_files(text, folder / "book") for name, text in numbers.items()}
-    config = yaml.safe_load((checkout / "_config.yml").read_bytes())
-    _write_yaml(folder / "_config.yml", configure(config, numbers))
+    _write_yaml(folder / "_config.yml", configure(read_yaml(checkout / "_config.yml"), numbers))
     return left_out
 
 
