@@ -152,7 +152,7 @@ def name_of(run):
     """Name a run's model, with where its weights come from."""
     if run.config["model"] == "ensemble":
         return OURS if run.config["stage"] == "transfer_learning" else PLAIN
-    return f"{grid.title(run.config['model'], run.config['stage'])} ({networks.weights_of(run)[0]})"
+    return f"{grid.title(run.config['model'], run.config['stage'])} ({networks.weights_of(run)})"
 
 
 def by_name(fits, *, whole):

@@ -54,7 +54,7 @@ def _details(found):
         time = sum(run.environment["processor_seconds"] for run in members)
         views = ", ".join(dict.fromkeys(VIEW_NAMES[run.config["view"]] for run in members))
         span = "–".join(dict.fromkeys((count(sizes[0]), count(sizes[-1]))))
-        origin = networks.weights_of(members[0])[0]
+        origin = networks.weights_of(members[0])
         rows.append([name, origin, views, span, count(len(members)), duration(time)])
     heads = ["network", "starts from", "views", "parameters", "runs", "processor time"]
     return captioned(rows, "tab-card-details", heads=heads, texts=3)

@@ -1,4 +1,4 @@
-"""The recorded networks with one change: what each gains over the plain one, and which are missing."""
+"""The recorded networks with one change: what each gains over the plain one."""
 
 import json
 
@@ -6,7 +6,6 @@ import pandas as pd
 
 from lungcls.report.results import networks, score_tables, tables
 from lungcls.report.wording import captioned
-from lungcls.runs import grid
 
 
 def change_table(groups, *, seed):
@@ -52,14 +51,3 @@ def _unchanged(run):
     settings = {name: value for name, value in run.config["settings"].items() if name not in networks.CHANGES}
     names = ("view", "model", "stage", "weights", "seed")
     return json.dumps([*(run.config[name] for name in names), settings], sort_keys=True)
-
-
-def missing(found):
-    """Name the changes of the study that no run has, each with its tasks."""
-    there = {(run.config["task"], networks.variant(run)) for run in found}
-    lacking = {}
-    for cell in grid.grid_of(("context", "nodule"), profile="full"):
-        planned = cell.group in ("ablations", "zoomed view") and cell.overrides != grid.ZOOMS["padding kept"]
-        if planned and (cell.task, cell.name) not in there:
-            lacking.setdefault(cell.name, []).append(score_tables.TASKS[cell.task])
-    return [f"CNN with {name} ({', '.join(tasks)})" for name, tasks in lacking.items()]

@@ -187,11 +187,10 @@ def seeds_of(found):
 
 
 def weights_of(run):
-    """Name where a run's weights come from, and no better than they are: briefly, and in a sentence or ""."""
+    """Name where a run's weights come from, and no better than they are."""
     if run.config["stage"] == "scratch":
-        return "from scratch", ""
-    digest = (run.config["weights"]["digest"] or "")[:12]
-    return (WEIGHTS[digest], text(f"sentence-weights-{digest}")) if digest in WEIGHTS else (run.weights, "")
+        return "from scratch"
+    return WEIGHTS.get((run.config["weights"]["digest"] or "")[:12], run.weights)
 
 
 def stand_in(runs):
@@ -214,7 +213,7 @@ def by_network(found):
     """Sort runs into rows: the seeds of one network on one view make one row."""
     rows = {}
     for run in sorted(found, key=_place):
-        name = f"{grid.title(run.config['model'], run.config['stage'])} ({weights_of(run)[0]})"
+        name = f"{grid.title(run.config['model'], run.config['stage'])} ({weights_of(run)})"
         rows.setdefault((run.config["view"], name, variant(run)), []).append(run)
     return {key: those for row, members in rows.items() for key, those in _apart(row, members).items()}
 

@@ -15,11 +15,10 @@ from lungcls.report.printed import quoted
 from lungcls.report.results import changes, findings, networks, score_tables, tables
 from lungcls.report.results.score_tables import RANKING, REPORT, TASKS
 from lungcls.report.wording import captioned, cohort_title, count, duration, text
-from lungcls.runs import grid
 
 HEADS = ("cohort", "labels", "split", "test cases (patients)", "pretrained weights", "networks", "seeds")
-ORIGINS = {"ImageNet": "Keras's own ImageNet weights", "random init": "random weights"}
-SIZES = ("image_size", "batch_size", "epochs", "patience")
+SIZES = {"pixels a side": "image_size", "batch": "batch_size"}
+SIZES |= {"epochs at most": "epochs", "patience": "patience"}  # in epochs
 
 
 def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
@@ -36,9 +35,6 @@ def recorded_facts(groups, *, study=(), best=None, this_build=None, seed=0):
         "recorded_test": first.sizes["cases"],
         "recorded_patients": first.sizes["patients"],
         "results_sources": _sources(every),
-        "results_weights": _weights(found),
-        "results_settings": _settings(found),
-        "results_missing": _missing(found, recorded),
         "results_this_build": _said_of(this_build),
         "results_seeds": _seeds(recorded),
         "results_epochs": _epochs(recorded),
@@ -78,13 +74,20 @@ def _sources(groups):
         plain = [run for run in group.runs if not networks.variant(run)]
         changed, cohort = len(group.runs) - len(plain), cohort_title(group.runs[0].config["cohort"])
         pretrained = (run for run in group.runs if run.config["model"] != "cnn")
-        weights = "; ".join(dict.fromkeys(networks.weights_of(run)[0] for run in pretrained)) or "–"
+        weights = "; ".join(dict.fromkeys(networks.weights_of(run) for run in pretrained)) or "–"
         test = "{cases} ({patients})".format(**group.sizes)
         seeds = ", ".join(map(str, networks.seeds_of(group.runs)))
         trained = count(len(plain)) + (f", and {count(changed)} with one change" if changed else "")
-        columns[group.name] = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
-    frame = pd.DataFrame({"": HEADS, **columns})
+        first = [cohort, group.label_rule, group.protocol, test, weights, trained, seeds]
+        columns[group.name] = first + [_listed(plain, name) for name in SIZES.values()]
+    columns[REPORT] += ["–"] * len(SIZES)
+    frame = pd.DataFrame({"": [*HEADS, *SIZES], **columns})
     return captioned(frame, "tab-sources", texts=len(frame.columns))
+
+
+def _listed(runs, name):
+    """The values of a setting in some runs."""
+    return " or ".join(map(str, sorted({run.config["settings"][name] for run in runs})))
 
 
 def _seeds(groups):
@@ -131,75 +134,3 @@ def _said_of(this_build):
         return this_build or "The networks that this build was made with are not shown."
     more = text("sentence-simulated") if this_build.cohort.simulated else ""
     return text("sentence-this-build", name=this_build.name) + more
-
-
-def _weights(found):
-    """Say in words where the weights of pretrained networks come from."""
-    origins = {}
-    for run in found:
-        short, words = networks.weights_of(run)
-        if run.config["stage"] != "scratch":
-            name = grid.title(run.config["model"], "scratch")
-            origin = ORIGINS.get(short, f"weights named *{short}*")
-            origins[words or f"{name} starts from {origin}."] = None
-    return " ".join(origins) or "No network is pretrained."
-
-
-def _settings(found):
-    """The sizes that recorded runs were trained with."""
-
-    def listed(name, runs=found):
-        return " or ".join(map(str, sorted({run.config["settings"][name] for run in runs})))
-
-    kept = [run for run in found if run.config["stage"] != "scratch"]
-    sentence = text("sentence-settings", **{name: listed(name) for name in SIZES})
-    sentence += text("sentence-copies", copies=listed("copies", kept)) if kept else ""
-    seeds = networks.seeds_of(found)
-    return f"{sentence}. {'Seeds' if len(seeds) > 1 else 'One seed'}: {', '.join(map(str, seeds))}."
-
-
-def _fewer_seeds(found):
-    """Name the networks that were trained with fewer seeds than others, or that no network has two."""
-    seeds, few = {}, {}
-    for run in (run for run in found if not networks.variant(run)):
-        where = f"{TASKS[run.config['task']]}, {VIEW_NAMES[run.config['view']]}"
-        name = grid.title(run.config["model"], run.config["stage"])
-        seeds.setdefault((name, where), set()).add(run.config["seed"])
-    most = max(map(len, seeds.values()), default=1)
-    if most == 1:
-        return ["other seeds"]
-    for name, where in (key for key, those in seeds.items() if len(those) < most):
-        few.setdefault(name, []).append(where)
-    return [f"other seeds of {name} ({'; '.join(places)})" for name, places in few.items()]
-
-
-def _missing(found, groups):
-    """List what the report has, or the study plans, and no recorded run shows."""
-    plain = (run.config for run in found if not networks.variant(run))
-    there = {tuple(config[name] for name in ("task", "view", "model", "stage")) for config in plain}
-    models, views = ({one[place] for one in there} for place in (2, 1))
-    trained = {run.config["model"] for run in found if run.config["weights"]["digest"]}
-    names = {model: grid.title(model, "scratch") for model in (grid.BACKBONE, *grid.CANDIDATES)}
-    lines, other = [], networks.stand_in(groups[0].runs)
-    if grid.BACKBONE not in models:
-        stands = f" ({grid.title(other, 'scratch')} stands in for it)" if other else ""
-        lines.append(f"the report's own choice, {names[grid.BACKBONE]}{stands}")
-    random = (names[model] for model in names if model in models - trained)
-    lines += [f"{name} with ImageNet weights (it starts from random ones here)" for name in random]
-    lines += [f"its other candidate {names[model]}" for model in grid.CANDIDATES if model not in models]
-    if "full_slice" not in views:
-        lines.append("the full slice, which these images lack (the context window is another view)")
-    for model in sorted(models | {"cnn"}):
-        if lacking := _lacking(model, [view for view in VIEW_NAMES if view in views], there):
-            lines.append(f"some of {grid.title(model, 'scratch')} ({'; '.join(lacking)})")
-    protocols = {run.config["settings"]["protocol"] for group in groups for run in group.runs}
-    lines += [] if "report" in protocols else ["a split of single cases, as the report has it"]
-    lines += changes.missing(found) + _fewer_seeds(found)
-    return text("sentence-missing", networks="; ".join(lines)) if lines else text("sentence-none-missing")
-
-
-def _lacking(model, views, there):
-    """Tasks and views in which a stage of a model is not among the plain runs that are there."""
-    stages = ("scratch",) if model == "cnn" else ("transfer_learning", "fine_tuning")
-    cells = ((task, view, model, stage) for stage in stages for task in TASKS for view in views)
-    return dict.fromkeys(f"{TASKS[cell[0]]}, {VIEW_NAMES[cell[1]]}" for cell in cells if cell not in there)
