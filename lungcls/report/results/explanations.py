@@ -10,7 +10,7 @@ import pandas as pd
 from lungcls.errors import InputError
 from lungcls.explain import retrieval
 from lungcls.report.cases_shown import VIEW_NAMES
-from lungcls.report.claims import estimates, rule, statements as claims
+from lungcls.report.claims import statements as claims
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
 from lungcls.report.results.tables import with_interval
@@ -118,19 +118,6 @@ def unusual_facts(found):
 # --- Statements ---------------------------------------------------------------------------
 
 
-def statements(found, numbers):
-    """What the records of a cohort and backbone say of statements, with estimates or why there are none.
-
-    What a second backbone repeats stands once.
-    """
-    rows = []
-    for recorded, where in _of_backbones(found):
-        for claim in map(claims.BY_NUMBER.get, numbers):
-            given = claims.of_record(claim, recorded["estimates"][str(claim.number)])
-            rows.append({"no.": str(claim.number)} | where | _decided(claim, given))
-    return pd.DataFrame(rows).drop_duplicates(["no.", "wide view", "estimate"]) if rows else pd.DataFrame()
-
-
 def evidence(found):
     """Recorded comparisons by the number of the statement, a list a cohort and backbone."""
     lists = {}
@@ -152,14 +139,6 @@ def _of_backbones(found):
             recorded,
             {"wide view": VIEW_NAMES[views[0]], "backbone": grid.title(recorded["model"], "scratch")},
         )
-
-
-def _decided(claim, given):
-    """Statement, estimate and what the rule says of it, not adjusted over statements."""
-    row = rule.decide([claim], {claim.number: given}).iloc[0]
-    estimate = row["why"] if row["verdict"] == rule.UNTESTED else estimates.written_together(given)
-    found = {"the report states": claim.statement, "n": count(row["n"]), "estimate": estimate}
-    return found | {"verdict": row["verdict"]}
 
 
 # --- What stands beside the tables ------------------------------------------------------------

@@ -23,13 +23,6 @@ BASELINES = {
 REQUIRED = tuple(BASELINES)[:2]
 
 
-def baseline_results(cohort, split, *, task, view, seed):
-    """Return the results of all baselines that the cohort allows, and why there are no others."""
-    names = [name for name in BASELINES.values() if name != "padding" or view == "nodule"]
-    found, missing = baseline_predictions(cohort, split, task=task, seed=seed, names=names)
-    return {title: result_of(table, cohort) for title, table in found.items()}, missing
-
-
 def required_results(cohort, split, *, task, seed):
     """Return the results of the baselines that no table is without."""
     names = [BASELINES[name] for name in REQUIRED]

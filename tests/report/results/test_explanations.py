@@ -36,7 +36,7 @@ def estimate(value, half=0.01):
 
 @pytest.fixture
 def found():
-    estimates = {str(number): "no run of that here" for number in range(1, 37)}
+    estimates = {str(number): "no run of that here" for number in (7, 25, 26, 27, 28, 29)}
     estimates["27"] = [estimate(0.2) for _ in range(4)]
     every = {"cases": 1146, "patients": 539, "three_readers": 0.93, "diameter_median": 8.7}
     cohorts = [
@@ -92,17 +92,21 @@ def test_one_answer_is_marked(found):
     assert reader.networks(found)[0][0][2] == "MobileNet FT †"
 
 
-def test_verdicts_follow_from_the_estimates_and_stand_once(found):
-    table = reader.statements(found, (25, 27))
-    assert table["no."].tolist() == ["25", "27"]  # the second backbone says the same
-    assert table["verdict"].tolist() == [rule.UNTESTED, rule.HOLDS]
-    assert table["n"].tolist() == ["0", "40"] and set(table["wide view"]) == {"full slice"}
-    assert table["estimate"].tolist()[0] == "no run of that here" and "0.20" in table["estimate"].tolist()[1]
+def verdicts_of(found, number):
+    """What the rule says of each recorded list of comparisons of a statement."""
+    return [rule.statement(given)[0] for given in reader.evidence(found)[number]]
+
+
+def test_verdicts_follow_from_the_recorded_estimates(found):
+    lists = reader.evidence(found)
+    assert set(verdicts_of(found, 25)) == {rule.UNTESTED} and set(verdicts_of(found, 27)) == {rule.HOLDS}
+    assert lists[25][0][0].lacks == "no run of that here" and lists[27][0][0].value == 0.2
+    assert lists[27][0][0].full and lists[27][0][0].source == "wide"
     found["statements"][0]["estimates"]["27"][0] = estimate(-0.2)
-    assert reader.statements(found, (27,))["verdict"].tolist() == [rule.FAILS, rule.HOLDS]
+    assert verdicts_of(found, 27)[:2] == [rule.FAILS, rule.HOLDS]
     unknown = estimate(0.2) | {"value": None, "low": None, "high": None}
     found["statements"][0]["estimates"]["27"][0] = unknown
-    assert reader.statements(found, (27,))["verdict"].iloc[0] == rule.OPEN
+    assert verdicts_of(found, 27)[0] == rule.OPEN
 
 
 def test_what_stands_beside_the_tables(found):
@@ -116,7 +120,7 @@ def test_what_stands_beside_the_tables(found):
 def test_nothing_recorded_is_nothing_shown(tmp_path):
     assert reader.read(tmp_path) == {}
     assert reader.means({}, "maps", by="map") == {}
-    assert reader.statements({}, (7,)).empty and reader.networks({}) == []
+    assert reader.evidence({}) == {} and reader.networks({}) == []
     assert reader.unusual_facts({}) == {}
 
 

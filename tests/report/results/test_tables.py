@@ -41,12 +41,13 @@ def test_a_result_is_the_test_part_with_its_patients(trained):
 
 
 def test_baselines_are_fitted_where_the_cohort_has_what_they_need():
-    results, missing = tables.baseline_results(COHORT, SPLIT, task="binary", view="context", seed=0)
-    assert {"majority class", "diameter alone"} <= set(results) and "padding alone" not in results
+    options = {"task": "binary", "seed": 0, "names": tables.BASELINES.values()}
+    results, missing = tables.baseline_predictions(COHORT, SPLIT, **options)
+    assert {"majority class", "diameter alone"} <= set(results)
     assert "radiomic measures" in missing  # this cohort has no masks
-    assert len(results["majority class"]) == (SPLIT["split"] == "test").sum()
+    assert set(results["majority class"]["case_id"]) == set(SPLIT["case_id"])
     bare = type(COHORT)(COHORT.cases.drop(columns="diameter_mm"), COHORT.views, {}, COHORT.info)
-    results, missing = tables.baseline_results(bare, SPLIT, task="binary", view="nodule", seed=0)
+    results, missing = tables.baseline_predictions(bare, SPLIT, **options)
     assert "diameter_mm" in missing["diameter alone"] and "diameter alone" not in results
 
 
