@@ -9,10 +9,11 @@ from lungcls.models.networks import VIEW_INPUT
 
 # Block names as keras.applications (EfficientNet, ResNet; MobileNet's are counted) and the CNN have them.
 _BLOCK = re.compile(r"(block\d+[a-z]?|conv\d_block\d+)_|conv_(?:pad|dw|pw)_(\d+)|(top)_")
+START = (keras.layers.InputLayer, keras.layers.Identity)  # where a network begins, and a view of several
 
 
 def views_of(model):
-    """Names of the views that a flat classifier joins, in order of their channels; none if it has one view."""
+    """Names of the views that a flat classifier joins, by channel; none if it has one view."""
     return [layer.name.partition(".")[0] for layer in model.layers if layer.name.endswith(f".{VIEW_INPUT}")]
 
 
@@ -53,7 +54,7 @@ def split(model, name):
     # its own in training mode.
     # Where several views are joined, each is cut there, and the backbone gives their maps side by side.
     cuts = [boundary(model, name, view) for view in views_of(model) or [""]]
-    whole = isinstance(cuts[0], (keras.layers.InputLayer, keras.layers.Identity))
+    whole = isinstance(cuts[0], START)
     maps = [model.input] if whole else [cut.output for cut in cuts]
     joint = maps[0] if len(maps) == 1 else keras.ops.concatenate(maps, axis=-1)
     backbone = None if whole else keras.Model(model.input, joint)
@@ -93,7 +94,7 @@ def summary(model):
     stages = {}
     for (block, _), (_, layer) in pairwise(cuts):
         stages[stage_of(block)] = _map_of(model.get_layer(layer))
-    if not isinstance(model.get_layer(cuts[1][1]), keras.layers.InputLayer):
+    if not isinstance(model.get_layer(cuts[1][1]), START):
         stages = {"stem" if name == "image" else name: shape for name, shape in stages.items()}
     return [(name, *shape) for name, shape in stages.items()] + [("head", 1, model.output.shape[-1])]
 
@@ -105,7 +106,7 @@ def stage_of(block):
 
 def _map_of(layer):
     """Side and channels of what a layer passes on; of the pooled features, those before pooling."""
-    output = layer.input if layer.name == "pool" else layer.output
+    output = layer.input if layer.name.rpartition(".")[2] == "pool" else layer.output
     return output.shape[1], output.shape[-1]
 
 

@@ -88,7 +88,7 @@ def _holds(cohort, view):
 
 
 def images_of(cohort, config, *, progress=False):
-    """A cohort's images as a run sees them: rows (n, size, size, views), float32 in [0, 1], made on demand."""
+    """A cohort's images as a run sees them: rows (n, size, size, views), float32 in [0, 1]."""
     if len(views_of(config)) > 1:
         return _joined([images_of(cohort, one, progress=progress) for one in by_view(config)])
     size = config["settings"]["image_size"]
