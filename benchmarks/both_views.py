@@ -54,7 +54,8 @@ def compared(first, second, task, seed=0, **about):
         low, high = min(row["low"], row["difference"]), max(row["high"], row["difference"])
         one = rule.Estimate(row["difference"], low, high, n=int(row["n"]))
         named = {"task": task, "score": score, "verdict": rule.statement([one])[0]}
-        rows.append(about | named | {key: _plain(value) for key, value in row.items()})
+        numbers = {key: _plain(value) for key, value in row.items()}
+        rows.append({"size": "all"} | about | named | numbers)
     return rows
 
 
