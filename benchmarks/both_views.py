@@ -177,7 +177,8 @@ def averages(options):
             rows += two_seeds(seeds, task, **about)
             if twin := of.results.get((task, view, f"MobileNet {name}")):
                 mean = fusion.mean_of_logits([seeds[0], twin[0]], task)
-                rows += compared(mean, seeds[0], task, method="two networks", against="the first", **about)
+                for against, one in {"the first": seeds[0], "MobileNet": twin[0]}.items():
+                    rows += compared(mean, one, task, method="two networks", against=against, **about)
                 if view == "nodule":
                     both = fusion.mean_of_logits([of.results[task, "wide", name][0], seeds[0]], task)
                     against = {"method": "two views", "against": "two networks on the nodule"}

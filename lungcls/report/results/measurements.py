@@ -26,7 +26,8 @@ def collect(folder):
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
     for write in (timings, speed, phantom_calibration, *imports, *others, diagnoses, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
-    found |= both_views.slices(read(Path(folder) / "both_views", "slices.json"))
+    for write in (both_views.slices, both_views.averages):
+        found |= write(read(Path(folder) / "both_views", f"{write.__name__}.json"))
     return found | window_facts(read(folder, "windowing.json"))
 
 
