@@ -13,9 +13,9 @@
 # - **Question.** The report proposes a model that sees the full slice and the zoomed nodule. Does the slice
 #   add anything to the nodule?
 # - **Answer, on real CT.** No. On the same {{ both_n }} nodules, the mean of both answers moves the
-#   {term}`AUC` of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}. Weighed
-#   by a regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing, within a
-#   margin of 0.02. A second network on the *same* view does better than the second view, by
+#   {term}`AUC` of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}.
+#   Weighed by a regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing,
+#   within a margin of 0.02. A second network on the *same* view does better than the second view, by
 #   {{ both_twins_above_views }}.
 # - **How sure.** Each nodule was predicted by networks that had not seen its patient. The intervals are over
 #   patients; another training would move the networks too. A network with two inputs, trained on both views
@@ -146,8 +146,8 @@ show_figure(
 # plain mean adds nothing to EfficientNetB4, and takes from MobileNet what it had, since the weak view speaks
 # as loudly as the strong one. The other way round all is gained: what the slice lacks, the nodule has.
 #
-# This is about two classes. With five scores the report's wish fares no better; the rows are in the same file,
-# and those of the {term}`context window <context view>` in `windows.json`.
+# This is about two classes. With five scores the report's wish fares no better; the rows are in the same
+# file, and those of the {term}`context window <context view>` in `windows.json`.
 #
 # ## Do they err on the same nodules?
 #
@@ -205,8 +205,8 @@ sizes[["n", "first", "second", "difference", "low", "high", "verdict"]].round(3)
 #
 # ## Run it yourself: one network with two inputs
 #
-# A view with a plus is a run like any other: `full_slice+nodule`. Both views are prepared as each is alone and
-# lie in one array, a channel each. Each has layers of its own; a head sees what both have found. On the
+# A view with a plus is a run like any other: `full_slice+nodule`. Both views are prepared as each is alone
+# and lie in one array, a channel each. Each has layers of its own; a head sees what both have found. On the
 # command line: `lungcls train --view full_slice+nodule`.
 
 # %%

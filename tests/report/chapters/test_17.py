@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 from recorded_runs import FOLDER
 
@@ -13,6 +12,7 @@ from lungcls.report.results.external import rows_of
 from lungcls.runs.evaluation import paired
 
 RECORD = json.loads((FOLDER.parent / "both_views" / "slices.json").read_text(encoding="utf-8"))
+STACKED = "nodule stacked alone"
 
 
 def rows(**wanted):
@@ -52,3 +52,38 @@ def test_sizes_are_parts_of_all():
     of = {"network": "FT", "task": "binary", "score": "AUC", "method": "mean of logits", "against": "nodule"}
     by_size = rows_of(RECORD["rows"], "size", **of)
     assert by_size.loc["all", "n"] == by_size["n"].drop("all").sum() and len(by_size) == 4
+
+
+def test_the_slice_adds_nothing_to_the_nodule_and_the_nodule_much_to_the_slice():
+    mean, fitted = rows(method="mean of logits", against="nodule"), rows(method="stacking", against=STACKED)
+    assert len(mean) == len(fitted) == 4 and set(mean["n"]) == {1146}
+    assert set(fitted["verdict"]) == {rule.EQUAL} and rule.HOLDS not in set(mean["verdict"])
+    assert set(mean.filter(like="MobileNet", axis=0)["verdict"]) == {rule.FAILS}
+    assert (rows(method="stacking", against="wide stacked alone")["low"] > 0.1).all()
+
+
+def test_in_no_band_of_size_a_gain_is_shown():
+    of = {"network": "FT", "task": "binary", "score": "AUC", "method": "mean of logits", "against": "nodule"}
+    by_size = rows_of(RECORD["rows"], "size", **of).drop("all")
+    assert len(by_size) == 3 and set(by_size["verdict"]) == {rule.OPEN}
+
+
+def test_with_five_scores_no_gain_is_shown():
+    wanted = {"task": "multiclass", "score": "quadratic weighted kappa"}
+    for method, against in (("mean of logits", "nodule"), ("stacking", STACKED)):
+        assert rule.HOLDS not in set(rows(method=method, against=against, **wanted)["verdict"])
+
+
+def test_two_networks_on_one_view_do_better_than_two_views(collected):
+    found = json.loads((FOLDER.parent / "both_views" / "averages.json").read_text(encoding="utf-8"))["rows"]
+    known = {"score": "AUC", "view": "nodule", "cohort": "lidc-ct-full-slice (full slice)", "network": "FT"}
+    above = rows_of(found, "against", **known)
+    assert above.loc["the first", "verdict"] == rule.HOLDS
+    assert 0 < above.loc["MobileNet", "difference"] < above.loc["the first", "difference"] / 2
+    assert above.loc["two networks on the nodule", "high"] < 0
+    less = -above.loc["two networks on the nodule", "difference"]
+    assert collected["both_twins_above_views"].startswith(f"+{less:.3f} [+")
+    seeds = rows_of(found, "network", method="two seeds", score="AUC", view="nodule")
+    assert seeds["difference"].abs().max() < above.loc["the first", "difference"]
+    values = rows(method="mean of logits", against="nodule")["difference"]
+    assert collected["both_mean_most"].startswith(f"+{values.max():.3f}") and collected["both_n"] == "1,146"
