@@ -36,7 +36,7 @@ def test_the_record_is_what_the_predictions_say(views):
         assert row[name] == pytest.approx(found[name], abs=1e-5)
     shares = fusion.error_overlap(*views[::-1]).set_index("right")["value"]
     (one,) = (one for one in RECORD["overlaps"] if (one["task"], one["network"]) == ("binary", "FT"))
-    assert {name: share["value"] for name, share in one["shares"].items()} == pytest.approx(shares, abs=1e-5)
+    assert {name: share["value"] for name, share in one["shares"].items()} == pytest.approx(shares.to_dict(), abs=1e-5)
     assert shares[:4].sum() == pytest.approx(1)
 
 
