@@ -39,6 +39,7 @@ RESULTS = ROOT / "book" / "results"
 OUT = RESULTS / "both_views"
 SCORES = {"binary": ("AUC", "F1 (weighted)"), "multiclass": ("quadratic weighted kappa", "F1 (weighted)")}
 PAIR = ("full_slice", "nodule")
+FULL, WINDOWS = "full slices", "windows"  # the two cohorts
 BANDS = [0.0, *EDGES, np.inf]
 
 
@@ -146,7 +147,7 @@ def slices(options):
     full, cohort = source(full=True)
     rows, overlaps = [], []
     for (task, _, name), (nodule,) in networks_on(full, "nodule"):
-        (wide,), about = full.results[task, "wide", name], {"cohort": full.name, "network": name}
+        (wide,), about = full.results[task, "wide", name], {"cohort": FULL, "network": name}
         rows += late(wide, nodule, task, cohort.cases if name.endswith("FT") else None, **about)
         overlaps.append(overlap(wide, nodule, task=task, **about))
     return rows, overlaps
@@ -158,11 +159,11 @@ def windows(options):
     rows, overlaps = [], []
     for (task, _, name), seeds in networks_on(of, "nodule"):
         for seed, (wide, nodule) in enumerate(zip(of.results[task, "wide", name], seeds)):
-            about = {"cohort": of.name, "network": name, "training": seed}
+            about = {"cohort": FULL if of.full else WINDOWS, "network": name, "training": seed}
             rows += late(wide, nodule, task, seed=seed, **about)
             overlaps.append(overlap(wide, nodule, task=task, **about))
     for (task, name, folds, numbering), (wide, nodule) in part_of_folds(cohort).items():
-        about = {"cohort": f"lidc-ct, {folds} of 5 folds", "network": name, "split_seed": numbering}
+        about = {"cohort": f"{WINDOWS}, {folds} of 5 folds", "network": name, "split_seed": numbering}
         rows += late(wide, nodule, task, **about)
         overlaps.append(overlap(wide, nodule, task=task, **about))
     return rows, overlaps
@@ -173,7 +174,7 @@ def averages(options):
     rows = []
     for of in (source(full=True)[0], source(full=False)[0]):
         for (task, view, name), seeds in (*networks_on(of, "nodule"), *networks_on(of, "wide")):
-            about = {"cohort": of.name, "network": name, "view": view}
+            about = {"cohort": FULL if of.full else WINDOWS, "network": name, "view": view}
             rows += two_seeds(seeds, task, **about)
             if twin := of.results.get((task, view, f"MobileNet {name}")):
                 mean = fusion.mean_of_logits([seeds[0], twin[0]], task)
@@ -230,7 +231,7 @@ def frozen(options):
             text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
             whole_text(OUT / f"{task}-{name}-{key}.csv", text)
         title = grid.title(name, "transfer_learning").removesuffix(" TL")
-        about = {"cohort": full.name, "network": f"{title}, frozen", "method": "feature fusion"}
+        about = {"cohort": FULL, "network": f"{title}, frozen", "method": "feature fusion"}
         for key in ("nodule", "wide"):
             rows += compared(found["both"], found[key], task, against=key, **about)
         rows += by_size(found["both"], found["nodule"], task, cohort.cases, against="nodule", **about)
@@ -254,7 +255,7 @@ def two_inputs(options):
         key = name.removeprefix("EfficientNetB4 ")
         sides = [full.results[task, view, key][0] for view in ("wide", "nodule")]
         wide, nodule = (one[one["case_id"].isin(joint["case_id"])] for one in sides)
-        about = {"cohort": full.name, "network": name, "method": "two inputs", "folds": len(folds)}
+        about = {"cohort": FULL, "network": name, "method": "two inputs", "folds": len(folds)}
         others = {
             "nodule": nodule,
             "wide": wide,

@@ -29,8 +29,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -59,11 +58,14 @@ from lungcls.explain import explanation
 from lungcls.models import fusion
 from lungcls.report import intervals, show_figure
 from lungcls.report.claims import verdicts
+from lungcls.report.parameters import check_parameters
 from lungcls.report.paths import find_checkout
 from lungcls.report.plots import heat_maps as map_plots
-from lungcls.report.results import external, measurements, networks
+from lungcls.report.results import external, measurements, networks, tables
 from lungcls.runs import prediction
 from lungcls.runs.evaluation import paired
+
+check_parameters(globals())
 
 # %% [markdown]
 # ## Real CT first: the mean of two answers
@@ -93,6 +95,15 @@ beside[["first", "second", "difference", "low", "high", "n", "patients"]].round(
 # slice lacks what the nodule has.
 # ```
 #
+# Beside the {term}`baselines <baseline>`, which look at no image, all in percent:
+
+# %%
+base = tables.required_results(study.cohort, study.parts, task="binary", seed=seed)
+answers = base | {"full slice": wide, "zoomed nodule": nodule, "both views": together}
+scored = tables.scored(answers, task="binary", seed=seed)
+tables.results_table(scored, scores=["AUC", "F1 (weighted)"], percent=True)
+
+# %% [markdown]
 # ### Let the cases decide how much each view counts
 #
 # A mean lets a weak view speak as loudly as a strong one. *Stacking* {cite}`wolpert1992` weighs them: a
@@ -108,7 +119,7 @@ added[["first", "second", "difference", "low", "high"]].round(3)
 # %% [markdown]
 # The same for every network of the study, as recorded by `benchmarks/both_views.py`, with the verdict of
 # {doc}`12_claims` on each: a gain *holds* if its interval lies above 0, and lies *within the margin* where
-# no more than 0.02 is at stake.
+# no more than 0.02, the {term}`margin <margin (of equivalence)>`, is at stake.
 
 # %%
 recorded = measurements.read(results / "both_views", "slices.json")["rows"]
@@ -172,10 +183,10 @@ averaged = measurements.read(results / "both_views", "averages.json")["rows"]
 known = {"score": "AUC", "view": "nodule"}
 of_averages = partial(external.rows_of, averaged, "network", **known)
 twins = {
-    f"two networks, less {base}": of_averages(method="two networks", against=base, cohort=full.name)
+    f"two networks, less {base}": of_averages(method="two networks", against=base, cohort="full slices")
     for base in ("the first", "MobileNet")
 }
-twins["two views, less two networks"] = of_averages(method="two views", cohort=full.name)
+twins["two views, less two networks"] = of_averages(method="two views", cohort="full slices")
 pd.concat(twins)[["first", "second", "difference", "low", "high", "verdict"]].round(3)
 
 # %%
@@ -283,10 +294,10 @@ show_figure(
 # %% tags=["hide-cell"]
 # Solution. Views of other cases are real images, so nothing is strange to the network but the pair.
 images = np.asarray(prediction.images_of(pair, data)[np.arange(len(data))])
-answers, moved = explanation.predictor(network), {}
+says, moved = explanation.predictor(network), {}
 shuffled = np.random.default_rng(seed).permutation(len(images))
 for channel, view in enumerate(views[:2]):
     swapped = images.copy()
     swapped[..., channel] = images[shuffled, ..., channel]
-    moved[view] = np.abs(answers(swapped) - answers(images))[:, 1].mean()
+    moved[view] = np.abs(says(swapped) - says(images))[:, 1].mean()
 pd.Series(moved, name="mean change of the probability").round(3)

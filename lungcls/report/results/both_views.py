@@ -25,8 +25,7 @@ def slices(found):
 
 def averages(found):
     """Write what two networks on the zoomed nodule gain, above either of them and above two views."""
-    (cohort,) = {row["cohort"] for row in found["rows"] if "full slice" in row["cohort"]}
-    wanted = {"cohort": cohort, "view": "nodule", "network": TUNED} | AUC
+    wanted = {"cohort": "full slices", "view": "nodule", "network": TUNED} | AUC
     above = {against: row for against, row in rows_of(found["rows"], "against", **wanted).iterrows()}
     turned = dict(zip(("difference", "low", "high"), -above["two networks on the nodule"][TURNED]))
     names = {"both_twins_gain": above["the first"], "both_twins_better": above["MobileNet"]}

@@ -36,7 +36,9 @@ def test_the_record_is_what_the_predictions_say(views):
         assert row[name] == pytest.approx(found[name], abs=1e-5)
     shares = fusion.error_overlap(*views[::-1]).set_index("right")["value"]
     (one,) = (one for one in RECORD["overlaps"] if (one["task"], one["network"]) == ("binary", "FT"))
-    assert {name: share["value"] for name, share in one["shares"].items()} == pytest.approx(shares.to_dict(), abs=1e-5)
+    assert {name: share["value"] for name, share in one["shares"].items()} == pytest.approx(
+        shares.to_dict(), abs=1e-5
+    )
     assert shares[:4].sum() == pytest.approx(1)
 
 
@@ -76,7 +78,7 @@ def test_with_five_scores_no_gain_is_shown():
 
 def test_two_networks_on_one_view_do_better_than_two_views(collected):
     found = json.loads((FOLDER.parent / "both_views" / "averages.json").read_text(encoding="utf-8"))["rows"]
-    known = {"score": "AUC", "view": "nodule", "cohort": "lidc-ct-full-slice (full slice)", "network": "FT"}
+    known = {"score": "AUC", "view": "nodule", "cohort": "full slices", "network": "FT"}
     above = rows_of(found, "against", **known)
     assert above.loc["the first", "verdict"] == rule.HOLDS
     assert 0 < above.loc["MobileNet", "difference"] < above.loc["the first", "difference"] / 2
