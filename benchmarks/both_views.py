@@ -15,7 +15,7 @@ and so on for each fold. Everything lies in `book/results/both_views` then, out-
 
 import argparse
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 import json
 from pathlib import Path
 
@@ -217,19 +217,25 @@ def measured(options, name):
     return np.split(np.asarray(found), len(PAIR), axis=1), cohort
 
 
+def kept(path, parts, cases, task):
+    """What one head says, out of fold; fitted once, then read."""
+    if not path.exists():
+        text = fusion.fused(parts, cases, task).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        whole_text(path, text)
+    return pd.read_csv(path, dtype={"case_id": str})
+
+
 def frozen(options):
     """One head on the frozen features of both views, and on those of each alone; predictions are kept."""
     full, rows = source(full=True)[0], []
-    for name, task in ((name, task) for name in options.backbones.split(",") for task in TASKS):
+    for name, task in product(options.backbones.split(","), options.tasks.split(",")):
         parts, cohort = measured(options, name)
         cases = next(iter(full.results[task, "nodule", "FT"]))[["case_id", "patient_id", "fold", "y_true"]]
         order = pd.Index(cohort.cases["case_id"]).get_indexer(cases["case_id"])
         wide, nodule = (part[order] for part in parts)
         found = {"wide": [wide], "nodule": [nodule], "both": [wide, nodule]}
-        found = {key: fusion.fused(each, cases, task) for key, each in found.items()}
-        for key, table in found.items():
-            text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-            whole_text(OUT / f"{task}-{name}-{key}.csv", text)
+        paths = {key: OUT / f"{task}-{name}-{key}.csv" for key in found}
+        found = {key: kept(paths[key], each, cases, task) for key, each in found.items()}
         title = grid.title(name, "transfer_learning").removesuffix(" TL")
         about = {"cohort": FULL, "network": f"{title}, frozen", "method": "feature fusion"}
         for key in ("nodule", "wide"):
@@ -277,6 +283,7 @@ def main():
     parser.add_argument("--weights", required=True, help="folder of ImageNet weights, include_top=False")
     parser.add_argument("--store", required=True, help="folder of the runs of two inputs, and of features")
     parser.add_argument("--backbones", default="mobilenet,efficientnetb4", help="whose features are frozen")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="what heads are fitted for")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas: a file each")
     options = parser.parse_args()
     training.fix_threads(1)

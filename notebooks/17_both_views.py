@@ -212,7 +212,17 @@ sizes[["n", "first", "second", "difference", "low", "high", "verdict"]].round(3)
 # In no band a gain is shown. The bands are small, and their intervals wide.
 #
 # Late fusion joins answers; what the views *show* could still fit together. `fusion.fused` takes the features
-# of two frozen backbones, side by side, and fits one head to them, again fold by fold.
+# of two frozen backbones, side by side, and fits one head to them, again fold by fold. Recorded for MobileNet:
+# that head, less the same head on one view alone, and less the mean of both heads' logits.
+
+# %%
+heads = measurements.read(results / "both_views", "frozen.json")["rows"]
+of_heads = partial(external.rows_of, heads, "against", task="binary", score="AUC", size="all")
+of_heads()[["first", "second", "difference", "low", "high", "n", "verdict"]].round(3)
+
+# %% [markdown]
+# With the slice's features the head does worse than with the nodule's alone: more numbers to fit, and nothing
+# new in them.
 #
 # ## Run it yourself: one network with two inputs
 #

@@ -2,8 +2,10 @@
 
 import json
 
+import pandas as pd
 import pytest
 from recorded_runs import FOLDER
+from sklearn.metrics import roc_auc_score
 
 from lungcls.models import fusion
 from lungcls.report.claims import rule, verdicts
@@ -89,3 +91,15 @@ def test_two_networks_on_one_view_do_better_than_two_views(collected):
     assert seeds["difference"].abs().max() < above.loc["the first", "difference"]
     values = rows(method="mean of logits", against="nodule")["difference"]
     assert collected["both_mean_most"].startswith(f"+{values.max():.3f}") and collected["both_n"] == "1,146"
+
+
+def test_a_head_on_both_views_does_worse_than_on_the_nodule_alone():
+    place = FOLDER.parent / "both_views"
+    found = json.loads((place / "frozen.json").read_text(encoding="utf-8"))["rows"]
+    heads = rows_of(found, "against", task="binary", score="AUC", size="all")
+    assert heads.loc["nodule", "high"] < 0 < heads.loc["wide", "low"]
+    both, nodule = (pd.read_csv(place / f"binary-mobilenet-{name}.csv") for name in ("both", "nodule"))
+    assert len(both) == heads.loc["nodule", "n"]
+    for one, column in ((both, "first"), (nodule, "second")):
+        area = roc_auc_score(one["y_true"], one["p_malignant"])
+        assert area == pytest.approx(heads.loc["nodule", column], abs=1e-5)
