@@ -212,8 +212,8 @@ sizes[["n", "first", "second", "difference", "low", "high", "verdict"]].round(3)
 # In no band a gain is shown. The bands are small, and their intervals wide.
 #
 # Late fusion joins answers; what the views *show* could still fit together. `fusion.fused` takes the features
-# of two frozen backbones, side by side, and fits one head to them, again fold by fold. Recorded for MobileNet:
-# that head, less the same head on one view alone, and less the mean of both heads' logits.
+# of two frozen backbones, side by side, and fits one head to them, again fold by fold. Here it is for
+# MobileNet, less the same head on one view alone, and less the mean of both heads' logits.
 
 # %%
 heads = measurements.read(results / "both_views", "frozen.json")["rows"]
