@@ -225,6 +225,17 @@ def calibration_of(run, study):
     return confidence_tables.tested(result, task="multiclass", seed=0).temperatures
 
 
+def against_the_slice(before, after):
+    gains = [names["beside"].loc["AUC"] for names in (before, after)]
+    assert gains[1]["low"] > 0.1 > gains[0]["high"]
+
+
+def the_other_input(before, after):
+    layers = [names["maps"].layer.partition(".")[0] for names in (before, after)]
+    assert layers == ["nodule", "full_slice"]
+    assert not np.array_equal(before["maps"].values, after["maps"].values)
+
+
 def smaller(before, after):
     assert after["chosen"].sum() < before["chosen"].sum()
 
@@ -266,6 +277,8 @@ CARDS = [
     ("09_confidence", "level=level", "level=0.5", smaller),
     ("14_diagnoses", '("malignant", STABLE)', '("metastatic", "benign")', metastases),
     ("14_diagnoses", '"malignant", "benign"', '"primary", "benign"', primary),
+    ("17_both_views", "paired(together, nodule", "paired(together, wide", against_the_slice),
+    ("17_both_views", 'view="nodule"', 'view="full_slice"', the_other_input),
     ("15_another_hospital", '"mean <= 2 against >= 4"', '"two readers or more"', level),
     ("15_another_hospital", '"our model", "curve"', '"diameter", "curve"', ruler_fits),
 ]

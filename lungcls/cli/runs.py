@@ -33,7 +33,7 @@ SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="O
 @COHORT
 @click.option("--recipe", help="best-binary or best-multiclass: our best model, in place of the next four.")
 @click.option("--task", help="binary or multiclass.")
-@click.option("--view", help="full_slice, nodule or context.")
+@click.option("--view", help="full_slice, nodule or context, or two: full_slice+nodule.")
 @click.option("--model", help="cnn, mobilenet, resnet50, efficientnetb0 to b7 or ensemble.")
 @click.option("--stage", help="scratch, transfer_learning or fine_tuning.")
 @WEIGHTS
@@ -62,20 +62,21 @@ def train(folder, profile, pairs, **request):
 @WEIGHTS
 @PROFILE
 @SEED
+@click.option("--view", "views", multiple=True, help="Of Table 1, in place of the cohort's; can be repeated.")
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
 @click.option("--group", "groups", multiple=True, type=GROUPS, help=PART)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
 @click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
 @SET
 @STORE
-def study(folder, profile, backbone, groups, jobs, record, pairs, **options):
+def study(folder, profile, views, backbone, groups, jobs, record, pairs, **options):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls.cohorts.cohort import load
     from lungcls.runs import grid, recorded, settings
     from lungcls.runs.study import train_all
 
     plain_warnings()
-    cells = grid.grid_of(load(folder).views, profile=profile, backbone=backbone)
+    cells = grid.grid_of(views or load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
     if not cells:
         raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
@@ -182,14 +183,15 @@ def predict(run, folder, out, force, calibrated, level, store):
 @click.option("--out", type=FOLDER, required=True, help="The NPZ file to write.")
 @FORCE
 @click.option("--layer", help="Whose maps; by default those of the last convolution.")
+@click.option("--view", help="On which input, of a run of two views.")
 @STORE
-def explain(run, folder, out, force, layer, store):
+def explain(run, folder, out, force, layer, view, store):
     """Write the Grad-CAM maps of a RUN on the cohort in FOLDER, with their coordinates."""
     from lungcls.explain import explanation
     from lungcls.runs import store as runs
 
     found = runs.find(store, run)
-    maps = explanation.export(found, folder, out, layer=layer, force=force)
+    maps = explanation.export(found, folder, out, layer=layer, view=view, force=force)
     zero = f"; {maps.zero.sum()} are 0 everywhere" if maps.zero.any() else ""
     made = f"{len(maps.values)} maps of {maps.layer} ({maps.why}) in {out}"
     click.echo(f"{found.id} ({found.weights}): {made}{zero}")

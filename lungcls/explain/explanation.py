@@ -9,12 +9,12 @@ from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.explain import gradcam, placement
 from lungcls.files import output
-from lungcls.runs import prediction
+from lungcls.runs import inputs, prediction
 
 BATCH = 64  # images that a network is asked about at once
 
 
-def explain_run(run, cohort, *, cases=None, layer=None, classes=None, model=None):
+def explain_run(run, cohort, *, cases=None, layer=None, view=None, classes=None, model=None):
     """Explain what a stored run says of the cases of a cohort, by Grad-CAM.
 
     Parameters
@@ -26,6 +26,8 @@ def explain_run(run, cohort, *, cases=None, layer=None, classes=None, model=None
         Case ids, a mask over the cases, or their rows; by default all.
     layer : str, optional
         Whose maps; by default those of the last convolution that has enough cells.
+    view : str, optional
+        On which of its inputs; needed where the run joins several views.
     classes : ndarray of shape (n,), int, or int, optional
         0 benign, 1 malignant, or 0..4 for the scores 1..5; by default those predicted.
     model : keras.Model, optional
@@ -51,8 +53,14 @@ def explain_run(run, cohort, *, cases=None, layer=None, classes=None, model=None
     (2, 16, 16)
     """
     images = prediction.images_of(run, cohort if cases is None else cohort.select(cases))
+    found = inputs.of_view(run.config, view)["view"]
+    options = {
+        "layer": layer,
+        "classes": classes,
+        "view": found if len(inputs.views_of(run.config)) > 1 else "",
+    }
     try:
-        return gradcam.grad_cam(model or prediction.open_model(run), images, layer=layer, classes=classes)
+        return gradcam.grad_cam(model or prediction.open_model(run), images, **options)
     except ValueError as error:
         raise InputError(f"{run.id}: {error}") from error
 
@@ -62,11 +70,12 @@ def predicted(run, maps):
     return maps.classes + (run.config["task"] == "multiclass")
 
 
-def export(run, cohort, path, *, layer=None, force=False):
+def export(run, cohort, path, *, layer=None, view=None, force=False):
     """Write a run's maps of a cohort folder with coordinates to an NPZ file, whole or not at all."""
     path = output(path, force=force, inputs=(cohort, run.folder))
     data = cohorts.load(cohort, labels=False)
-    found, crop = explain_run(run, data, layer=layer), placement.crop_in_view(run, data)
+    crop = placement.crop_in_view(run, data, view)
+    found = explain_run(run, data, layer=layer, view=view)
     cases = {"case_id": data.cases["case_id"].to_numpy(str), "predicted": predicted(run, found)}
     maps = {"maps": found.values, "score": found.scores, "zero": found.zero, "layer": found.layer}
     rows, columns = crop.cell_middles(found.values.shape[1:])

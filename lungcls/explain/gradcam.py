@@ -13,6 +13,7 @@ import numpy as np
 
 from lungcls.errors import InputError
 from lungcls.explain import heat_maps
+from lungcls.models import blocks
 
 SMALLEST, ENOUGH = 4, 8  # cells a side: a last map below the first gives way to the deepest of the second
 KINDS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "BatchNormalization", "Activation", "ReLU", "Add")
@@ -28,6 +29,7 @@ class ClassMaps:
     why: str  # why that layer, in words
     classes: np.ndarray  # (n,), int, that each map speaks for: 0 benign, 1 malignant; or 0..4 for scores 1..5
     scores: np.ndarray  # (n,), float32: the score of that class before sigmoid or softmax
+    channel: int = 0  # of the images, that the maps lie on: which view, where a network joins several
 
     @property
     def zero(self):
@@ -36,12 +38,12 @@ class ClassMaps:
 
     def pictures(self, masks=None):
         """List of (image, map of its size, mask or None): a row for `report.plots.heat_maps.overlays`."""
-        images = np.asarray(self.images[np.arange(len(self.values))])[..., 0]
+        images = np.asarray(self.images[np.arange(len(self.values))])[..., self.channel]
         maps = heat_maps.upsample(self.values, images.shape[1:])
         return list(zip(images, maps, [None] * len(images) if masks is None else masks, strict=True))
 
 
-def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
+def grad_cam(model, images, *, classes=None, layer=None, view="", batch_size=32):
     """Explain what a network says of images, class by class.
 
     See [1]_.
@@ -58,6 +60,8 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
         0 benign, 1 malignant, or 0..4 for the scores 1..5; by default those predicted.
     layer : str, optional
         By default that of ``choose_layer``.
+    view : str, optional
+        On which input, where the network joins several views; by default on the last.
     batch_size : int, default 32
 
     Returns
@@ -88,7 +92,7 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
 
     if keras.config.backend() != "tensorflow":
         raise InputError(f"Grad-CAM: Keras runs on {keras.config.backend()}, expected tensorflow")
-    name, why = choose_layer(model, layer)
+    name, why = choose_layer(model, layer, view)
     head = last_dense(model)
     if classes is not None:
         classes = _checked(classes, len(images), max(head.kernel.shape[-1], 2))
@@ -99,7 +103,9 @@ def grad_cam(model, images, *, classes=None, layer=None, batch_size=32):
         batch = np.asarray(images[part], dtype=np.float32)
         found.append(_weighted(inner, head, batch, None if classes is None else classes[part]))
     values, explained, scores = map(np.concatenate, zip(*found, strict=True))
-    return ClassMaps(images, values, name, why, explained, scores)
+    views = blocks.views_of(model)
+    channel = views.index(name.partition(".")[0]) if views else 0
+    return ClassMaps(images, values, name, why, explained, scores, channel)
 
 
 def _weighted(inner, head, batch, classes):
@@ -133,9 +139,9 @@ def _checked(classes, n, number):
 # --- Which layer ------------------------------------------------------------------------
 
 
-def choose_layer(model, name=None):
+def choose_layer(model, name=None, view=""):
     """Name of the layer to explain, and why: the last convolution, or the deepest of at least 8 x 8 cells."""
-    sides = map_layers(model)
+    sides = map_layers(model, view)
     if name is not None:
         if name not in sides:
             raise ValueError(f"layer: found {name!r}, expected one of {', '.join(sides)}")
@@ -151,10 +157,10 @@ def choose_layer(model, name=None):
     return large[-1], f"the deepest of at least {ENOUGH} x {ENOUGH}: the last has {side[0]} x {side[1]}"
 
 
-def map_layers(model):
+def map_layers(model, view=""):
     """Rows and columns by name of the layers that give maps of more than one cell, from the input on."""
-    found = {}
-    for layer in model.layers:
+    found, prefix = {}, f"{view}." if view else ""
+    for layer in (layer for layer in model.layers if layer.name.startswith(prefix)):
         shape = getattr(layer.output, "shape", ())
         if type(layer).__name__ in KINDS and len(shape) == 4 and min(shape[1:3]) > 1:
             found[layer.name] = tuple(shape[1:3])

@@ -28,13 +28,17 @@ class CropInView:
         return tuple(starts[:, i] + middles[i] * (ends - starts)[:, i] - 0.5 for i in (0, 1))
 
 
-def crop_in_view(run, cohort):
-    """CropInView of a run's images of a cohort; an InputError if it lacks the view."""
-    view, settings = run.config["view"], run.config["settings"]
+def crop_in_view(run, cohort, view=None):
+    """CropInView of a run's images of a cohort; an InputError if it lacks the view.
+
+    Where a run joins several views, `view` names one.
+    """
+    config = inputs.of_view(run.config, view)
+    view, settings = config["view"], config["settings"]
     images = cohort.images(view)
-    if inputs.form_of(run.config) == "fixed" and view == "context":
-        return _middle(run, cohort)
-    if inputs.form_of(run.config) == "fixed":
+    if inputs.form_of(config) == "fixed" and view == "context":
+        return _middle(config, cohort)
+    if inputs.form_of(config) == "fixed":
         return _fixed_crop(cohort, images, inputs.wider_view(cohort, "fixed"), settings)
     shape = np.array(images.shape[1:])
     side = np.array([settings["crop"]] * 2) if view == "nodule" else shape
@@ -44,11 +48,11 @@ def crop_in_view(run, cohort):
     return CropInView(view, corners, None if masks is None else center_crop(masks[:] > 0, tuple(side)))
 
 
-def _middle(run, cohort):
+def _middle(config, cohort):
     """The square of fixed size in mm around the middle of the context window."""
     shape = np.array(cohort.images("context").shape[1:])
-    half = (run.config["settings"]["crop_mm"] / cohort.spacing() / 2)[:, None]
-    masks = inputs.masks_of(cohort, run.config)[..., 0] if "context" in cohort.masks else None
+    half = (config["settings"]["crop_mm"] / cohort.spacing() / 2)[:, None]
+    masks = inputs.masks_of(cohort, config)[..., 0] if "context" in cohort.masks else None
     return CropInView("context", np.hstack([shape / 2 - half, shape / 2 + half]), masks)
 
 

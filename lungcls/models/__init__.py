@@ -10,6 +10,7 @@ _NAMES = {
     "backbones": ["transfer"],
     "baselines": ["predict_baseline"],
     "blocks": ["summary"],
+    "fusion": ["fused", "mean_of_logits", "stacked"],
     "networks": ["autoencoder", "cnn"],
     "radiomics": ["measure_radiomics"],
     "weights": ["find_weights"],

@@ -6,7 +6,7 @@ See :mod:`lungcls.models.networks` for the layout; the scaling to a backbone's o
 import keras
 import numpy as np
 
-from lungcls.models.networks import check_task, head
+from lungcls.models.networks import check_task, classifier
 
 # Each backbone's own range for a grey level in [0, 1]: scale and offset (caffe: BGR means).
 _UNIT = {"scale": 2.0, "offset": -1.0}
@@ -20,7 +20,7 @@ BACKBONES = {
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225])
 
 
-def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
+def transfer(backbone, *, image_size, task, views=("",), weights=None, dropout=0.3, seed=0):
     """Build a classifier on a backbone of ``keras.applications``.
 
     Parameters
@@ -30,6 +30,8 @@ def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
     image_size : int
         Height and width of the input in pixels, at least 32.
     task : {"binary", "multiclass"}
+    views : sequence of str, optional
+        Names of the views where there are several, one a channel: each gets a backbone of its own.
     weights : path, optional
         An ``include_top=False`` weight file of Keras; by default the weights are random.
     dropout : float in [0, 1)
@@ -40,7 +42,7 @@ def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
     Returns
     -------
     keras.Model
-        From float images (n, image_size, image_size, 1) in [0, 1] to probabilities (n, 1) or (n, 5).
+        From float images (n, image_size, image_size, views) in [0, 1] to probabilities (n, 1) or (n, 5).
 
     Raises
     ------
@@ -64,17 +66,18 @@ def transfer(backbone, *, image_size, task, weights=None, dropout=0.3, seed=0):
         raise ValueError(f"backbone: found {backbone!r}, expected one of {', '.join(BACKBONES)}")
     if image_size < 32:
         raise ValueError(f"image_size: found {image_size}, expected at least 32")
-    keras.utils.set_random_seed(seed)
     name, scaling = BACKBONES[backbone]
-    image = keras.Input((image_size, image_size, 1), name="image")
-    x = keras.layers.Concatenate(name="three_channels")([image, image, image])
-    x = keras.layers.Rescaling(**scaling, name="backbone_range")(x)
-    base = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=x)
-    if weights is not None:
-        base.load_weights(str(weights))
-        _mend_normalization(base)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
-    return keras.Model(image, head(x, task, dropout, seed), name=f"{backbone}_{task}")
+
+    def features(image):
+        x = keras.layers.Concatenate(name="three_channels")([image, image, image])
+        x = keras.layers.Rescaling(**scaling, name="backbone_range")(x)
+        base = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=x)
+        if weights is not None:
+            base.load_weights(str(weights))
+            _mend_normalization(base)
+        return keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
+
+    return classifier(features, backbone, image_size, views, task=task, dropout=dropout, seed=seed)
 
 
 def _mend_normalization(base):

@@ -5,29 +5,42 @@ import re
 
 import keras
 
+from lungcls.models.networks import VIEW_INPUT
+
 # Block names as keras.applications (EfficientNet, ResNet; MobileNet's are counted) and the CNN have them.
 _BLOCK = re.compile(r"(block\d+[a-z]?|conv\d_block\d+)_|conv_(?:pad|dw|pw)_(\d+)|(top)_")
+START = (keras.layers.InputLayer, keras.layers.Identity)  # where a network begins, and a view of several
 
 
-def boundaries(model):
-    """Where a flat classifier can be cut in two: block name to the layer whose output enters it, in order."""
+def views_of(model):
+    """Names of the views that a flat classifier joins, by channel; none if it has one view."""
+    return [layer.name.partition(".")[0] for layer in model.layers if layer.name.endswith(f".{VIEW_INPUT}")]
+
+
+def boundaries(model, view=""):
+    """Where a flat classifier can be cut in two: block name to the layer whose output enters it, in order.
+
+    If it joins several views, the first one's, or that of another `view`, is cut there.
+    """
     # One tensor carries everything there. The first is "image" (nothing is frozen), the last "head".
-    found, seen, last, reach = {"image": model.layers[0].name}, {""}, {}, 0
-    for place, layer in enumerate(model.layers):
+    prefix = "".join(f"{one}." for one in [view, *views_of(model)][not view :][:1])
+    layers = [layer for layer in model.layers if layer.name.startswith(prefix)]
+    found, seen, last, reach = {"image": layers[0].name}, {""}, {}, 0
+    for place, layer in enumerate(layers):
         last |= dict.fromkeys(_sources(layer), place)  # the last layer that takes the output of each
-    for place, (layer, following) in enumerate(pairwise(model.layers)):
-        block = _block_of(following.name)
+    for place, (layer, following) in enumerate(pairwise(layers)):
+        block = _block_of(following.name.removeprefix(prefix))
         if block not in seen and reach <= place < last[layer.name]:
             seen.add(block)
             found[block] = layer.name
         reach = max(reach, last[layer.name])  # of what comes before
-    found["head"] = "pool"
+    found["head"] = f"{prefix}pool"
     return found
 
 
-def boundary(model, name):
+def boundary(model, name, view=""):
     """The layer whose output enters a block; "block6" stands for "block6a", "conv5" for "conv5_block1"."""
-    allowed = boundaries(model)
+    allowed = boundaries(model, view)
     for candidate in (name, f"{name}a", f"{name}_block1"):
         if candidate in allowed:
             return model.get_layer(allowed[candidate])
@@ -39,15 +52,21 @@ def split(model, name):
     # Both share its layers: the head's become trainable, the others not. Batch normalisation of a
     # backbone stays frozen, and so in inference mode; a network that trains from "image" on keeps
     # its own in training mode.
-    cut = boundary(model, name)
-    logits = model.get_layer("logits").output
-    whole = isinstance(cut, keras.layers.InputLayer)
-    backbone = None if whole else keras.Model(model.input, cut.output)
+    # Where several views are joined, each is cut there, and the backbone gives their maps side by side.
+    cuts = [boundary(model, name, view) for view in views_of(model) or [""]]
+    whole = isinstance(cuts[0], START)
+    maps = [model.input] if whole else [cut.output for cut in cuts]
+    joint = maps[0] if len(maps) == 1 else keras.ops.concatenate(maps, axis=-1)
+    backbone = None if whole else keras.Model(model.input, joint)
     frozen = set() if whole else {layer.name for layer in backbone.layers}
     for layer in model.layers:
         norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = whole or not (norm or layer.name in frozen)
-    return backbone, keras.Model(cut.output, logits)
+    head = keras.Model(maps, model.get_layer("logits").output)
+    if len(maps) == 1:
+        return backbone, head
+    start = keras.Input(joint.shape[1:])
+    return backbone, keras.Model(start, head(keras.ops.split(start, len(maps), axis=-1)))
 
 
 def summary(model):
@@ -75,7 +94,7 @@ def summary(model):
     stages = {}
     for (block, _), (_, layer) in pairwise(cuts):
         stages[stage_of(block)] = _map_of(model.get_layer(layer))
-    if not isinstance(model.get_layer(cuts[1][1]), keras.layers.InputLayer):
+    if not isinstance(model.get_layer(cuts[1][1]), START):
         stages = {"stem" if name == "image" else name: shape for name, shape in stages.items()}
     return [(name, *shape) for name, shape in stages.items()] + [("head", 1, model.output.shape[-1])]
 
@@ -87,7 +106,7 @@ def stage_of(block):
 
 def _map_of(layer):
     """Side and channels of what a layer passes on; of the pooled features, those before pooling."""
-    output = layer.input if layer.name == "pool" else layer.output
+    output = layer.input if layer.name.rpartition(".")[2] == "pool" else layer.output
     return output.shape[1], output.shape[-1]
 
 

@@ -9,11 +9,22 @@ the frozen part is run once and its output kept.
 import keras
 
 CLASSES = {"binary": 1, "multiclass": 5}  # width of the last layer: one sigmoid, or five of a softmax
+VIEW_INPUT = "view"  # where a view begins in a network of several
 POOLING = ("flatten", "average")  # what joins the CNN's blocks to its dense layers
 MOMENTUM = 0.9  # of the CNN's batch normalisation: Keras's 0.99 lags behind where an epoch has ten batches
 
 
-def cnn(*, image_size, task, filters=(16, 32, 64, 128), pooling="flatten", dense=64, dropout=0.3, seed=0):
+def cnn(
+    *,
+    image_size,
+    task,
+    views=("",),
+    filters=(16, 32, 64, 128),
+    pooling="flatten",
+    dense=64,
+    dropout=0.3,
+    seed=0,
+):
     """Build the report's small network: four blocks of convolution, batch norm and max-pooling.
 
     Parameters
@@ -21,6 +32,8 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), pooling="flatten", dense
     image_size : int
         Height and width of the input in pixels.
     task : {"binary", "multiclass"}
+    views : sequence of str, optional
+        Names of the views where there are several, one a channel: each gets a part of its own.
     filters : sequence of int
         Filters of each block's 3x3 convolution.
     pooling : {"flatten", "average"}, default "flatten"
@@ -34,7 +47,7 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), pooling="flatten", dense
     Returns
     -------
     keras.Model
-        From float images (n, image_size, image_size, 1) in [0, 1] to probabilities (n, 1) or (n, 5).
+        From float images (n, image_size, image_size, views) in [0, 1] to probabilities (n, 1) or (n, 5).
 
     Raises
     ------
@@ -58,13 +71,32 @@ def cnn(*, image_size, task, filters=(16, 32, 64, 128), pooling="flatten", dense
     if image_size < least:
         expected = f"at least {least} for {len(filters)} blocks"
         raise ValueError(f"image_size: found {image_size}, expected {expected}")
-    keras.utils.set_random_seed(seed)
-    image = keras.Input((image_size, image_size, 1), name="image")
-    x = conv_blocks(image, filters)
     pool = keras.layers.Flatten if pooling == "flatten" else keras.layers.GlobalAveragePooling2D
-    x = pool(name="pool")(x)
-    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
-    return keras.Model(image, head(x, task, dropout, seed), name=f"cnn_{task}")
+
+    def features(image):
+        x = pool(name="pool")(conv_blocks(image, filters))
+        return keras.layers.Dense(dense, activation="relu", name="dense")(x)
+
+    return classifier(features, "cnn", image_size, views, task=task, dropout=dropout, seed=seed)
+
+
+def classifier(features, name, image_size, views, *, task, dropout, seed):
+    """Build a flat classifier: `features` of the image, or of each view by itself, joined, under one head.
+
+    Of several views, each is a channel of the image, and its layers are called "nodule.block1_conv".
+    """
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((image_size, image_size, len(views)), name="image")
+    if len(views) == 1:
+        return keras.Model(image, head(features(image), task, dropout, seed), name=f"{name}_{task}")
+    found = []
+    for channel, view in enumerate(views):
+        start = keras.layers.Identity(name=VIEW_INPUT)(image[..., channel : channel + 1])
+        found.append(features(start))
+        for layer in keras.Model(image, found[-1]).layers[1:]:
+            layer.name = f"{view}.{layer.name}"
+    x = keras.layers.Concatenate(name="joined")(found)
+    return keras.Model(image, head(x, task, dropout, seed), name=f"{name}_{task}")
 
 
 def conv_blocks(x, filters):

@@ -8,6 +8,7 @@ from lungcls.cohorts.cohort import VIEWS
 from lungcls.errors import InputError
 
 VIEW_NAMES = {"full_slice": "full slice", "nodule": "zoomed nodule", "context": "context window"}
+VIEW_NAMES |= {f"{view}+nodule": f"{VIEW_NAMES[view]} and nodule" for view in ("full_slice", "context")}
 
 
 def choose_views(cohort, requested):

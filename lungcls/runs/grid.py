@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from lungcls.cohorts import cohort as cohorts
+from lungcls.errors import InputError
 from lungcls.runs import store
 from lungcls.runs.planning import plan_run
 
@@ -47,7 +48,8 @@ def grid_of(views, *, profile="quick", backbone=BACKBONE):
     Parameters
     ----------
     views : collection of str
-        Of the cohort. The full slice, or the context window where there is none, and the nodule are compared.
+        Of the cohort. The full slice, or the context window where there is none, and the nodule are
+        compared, and with them joined views, as "full_slice+nodule".
     profile : {"smoke", "quick", "full"}, default "quick"
         Only "full" fine-tunes the candidates, trains them for both tasks, and adds ``zooms``.
     backbone : str, default "efficientnetb2"
@@ -64,7 +66,11 @@ def grid_of(views, *, profile="quick", backbone=BACKBONE):
     20
     """
     shown = [view for view in ("full_slice", "context") if view in views][:1]
-    shown += [view for view in ("nodule",) if view in views]
+    shown += [view for view in views if view == "nodule" or "+" in view]
+    if not shown:
+        raise InputError(
+            f"view: found {', '.join(views)}, expected full_slice, context, nodule or two of them"
+        )
     cells = []
     for stage in ("transfer_learning", "fine_tuning", "scratch"):  # what others wait for comes first
         for task in cohorts.TASKS:

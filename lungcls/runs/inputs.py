@@ -4,13 +4,46 @@ import numpy as np
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
+from lungcls.files import sha
 from lungcls.preprocessing import fixed_crop, geometry, padding, pipelines
 from lungcls.preprocessing.images import Derived, release
 from lungcls.runs import cache
 
 
+def views_of(config):
+    """The views of a run, in order: those of "full_slice+nodule" are two."""
+    return config["view"].split("+")
+
+
+def by_view(config):
+    """The configuration of a run for each of its views, as if it had no other; padding is the nodule's."""
+    views, settings = views_of(config), config["settings"]
+    padded = [view for view in views if view == "nodule"] or views[:1]
+    others = settings | {"padding": "kept"}
+    return [config | {"view": view, "settings": settings if view in padded else others} for view in views]
+
+
+def of_view(config, view=None):
+    """The configuration of one view of a run; where it has several, `view` has to name it."""
+    found = {one["view"]: one for one in by_view(config)}
+    if view is None and len(found) == 1:
+        return config
+    if view not in found:
+        raise InputError(f"view: found {view!r} for {config['id']}, expected one of {', '.join(found)}")
+    return found[view]
+
+
 def check(cohort, config):
     """Refuse a cohort that lacks what a run sees, before anything is trained or predicted."""
+    views = views_of(config)
+    if len(views) > 1 and (config["model"] == "ensemble" or len(set(views)) < len(views)):
+        expected = "different views and a model other than ensemble"
+        raise InputError(f"view: found {config['view']!r} for {config['model']}, expected {expected}")
+    for one in by_view(config):
+        _check(cohort, one)
+
+
+def _check(cohort, config):
     view, where = config["view"], cohort.folder or cohort.name
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
@@ -55,7 +88,9 @@ def _holds(cohort, view):
 
 
 def images_of(cohort, config, *, progress=False):
-    """A cohort's images as a run sees them: rows (n, size, size, 1), float32 in [0, 1], made on demand."""
+    """A cohort's images as a run sees them: rows (n, size, size, views), float32 in [0, 1]."""
+    if len(views_of(config)) > 1:
+        return _joined([images_of(cohort, one, progress=progress) for one in by_view(config)])
     size = config["settings"]["image_size"]
     if config["model"] == "ensemble":
         check_view(cohort, config["view"], progress=progress)
@@ -69,9 +104,21 @@ def images_of(cohort, config, *, progress=False):
     return Derived(make, (len(cohort), size, size, 1), source=images)
 
 
+def _joined(arrays):
+    """Images of several views as the channels of one array, made on demand."""
+    shape = (*arrays[0].shape[:3], len(arrays))
+    return Derived(lambda rows: np.concatenate([array[rows] for array in arrays], axis=3), shape)
+
+
 def prepared(job, cohort, *, progress=False):
-    """The images of a job, memory-mapped and kept, and the digest of their content."""
-    config, images = job.config, images_of(cohort, job.config, progress=progress)
+    """The images of a job, memory-mapped and kept view by view, and the digest of their content."""
+    made = [_prepared(job, one, cohort, progress) for one in by_view(job.config)]
+    arrays, digests = zip(*made, strict=True)
+    return made[0] if len(made) == 1 else (_joined(arrays), sha(digests))
+
+
+def _prepared(job, config, cohort, progress):
+    images = images_of(cohort, config, progress=progress)
 
     def make(start, stop):
         rows = images[start:stop]
@@ -164,10 +211,12 @@ def check_view(cohort, view, *, crop=None, progress=False):
 
 
 def masks_of(cohort, config):
-    """A cohort's nodule masks as a run's images are, (n, size, size, 1) bool.
+    """A cohort's nodule masks as a run's images are, (n, size, size, views) bool.
 
     At least half of a pixel is nodule.
     """
+    if len(views_of(config)) > 1:
+        return np.concatenate([masks_of(cohort, one) for one in by_view(config)], axis=3)
     view, settings = config["view"], config["settings"]
     if view not in cohort.masks:
         where = f"{cohort.folder or cohort.name}: no mask of the view {view!r}"

@@ -50,7 +50,7 @@ def build(job):
     if job.parent is not None:
         return keras.models.load_model(job.parent.folder / "model.keras")
     options = {name: settings[name] for name in ("image_size", "dropout")}
-    options |= {"task": config["task"], "seed": config["seed"]}
+    options |= {"task": config["task"], "seed": config["seed"], "views": inputs.views_of(config)}
     try:
         if config["model"] == "cnn":
             mine = {name: settings[name] for name in ("filters", "pooling", "dense")}

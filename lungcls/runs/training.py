@@ -55,6 +55,7 @@ def train(
     task : {"binary", "multiclass"}
         Scores 1-3 against 4-5, or the scores 1..5.
     view : {"full_slice", "nodule", "context"}
+        Or several, which a network joins: "full_slice+nodule".
     model : {"cnn", "mobilenet", "resnet50", "efficientnetb0" .. "efficientnetb7", "ensemble"}
     stage : {"scratch", "transfer_learning", "fine_tuning"}, optional
         By default "scratch", and "transfer_learning" for a pretrained backbone. Fine-tuning trains the

@@ -1,0 +1,36 @@
+"""What both views together add, as recorded by `benchmarks/both_views.py`."""
+
+from lungcls.report.results.external import rows_of
+from lungcls.report.results.tables import with_interval
+from lungcls.report.wording import count, percent
+
+JOINED = {"mean": ("mean of logits", "nodule"), "stacking": ("stacking", "nodule stacked alone")}
+TUNED = "FT"  # EfficientNetB4, fine-tuned
+TURNED = ["difference", "high", "low"]  # of a difference the other way round
+AUC = {"task": "binary", "score": "AUC", "size": "all"}
+
+
+def slices(found):
+    """Write what joining adds to the zoomed nodule, least and most over networks, and whose errors differ."""
+    facts = {}
+    for name, (method, against) in JOINED.items():
+        table = rows_of(found["rows"], "network", method=method, against=against, **AUC)
+        ends = {"least": table["difference"].idxmin(), "most": table["difference"].idxmax()}
+        facts |= {f"both_{name}_{end}": _signed(table.loc[network]) for end, network in ends.items()}
+    (one,) = (one for one in found["overlaps"] if (one["task"], one["network"]) == ("binary", TUNED))
+    only = {name: one["shares"][f"only the {name}"]["value"] for name in ("first", "second")}
+    facts |= {"both_n": count(one["n"]), "both_only_slice": percent(only["second"])}
+    return facts | {"both_slice_right": percent(only["second"] / sum(only.values()))}
+
+
+def averages(found):
+    """Write what two networks on the zoomed nodule gain, above either of them and above two views."""
+    wanted = {"cohort": "full slices", "view": "nodule", "network": TUNED} | AUC
+    above = {against: row for against, row in rows_of(found["rows"], "against", **wanted).iterrows()}
+    turned = dict(zip(("difference", "low", "high"), -above["two networks on the nodule"][TURNED]))
+    names = {"both_twins_gain": above["the first"], "both_twins_better": above["MobileNet"]}
+    return {name: _signed(row) for name, row in (names | {"both_twins_above_views": turned}).items()}
+
+
+def _signed(row):
+    return with_interval(row, sign=True, decimals=3)

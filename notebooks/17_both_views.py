@@ -1,0 +1,313 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Both views together
+#
+# ```{admonition} In short
+# - **Question.** The report proposes a model that sees the full slice and the zoomed nodule. Does the slice
+#   add anything to the nodule?
+# - **Answer, on real CT.** No. On the same {{ both_n }} nodules, the mean of both answers moves the
+#   {term}`AUC` of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}.
+#   Weighed by a regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing,
+#   within a margin of 0.02. A second network on the *same* view does better than the second view, by
+#   {{ both_twins_above_views }}.
+# - **How sure.** Each nodule was predicted by networks that had not seen its patient. The intervals are over
+#   patients; another training would move the networks too. A network with two inputs, trained on both views
+#   at once, is built here and not yet measured on real CT.
+# - **More.** Why the zoomed nodule is so far ahead: [Full slice against zoomed nodule](06_views.ipynb).
+# ```
+#
+# Two views can be joined late, by their answers; in the middle, by what two frozen networks see; or early, in
+# one network that is trained on both. This chapter goes from the cheapest to the dearest.
+
+# %% [markdown]
+# ## Set-up
+#
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
+
+# %% tags=["hide-input"]
+import importlib.util
+import os
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
+    address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
+    # !git clone --quiet --depth 1 {address} lungcls-book
+    # %pip install --quiet ./lungcls-book
+    # %cd -q lungcls-book
+
+# %% tags=["parameters"]
+profile = "quick"  # smoke, quick or full: how many simulated cases, and how long to train
+cohort = "phantom"  # the simulated cohort, or the folder of your own
+seed = 0
+
+# %% tags=["hide-input"]
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from lungcls import explain, runs, sources
+from lungcls.explain import explanation
+from lungcls.models import fusion
+from lungcls.report import intervals, show_figure
+from lungcls.report.claims import verdicts
+from lungcls.report.parameters import check_parameters
+from lungcls.report.paths import find_checkout
+from lungcls.report.plots import heat_maps as map_plots
+from lungcls.report.results import external, measurements, networks, tables
+from lungcls.runs import prediction
+from lungcls.runs.evaluation import paired
+
+check_parameters(globals())
+
+# %% [markdown]
+# ## Real CT first: the mean of two answers
+#
+# The study has the answers of one network on the {term}`full slice` and of another on the {term}`zoomed view`
+# of the same nodules. Both are EfficientNetB4, fine-tuned. To join them, average their {term}`logits
+# <logit>`, case by case {cite}`kittler1998`. Nothing is fitted, so nothing can be overfitted.
+
+# %%
+results = find_checkout() / "book" / "results"
+study = networks.study(networks.out_of_fold(results / "study"))
+(full,) = verdicts.sources([study], {}, seed=seed)
+wide, nodule = (full.results["binary", view, "FT"][0] for view in ("wide", "nodule"))
+print(full.name, len(nodule), "nodules of", nodule["patient_id"].nunique(), "patients")
+
+# %%
+together = fusion.mean_of_logits([wide, nodule], "binary")
+beside = paired(together, nodule, task="binary", seed=seed).loc[["AUC", "F1 (weighted)"]]
+beside[["first", "second", "difference", "low", "high", "n", "patients"]].round(3)
+
+# %% [markdown]
+# *First* is the mean, *second* the zoomed nodule alone; the difference is {term}`paired`.
+#
+# ```{admonition} Try it
+# :class: tip
+# In the cell above, change `paired(together, nodule` to `paired(together, wide`. Expect a large gain: the
+# slice lacks what the nodule has.
+# ```
+#
+# Beside the {term}`baselines <baseline>`, which look at no image, all in percent:
+
+# %%
+base = tables.required_results(study.cohort, study.parts, task="binary", seed=seed)
+answers = base | {"full slice": wide, "zoomed nodule": nodule, "both views": together}
+scored = tables.scored(answers, task="binary", seed=seed)
+tables.results_table(scored, scores=["AUC", "F1 (weighted)"], percent=True)
+
+# %% [markdown]
+# ### Let the cases decide how much each view counts
+#
+# A mean lets a weak view speak as loudly as a strong one. *Stacking* {cite}`wolpert1992` weighs them: a
+# logistic regression on both logits, fitted on four folds and asked about the fifth. A fit moves the answers
+# even of one view, so the fair rival is the nodule's own logit, stacked alone. What is left is what the slice
+# adds to the nodule: its *conditional* gain.
+
+# %%
+both, alone = (fusion.stacked(views, "binary") for views in ([wide, nodule], [nodule]))
+added = paired(both, alone, task="binary", seed=seed).loc[["AUC", "F1 (weighted)"]]
+added[["first", "second", "difference", "low", "high"]].round(3)
+
+# %% [markdown]
+# The same for every network of the study, as recorded by `benchmarks/both_views.py`, with the verdict of
+# {doc}`12_claims` on each: a gain *holds* if its interval lies above 0, and lies *within the margin* where
+# no more than 0.02, the {term}`margin <margin (of equivalence)>`, is at stake.
+
+# %%
+recorded = measurements.read(results / "both_views", "slices.json")["rows"]
+of_slices = partial(external.rows_of, recorded, "network", task="binary", score="AUC", size="all")
+mean = of_slices(method="mean of logits", against="nodule")
+fitted = of_slices(method="stacking", against="nodule stacked alone")
+mean[["first", "second", "difference", "low", "high", "verdict"]].round(3)
+
+# %%
+fitted[["first", "second", "difference", "low", "high", "verdict"]].round(3)
+
+# %%
+slice_gains = of_slices(method="stacking", against="wide stacked alone")
+slice_gains[["first", "second", "difference", "low", "high", "verdict"]].round(3)
+
+# %% tags=["hide-input"]
+joined = {"mean of logits": mean, "stacking": fitted, "stacking, less the slice": slice_gains}
+show_figure(
+    intervals(
+        {name: table.rename(columns={"difference": "value"}) for name, table in joined.items()},
+        xlabel="AUC of both views, less one alone",
+        references={"no difference": 0},
+    ),
+    name="fig-both-gains",
+    evidence=len(study.test),
+    caption="What joining the views adds, with paired 95 % intervals over patients: to the zoomed nodule by "
+    "the mean of logits and by stacking, and to the full slice by stacking. TL: frozen, FT: fine-tuned; "
+    "without a name, EfficientNetB4.",
+    alt="Forest plot of four networks: means left of the line at no difference, stacking on it, and the gain "
+    "of the slice far to the right.",
+)
+
+# %% [markdown]
+# Weighed, the slice adds nothing to the nodule: for each network the interval lies within the margin. The
+# plain mean adds nothing to EfficientNetB4, and takes from MobileNet what it had, since the weak view speaks
+# as loudly as the strong one. The other way round all is gained: what the slice lacks, the nodule has.
+#
+# This is about two classes. With five scores the report's wish fares no better; the rows are in the same
+# file, and those of the {term}`context window <context view>` in `windows.json`.
+#
+# ## Do they err on the same nodules?
+#
+# Two views can help each other only where one is right and the other wrong. *The first* is the nodule.
+
+# %%
+shares = fusion.error_overlap(nodule, wide, seed=seed).set_index("right")
+shares[["value", "low", "high", "n", "patients"]].round(3)
+
+# %% [markdown]
+# The slice alone is right about {{ both_only_slice }} of the nodules. That looks like much to gain. But
+# somebody has to know *when* to believe it, and its own probabilities do not say so: where the two disagree,
+# the slice is right in {{ both_slice_right }} of the cases.
+#
+# ## What averaging alone explains
+#
+# An average of any two networks cancels some of their errors. So before a second *view* gets the credit,
+# average two networks, MobileNet and EfficientNetB4, on the nodule alone, and two trainings of one network.
+
+# %%
+averaged = measurements.read(results / "both_views", "averages.json")["rows"]
+known = {"score": "AUC", "view": "nodule"}
+of_averages = partial(external.rows_of, averaged, "network", **known)
+twins = {
+    f"two networks, less {base}": of_averages(method="two networks", against=base, cohort="full slices")
+    for base in ("the first", "MobileNet")
+}
+twins["two views, less two networks"] = of_averages(method="two views", cohort="full slices")
+pd.concat(twins)[["first", "second", "difference", "low", "high", "verdict"]].round(3)
+
+# %%
+seeds = of_averages(method="two seeds", against="the first").groupby("network")
+seeds[["first", "second", "difference", "low", "high", "n"]].mean().round(3)
+
+# %% [markdown]
+# On the nodule, two networks beat EfficientNetB4 alone by {{ both_twins_gain }}. Most of this is MobileNet,
+# which is the better one here; above MobileNet it is {{ both_twins_better }}. Two views lie below two
+# networks on one view. So if a hybrid of views were to gain a little, this is what it would have to beat.
+# Two trainings of one network, over three starts on one split of the larger list, differ by less.
+#
+# ## By size
+#
+# A small nodule is a few pixels of the slice. Perhaps the slice helps with large ones?
+
+# %%
+of_size = partial(external.rows_of, recorded, "size", network="FT", score="AUC", method="mean of logits")
+sizes = of_size(task="binary", against="nodule")
+sizes[["n", "first", "second", "difference", "low", "high", "verdict"]].round(3)
+
+# %% [markdown]
+# In no band a gain is shown. The bands are small, and their intervals wide.
+#
+# Late fusion joins answers; what the views *show* could still fit together. `fusion.fused` takes the features
+# of two frozen backbones, side by side, and fits one head to them, again fold by fold. Here it is for
+# MobileNet, less the same head on one view alone, and less the mean of both heads' logits.
+
+# %%
+heads = measurements.read(results / "both_views", "frozen.json")["rows"]
+of_heads = partial(external.rows_of, heads, "against", task="binary", score="AUC", size="all")
+of_heads()[["first", "second", "difference", "low", "high", "n", "verdict"]].round(3)
+
+# %% [markdown]
+# With the slice's features the head does worse than with the nodule's alone: more numbers to fit, and nothing
+# new in them.
+#
+# ## Run it yourself: one network with two inputs
+#
+# A view with a plus is a run like any other: `full_slice+nodule`. Both views are prepared as each is alone
+# and lie in one array, a channel each. Each has layers of its own; a head sees what both have found. On the
+# command line: `lungcls train --view full_slice+nodule`.
+
+# %%
+data = sources.open_cohort(cohort, profile=profile, seed=seed)
+views = ("full_slice", "nodule", "full_slice+nodule")
+options = {"task": "binary", "model": "cnn", "profile": profile, "seed": seed, "progress": False}
+trained = {view: runs.train(data, view=view, **options) for view in views}
+areas = {view: runs.score(run, against=None).loc["AUC"] for view, run in trained.items()}
+pd.DataFrame.from_dict(areas, orient="index").convert_dtypes().round(3)
+
+# %%
+pair = trained["full_slice+nodule"]
+runs.compare(pair, trained["nodule"]).loc[["F1 (weighted)", "AUC"]].round(3)
+
+# %% [markdown]
+# These nodules are simulated: they show that it runs, not that it helps. The layers carry the name of their
+# view.
+
+# %%
+network = prediction.open_model(pair)
+print(network.input_shape, [layer.name for layer in network.layers][-7:])
+
+# %% [markdown]
+# ### Where it looks, on either input
+#
+# {term}`Grad-CAM` asks which part of an input speaks for the answer. With two inputs it is asked twice, and
+# `view` says of which. The larger the maps, the more that view moves the answer, here for one test case.
+
+# %%
+test = pair.predictions.query("split == 'test'").nlargest(1, "p_malignant")["case_id"].tolist()
+maps = explain.explain_run(pair, data, cases=test, view="nodule", model=network)
+print(maps.layer, maps.values.shape, f"largest {maps.values.max():.3f}")
+
+# %% tags=["hide-input"]
+asked = {view: explain.explain_run(pair, data, cases=test, view=view, model=network) for view in views[:2]}
+show_figure(
+    map_plots.overlays(
+        [[one.pictures()[0] for one in asked.values()]], titles=[["full slice", "zoomed nodule"]]
+    ),
+    name="fig-both-maps",
+    evidence=data,
+    caption="Grad-CAM of one network on both of its inputs, for the surest malignant answer. The bluer, the "
+    "stronger; each map is scaled by its own largest value.",
+    alt="A full slice and a zoomed nodule of one case, each with blue where the map is strong, and a scale.",
+)
+
+# %% [markdown]
+# ```{admonition} Try it
+# :class: tip
+# In the cell with `maps`, change `view="nodule"` to `view="full_slice"`. Expect a layer whose name begins
+# with `full_slice`, and another map.
+# ```
+#
+# ## Check yourself
+#
+# ```{dropdown} A mean of two views beats the weaker one by far. Has fusion helped?
+# No. It has to beat the better one. Against the weaker one even a mean that spoils the better one looks good.
+# ```
+#
+# ```{dropdown} Why is stacking compared with one view that is stacked alone?
+# The regression also mends how the classes are weighed. One view gains from that too; only what is left is
+# the second view's.
+# ```
+#
+# ```{dropdown} The slice is right where the nodule is wrong, now and then. Why is that not enough?
+# A coin would be, too. To use it, something has to say beforehand which of the two to believe.
+# ```
+#
+# ## Exercise
+#
+# How much does the network with two inputs use each of them? Give it the same cases with one view replaced by
+# that of other cases, and see how far its answers move.
+
+# %% tags=["hide-cell"]
+# Solution. Views of other cases are real images, so nothing is strange to the network but the pair.
+images = np.asarray(prediction.images_of(pair, data)[np.arange(len(data))])
+says, moved = explanation.predictor(network), {}
+shuffled = np.random.default_rng(seed).permutation(len(images))
+for channel, view in enumerate(views[:2]):
+    swapped = images.copy()
+    swapped[..., channel] = images[shuffled, ..., channel]
+    moved[view] = np.abs(says(swapped) - says(images))[:, 1].mean()
+pd.Series(moved, name="mean change of the probability").round(3)
