@@ -3,7 +3,9 @@
 What is done, running and left, and the time to go.
 """
 
-from functools import cache
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 import json
 import os
 import sys
@@ -101,6 +103,59 @@ def _attempt(job, parent):
     except InputError as error:
         why = str(error)
     return job.id, time.monotonic() - started, why
+
+
+# --- Work that depends on what came before ------------------------------------------------
+
+
+def drive(steps, work, *, jobs):
+    """Do the work that generators hand out, side by side, and send each the answer to its own.
+
+    An error goes back to the generator whose work it was; what it does not catch ends all.
+    """
+    with _pool(jobs) as pool:
+        waiting = {}
+
+        def go_on(step, resume):
+            with suppress(StopIteration):
+                waiting[pool.submit(_answer, work, resume(), os.getpid())] = step
+
+        for step in steps:
+            go_on(step, partial(next, step))
+        while waiting:
+            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                step, error = waiting.pop(done), done.exception()
+                go_on(step, partial(step.throw, error) if error else partial(step.send, done.result()))
+
+
+def _answer(work, job, parent):
+    _end_with(parent)
+    return work(job)
+
+
+@contextmanager
+def _pool(jobs):
+    """Workers; this process itself where one thing at a time is asked for."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    if jobs == 1:
+        yield _Here()
+    else:
+        with ProcessPoolExecutor(max_workers=jobs) as pool:
+            yield pool
+
+
+class _Here:
+    """A pool of this process alone: what it is given is done at once."""
+
+    def submit(self, work, *arguments):
+        """Do it; return a Future that is done."""
+        future = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 # --- The live table ---------------------------------------------------------------------
