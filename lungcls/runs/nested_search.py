@@ -169,11 +169,11 @@ class _Outer:
         for trial in self.study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # of a search that was killed
 
-    def trials(self):
-        """The trials that ended, pruned ones among them."""
+    def trials(self, *states):
+        """The trials that ended, pruned ones among them, or those of one state."""
         from optuna.trial import TrialState
 
-        return self.study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
+        return self.study.get_trials(states=[TrialState[name] for name in states or ("COMPLETE", "PRUNED")])
 
     def job(self, params):
         """The run of some settings on this outer fold."""

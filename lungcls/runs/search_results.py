@@ -34,6 +34,9 @@ class Search:
         `fold`, `trial`, `state` ("COMPLETE" or "PRUNED"), `inner` score, `fits`, `why` it failed, settings.
     importance : Series, indexed by setting
         Share of the spread of inner scores that each accounts for, PED-ANOVA, mean over outer folds.
+    luck : DataFrame, indexed by number of trials
+        `chosen`: inner score of the best of so many trials on the half of the patients that chose it;
+        `again`: its score on the other half; their `gap`. Means over halvings, orders and outer folds.
     runs, defaults : list of Run
         One an outer fold: with the best and with the default settings.
     """
@@ -42,6 +45,7 @@ class Search:
     best: pd.DataFrame
     trials: pd.DataFrame
     importance: pd.Series
+    luck: pd.DataFrame
     runs: list
     defaults: list
 
@@ -67,9 +71,10 @@ def found(outer, chosen, space):
     tables = {"outer, best": _tested(runs), "outer, default": _tested(defaults)}
     tables |= {"inner, best": _inner(outer, chosen), "inner, default": _inner(outer, plain)}
     cohort = cohorts.load(plain[0].cohort).select(runs[0].predictions["case_id"].to_numpy())
-    scores = _scores(tables | _baselines(cohort, runs), cohort, runs[0].config["task"])
-    trials = _trials(outer, space)
-    return Search(scores, _best(outer, runs), trials, _importance(outer, space), runs, defaults)
+    task = runs[0].config["task"]
+    scores = _scores(tables | _baselines(cohort, runs), cohort, task)
+    more = _trials(outer, space), _importance(outer, space), luck(_finished(outer), cohort.cases, task)
+    return Search(scores, _best(outer, runs), *more, runs, defaults)
 
 
 def _tested(runs):
@@ -115,6 +120,42 @@ def _scores(tables, cohort, task):
     return table[["value", "low", "high", "n", "patients"]]
 
 
+def _finished(outer):
+    """What the inner fits of each finished trial predict, by outer fold."""
+    trials = [[one.job(trial.params) for trial in one.trials("COMPLETE")] for one in outer]
+    return [[_inner([one], [job]) for job in jobs] for one, jobs in zip(outer, trials, strict=True)]
+
+
+def luck(folds, cases, task, *, halvings=200, seed=0):
+    """Choose the best of many trials on half of the patients, and score it on the other half: `Search.luck`.
+
+    `folds` holds for each outer fold a list of trials, each a list of tables of predictions of `cases`.
+    """
+    place = pd.Series(np.arange(len(cases)), index=cases["case_id"])
+    owner, rng = pd.factorize(cases["patient_id"])[0], np.random.default_rng(seed)
+    half = rng.integers(2, size=(halvings, owner.max() + 1))[:, owner].astype(float)
+    most, found = min(map(len, folds)), []
+    for trials in folds:
+        rows = [[place[table["case_id"]].to_numpy() for table in tables] for tables in trials]
+        first, second = (_means(trials, rows, task, weights) for weights in (half, 1 - half))
+        order = rng.permuted(np.tile(np.arange(len(trials))[:, None], halvings), axis=0)[:most]
+        first, second = (np.take_along_axis(values, order, axis=0) for values in (first, second))
+        best = np.array([first[:number].argmax(axis=0) for number in range(1, most + 1)])
+        found.append([np.take_along_axis(values, best, axis=0).mean(axis=1) for values in (first, second)])
+    chosen, again = np.mean(found, axis=0)
+    table = {"trials": np.arange(1, most + 1), "chosen": chosen, "again": again, "gap": chosen - again}
+    return pd.DataFrame(table).set_index("trials")
+
+
+def _means(trials, rows, task, weights):
+    """Mean score over inner folds of each trial under weights: (trials, resamples)."""
+    scored = [
+        [score(*one, task, weights) for one in zip(*pair, strict=True)]
+        for pair in zip(trials, rows, strict=True)
+    ]
+    return np.mean(scored, axis=1)
+
+
 def _best(outer, runs):
     """The best trial of each outer fold, with its inner and its outer score."""
     rows = []
@@ -143,7 +184,7 @@ def _importance(outer, space):
 
     shares = []
     for one in outer:
-        if len({trial.value for trial in one.trials() if trial.state.name == "COMPLETE"}) >= ENOUGH:
+        if len({trial.value for trial in one.trials("COMPLETE")}) >= ENOUGH:
             evaluator = PedAnovaImportanceEvaluator(target_quantile=0.25)
             shares.append(get_param_importances(one.study, evaluator=evaluator))
     return pd.DataFrame(shares, columns=list(space), dtype=float).mean().sort_values(ascending=False)

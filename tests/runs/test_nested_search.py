@@ -71,14 +71,14 @@ def search(tmp_path):
 
 
 def test_a_planted_best_setting_is_found(fits, search):
-    found = search(trials=20)
+    found = search(trials=15)
     assert (np.abs(np.log10(found.best["learning_rate"] / RATE)) < 0.5).all()
     assert found.importance.index[0] == "learning_rate" and found.importance.sum() == pytest.approx(1)
     scores = found.scores["value"]
     assert scores["best less default"] > 0 and scores["outer, constant"] == 0.5
     assert set(found.trials["state"]) == {"COMPLETE", "PRUNED"}  # TPE gives up what is below the median
     given_up = found.trials[found.trials["state"] == "PRUNED"]
-    assert given_up["fits"].max() < 3 and (found.trials["fits"].sum() < 3 * 60)
+    assert given_up["fits"].max() < 3 and (found.trials["fits"].sum() < 3 * 45)
 
 
 def test_the_scores_are_those_of_scikit_learn(fits, search):
