@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from click.testing import CliRunner
 from conftest import tiny_cohort
 from filelock import FileLock
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
+from lungcls.cli.__main__ import main
 from lungcls.cohorts import cohort as cohorts, leakage
 from lungcls.errors import InputError
-from lungcls.runs import nested_search, networks, study
+from lungcls.runs import nested_search, networks, search_results, study
 
 RATE = 1e-2  # with it the made-up network is right most often
 SPACE = {"learning_rate": [1e-5, 10.0], "dropout": [0.0, 0.6]}
@@ -213,6 +215,34 @@ def test_what_is_kept_of_a_fit_is_no_run_and_has_no_network(fits, search, tmp_pa
     assert set(pd.read_csv(folder / "predictions.csv")["split"]) == {"test"}
     runs = nested_search.study.training.run_store.list_runs(tmp_path / "runs")
     assert len(runs) == 6 and all((run.folder / "model.keras").exists() for run in runs)
+
+
+def test_the_luck_of_the_pick_is_none_for_one_trial_and_grows():
+    """Trials that differ by noise alone: the best of more looks better where it was chosen, not elsewhere."""
+    cases = pd.DataFrame({"case_id": [f"c{i}" for i in range(300)], "patient_id": np.arange(300) // 2})
+    rng = np.random.default_rng(0)
+    folds = []
+    for _ in range(4):
+        y_true = rng.integers(2, size=300)
+        trials = [rng.normal(y_true, 1.5) for _ in range(20)]
+        tables = [cases[["case_id"]].assign(y_true=y_true, p_malignant=expit(z)) for z in trials]
+        folds.append([[t.assign(p_benign=1 - t["p_malignant"], y_pred=1)] for t in tables])
+    luck = search_results.luck(folds, cases, "binary")
+    assert abs(luck.loc[1, "gap"]) < 0.01 and luck.loc[20, "gap"] > 0.03
+    assert luck["chosen"].is_monotonic_increasing and np.ptp(luck["again"]) < 0.02
+
+
+def test_the_command_searches_and_prints(fits, search, tmp_path):
+    search(trials=1)
+    (tmp_path / "space.toml").write_text("learning_rate = [1e-4, 1e-1]", encoding="utf-8")
+    words = ["search", "--cohort", tmp_path / "cohort", "--runs", tmp_path / "runs", "--trials", 2]
+    words += ["--space", tmp_path / "space.toml", "--inner", 3, "--set", "folds=3", "--profile", "smoke"]
+    words += ["--task", "binary", "--view", "nodule", "--model"]
+    answer = CliRunner().invoke(main, [str(word) for word in [*words, "cnn"]])
+    assert answer.exit_code == 0, answer.output
+    assert "best less default" in answer.output and "fold 2: inner" in answer.output
+    answer = CliRunner().invoke(main, [str(word) for word in [*words, "ensemble"]])
+    assert answer.exit_code == 2 and answer.stderr.startswith("lungcls: error: ")
 
 
 def test_an_error_goes_to_the_steps_that_asked():
