@@ -31,7 +31,7 @@ CNN = {
     "pooling": ["flatten", "average"],
 }
 SEARCHES = {
-    "head": ({"task": "binary", "view": "nodule", "model": "mobilenet"}, HEAD, 10),
+    "head": ({"task": "binary", "view": "nodule", "model": "mobilenet"}, HEAD, 8),
     "cnn": ({"task": "binary", "view": "nodule", "model": "cnn"}, CNN, 4),
 }
 
@@ -80,7 +80,7 @@ def _options():
     parser.add_argument("--store", required=True, help="folder of the runs, with their networks")
     parser.add_argument("--only", default="head", help="searches, separated by commas: head, cnn")
     parser.add_argument("--trials", type=int, help="settings to try in an outer fold")
-    parser.add_argument("--inner", type=int, default=5, help="inner folds")
+    parser.add_argument("--inner", type=int, default=3, help="inner folds")
     parser.add_argument("--minutes", type=float, help="begin no trial after that time")
     parser.add_argument("--jobs", type=int, default=1, help="fits side by side")
     return parser.parse_args()

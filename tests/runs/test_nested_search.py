@@ -1,6 +1,7 @@
 """Nested search: nothing is fitted twice, no test patient is seen, and the scores are scikit-learn's."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from click.testing import CliRunner
 from conftest import tiny_cohort
@@ -14,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from lungcls.cli.__main__ import main
 from lungcls.cohorts import cohort as cohorts, leakage
 from lungcls.errors import InputError
+from lungcls.metrics import bootstrap
 from lungcls.runs import nested_search, networks, search_results, study
 
 RATE = 1e-2  # with it the made-up network is right most often
@@ -66,21 +68,23 @@ def fits(monkeypatch):
 
 
 @pytest.fixture
-def search(tmp_path):
+def search(tmp_path, monkeypatch):
+    few = partial(bootstrap.intervals, resamples=100)  # what is promised needs no exact interval
+    monkeypatch.setattr(bootstrap, "intervals", few)
     cohorts.save(tiny_cohort(120), tmp_path / "cohort")
-    fixed = {"settings": {"folds": 3}, "inner": 3, "store": tmp_path / "runs", "space": SPACE, "trials": 8}
+    fixed = {"settings": {"folds": 3}, "inner": 3, "store": tmp_path / "runs", "space": SPACE, "trials": 2}
     return lambda **options: nested_search.search(tmp_path / "cohort", **WHAT | fixed | options)
 
 
 def test_a_planted_best_setting_is_found(fits, search):
-    found = search(trials=15)
+    found = search(trials=12)
     assert (np.abs(np.log10(found.best["learning_rate"] / RATE)) < 0.5).all()
     assert found.importance.index[0] == "learning_rate" and found.importance.sum() == pytest.approx(1)
     scores = found.scores["value"]
     assert scores["best less default"] > 0 and scores["outer, constant"] == 0.5
     assert set(found.trials["state"]) == {"COMPLETE", "PRUNED"}  # TPE gives up what is below the median
     given_up = found.trials[found.trials["state"] == "PRUNED"]
-    assert given_up["fits"].max() < 3 and (found.trials["fits"].sum() < 3 * 45)
+    assert given_up["fits"].max() < 3 and (found.trials["fits"].sum() < 3 * 36)
 
 
 def test_the_scores_are_those_of_scikit_learn(fits, search):
@@ -106,7 +110,7 @@ def test_five_scores_are_ranked_by_weighted_kappa(fits, search):
     assert found.best["outer"].tolist() == pytest.approx(kappa)
 
 
-@pytest.mark.parametrize("kills", [[4], [10, 3], [13, 5, 9]])
+@pytest.mark.parametrize("kills", [[4], [13, 5]])
 def test_a_search_that_was_killed_goes_on_and_fits_nothing_twice(fits, search, tmp_path, kills):
     whole = search(store=tmp_path / "elsewhere")
     alone, fits.done = list(fits.done), []
@@ -124,10 +128,11 @@ def test_a_search_that_was_killed_goes_on_and_fits_nothing_twice(fits, search, t
 
 
 def test_more_trials_go_on_from_fewer(fits, search):
-    search(trials=3)
+    search(trials=1)
     before = len(fits.done)
-    found = search(trials=4)
-    assert found.trials.groupby("fold").size().tolist() == [4, 4, 4] and len(fits.done) <= before + 9 + 3
+    found = search(trials=2)
+    assert found.trials.groupby("fold").size().tolist() == [2, 2, 2]
+    assert before + 9 <= len(fits.done) <= before + 9 + 3  # and where the second is the best, its run
 
 
 def test_no_patient_of_an_outer_test_part_is_seen(fits, search, tmp_path):
@@ -162,7 +167,7 @@ def test_the_grid_is_tried_once_each(fits, search):
 
 
 def test_random_trials_differ_and_are_never_given_up(fits, search):
-    found = search(sampler="random", trials=6)
+    found = search(sampler="random", trials=3)
     assert (found.trials["state"] == "COMPLETE").all() and found.trials["learning_rate"].is_unique
 
 
