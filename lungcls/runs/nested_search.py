@@ -104,13 +104,13 @@ def search(
         raise InputError(f"sampler: found {sampler!r}, expected one of {', '.join(SAMPLERS)}")
     if inner < 3 or trials < 1 or jobs < 1:
         raise InputError(f"inner, trials, jobs: found {inner}, {trials}, {jobs}, expected 3, 1 and 1 or more")
-    space = search_space.read(space, request.get("model"))
     plan = partial(plan_run, data, **request, seed=seed, store=store)
+    first = _check(plan(settings=settings, fold=0))
+    space = search_space.read(space, first.config["model"])
     points = search_space.points(space) if sampler == "grid" else None
     trials = trials if points is None else min(trials, len(points))
     draw = partial(_draw, sampler, search_space.distributions(space), points, seed)
     until = np.inf if minutes is None else time.monotonic() + 60 * minutes
-    first = _check(plan(settings=settings, fold=0))
     defaults = [plan(settings=settings, fold=fold) for fold in range(first.settings["folds"])]
     name = sha([[job.config["key"] for job in defaults], space, sampler, inner, seed])[:8]
     with _alone(first.store / "search" / f"{name}.journal") as storage:

@@ -19,7 +19,7 @@ from lungcls.metrics import bootstrap
 from lungcls.runs import nested_search, networks, search_results, study
 
 RATE = 1e-2  # with it the made-up network is right most often
-SPACE = {"learning_rate": [1e-5, 10.0], "dropout": [0.0, 0.6]}
+SPACE = {"learning_rate": [1e-5, 3.0], "dropout": [0.0, 0.6]}
 WHAT = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
 
 
