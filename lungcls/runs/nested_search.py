@@ -21,6 +21,7 @@ import warnings
 from filelock import FileLock, Timeout
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from lungcls.cohorts import cohort as cohorts, splits
 from lungcls.errors import InputError
@@ -42,10 +43,8 @@ def search(
     inner=5,
     sampler="tpe",
     jobs=1,
-    seed=0,
-    store=None,
-    progress=True,
     settings=None,
+    progress=True,
     **request,
 ):
     """Search for better settings, and say what the search is worth on patients that it did not see.
@@ -66,12 +65,12 @@ def search(
         "tpe" learns from trials before and gives up those below their median; the others do neither.
     jobs : int, default 1
         Fits side by side.
-    seed, store, progress
-        As for :func:`lungcls.runs.train`.
     settings : mapping, optional
         Settings of all trials, and of the default.
+    progress : bool, default True
     **request
-        `task`, `view`, `model`, `stage`, `weights` and `profile`, as for :func:`lungcls.runs.train`.
+        `task`, `view`, `model`, `stage`, `weights`, `profile`, `seed` and `store`, as for
+        :func:`lungcls.runs.train`.
 
     Returns
     -------
@@ -104,18 +103,20 @@ def search(
         raise InputError(f"sampler: found {sampler!r}, expected one of {', '.join(SAMPLERS)}")
     if inner < 3 or trials < 1 or jobs < 1:
         raise InputError(f"inner, trials, jobs: found {inner}, {trials}, {jobs}, expected 3, 1 and 1 or more")
-    plan = partial(plan_run, data, **request, seed=seed, store=store)
+    plan = partial(plan_run, data, **request)
     first = _check(plan(settings=settings, fold=0))
     space = search_space.read(space, first.config["model"])
     points = search_space.points(space) if sampler == "grid" else None
     trials = trials if points is None else min(trials, len(points))
-    draw = partial(_draw, sampler, search_space.distributions(space), points, seed)
+    draw = partial(_draw, sampler, search_space.distributions(space), points, first.config["seed"])
     until = np.inf if minutes is None else time.monotonic() + 60 * minutes
     defaults = [plan(settings=settings, fold=fold) for fold in range(first.settings["folds"])]
-    name = sha([[job.config["key"] for job in defaults], space, sampler, inner, seed])[:8]
+    name = sha([[job.config["key"] for job in defaults], space, sampler, inner])[:8]
     with _alone(first.store / "search" / f"{name}.journal") as storage:
         outer = [_Outer(job, plan, settings or {}, inner, storage, sampler, draw) for job in defaults]
-        with _bar(outer, trials, progress) as bar:
+        done = sum(min(trials, len(one.trials())) for one in outer)
+        bar = {"total": trials * len(outer), "initial": done, "desc": "trials", "disable": not progress}
+        with tqdm(**bar) as bar:
             study.drive([one.steps(trials, until, bar) for one in outer], _fit, jobs=jobs)
         chosen = [one.chosen() for one in outer]
         failed = study.train_all([*chosen, *defaults], jobs=jobs, progress=progress)
@@ -146,8 +147,6 @@ def _alone(path):
             yield optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     except Timeout as error:
         raise InputError(f"{path}: another process does this search, expected one at a time") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 # --- One outer fold ---------------------------------------------------------------------
@@ -216,12 +215,11 @@ class _Outer:
 
     def chosen(self):
         """The run of the best trial; an InputError where none was finished."""
-        try:
+        if self.trials("COMPLETE"):
             return self.job(self.study.best_params)
-        except ValueError as error:
-            why = next((one.user_attrs["why"] for one in self.trials() if "why" in one.user_attrs), "")
-            found = f"no finished trial in outer fold {self.default.config['fold']}{why and f': {why}'}"
-            raise InputError(f"search: found {found}, expected one; the same call goes on") from error
+        why = [f": {one.user_attrs['why']}" for one in self.trials() if "why" in one.user_attrs]
+        found = f"no finished trial in outer fold {self.default.config['fold']}{''.join(why[:1])}"
+        raise InputError(f"search: found {found}, expected one; the same call goes on")
 
 
 def inner_splits(job, inner):
@@ -268,10 +266,3 @@ def _draw(sampler, distributions, points, seed, to, number, fold):
 def _fit(job):
     """Score one inner fit, trained if it is not in the store."""
     return search_results.value_of(training.train_job(job).predictions, job.config["task"])
-
-
-def _bar(outer, trials, progress):
-    from tqdm import tqdm
-
-    done = sum(min(trials, len(one.trials())) for one in outer)
-    return tqdm(total=trials * len(outer), initial=done, desc="trials", disable=not progress)

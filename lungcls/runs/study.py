@@ -3,8 +3,8 @@
 What is done, running and left, and the time to go.
 """
 
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache, partial
 import json
 import os
@@ -111,9 +111,12 @@ def _attempt(job, parent):
 def drive(steps, work, *, jobs):
     """Do the work that generators hand out, side by side, and send each the answer to its own.
 
-    An error goes back to the generator whose work it was; what it does not catch ends all.
+    One job at a time is done in this process. An error goes back to the generator whose work it was; what it
+    does not catch ends all.
     """
-    with _pool(jobs) as pool:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs) as pool:
         waiting = {}
 
         def go_on(step, resume):
@@ -131,31 +134,6 @@ def drive(steps, work, *, jobs):
 def _answer(work, job, parent):
     _end_with(parent)
     return work(job)
-
-
-@contextmanager
-def _pool(jobs):
-    """Workers; this process itself where one thing at a time is asked for."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    if jobs == 1:
-        yield _Here()
-    else:
-        with ProcessPoolExecutor(max_workers=jobs) as pool:
-            yield pool
-
-
-class _Here:
-    """A pool of this process alone: what it is given is done at once."""
-
-    def submit(self, work, *arguments):
-        """Do it; return a Future that is done."""
-        future = Future()
-        try:
-            future.set_result(work(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 # --- The live table ---------------------------------------------------------------------
