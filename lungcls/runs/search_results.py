@@ -137,8 +137,10 @@ def luck(folds, cases, task, *, halvings=200, seed=0):
     most, found = min(map(len, folds)), []
     for trials in folds:
         rows = [[place[table["case_id"]].to_numpy() for table in tables] for tables in trials]
-        first, second = (_means(trials, rows, task, weights) for weights in (half, 1 - half))
-        order = rng.permuted(np.tile(np.arange(len(trials))[:, None], halvings), axis=0)[:most]
+        with np.errstate(invalid="ignore"):
+            both = np.array([_means(trials, rows, task, weights) for weights in (half, 1 - half)])
+        first, second = both[:, :, ~np.isnan(both).any(axis=(0, 1))]  # a half may lack a class
+        order = rng.permuted(np.tile(np.arange(len(trials))[:, None], first.shape[1]), axis=0)[:most]
         first, second = (np.take_along_axis(values, order, axis=0) for values in (first, second))
         best = np.array([first[:number].argmax(axis=0) for number in range(1, most + 1)])
         found.append([np.take_along_axis(values, best, axis=0).mean(axis=1) for values in (first, second)])

@@ -235,6 +235,8 @@ def test_the_luck_of_the_pick_is_none_for_one_trial_and_grows():
     luck = search_results.luck(folds, cases, "binary")
     assert abs(luck.loc[1, "gap"]) < 0.01 and luck.loc[20, "gap"] > 0.03
     assert luck["chosen"].is_monotonic_increasing and np.ptp(luck["again"]) < 0.02
+    few = [[[table.head(8) for table in tables] for tables in trials] for trials in folds]
+    assert search_results.luck(few, cases.head(8), "binary").notna().all(axis=None)  # half may lack a class
 
 
 def test_the_command_searches_and_prints(fits, search, tmp_path):
