@@ -14,7 +14,8 @@ import json
 from pathlib import Path
 
 from lungcls.files import whole_text
-from lungcls.runs import nested_search, store as run_store
+from lungcls.runs import store as run_store
+from lungcls.runs.searching import nested
 
 OUT = Path(__file__).resolve().parents[1] / "book" / "results" / "search"
 HEAD = {
@@ -66,7 +67,7 @@ def main():
         what, space, trials = SEARCHES[name]
         fixed = {"store": options.store, "jobs": options.jobs, "inner": options.inner}
         fixed |= {"weights": options.weights, "profile": "full", "trials": options.trials or trials}
-        found = nested_search.search(options.cohort, space=space, minutes=options.minutes, **what, **fixed)
+        found = nested.search(options.cohort, space=space, minutes=options.minutes, **what, **fixed)
         folder = Path(options.store) / "search"
         runs = [run for run in run_store.list_runs(folder) if run.config["model"] == what["model"]]
         record(name, what, space, found, runs, options)

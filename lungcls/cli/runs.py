@@ -115,10 +115,11 @@ def search(folder, pairs, **options):
 
     In the TOML file two numbers are a range, more values or words a choice. A search that was killed goes on.
     """
-    from lungcls.runs import nested_search, settings
+    from lungcls.runs import settings
+    from lungcls.runs.searching import nested
 
     plain_warnings()
-    found = nested_search.search(folder, settings=settings.parse(pairs), **options)
+    found = nested.search(folder, settings=settings.parse(pairs), **options)
     for name, row in found.scores.iterrows():
         click.echo(f"{name:<20} {row.value:6.3f} [{row.low:.3f}, {row.high:.3f}]  n {row.n:.0f}")
     for name, share in found.importance.items():

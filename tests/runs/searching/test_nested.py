@@ -16,7 +16,8 @@ from lungcls.cli.__main__ import main
 from lungcls.cohorts import cohort as cohorts, leakage
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.runs import nested_search, networks, search_results, study
+from lungcls.runs import networks, store, study
+from lungcls.runs.searching import nested, results
 
 RATE = 1e-2  # with it the made-up network is right most often
 SPACE = {"learning_rate": [1e-5, 3.0], "dropout": [0.0, 0.6]}
@@ -73,7 +74,7 @@ def search(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "intervals", few)
     cohorts.save(tiny_cohort(120), tmp_path / "cohort")
     fixed = {"settings": {"folds": 3}, "inner": 3, "store": tmp_path / "runs", "space": SPACE, "trials": 2}
-    return lambda **options: nested_search.search(tmp_path / "cohort", **WHAT | fixed | options)
+    return lambda **options: nested.search(tmp_path / "cohort", **WHAT | fixed | options)
 
 
 def test_a_planted_best_setting_is_found(fits, search):
@@ -218,7 +219,7 @@ def test_what_is_kept_of_a_fit_is_no_run_and_has_no_network(fits, search, tmp_pa
     assert {path.name for path in folder.iterdir()} >= {"config.json", "predictions.csv"}
     assert not (folder / "model.keras").exists()
     assert set(pd.read_csv(folder / "predictions.csv")["split"]) == {"test"}
-    runs = nested_search.study.training.run_store.list_runs(tmp_path / "runs")
+    runs = store.list_runs(tmp_path / "runs")
     assert len(runs) == 6 and all((run.folder / "model.keras").exists() for run in runs)
 
 
@@ -232,11 +233,11 @@ def test_the_luck_of_the_pick_is_none_for_one_trial_and_grows():
         trials = [rng.normal(y_true, 1.5) for _ in range(20)]
         tables = [cases[["case_id"]].assign(y_true=y_true, p_malignant=expit(z)) for z in trials]
         folds.append([[t.assign(p_benign=1 - t["p_malignant"], y_pred=1)] for t in tables])
-    luck = search_results.luck(folds, cases, "binary")
+    luck = results.luck(folds, cases, "binary")
     assert abs(luck.loc[1, "gap"]) < 0.01 and luck.loc[20, "gap"] > 0.03
     assert luck["chosen"].is_monotonic_increasing and np.ptp(luck["again"]) < 0.02
     few = [[[table.head(8) for table in tables] for tables in trials] for trials in folds]
-    assert search_results.luck(few, cases.head(8), "binary").notna().all(axis=None)  # half may lack a class
+    assert results.luck(few, cases.head(8), "binary").notna().all(axis=None)  # half may lack a class
 
 
 def test_the_command_searches_and_prints(fits, search, tmp_path):

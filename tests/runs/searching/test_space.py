@@ -3,7 +3,7 @@
 import pytest
 
 from lungcls.errors import InputError
-from lungcls.runs import search_space
+from lungcls.runs.searching import space as spaces
 
 
 def written(tmp_path, text):
@@ -36,13 +36,13 @@ def written(tmp_path, text):
 )
 def test_a_wrong_line_is_one_line_with_file_and_key(tmp_path, text, expected):
     with pytest.raises(InputError) as error:
-        search_space.read(written(tmp_path, text), "cnn")
+        spaces.read(written(tmp_path, text), "cnn")
     assert expected in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(InputError, match="nothing.toml: cannot be read"):
-        search_space.read(tmp_path / "nothing.toml", "cnn")
+        spaces.read(tmp_path / "nothing.toml", "cnn")
 
 
 def test_ranges_and_choices(tmp_path):
@@ -54,7 +54,7 @@ def test_ranges_and_choices(tmp_path):
         filters = ["8-16", "16-32"]
         copies = [1, "fresh"]
     """
-    found = search_space.distributions(search_space.read(written(tmp_path, text), "cnn"))
+    found = spaces.distributions(spaces.read(written(tmp_path, text), "cnn"))
     kinds = {key: type(one).__name__.removesuffix("Distribution") for key, one in found.items()}
     assert kinds == {
         "learning_rate": "Float",
@@ -72,8 +72,8 @@ def test_ranges_and_choices(tmp_path):
 
 def test_the_grid_is_every_choice_with_ends_and_middles():
     space = {"learning_rate": [1e-4, 1e-2], "dropout": [0.0, 0.5], "augmentation": ["none", "geometric"]}
-    points = search_space.points(space)
+    points = spaces.points(space)
     assert len({tuple(point.values()) for point in points}) == 3 * 3 * 2
     assert sorted({point["learning_rate"] for point in points}) == pytest.approx([1e-4, 1e-3, 1e-2])
     assert {point["dropout"] for point in points} == {0.0, 0.25, 0.5}
-    assert search_space.points({"dense": [1, 2]}) == [{"dense": 1}, {"dense": 2}]
+    assert spaces.points({"dense": [1, 2]}) == [{"dense": 1}, {"dense": 2}]

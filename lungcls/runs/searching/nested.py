@@ -26,8 +26,9 @@ from tqdm import tqdm
 from lungcls.cohorts import cohort as cohorts, splits
 from lungcls.errors import InputError
 from lungcls.files import sha, whole_text
-from lungcls.runs import search_results, search_space, study, training
+from lungcls.runs import study, training
 from lungcls.runs.planning import plan_run
+from lungcls.runs.searching import results, space as spaces
 
 SAMPLERS = ("tpe", "random", "grid")
 RANDOM = 5  # trials before the sampler learns and the pruner compares
@@ -105,10 +106,10 @@ def search(
         raise InputError(f"inner, trials, jobs: found {inner}, {trials}, {jobs}, expected 3, 1 and 1 or more")
     plan = partial(plan_run, data, **request)
     first = _check(plan(settings=settings, fold=0))
-    space = search_space.read(space, first.config["model"])
-    points = search_space.points(space) if sampler == "grid" else None
+    space = spaces.read(space, first.config["model"])
+    points = spaces.points(space) if sampler == "grid" else None
     trials = trials if points is None else min(trials, len(points))
-    draw = partial(_draw, sampler, search_space.distributions(space), points, first.config["seed"])
+    draw = partial(_draw, sampler, spaces.distributions(space), points, first.config["seed"])
     until = np.inf if minutes is None else time.monotonic() + 60 * minutes
     defaults = [plan(settings=settings, fold=fold) for fold in range(first.settings["folds"])]
     name = sha([[job.config["key"] for job in defaults], space, sampler, inner])[:8]
@@ -122,7 +123,7 @@ def search(
         failed = study.train_all([*chosen, *defaults], jobs=jobs, progress=progress)
         if failed:
             raise InputError("; ".join(f"{job}: {why}" for job, why in failed.items()))
-        return search_results.found(outer, chosen, space)
+        return results.found(outer, chosen, space)
 
 
 def _check(job):
@@ -265,4 +266,4 @@ def _draw(sampler, distributions, points, seed, to, number, fold):
 
 def _fit(job):
     """Score one inner fit, trained if it is not in the store."""
-    return search_results.value_of(training.train_job(job).predictions, job.config["task"])
+    return results.value_of(training.train_job(job).predictions, job.config["task"])
