@@ -94,6 +94,48 @@ def study(folder, profile, views, backbone, groups, jobs, record, pairs, **optio
         raise click.exceptions.Exit(1)
 
 
+@click.command()
+@COHORT
+@click.option("--space", type=FOLDER, required=True, help="A TOML file with a line a setting.")
+@click.option("--task", required=True, help="binary or multiclass.")
+@click.option("--view", required=True, help="full_slice, nodule or context.")
+@click.option("--model", required=True, help="cnn, mobilenet, resnet50 or efficientnetb0 to b7.")
+@click.option("--stage", help="scratch or transfer_learning.")
+@click.option("--trials", type=int, default=20, show_default=True, help="Settings to try in an outer fold.")
+@click.option("--minutes", type=float, help="Begin no trial after that time; the same command goes on.")
+@click.option("--inner", type=int, default=5, show_default=True, help="Inner folds.")
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, random or grid.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Fits side by side.")
+@WEIGHTS
+@PROFILE
+@SEED
+@SET
+@STORE
+def search(folder, pairs, **options):
+    """Search for better settings by nested cross-validation, and say what the search is worth.
+
+    In the TOML file two numbers are a range, more values or words a choice. A search that was killed goes on.
+    """
+    from lungcls.runs import settings
+    from lungcls.runs.searching import nested
+
+    plain_warnings()
+    found = nested.search(folder, settings=settings.parse(pairs), **options)
+    for name, row in found.scores.iterrows():
+        click.echo(f"{name:<20} {row.value:6.3f} [{row.low:.3f}, {row.high:.3f}]  n {row.n:.0f}")
+    for name, share in found.importance.items():
+        click.echo(f"importance {name:<18} {share:.2f}")
+    for fold, row in found.best.iterrows():
+        chosen = row.drop(["trial", "inner", "outer", "run"])
+        values = ", ".join(f"{key} {shown(value)}" for key, value in chosen.items())
+        click.echo(f"fold {fold}: inner {row.inner:.3f}, outer {row.outer:.3f}, {values}  {row.run}")
+
+
+def shown(value):
+    """A number to three digits, a word as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 @click.group("runs")
 def runs_group():
     """List, show and remove runs."""
@@ -246,4 +288,4 @@ def show_run(run, *, everything=False):
     click.echo(f"  {'folder':<16} {run.folder}")
 
 
-COMMANDS = (train, study, runs_group, predict, explain, weights_group)
+COMMANDS = (train, study, search, runs_group, predict, explain, weights_group)

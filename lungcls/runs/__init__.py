@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "evaluation": ["compare", "score"],
         "grid": ["grid_of", "plan"],
+        "searching.nested": ["search"],
         "prediction": ["calibrate", "predict"],
         "store": ["find", "list_runs"],
         "study": ["train_all"],

@@ -45,8 +45,8 @@ class Job:
 
     @property
     def folder(self):
-        """Folder of the run, once it is trained."""
-        return self.store / self.id
+        """Folder of the run, once it is trained; a fit of a search has its own place."""
+        return self.store / ("search" if "inner" in self.config else "") / self.id
 
     @property
     def work(self):

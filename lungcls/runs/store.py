@@ -5,6 +5,7 @@
     runs/binary-nodule-cnn-scratch-s0-1a2b3c4d/   config.json, history.csv, predictions.csv,
                                                   model.keras, environment.json, digests.json
     runs/splits/                                  the split tables that runs share
+    runs/search/                                  fits of searches, without networks, and their journals
     runs/.work/                                   checkpoints of runs that are not done
     runs/.cache/                                  images, features and fingerprints; can be removed
 """

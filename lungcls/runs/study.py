@@ -3,7 +3,9 @@
 What is done, running and left, and the time to go.
 """
 
-from functools import cache
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import cache, partial
 import json
 import os
 import sys
@@ -101,6 +103,37 @@ def _attempt(job, parent):
     except InputError as error:
         why = str(error)
     return job.id, time.monotonic() - started, why
+
+
+# --- Work that depends on what came before ------------------------------------------------
+
+
+def drive(steps, work, *, jobs):
+    """Do the work that generators hand out, side by side, and send each the answer to its own.
+
+    One job at a time is done in this process. An error goes back to the generator whose work it was; what it
+    does not catch ends all.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs) as pool:
+        waiting = {}
+
+        def go_on(step, resume):
+            with suppress(StopIteration):
+                waiting[pool.submit(_answer, work, resume(), os.getpid())] = step
+
+        for step in steps:
+            go_on(step, partial(next, step))
+        while waiting:
+            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                step, error = waiting.pop(done), done.exception()
+                go_on(step, partial(step.throw, error) if error else partial(step.send, done.result()))
+
+
+def _answer(work, job, parent):
+    _end_with(parent)
+    return work(job)
 
 
 # --- The live table ---------------------------------------------------------------------

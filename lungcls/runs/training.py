@@ -168,6 +168,8 @@ def _train(job, progress):
     table = prediction_table(cohort.cases["case_id"], y_prob, task)
     table.insert(1, "split", parts)
     table.insert(2, "y_true", cohort.labels(task))
+    inner = "inner" in job.config  # a fit of a search: its test predictions are all that is kept
+    table = table[parts == "test"] if inner else table
     with whole_folder(job.folder) as scratch:
         if rule is not None:
             table["y_pred"] = thresholds.decide(y_prob, rule["cuts"], task)
@@ -175,7 +177,8 @@ def _train(job, progress):
         write_json(scratch / "config.json", job.config)
         history.to_csv(scratch / "history.csv", index=False, lineterminator="\n")
         table.to_csv(scratch / "predictions.csv", index=False, lineterminator="\n")
-        write_model(model, scratch / "model.keras")
+        if not inner:
+            write_model(model, scratch / "model.keras")
         seconds, processor = time.monotonic() - started, time.process_time() - worked
         took = {
             "seconds": round(seconds, 1),
