@@ -20,7 +20,7 @@ from lungcls.report.claims import chapter_facts, measures
 from lungcls.report.claims.printed import printed_facts
 from lungcls.report.claims.verdicts import rule_facts, verdict_facts
 from lungcls.report.printed import quoted as reported
-from lungcls.report.results import cards, explanations, measurements, networks, own_model, tables
+from lungcls.report.results import both_views, cards, explanations, measurements, networks, own_model, tables
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
@@ -42,7 +42,7 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
     found |= quoted() | profiles() | audit_facts() | chapter_times(seconds or {})
-    found |= measurements.collect(results)
+    found |= measurements.collect(results) | both_views.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
     best, here = measurements.read(results, "best_model.json"), networks.of_this_build(cohort, parameters)

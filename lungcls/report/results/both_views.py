@@ -1,5 +1,9 @@
 """What both views together add, as recorded by `benchmarks/both_views.py`."""
 
+from functools import partial
+from pathlib import Path
+
+from lungcls.report.results import measurements
 from lungcls.report.results.external import rows_of
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import count, percent
@@ -8,6 +12,12 @@ JOINED = {"mean": ("mean of logits", "nodule"), "stacking": ("stacking", "nodule
 TUNED = "FT"  # EfficientNetB4, fine-tuned
 TURNED = ["difference", "high", "low"]  # of a difference the other way round
 AUC = {"task": "binary", "score": "AUC", "size": "all"}
+
+
+def collect(folder):
+    """Write what is recorded of both views together: joined, and averaged."""
+    read = partial(measurements.read, Path(folder) / "both_views")
+    return slices(read("slices.json")) | averages(read("averages.json"))
 
 
 def slices(found):

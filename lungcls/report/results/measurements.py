@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.report.results import both_views
 from lungcls.report.results.external import another_hospital, diagnoses
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, SPACE, captioned, count, duration, percent, text
@@ -26,8 +25,6 @@ def collect(folder):
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
     for write in (timings, speed, phantom_calibration, *imports, *others, diagnoses, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
-    for write in (both_views.slices, both_views.averages):
-        found |= write(read(Path(folder) / "both_views", f"{write.__name__}.json"))
     return found | window_facts(read(folder, "windowing.json"))
 
 
