@@ -240,6 +240,16 @@ def smaller(before, after):
     assert after["chosen"].sum() < before["chosen"].sum()
 
 
+def twice_the_luck(before, after):
+    once, twice = (names["noise"].max(axis=1).mean() - 0.85 for names in (before, after))
+    assert 0.02 < once < 0.03 and abs(twice / once - 2) < 0.01
+
+
+def as_bad(before, after):
+    up, down = (names["best_so_far"][-1] - 0.85 for names in (before, after))
+    assert up > 0.02 and abs(up + down) < 0.001
+
+
 CARDS = [
     ("01_data_inspection", "least_readers=1", "least_readers=3", fewer_nodules),
     ("01_data_inspection", "seed + 1", "seed", same_start),
@@ -281,6 +291,8 @@ CARDS = [
     ("17_both_views", 'view="nodule"', 'view="full_slice"', the_other_input),
     ("15_another_hospital", '"mean <= 2 against >= 4"', '"two readers or more"', level),
     ("15_another_hospital", '"our model", "curve"', '"diameter", "curve"', ruler_fits),
+    ("16_search", "spread = 100, 2000, 0.01", "spread = 100, 2000, 0.02", twice_the_luck),
+    ("16_search", "np.maximum.accumulate", "np.minimum.accumulate", as_bad),
 ]
 
 

@@ -52,6 +52,7 @@ RULES = {  # what is expected, in words and as a test
     "starts": _number(1, 100),
     "resamples": _number(100, 100_000),
     "draws": _number(10, 100_000),
+    "trials": _number(1, 1000),
     "prevalence": _share(0.001, 0.999),
     "margin": _share(0.001, 0.5),
 }

@@ -25,7 +25,24 @@ def collect(folder):
     imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
     for write in (timings, speed, phantom_calibration, *imports, *others, diagnoses, another_hospital):
         found |= write(read(folder, f"{write.__name__}.json"))
+    found |= search_facts(read(Path(folder) / "search", "head.json"))
     return found | window_facts(read(folder, "windowing.json"))
+
+
+def search_facts(found):
+    """Write what a search for settings is worth (`benchmarks/search.py`)."""
+    scores = {row["score"]: row for row in found["scores"]}
+    values = {"inner": "inner, best", "outer": "outer, best", "default": "outer, default"}
+    values |= {"diameter": "outer, diameter"}
+    gaps = {"gap": "gap, best", "gap_default": "gap, default", "gain": "best less default"}
+    gaps |= {"gain_diameter": "best less diameter"}
+    facts = {f"search_{short}": with_interval(scores[name], decimals=3) for short, name in values.items()}
+    for short, name in gaps.items():
+        facts[f"search_{short}"] = with_interval(scores[name], sign=True, decimals=3)
+    cost, trials = found["cost"], pd.DataFrame(found["trials"]).groupby("fold").size()
+    facts |= {"search_n": count(scores["inner, best"]["n"]), "search_fits": count(cost["fits"])}
+    facts |= {"search_folds": str(len(trials)), "search_trials": str(trials.max())}
+    return facts | {"search_seconds_a_fit": f"{60 * cost['processor_minutes'] / cost['fits']:.0f}"}
 
 
 def timings(found):

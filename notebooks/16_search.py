@@ -1,0 +1,267 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A search for better settings
+#
+# ```{admonition} In short
+# - **Question.** The report proposes {term}`cross-validation <nested cross-validation>` and a search for
+#   better settings. What does a search find, and how much of its best score is luck?
+# - **Answer, on real CT.** Of {{ search_trials }} settings tried in each of {{ search_folds }} outer folds
+#   ({{ search_n }} nodules), the best have an AUC of {{ search_inner }} on the inner folds that chose them
+#   and of {{ search_outer }} on the outer folds, which did not. The default settings have {{
+#   search_default }} there: the search gains {{ search_gain }}. The diameter has {{ search_diameter }}.
+# - **How sure.** One network, one view, few trials: {{ search_fits }} fits in all. Intervals are over
+#   patients, not over searches.
+# - **More.** How to search on your own cohort: {doc}`../book/bring_your_own_ct`.
+# ```
+#
+# The report ends with this proposal (its section 7). A search tries many settings and keeps the best. The
+# best of many scores is too good: part of it is luck. So folds inside choose, and folds outside score.
+
+# %% [markdown]
+# ## Set-up
+#
+# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
+
+# %% tags=["hide-input"]
+import importlib.util
+import os
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("lungcls") is None:
+    address = os.environ.get("LUNGCLS_REPOSITORY") or input("Repository (https://host/owner/name): ")
+    # !git clone --quiet --depth 1 {address} lungcls-book
+    # %pip install --quiet ./lungcls-book
+    # %cd -q lungcls-book
+
+# %% tags=["parameters"]
+profile = "quick"  # smoke, quick or full: how many simulated cases; the search below is small in all
+cohort = "phantom"  # the simulated cohort, or the folder of your own
+seed = 0
+trials = 2  # settings that the search below tries in each outer fold
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from lungcls import runs, sources
+from lungcls.report.display import show_figure
+from lungcls.report.parameters import check_parameters
+from lungcls.report.paths import find_checkout
+from lungcls.report.plots import distributions
+from lungcls.report.results import measurements, tables
+
+check_parameters(globals(), "trials")
+
+# %% [markdown]
+# ## Real CT first: what was searched
+#
+# MobileNet, frozen, sees the zoomed nodule; its features are computed once. What is searched are settings
+# of the head and the optimiser. Two numbers are a range, on a logarithmic scale where they span a factor
+# of ten. Other lists are a choice.
+
+# %%
+folder = find_checkout() / "book" / "results" / "search"
+found = measurements.read(folder, "head.json")
+found["space"]
+
+# %% [markdown]
+# In each outer fold one fifth of the patients is set aside. The others are divided into inner folds. A
+# setting is fitted once an inner fold, and its score is the mean AUC. [Optuna](https://optuna.org) draws
+# the settings {cite}`akiba2019`: at random first, then where good ones were {cite}`bergstra2011`. A trial
+# that lies below the median of the others after two inner folds is given up.
+
+# %%
+tried = pd.DataFrame(found["trials"])
+states = tried.groupby("fold")["state"].value_counts().unstack(fill_value=0)
+states.assign(fits=tried.groupby("fold")["fits"].sum())
+
+# %%
+best = pd.DataFrame(found["best"]).set_index("fold")
+best.drop(columns=["trial", "run"]).round(4)
+
+# %% [markdown]
+# Each outer fold chose for itself. Where the chosen settings differ much, the search does not know them
+# well: many settings are about as good.
+
+# %%
+importance = pd.Series(found["importance"])
+importance.round(2)
+
+# %% [markdown]
+# The share of each setting in what makes a trial one of the best ({cite}`watanabe2023`, mean over outer
+# folds).
+#
+# ## What the search is worth
+#
+# The best settings are trained once more on all of an outer fold's training part, and score on patients
+# that no choice has seen. So do the default settings. *Gap* is inner less outer score.
+
+# %%
+scores = pd.DataFrame(found["scores"]).set_index("score")
+shown = scores.drop("outer, constant").apply(tables.with_interval, axis=1, decimals=3)
+shown.to_frame("AUC").assign(n=scores["n"])
+
+# %% [markdown]
+# The predictions of each outer fold are kept. scikit-learn, another hand, finds the same:
+
+# %%
+said = pd.read_csv(folder / "head_predictions.csv")
+by_fold = said.groupby(["settings", "fold"])
+auc = pd.Series({name: roc_auc_score(one["y_true"], one["p_malignant"]) for name, one in by_fold})
+auc.unstack().assign(mean=auc.groupby(level=0).mean()).round(3)
+
+# %%
+gains = scores.loc[["gap, best", "gap, default", "best less default", "best less diameter"]]
+gains.apply(tables.with_interval, axis=1, sign=True, decimals=3)
+
+# %% [markdown]
+# The default settings were not picked, so their gap holds no luck. It holds what else differs: an inner
+# fit has fewer cases to learn from. What the best's gap has beyond it is the luck of the pick.
+#
+# ## The luck of the pick
+#
+# Let half of the patients choose the best of *N* trials, and score it on the other half. With one trial
+# nothing is chosen, and both halves agree on average.
+
+# %%
+luck = pd.DataFrame(found["luck"]).set_index("trials")
+luck.round(4)
+
+# %% tags=["hide-input"]
+show_figure(
+    distributions.curves(
+        luck.index,
+        [luck[["chosen", "again"]].rename(columns={"chosen": "half that chose", "again": "other half"})],
+        xlabel="number of trials",
+        ylabel="AUC of the best",
+    ),
+    name="fig-search-luck",
+    evidence=int(scores["n"].iloc[0]),
+    caption="The best of *N* trials on the half of the patients that chose it, and on the other half. Where "
+    "the first curve leaves the second, it is luck; where both rise, the search has found something.",
+    alt="Two curves over the number of trials; that of the half that chose lies above the other.",
+)
+
+# %% [markdown]
+# ## When nothing differs
+#
+# Suppose that all settings were equally good, with an AUC of 0.85, and that chance moves a score by 0.01.
+
+# %%
+most, searches, spread = 100, 2000, 0.01
+rng = np.random.default_rng(seed)
+noise = rng.normal(0.85, spread, size=(searches, most))
+noise[:3, :4].round(3)
+
+# %% [markdown]
+# Keep the best so far of each of the searches, and average over them.
+
+# %%
+best_so_far = np.maximum.accumulate(noise, axis=1).mean(axis=0)
+pd.Series(best_so_far, index=np.arange(1, most + 1)).loc[[1, 2, 5, 10, 50, 100]].round(4)
+
+# %% tags=["hide-input"]
+show_figure(
+    distributions.curves(
+        np.arange(1, most + 1),
+        [{"best so far": best_so_far, "what each is worth": np.full(most, 0.85)}],
+        xlabel="number of trials",
+        ylabel="AUC",
+    ),
+    name="fig-search-noise",
+    caption="*Simulated scores, no image.* Where scores differ by chance alone, the best of *N* rises with "
+    "*N*, without end. Nothing was found.",
+    alt="A curve that rises from 0.85 ever more slowly, above a level line.",
+)
+
+# %% [markdown]
+# How wide the cloud of chance is follows from the number of cases. A score without any skill, for as many
+# cases as an outer fold has:
+
+# %%
+cases = [50, 200, 500, 2000]
+coin = {n: rng.random((400, n)) for n in cases}
+chance = {n: [roc_auc_score(np.arange(n) % 2, one) for one in drawn] for n, drawn in coin.items()}
+widths = pd.DataFrame({n: {"mean": np.mean(some), "spread": np.std(some)} for n, some in chance.items()})
+widths.T.round(3)
+
+# %% [markdown]
+# ## Run it yourself
+#
+# A small search on the cohort at hand: a tiny CNN, three outer folds of three inner folds. What was fitted
+# is kept; run the cell again, and nothing is fitted twice.
+
+# %%
+data = sources.open_cohort(cohort, profile=profile, seed=seed)
+data.class_counts("binary")
+
+# %%
+space = {"learning_rate": [1e-4, 1e-2], "dropout": [0.0, 0.6]}
+small = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke", "settings": {"folds": 3}}
+mine = runs.search(data, space=space, trials=trials, inner=3, seed=seed, progress=False, **small)
+mine.trials[["fold", "state", "inner", *space]].round(4)
+
+# %%
+mine.scores[["value", "low", "high", "n"]].round(3)
+
+# %%
+mine.luck.round(3)
+
+# %% [markdown]
+# The winner of an outer fold is a run like any other, with its network, and can predict.
+
+# %%
+first = mine.runs[0]
+print(first.id)
+runs.score(first, data=data).round(2)
+
+# %%
+mine.best[["inner", "outer", *space]].round(4)
+
+# %% [markdown]
+# ```{admonition} Try it
+# :class: tip
+# - In the cell with `noise`, put `spread = 100, 2000, 0.02` in place of
+#   `spread = 100, 2000, 0.01`. Expect the best of 100 to gain twice as much,
+#   and still nothing to be found.
+# - In the cell with `best_so_far`, put `np.minimum.accumulate` in place of `np.maximum.accumulate`. Expect
+#   the worst of 100 to look as bad as the best looked good.
+# ```
+
+# %% [markdown]
+# ## Check yourself
+#
+# ```{dropdown} Why is the best inner score not the score of the model?
+# It is the largest of many scores, and the largest is also the luckiest. The outer fold had no part in the
+# choice.
+# ```
+#
+# ```{dropdown} Why must the folds keep patients together, inside as well as outside?
+# Nodules of one patient resemble each other. If one is trained on and the other chooses, settings that
+# remember patients win.
+# ```
+#
+# ```{dropdown} The gap of the default settings is not 0. Why, if nobody chose them?
+# Inner fits learn from fewer cases, and score on other cases. Both can move the score either way.
+# ```
+
+# %% [markdown]
+# ## Exercise
+#
+# A paper tries 50 settings on one test set and reports the best, which lies 0.02 above the first. A score's
+# standard error there is 0.01. If nothing differed, how often would the best of 50 lie that far above the
+# first?
+
+# %% tags=["hide-cell"]
+# Solution
+drawn = np.random.default_rng(seed).normal(0, 0.01, size=(20_000, 50))
+print(f"{(drawn.max(axis=1) - drawn[:, 0] >= 0.02).mean():.0%} of searches")
+# Scores on the same cases move together, so in practice less often.
