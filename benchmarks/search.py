@@ -13,6 +13,8 @@ import argparse
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from lungcls.files import whole_text
 from lungcls.runs import store as run_store
 from lungcls.runs.searching import nested
@@ -49,15 +51,16 @@ def record(name, what, space, found, runs, options):
     content = {"what": what, "space": space, "inner": options.inner, "sampler": "tpe", "profile": "full"}
     content |= tables | {"importance": found.importance.to_dict(), "cost": cost(runs)}
     content["trials"] = json.loads(found.trials.to_json(orient="records"))
-    text = json.dumps(content, indent=1, default=lambda number: number.item())
-    whole_text(OUT / f"{name}.json", text + "\n")
-    rows = None
+    rows = []
     for kind, some in (("best", found.runs), ("default", found.defaults)):
         for run in some:
             table = run.predictions[run.predictions["split"] == "test"]
-            table = table[["case_id", "y_true", "p_malignant"]].assign(fold=run.config["fold"], settings=kind)
-            rows = table if rows is None else rows._append(table)
-    whole_text(OUT / f"{name}_predictions.csv", rows.to_csv(index=False, float_format="%.6g"))
+            table = table[["case_id", "y_true", "p_malignant"]]
+            rows.append(table.assign(fold=run.config["fold"], settings=kind))
+    text = json.dumps(content, indent=1, default=lambda number: number.item())
+    whole_text(OUT / f"{name}.json", text + "\n")
+    text = pd.concat(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    whole_text(OUT / f"{name}_predictions.csv", text)
 
 
 def main():
