@@ -16,7 +16,7 @@
 #   {term}`AUC` of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}.
 #   Weighed by a regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing,
 #   within a margin of 0.02. A second network on the *same* view does better than the second view, by
-#   {{ both_twins_above_views }}.
+#   {{ both_twins_above_views }}. The readers' diameter alone stays ahead of both views.
 # - **How sure.** Each nodule was predicted by networks that had not seen its patient. The intervals are over
 #   patients; another training would move the networks too. A network with two inputs, trained on both views
 #   at once, is built here and not yet measured on real CT.
@@ -104,6 +104,8 @@ scored = tables.scored(answers, task="binary", seed=seed)
 tables.results_table(scored, scores=["AUC", "F1 (weighted)"], percent=True)
 
 # %% [markdown]
+# The diameter alone, which readers measured, lies above both views together.
+#
 # ### Let the cases decide how much each view counts
 #
 # A mean lets a weak view speak as loudly as a strong one. *Stacking* {cite}`wolpert1992` weighs them: a
