@@ -193,7 +193,7 @@ pd.concat(twins)[["first", "second", "difference", "low", "high", "verdict"]].ro
 
 # %%
 seeds = of_averages(method="two seeds", against="the first").groupby("network")
-seeds[["first", "second", "difference", "low", "high", "n"]].mean().round(3)
+seeds[["first", "second", "difference", "n"]].mean().round(3)
 
 # %% [markdown]
 # On the nodule, two networks beat EfficientNetB4 alone by {{ both_twins_gain }}. Most of this is MobileNet,
