@@ -254,8 +254,8 @@ of_inputs = partial(external.rows_of, paired_inputs, "against", task="binary", s
 of_inputs()[["network", "folds", "first", "second", "difference", "low", "high", "n", "verdict"]].round(3)
 
 # %% [markdown]
-# Its interval leaves both a gain and a loss open. The nodules of the run above are simulated: they show that it runs, not that it helps. The layers carry the name of their
-# view.
+# Its interval leaves both a gain and a loss open. The nodules of the run above are simulated: they show that
+# it runs, not that it helps. The layers carry the name of their view.
 
 # %%
 network = prediction.open_model(pair)
