@@ -15,9 +15,10 @@ AUC = {"task": "binary", "score": "AUC", "size": "all"}
 
 
 def collect(folder):
-    """Write what is recorded of both views together: joined, and averaged."""
+    """Write what is recorded of both views together: joined late, averaged, and in one network."""
     read = partial(measurements.read, Path(folder) / "both_views")
-    return slices(read("slices.json")) | averages(read("averages.json"))
+    writers = (slices, averages, two_inputs)
+    return {name: text for write in writers for name, text in write(read(f"{write.__name__}.json")).items()}
 
 
 def slices(found):
@@ -40,6 +41,12 @@ def averages(found):
     turned = dict(zip(("difference", "low", "high"), -above["two networks on the nodule"][TURNED]))
     names = {"both_twins_gain": above["the first"], "both_twins_better": above["MobileNet"]}
     return {name: _signed(row) for name, row in (names | {"both_twins_above_views": turned}).items()}
+
+
+def two_inputs(found):
+    """Write what a network with two inputs, its backbones frozen, gains over the same one on the nodule."""
+    row = rows_of(found["rows"], "network", against="nodule", **AUC).loc["MobileNet TL"]
+    return {"both_inputs_gain": _signed(row), "both_inputs_n": count(row["n"])}
 
 
 def _signed(row):

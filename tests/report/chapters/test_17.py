@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from lungcls.models import fusion
 from lungcls.report.claims import rule, verdicts
-from lungcls.report.results import networks
+from lungcls.report.results import networks, tables
 from lungcls.report.results.external import rows_of
+from lungcls.runs import store
 from lungcls.runs.evaluation import paired
 
 RECORD = json.loads((FOLDER.parent / "both_views" / "slices.json").read_text(encoding="utf-8"))
@@ -23,9 +24,14 @@ def rows(**wanted):
 
 
 @pytest.fixture(scope="module")
-def views():
+def study():
+    """The recorded networks on real full slices."""
+    return networks.study(networks.out_of_fold(FOLDER.parent / "study"))
+
+
+@pytest.fixture(scope="module")
+def views(study):
     """Answers of EfficientNetB4, fine-tuned, on full slices and on zoomed nodules."""
-    study = networks.study(networks.out_of_fold(FOLDER.parent / "study"))
     (full,) = verdicts.sources([study], {}, seed=0)
     return [full.results["binary", view, "FT"][0] for view in ("wide", "nodule")]
 
@@ -103,3 +109,19 @@ def test_a_head_on_both_views_does_worse_than_on_the_nodule_alone():
     for one, column in ((both, "first"), (nodule, "second")):
         area = roc_auc_score(one["y_true"], one["p_malignant"])
         assert area == pytest.approx(heads.loc["nodule", column], abs=1e-5)
+
+
+def test_the_diameter_is_ahead_of_both_views(study, views):
+    diameter = tables.required_results(study.cohort, study.parts, task="binary", seed=0)["diameter alone"]
+    less = paired(fusion.mean_of_logits(views, "binary"), diameter, task="binary", seed=0)
+    assert less.loc["AUC", "high"] < 0
+
+
+def test_two_inputs_decide_nothing_yet(collected):
+    found = json.loads((FOLDER.parent / "both_views" / "two_inputs.json").read_text(encoding="utf-8"))["rows"]
+    row = rows_of(found, "against", task="binary", score="AUC", size="all").loc["nodule"]
+    runs = store.list_runs(FOLDER.parent / "both_views" / "runs")
+    tested = pd.concat([run.predictions[run.predictions["split"] == "test"] for run in runs])
+    assert row["verdict"] == rule.OPEN and row["folds"] == len(runs) and row["n"] == len(tested)
+    assert roc_auc_score(tested["y_true"], tested["p_malignant"]) == pytest.approx(row["first"], abs=1e-5)
+    assert collected["both_inputs_n"] == str(row["n"])
