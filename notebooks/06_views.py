@@ -109,8 +109,8 @@ show_figure(
     name="fig-views-scores",
     evidence=len(study.test),
     caption="The same networks on both views, with 95 % intervals over patients. On the full slice all lie"
-    " far below the diameter; on the zoomed nodule none is shown to pass the padding alone. An asterisk: ImageNet "
-    "weights that are not Keras's own.",
+    " far below the diameter; on the zoomed nodule none is shown to pass the padding alone. An asterisk: "
+    "ImageNet weights that are not Keras's own.",
     alt="Forest plot: for each network an interval near 0.6 and one near 0.85, left of that of the diameter.",
 )
 

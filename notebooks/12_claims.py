@@ -15,7 +15,8 @@
 #   {{ claims_does_not_hold }} do not ({{ claims_does_not_hold_by_proxy }} by proxy);
 #   {{ claims_not_reproduced }} was not reproduced, {{ claims_undecided }} stay undecided, and
 #   {{ claims_not_tested }} could not be tested. The zoomed nodule is better than the full slice, and two
-#   classes are easier than five: this holds for all networks. Decided among the {{ claims_on_networks }} that were tested on networks on real CT:
+#   classes are easier than five: this holds for all networks. Decided among
+#   the {{ claims_on_networks }} that were tested on networks on real CT:
 #   {{ claims_on_networks_decided }}.
 # - **How sure.** One rule decides all, from 95 % intervals over patients and trainings, after
 #   {term}`Holm's adjustment` over all statements: it took back {{ claims_taken_back }} verdicts.
@@ -269,7 +270,8 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # All but one of these statements are true of the printed values. Three hold whatever the pairing. Four hold
-# for our recorded networks: those that set the zoomed nodule above the full slice, and two classes above five.
+# for our recorded networks: those that set the zoomed nodule above the full slice, and two classes above
+# five.
 #
 # ## How to read "undecided"
 #

@@ -28,7 +28,7 @@ def findings(scores, best, windows):
     """
     blocks = {_head(scores["binary"].group): _study(scores), _head_of_ours(best): _ours(best)}
     sizes = {"n": scores["binary"].group.sizes["cases"], "of": count(best["cases"])}
-    less = [one.above.rename(index=score_tables.in_short) for one in (scores["binary"], windows)]
+    less = [one.above.rename(index=score_tables.in_short) for one in (*scores.values(), windows)]
     sizes |= {"windows": windows.group.sizes["cases"], "pixels": _pixels(scores["binary"].group)}
     sizes |= {"train": count((windows.group.parts["split"] == "train").sum())}
     return {
@@ -125,8 +125,9 @@ def _numbers(study, ours, above, best, sizes):
     for task in ("binary", "multiclass"):
         f1 = study[task, F1].loc[list(rows.values())].set_axis(list(rows))
         found |= {f"{name}_f1_{task}": tables.with_interval(f1.loc[name], percent=True) for name in rows}
-    for name, one in zip(("zoomed_less", "windows_less"), above, strict=True):
-        found[name] = tables.with_interval(one.loc[rows["zoomed"]], sign=True)
+    zoomed = rows["zoomed"]
+    gaps = zip(("zoomed_less", "cnn_less", "windows_less"), above, (zoomed, "CNN, zoomed nodule", zoomed))
+    found |= {name: tables.with_interval(one.loc[row], sign=True) for name, one, row in gaps}
     found |= {"ours": tables.with_interval(ours["binary", "AUC"].loc["our model"])}
     found |= {"ruler": tables.with_interval(ours["binary", F1].loc[DIAMETER])}
     found |= {"printed": f"{_printed()['binary', F1]['value'].max():.2f}"}

@@ -183,7 +183,7 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
     auc = [roc_auc_score(part["y_true"], part["p_malignant"]) for part in (test, diameter.loc[test.index])]
     (row,) = (
         row
-        for row in next(rows for head, rows in blocks(facts["results_binary"]).items() if "LIDC" in head)
+        for row in next(rows for head, rows in blocks(facts["results_binary"]).items() if "LIDC, nod" in head)
         if row.startswith("| CNN (from scratch), zoomed nodule |")
     )
     assert f"| {100 * (auc[0] - auc[1]):+.1f} [".replace("-", "−") in row
