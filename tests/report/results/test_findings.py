@@ -52,7 +52,7 @@ def test_numbers_of_the_sentences_are_those_of_their_rows(scores, windows):
         "1,146",
         "2,340",
     )
-    row = windows.above.rename(index=score_tables.in_short).loc["EfficientNetB4* FT, zoomed nodule"]
+    row = windows.above.rename(index=score_tables.in_short).loc["EfficientNetB4 FT*, zoomed nodule"]
     assert row["low"] < 0 < row["high"] and found["findings_windows_less"].startswith(
         f"{row['difference']:+.2f}"
     )
