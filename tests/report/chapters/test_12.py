@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lungcls.report.claims import estimates, printed, rule, statements, verdicts
@@ -32,6 +34,16 @@ def test_statement_17_is_undecided_and_would_hold_with_a_wide_margin(found):
 def test_statement_14_fails_by_itself_alone_and_those_on_the_views_hold_among_all(decided):
     assert decided.loc[14, ["before Holm", "verdict"]].tolist() == [rule.FAILS, rule.OPEN]
     assert set(decided.loc[[21, 22, 33, 34], "verdict"]) == {rule.HOLDS}
+
+
+def test_the_small_network_hardly_learns_on_full_slices_and_the_views_differ_without_it(found):
+    for task, classes in (("binary", 2), ("multiclass", 5)):
+        folders = list((RESULTS / "study").glob(f"{task}-full_slice-cnn-scratch-s0-f*"))
+        least = [pd.read_csv(folder / "history.csv")["val_loss"].min() for folder in folders]
+        assert len(folders) == 5 and np.mean(least) > 0.97 * np.log(classes)
+    for number in (21, 22, 33):
+        others = [one for one in found[number] if not any(name[2] == "CNN" for name in one.networks)]
+        assert len(others) == (4 if number == 33 else 2) and rule.statement(others)[0] == rule.HOLDS
 
 
 def test_the_counts_are_the_facts(decided, collected):
