@@ -44,7 +44,7 @@ def mean_of_logits(tables, task):
     --------
     >>> one = {"case_id": ["a", "b"], "y_true": [0, 1], "p_benign": [0.9, 0.5], "p_malignant": [0.1, 0.5]}
     >>> other = one | {"p_benign": [0.9, 0.1], "p_malignant": [0.1, 0.9]}
-    >>> mean_of_logits([pd.DataFrame(one), pd.DataFrame(other)], "binary")["p_malignant"].tolist()
+    >>> mean_of_logits([pd.DataFrame(one), pd.DataFrame(other)], "binary")["p_malignant"].round(3).tolist()
     [0.1, 0.75]
     """
     tables = same_cases(tables)
@@ -101,7 +101,8 @@ def fused(features, cases, task):
     Examples
     --------
     >>> cases = pd.DataFrame({"case_id": range(60), "y_true": np.arange(60) % 2, "fold": np.arange(60) % 3})
-    >>> found = fused([np.random.default_rng(0).random((60, 2)) + cases[["y_true"]]] * 2, cases, "binary")
+    >>> seen = np.random.default_rng(0).random((60, 2)) + cases[["y_true"]].to_numpy()
+    >>> found = fused([seen, seen], cases, "binary")
     >>> float((found["y_pred"] == found["y_true"]).mean()) > 0.8
     True
     """
