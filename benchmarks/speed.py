@@ -1,7 +1,7 @@
 """Measure what became faster: an earlier checkout beside this one, and a plain script beside the training.
 
-    git worktree add /tmp/before REVISION
-    python benchmarks/speed.py COHORT /tmp/before --weights mobilenet_1_0_224_notop.h5
+    git worktree add BEFORE REVISION
+    python benchmarks/speed.py COHORT BEFORE --weights mobilenet_1_0_224_notop.h5
 
 All in processor time of a process and its children, so that other work on the machine counts little. The
 cohort needs the views `nodule` and `context`. Results go to `book/results/speed.json`.

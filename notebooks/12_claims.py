@@ -68,6 +68,7 @@ from lungcls.runs import grid, study
 from lungcls.sources import open_cohort
 
 check_parameters(globals(), "weights", "runs", "draws")
+pd.set_option("display.max_colwidth", None)  # names of comparisons are long
 
 results = find_checkout() / "book" / "results"
 

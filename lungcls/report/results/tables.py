@@ -126,9 +126,8 @@ def with_interval(row, *, percent=False, sign=False, decimals=None):
         return "–"
     places, whole = (1 if percent else 2) if decimals is None else decimals, 100 if percent else 1
     numbers = [whole * number for number in (value, row["low"], row["high"])]
-    places += (sign or min(numbers) < 0) and any(
-        0 < abs(end) < 0.5 * 0.1**places for end in numbers[1:]
-    )  # which side of 0 is read
+    hidden = any(0 < abs(end) < 0.5 * 0.1**places for end in numbers[1:])  # on which side of 0 it lies
+    places += hidden and (sign or min(numbers) < 0)
     form = f"{'+' if sign else ''}z.{places}f"  # z: no minus before a zero
     parts = (f"{number:{form}}" for number in numbers)
     return "{} [{}, {}]".format(*parts).replace("-", MINUS)

@@ -183,7 +183,9 @@ def test_gains_are_paired_differences_on_the_same_cases(tmp_path, few, facts):
     auc = [roc_auc_score(part["y_true"], part["p_malignant"]) for part in (test, diameter.loc[test.index])]
     (row,) = (
         row
-        for row in next(rows for head, rows in blocks(facts["results_binary"]).items() if "LIDC, nod" in head)
+        for row in next(
+            rows for head, rows in blocks(facts["results_binary"]).items() if "nodule windows" in head
+        )
         if row.startswith("| CNN (from scratch), zoomed nodule |")
     )
     assert f"| {100 * (auc[0] - auc[1]):+.1f} [".replace("-", "−") in row
@@ -316,6 +318,11 @@ def test_weights_are_named_no_better_than_they_are(tmp_path, few):
     name = grid.title("efficientnetb4", mobile.config["stage"])
     assert f"{name} (ImageNet, last block missing)" in found["results_binary"] + found["results_multiclass"]
     assert "(random init)" in found["results_binary"] + found["results_multiclass"]
+
+
+def test_all_networks_that_are_above_the_diameter_on_the_windows_see_the_zoomed_nodule(collected):
+    named = collected["results_above_multiclass_windows"].rstrip(".").partition("adjusted): ")[2]
+    assert named and all(name.endswith("zoomed nodule") for name in named.split("; "))
 
 
 def test_the_words_on_weights_and_on_what_is_missing_are_those_of_the_records():
