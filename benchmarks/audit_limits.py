@@ -25,13 +25,16 @@ from lungcls.preprocessing import geometry
 
 COPIES = 300  # images that are changed, a view
 AUDIT = """
-import json, re, sys, time
+import json, re, resource, sys, time
 from lungcls.cohorts import cohort, leakage, splits
 loaded = cohort.load(sys.argv[1])
 table = splits.split(loaded.cases, seed=0)
 start = time.perf_counter(), time.process_time()
 findings = leakage.audit(loaded, table)
-peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # Linux; its own alone
+try:  # Linux: its own alone, where ru_maxrss counts what the parent held
+    peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+except FileNotFoundError:  # macOS counts bytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 seconds = {"seconds": time.perf_counter() - start[0], "processor_seconds": time.process_time() - start[1]}
 print(json.dumps(seconds | {"peak_bytes": peak, "found": int((findings["verdict"] == "found").sum())}))
 """
@@ -83,14 +86,13 @@ def limits(cohort, view):
     """How like different patients are in a view, and which changed copies are seen."""
     images, patients = cohort.views[view], cohort.cases["patient_id"].to_numpy()
     known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
-    nearest, (a, b) = (
-        np.empty(len(rows)),
-        near_duplicates.similar(known, rows, near_duplicates.index(known, rows)),
-    )
+    a, b = near_duplicates.similar(known, rows, near_duplicates.index(known, rows))
+    pictures, nearest = near_duplicates.pictures(images), np.empty(len(rows))
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
         other = patients[some][:, None] != patients
-        nearest[some] = np.where(other, near_duplicates.similarity(known, some, rows), -1).max(axis=1)
+        values = near_duplicates.similarity([part[some] for part in pictures], pictures)
+        nearest[some] = np.where(other, values, -1).max(axis=1)
     found = {"median": np.median(nearest), "99 %": np.quantile(nearest, 0.99), "most": nearest.max()}
     found = {
         "nearest other patient": {key: round(float(value), 4) for key, value in found.items()},

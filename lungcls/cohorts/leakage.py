@@ -128,7 +128,8 @@ def _row(check, view, examples, count, parts, *, of, verdict=None):
 def _between(cases, fingerprints, first, second):
     """Compare the cases of two parts: (check, view, examples, count) of each check."""
     ids, patients = cases["case_id"].to_numpy(), cases["patient_id"].to_numpy()
-    shared, again = second[np.isin(patients[second], patients[first])], np.intersect1d(first, second)
+    shared = second[pd.Series(patients[second]).isin(patients[first])]  # by hash: np.isin compares every pair
+    again = np.intersect1d(first, second)
     pairs = {("balancing before splitting", ""): [(row, row) for row in again]}
     among = {view: near_duplicates.index(known, first) for view, known in fingerprints.items()}
     for view in fingerprints:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from lungcls.preprocessing import geometry, grey_levels
-from lungcls.preprocessing.images import as_images, release
+from lungcls.preprocessing.images import Images, as_images, release
 from lungcls.preprocessing.pixel_contract import image_stack
 
 WHOLE, MIDDLE = 32, 24  # sides of the small pictures, in pixels
@@ -30,27 +30,46 @@ REACH = math.sqrt(2 - 2 * CORRELATION) + 1e-5  # no similar pictures are farther
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is remembered of images, about 6 kB each."""
+    """What is remembered of images, about half a kB each; their small pictures are made again when needed."""
 
+    images: Images
     digests: np.ndarray  # (n,), uint64: equal for equal pixels, and for others by a chance of 2**-64 a pair
-    whole: np.ndarray  # (n, WHOLE, WHOLE), float32, mean 0 and norm 1; all 0 for an image of one grey level
-    middle: np.ndarray  # (n, MIDDLE, MIDDLE), likewise
+    pictured: np.ndarray  # (n,), bool: more than one grey level in the whole and in the middle
+    whole: np.ndarray  # (n, 64), float32, of the picture of the whole; see `_unturned`
+    middle: np.ndarray  # (n, 64), likewise
 
 
 def fingerprints(images):
     """Go through images (n, H, W), integer or finite float grey levels, once, batch by batch."""
-    height, width = image_stack(images).shape[1:]
-    core = tuple(slice(int(side * MARGIN), side - int(side * MARGIN)) for side in (height, width))
-    pictures = (np.empty((len(images), side, side), np.float32) for side in (WHOLE, MIDDLE))
-    known = Fingerprints(np.empty(len(images), np.uint64), *pictures)
-    for part, batch in as_images(images).batches(max(1, BATCH_PIXELS // (height * width))):
+    images = as_images(image_stack(images))
+    numbers = (np.empty((len(images), WAVES**2), np.float32) for _ in ("whole", "middle"))
+    known = Fingerprints(images, np.empty(len(images), np.uint64), np.empty(len(images), bool), *numbers)
+    for part, batch in images.batches(_step(images)):
         batch = np.ascontiguousarray(batch)
+        whole, middle = pictures(batch)
         known.digests[part] = [_digest(image) for image in batch]
-        scaled = grey_levels.min_max(batch)
-        known.whole[part] = _picture(scaled, WHOLE)
-        known.middle[part] = _picture(scaled[:, core[0], core[1]], MIDDLE)
+        known.pictured[part] = whole.any(axis=(1, 2)) & middle.any(axis=(1, 2))
+        known.whole[part], known.middle[part] = _unturned(whole), _unturned(middle)
         release(images)
     return known
+
+
+def pictures(images):
+    """Make small pictures of images (n, H, W): (n, WHOLE, WHOLE) and, of the middle, (n, MIDDLE, MIDDLE).
+
+    Float32 of mean 0 and norm 1; all 0 for an image of one grey level.
+    """
+    images = as_images(images)
+    core = tuple(slice(int(side * MARGIN), side - int(side * MARGIN)) for side in images.shape[1:])
+    whole, middle = (np.empty((len(images), side, side), np.float32) for side in (WHOLE, MIDDLE))
+    for part, batch in images.batches(_step(images)):
+        scaled = grey_levels.min_max(batch)
+        whole[part], middle[part] = _picture(scaled, WHOLE), _picture(scaled[:, core[0], core[1]], MIDDLE)
+    return whole, middle
+
+
+def _step(images):
+    return max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
 
 
 def _digest(image):
@@ -70,18 +89,16 @@ class Index:
     """Images, by rows of the fingerprints, in which similar ones are found without looking at all."""
 
     rows: np.ndarray  # (m,), those with a picture
-    whole: np.ndarray  # (m, 64), see `_unturned`
-    middle: np.ndarray
     chosen: np.ndarray  # columns of `middle` that differ most
     tree: cKDTree  # of these columns
 
 
 def index(known, rows):
     """Make the index of some images."""
-    rows = np.asarray(rows)[_has_picture(known, rows)]
-    whole, middle = (_of_rows(_unturned, part, rows) for part in (known.whole, known.middle))
+    rows = np.asarray(rows)[known.pictured[rows]]
+    middle = known.middle[rows]
     chosen = np.argsort(-middle.var(axis=0))[:COLUMNS] if len(rows) else np.arange(COLUMNS)
-    return Index(rows, whole, middle, chosen, cKDTree(middle[:, chosen]))
+    return Index(rows, chosen, cKDTree(middle[:, chosen]))
 
 
 def similar(known, first, among):
@@ -89,15 +106,10 @@ def similar(known, first, among):
 
     Returns every such pair as two arrays of rows of the fingerprints, of `first` and of the index.
     """
-    first = np.asarray(first)[_has_picture(known, first)]
-    whole, middle = (_unturned(part[first]) for part in (known.whole, known.middle))
-    found = among.tree.query_ball_point(middle[:, among.chosen], REACH)
-    a = np.repeat(np.arange(len(first)), list(map(len, found)))
-    b = np.fromiter(chain.from_iterable(found), dtype=int, count=len(a))
-    for mine, others in ((whole, among.whole), (middle, among.middle)):
-        near = ((mine[a] - others[b]) ** 2).sum(axis=1) <= REACH**2
-        a, b = a[near], b[near]
-    a, b = first[a], among.rows[b]
+    first = np.asarray(first)[known.pictured[first]]
+    found = among.tree.query_ball_point(known.middle[first][:, among.chosen], REACH)
+    a = np.repeat(first, list(map(len, found)))
+    b = among.rows[np.fromiter(chain.from_iterable(found), dtype=int, count=len(a))]
     parts = [slice(start, start + PAIRS) for start in range(0, len(a), PAIRS)]
     alike = np.concatenate([np.zeros(0, bool), *(_alike(known, a[part], b[part]) for part in parts)])
     return a[alike], b[alike]
@@ -110,18 +122,6 @@ def identical(known, first, second):
     start, stop = (np.searchsorted(digests, known.digests[first], side=side) for side in ("left", "right"))
     places = [np.arange(*ends) for ends in zip(start, stop, strict=True)]
     return np.repeat(first, stop - start), second[np.concatenate([np.zeros(0, int), *places])]
-
-
-def _has_picture(known, rows):
-    """Which images have more than one grey level in the whole and in the middle."""
-    whole, middle = (_of_rows(np.any, part, rows, axis=(1, 2)) for part in (known.whole, known.middle))
-    return whole & middle
-
-
-def _of_rows(make, pictures, rows, **options):
-    """What is made of some pictures, batch by batch."""
-    starts = range(0, max(1, len(rows)), PAIRS)
-    return np.concatenate([make(pictures[rows[start : start + PAIRS]], **options) for start in starts])
 
 
 def _unturned(pictures):
@@ -140,13 +140,23 @@ def _unturned(pictures):
 
 
 def _alike(known, first, second):
-    """Which pairs of images, by rows (n,), are similar: bool, (n,)."""
-    near = np.zeros(len(first), dtype=bool)
-    hashes = _hash(known.whole[second])
-    for whole, middle in zip(*(_positions(part[first]) for part in (known.whole, known.middle)), strict=True):
-        pairs = ((whole, known.whole[second]), (middle, known.middle[second]))
+    """Which pairs of images, by rows (n,), are the same or similar: bool, (n,)."""
+    alike = known.digests[first] == known.digests[second]
+    apart = (((part[first] - part[second]) ** 2).sum(axis=1) for part in (known.whole, known.middle))
+    left = np.flatnonzero(~alike & (np.maximum(*apart) <= REACH**2))
+    if len(left):
+        alike[left] = _correlated(*(pictures(known.images[rows[left]]) for rows in (first, second)))
+    return alike
+
+
+def _correlated(first, second):
+    """Which pairs of images, by their small pictures, are similar in one of eight positions: bool, (n,)."""
+    near = np.zeros(len(first[0]), dtype=bool)
+    hashes = _hash(second[0])
+    for turned in zip(*map(_positions, first), strict=True):
+        pairs = zip(turned, second, strict=True)
         correlation = np.minimum(*(np.einsum("nij,nij->n", *pair) for pair in pairs))
-        near |= (correlation >= CORRELATION) & ((_hash(whole) != hashes).sum(axis=1) <= BITS)
+        near |= (correlation >= CORRELATION) & ((_hash(turned[0]) != hashes).sum(axis=1) <= BITS)
     return near
 
 
@@ -156,16 +166,15 @@ def _positions(pictures):
         yield np.rot90(pictures[:, :, ::flip], quarter, axes=(1, 2))
 
 
-def similarity(known, first, second):
+def similarity(first, second):
     """The smaller correlation of whole and middle, in the position where it is largest: float32, [-1, 1].
 
-    Of every pair: (len(first), len(second)).
+    Of every pair of small pictures, as `pictures` makes them: (len(first[0]), len(second[0])).
     """
-    best = np.full((len(first), len(second)), -1, dtype=np.float32)
-    parts = (known.whole, known.middle)
-    for turned in zip(*(_positions(part[first]) for part in parts), strict=True):
-        flat = (one.reshape(len(first), -1) for one in turned)
-        pairs = zip(flat, (part[second].reshape(len(second), -1).T for part in parts), strict=True)
+    best = np.full((len(first[0]), len(second[0])), -1, dtype=np.float32)
+    for turned in zip(*map(_positions, first), strict=True):
+        flat = (one.reshape(len(one), -1) for one in turned)
+        pairs = zip(flat, (part.reshape(len(part), -1).T for part in second), strict=True)
         np.maximum(best, np.minimum(*(a @ b for a, b in pairs)), out=best)
     return best
 

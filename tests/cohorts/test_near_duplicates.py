@@ -45,14 +45,13 @@ def test_only_equal_pixels_are_the_same():
 def test_a_turned_copy_is_similar_and_not_the_same(shape, flip, quarter):
     image = blobs(1, shape=shape)[0]
     turned = np.rot90(image[:, ::flip], quarter)
-    first, second = (near_duplicates.fingerprints(one[None]) for one in (image, turned))
-    fields = ("digests", "whole", "middle")
-    both = near_duplicates.Fingerprints(
-        *(np.concatenate([getattr(first, f), getattr(second, f)]) for f in fields)
-    )
-    a, b = np.array([0]), np.array([1])
-    assert len(similar(both, a, b)[0]) == len(similar(both, b, a)[0]) == 1
-    assert len(near_duplicates.identical(both, a, b)[0]) == ((flip, quarter) == (1, 0))
+    first, second = (near_duplicates.pictures(one[None]) for one in (image, turned))
+    assert near_duplicates._correlated(first, second).all()
+    assert near_duplicates._correlated(second, first).all()
+    same = found(np.stack([image, turned]), near_duplicates.identical) if turned.shape == shape else np.eye(2)
+    assert same[0, 1] == ((flip, quarter) == (1, 0))
+    if turned.shape == shape:
+        assert found(np.stack([image, turned]), similar).all()
 
 
 CHANGES = {
@@ -74,8 +73,8 @@ def test_a_copy_that_changed_a_little_is_similar(change):
 def test_images_of_different_noise_are_not_similar_and_correlation_is_bounded():
     images = blobs(60, seed=3)
     assert found(images, similar).sum() == 60
-    known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
-    values = near_duplicates.similarity(known, rows, rows)
+    pictures = near_duplicates.pictures(images)
+    values = near_duplicates.similarity(pictures, pictures)
     assert np.diag(values) == pytest.approx(1, abs=1e-5)
     assert values.min() >= -1 and values[~np.eye(60, dtype=bool)].max() < near_duplicates.CORRELATION
 
@@ -85,8 +84,10 @@ def test_both_pictures_have_to_agree():
     images = np.full((2, 128, 128), 128, np.uint8)
     images[:, 40:88, 40:88] = (np.clip(blobs(2, seed=4) // 8 + 128, 0, 255)).astype(np.uint8)
     known = near_duplicates.fingerprints(images)
-    middle = (known.middle[0] * known.middle[1]).sum()
-    assert near_duplicates.similarity(known, np.array([0]), np.array([1]))[0, 0] <= middle + 0.5
+    whole, middle = near_duplicates.pictures(images)
+    assert (whole[0] * whole[1]).sum() > (middle[0] * middle[1]).sum()
+    first, second = ((whole[[row]], middle[[row]]) for row in (0, 1))
+    assert near_duplicates.similarity(first, second)[0, 0] <= (middle[0] * middle[1]).sum() + 0.5
     assert not len(similar(known, np.array([0]), np.array([1]))[0])
 
 
@@ -112,21 +113,21 @@ def test_the_index_finds_what_looking_at_every_pair_finds(noise):
     changed = [
         one + noise * np.ptp(one) * ndimage.gaussian_filter(rng.normal(size=one.shape), 2) for one in turned
     ]
-    known = near_duplicates.fingerprints(np.concatenate([images, np.stack(changed)]))
-    rows = np.arange(80)
-    every = np.repeat(rows, 80), np.tile(rows, 80)
-    expected = near_duplicates._alike(known, *every).reshape(80, 80)
+    both = np.concatenate([images, np.stack(changed)])
+    known, rows = near_duplicates.fingerprints(both), np.arange(80)
+    every = (near_duplicates.pictures(both[rows]) for rows in (np.repeat(rows, 80), np.tile(rows, 80)))
+    expected = near_duplicates._correlated(*every).reshape(80, 80)
     assert (matrix(similar(known, rows, rows), 80) == expected).all()
     assert noise or expected[:40, 40:].sum() == 40
 
 
 def test_the_numbers_of_the_index_bring_no_pictures_apart():
-    known = near_duplicates.fingerprints(blobs(50, seed=2))
-    numbers = near_duplicates._unturned(known.whole)
+    whole, _ = near_duplicates.pictures(blobs(50, seed=2))
+    numbers = near_duplicates._unturned(whole)
     apart = np.linalg.norm(numbers[:, None] - numbers, axis=2)
-    for turned in near_duplicates._positions(known.whole):
+    for turned in near_duplicates._positions(whole):
         np.testing.assert_allclose(near_duplicates._unturned(turned), numbers, atol=1e-5)
-        correlation = np.einsum("nij,mij->nm", turned, known.whole)
+        correlation = np.einsum("nij,mij->nm", turned, whole)
         assert (apart <= np.sqrt(np.maximum(2 - 2 * correlation, 0)) + 1e-5).all()
 
 
