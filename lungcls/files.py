@@ -19,6 +19,8 @@ def whole_folder(folder):
     """Yield a folder beside a new or empty one, renamed to it when the block ends well, else removed."""
     folder = Path(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
+    if folder.name in ("", "..") or folder.is_symlink():
+        raise InputError(f"{folder}: no name of its own or a link, expected a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: already there, expected a new or empty folder")
     try:
@@ -30,7 +32,10 @@ def whole_folder(folder):
     try:
         yield scratch
         scratch.chmod(0o777 & ~_umask())
-        os.replace(scratch, folder)
+        try:
+            os.replace(scratch, folder)
+        except OSError as error:  # somebody else was faster
+            raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         for parent in missing:  # innermost first; those that something else uses stay
@@ -69,7 +74,7 @@ def whole_text(path, text):
     part = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
         os.replace(part, path)
     except OSError as error:
         with suppress(OSError):

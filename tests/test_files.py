@@ -8,6 +8,7 @@ import pytest
 
 import lungcls
 from lungcls import files
+from lungcls.errors import InputError
 
 PACKAGE = Path(lungcls.__file__).parent
 ENTRY = "runs.training"
@@ -73,3 +74,17 @@ def test_an_import_in_a_function_is_followed(tmp_path):
     (tmp_path / "one.py").write_text("def f():\n    from lungcls import two\n", encoding="utf-8")
     (tmp_path / "two.py").write_text("x = 1\n", encoding="utf-8")
     assert set(files.code_digests("one", package=tmp_path)) == {"one", "two"}
+
+
+def test_a_name_that_is_no_utf_8_can_be_written(tmp_path):
+    files.whole_text(tmp_path / "a.json", "caf\udce9")
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == "caf\\udce9"
+
+
+def test_a_folder_that_somebody_else_filled_meanwhile_stays(tmp_path):
+    place = tmp_path / "new"
+    with pytest.raises(InputError, match="new: cannot be written"), files.whole_folder(place) as scratch:
+        (scratch / "mine").touch()
+        place.mkdir()
+        (place / "theirs").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "theirs"]

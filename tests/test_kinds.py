@@ -11,6 +11,7 @@ import shutil
 
 from click.testing import CliRunner
 from conftest import tiny_cohort, write_course, write_images, write_weights
+import nbformat
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -18,6 +19,7 @@ import pytest
 
 from lungcls.cli.__main__ import main
 from lungcls.cohorts.cohort import load, save
+from lungcls.report import parameters
 from lungcls.runs import prediction, store
 
 
@@ -180,6 +182,11 @@ def blank_rows(folder):
     retold(lambda text: text.replace("\n", "\n\n , , \n\n", 1))(folder)
 
 
+def pipe(folder):
+    (folder / "context.npy").unlink()
+    os.mkfifo(folder / "context.npy")
+
+
 def header_of_npy(content):
     return b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little") + content
 
@@ -207,6 +214,14 @@ def spoil_model(folder):
     model = keras.models.load_model(folder / "model.keras")
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
     model.save(folder / "model.keras")
+
+
+def edit_csv_of_run(column, value):
+    def change(folder):
+        table = pd.read_csv(folder / "predictions.csv", dtype=object)
+        table.assign(**{column: value}).to_csv(folder / "predictions.csv", index=False)
+
+    return change
 
 
 def lose_row(folder):
@@ -411,6 +426,7 @@ BAD_COHORTS = [
         "mask.npy: no view, expect",
     ),
     ("damaged .npy header", replace("context.npy", header_of_npy(b"{'descr': '<i2', (((\n")), f"{ARRAY} ("),
+    ("pipe", pipe, "context.npy: a pipe, expected a file"),
     ("header of another type", replace("context.npy", header_of_npy(b"{'descr': 5}\n")), f"{ARRAY} ("),
 ]
 
@@ -591,6 +607,11 @@ FINDINGS = {  # and the verdict
         "cannot tell",
         "case_id: names that may be one, or none; 1",
     ),
+    "digit of another width": (
+        edit_csv("patient_id", "lidc_idri-\uff10"),
+        "cannot tell",
+        "patient_id: names that may",
+    ),
     "word for no id": (edit_csv("patient_id", "unknown"), "cannot tell", "patient_id: names that may be one"),
 }
 
@@ -629,6 +650,25 @@ EDITS = {
     ),
 }
 
+DAMAGED = {
+    "listed without predictions": (lambda f: (f / "predictions.csv").unlink(), "damaged: "),
+    "listed with empty predictions": (replace("predictions.csv", b""), "predictions.csv: damaged ("),
+    "listed with predictions of bytes": (replace("predictions.csv", b"\xff\0"), "predictions.csv: damaged ("),
+    "listed without a column": (replace("predictions.csv", b"case_id\na\n"), "predictions.csv: damaged ("),
+    "listed with words for numbers": (edit_csv_of_run("y_true", "no"), "predictions.csv: damaged ("),
+}
+LACKING = {
+    f"listed with {name} {value!r}": (in_config((name,), value), "0 runs in ")
+    for name, value in {
+        "weights": "x",
+        "task": "x",
+        "model": 5,
+        "parts": "x",
+        "key": 5,
+        "split": None,
+    }.items()
+}
+
 WEIGHTS = [
     ("weights of another backbone", weights_of("efficientnetb1"), "holds weights of efficientnetb1"),
     ("weights cut off", weights_of("efficientnetb2", 0.5), "not a whole weight file ("),
@@ -649,13 +689,81 @@ REQUESTS = [
     ("word for a number", asked(set="epochs=two"), "expected a whole number"),
     ("absurd filters", asked(set="filters=60000-60000"), "filters"),
     ("absurd copies", asked(set="plus=2000000000"), "plus"),
-    ("seed beyond 32 bits", asked(seed=2**32), "seed"),
-    ("fold that is not there", asked(fold="7"), "fold: found 7, expected 0 to 4"),
+    ("fold that is not there", asked(fold="7", set="crop=32"), "fold: found 7, expected 0 to 4"),
+    ("infinite setting", asked(set="weight_decay=inf"), "weight_decay: found 'inf', expected a number"),
+    ("crop larger than the images", asked(set="crop=99"), "crop: found 99 with nodule images of 40 pixels"),
     (
         "weights that are not there",
-        asked(model="mobilenet", stage="transfer_learning", weights="none.h5"),
+        asked(model="mobilenet", stage="transfer_learning", weights="none.h5", set="crop=32"),
         "cannot be read",
     ),
+]
+
+YAML = {"cut off": b"a: [", "UTF-16": b"\xff\xfe\x00", "list": b"- a", "empty": b"", "unknown": b"a: *b"}
+YAML |= {"zero byte": b"\0", "code": b"!!python/name:os 1"}
+SETTINGS = [
+    (f"{name} {kind}", replace(name, content), f"{name}: ")
+    for name in ("_config.yml", "_toc.yml")
+    for kind, content in YAML.items()
+]
+
+WRONG = {
+    "seed": ("abc", 1.5, True, -1, 2**32, None),
+    "sample": (-1, 0, 1e3),
+    "neighbours": (999, 0),
+    "n_splits": (0, "10"),
+    "level": (1.5, 0, float("nan")),
+    "cohort": ("nowhere", "", 5, "a" * 5000, ["phantom"]),
+    "profile": ("fast", ["quick"], None),
+    "views": ([], "", ["lesion"], 3),
+    "cutoff": ("median", 2, True),
+    "numbers": ([], [0], [2.5], 4, "2 3"),
+    "runs": (None, 1),
+}
+PARAMETERS = [
+    (
+        f"{name} {str(value)[:9]!r} {type(value).__name__}",
+        lambda folder, name=name, value=value: ["-p", name, json.dumps(value)],
+        f"{name}: found {value!r}, expected ",
+    )
+    for name, values in WRONG.items()
+    for value in values
+]
+
+LONG, PAIR = "a" * 5000, ["--json", "{}/found", "--markdown", "{}/found"]
+ODD = [
+    ("over-long path", lambda folder: ["cohort", "check", LONG], f"{LONG}: "),
+    ("over-long file", lambda folder: ["audit", folder / "cohort", LONG], f"{LONG}: "),
+    ("over-long name of a run", lambda folder: ["runs", "show", LONG], f"{LONG}/config.json: "),
+    (
+        "stale runs of no store",
+        lambda folder: ["runs", "remove", "--stale", "--runs", "{}/typo"],
+        "typo: no such folder, expected a run store",
+    ),
+    (
+        "two reports in one file",
+        lambda folder: ["cohort", "check", folder / "cohort", *PAIR],
+        "found: found for two reports, expected a file for each",
+    ),
+    (
+        "link in the place of a new folder",
+        lambda folder: (folder / "new").symlink_to("x") or ["cohort", "phantom", "{}/new", "--cases", "1"],
+        "new: no name of its own or a link, expected a new folder",
+    ),
+    (
+        "new folder without a name",
+        lambda folder: ["cohort", "phantom", ".", "--cases", "1"],
+        ".: no name of its own or a link, expected a new folder",
+    ),
+]
+EMPTY = [
+    ("empty path", lambda folder: ["cohort", "check", ""], "found '', expected a path"),
+    ("empty store", lambda folder: ["runs", "list", "--runs", ""], "'--runs': found '', expected a path"),
+]
+
+USAGE = [
+    ("seed beyond 32 bits", asked(seed=2**32), "'--seed': 4294967296 is not in the range"),
+    ("no process", asked(jobs=0), "'--jobs': 0 is not in the range"),
 ]
 
 # --- The doors: a sound source, and the command that reads it ----------------------------
@@ -695,6 +803,36 @@ def cached_weights(place, request):
     return place / "keras", ("weights", "check", "efficientnetb2")
 
 
+def book(place, request):
+    """A checkout with one chapter, which declares every parameter that has a rule."""
+    (place / "book").mkdir()
+    for name in ("_config.yml", "_toc.yml"):
+        (place / name).write_text("a: 1\n")
+    declared = nbformat.v4.new_code_cell("".join(f"{name} = 0\n" for name in parameters.RULES))
+    declared.metadata["tags"] = ["parameters"]
+    (place / "notebooks").mkdir()
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[declared], metadata=kernel), place / "notebooks" / "01_a.ipynb"
+    )
+    request.getfixturevalue("monkeypatch").chdir(place)
+    return place, ("book", "--profile", "smoke")
+
+
+def simulation(place, request):
+    return place, ("cohort", "phantom", "{}/new", "--cases", "1")
+
+
+def anywhere(place, request):
+    save(tiny_cohort(), place / "cohort")
+    return place, ()
+
+
+def listed(place, request):
+    source, _ = run(place, request)
+    return source, ("runs", "list", "--runs", place)
+
+
 def rows(door, table, code=2, start="lungcls: error: {}/"):
     """Make rows of a table: (name, change, words that follow the start of the line)."""
     table = table if isinstance(table, list) else [(name, *row) for name, row in table.items()]
@@ -712,6 +850,14 @@ KINDS = [
     *rows(run, EDITS, 2, "lungcls: error: "),
     *rows(request_of, REQUESTS, 2, "lungcls: error: "),
     *rows(cached_weights, WEIGHTS, 1, "efficientnetb2 "),
+    *rows(anywhere, ODD, 2, "lungcls: error: "),
+    *rows(anywhere, EMPTY, 2, "Error: "),
+    *rows(listed, DAMAGED, 0, ""),
+    *rows(listed, LACKING, 0, ""),
+    *rows(book, SETTINGS),
+    *rows(book, PARAMETERS, 2, "lungcls: error: "),
+    *rows(simulation, USAGE, 2, "Error: "),
+    *rows(request_of, USAGE[:1], 2, "Error: "),
 ]
 
 
@@ -732,6 +878,7 @@ def test_a_kind_ends_as_expected_and_writes_nothing(tmp_path, request, door, cha
     assert result.exit_code == code, result.output
     assert sorted(tmp_path.rglob("*")) == before
     said = result.stderr.splitlines() if code == 2 else result.stdout.splitlines()
+    said = said[-1:] if result.stderr.startswith("Usage: ") else said  # how to use it comes first
     assert code != 2 or (result.stdout, len(said)) == ("", 1), result.output
     start, words = (text.replace("{}", str(source)) for text in (start, words))
     whole = start + words if start.endswith("/") else words
@@ -747,4 +894,4 @@ def test_a_table_is_read_as_it_is_meant(tmp_path, change):
 
 
 def test_there_are_many_kinds():
-    assert len({(kind.values[0], kind.id) for kind in KINDS}) == len(KINDS) >= 140
+    assert len({(kind.values[0], kind.id) for kind in KINDS}) == len(KINDS) >= 200

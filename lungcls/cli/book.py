@@ -4,7 +4,7 @@ import json
 
 import click
 
-from lungcls.cli.shared import fail
+from lungcls.cli.shared import SEED, fail
 
 
 @click.command()
@@ -12,7 +12,7 @@ from lungcls.cli.shared import fail
 @click.option("--only", help="Notebooks to execute, by number or name: 01,02.")
 @click.option("--force", is_flag=True, help="Execute notebooks even if nothing has changed.")
 @click.option("--cohort", default="phantom", show_default=True, help="A cohort's folder, or phantom.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
 @click.option("-p", "--parameter", "parameters", type=(str, str), multiple=True, help="NAME VALUE.")
 @click.option("--html-only", is_flag=True, help="Render what has been executed; execute nothing.")
 @click.option("--pdf", is_flag=True, help="Print the book as one PDF too, with a Chromium.")

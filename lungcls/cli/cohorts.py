@@ -2,7 +2,7 @@
 
 import click
 
-from lungcls.cli.shared import FOLDER, end_with, reports, show_summary
+from lungcls.cli.shared import FOLDER, SEED, end_with, reports, show_summary
 
 
 @click.group()
@@ -13,8 +13,8 @@ def cohort():
 @cohort.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--cases", type=click.IntRange(min=1), required=True, help="How many cases.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the simulation.")
-@click.option("--jobs", type=int, default=None, help="Processes; by default one a core.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the simulation.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; by default one a core.")
 def phantom(folder, cases, seed, jobs):
     """Simulate CT slices around real LIDC nodules, into FOLDER."""
     from lungcls.sources.phantom import making as source

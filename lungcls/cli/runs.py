@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from lungcls.cli import shared
 from lungcls.cli.shared import FOLDER
 from lungcls.errors import InputError
 
@@ -14,13 +15,19 @@ def _store():
     return default_store()
 
 
+def _checked(store):
+    if not Path(store).is_dir() and Path(store) != _store():
+        raise InputError(f"{store}: no such folder, expected a run store")
+    return store
+
+
 IN_CACHE = "Where runs live; by default in the user's cache."
 STORE = click.option("--runs", "store", type=FOLDER, default=_store, help=IN_CACHE)
 COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
 SOURCES = "imagenet, none, a file, or a folder of files named by backbone."
 WEIGHTS = click.option("--weights", default="imagenet", show_default=True, help=SOURCES)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
-SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+SEED = click.option("--seed", type=shared.SEED, default=0, show_default=True)
 AS_SURE = "Probabilities that are as sure as the test cases were right."
 HOLDING = "Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases."
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
@@ -148,11 +155,13 @@ def list_runs(store):
     from lungcls.runs import store as runs
 
     plain_warnings()
-    if not Path(store).is_dir() and Path(store) != _store():
-        raise InputError(f"{store}: no such folder, expected a run store")
-    found = runs.list_runs(store)
+    found = runs.list_runs(_checked(store))
     for run in found:
-        scores, why = runs.scores(run), runs.stale_because(run)
+        try:
+            scores, why = runs.scores(run), runs.stale_because(run)
+        except InputError as error:  # the others can be shown
+            click.echo(f"{run.id:<58} damaged: {error}")
+            continue
         state = f"stale: {'; '.join(why)}" if why else "up to date"
         texts = [f"{name} {scores[name]:.3f}" for name in ("accuracy", "F1 (macro)") if name in scores]
         click.echo(f"{run.id:<58} {run.weights:<14} {'  '.join(texts) or 'no test case'}  {state}")
@@ -185,7 +194,7 @@ def remove(run, stale, yes, dry_run, store):
     plain_warnings()
     if (run is None) != stale:
         raise InputError("runs remove: expected the name of a run, or --stale")
-    stored = runs.list_runs(store) if stale else [runs.find_in(store, run)]
+    stored = runs.list_runs(_checked(store)) if stale else [runs.find_in(store, run)]
     chosen = [one for one in stored if not stale or runs.stale_because(one)]
     for found in chosen:
         click.echo(f"{'would remove' if dry_run else 'to remove'}: {found.id}")

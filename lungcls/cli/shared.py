@@ -10,7 +10,22 @@ from lungcls.errors import InputError
 from lungcls.files import output, whole_text
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
-FOLDER = click.Path(file_okay=True, path_type=str)
+
+
+class NamedPath(click.Path):
+    """A path as text; an empty one, as an unset variable gives, would be the working folder."""
+
+    def convert(self, value, param, ctx):
+        """Refuse an empty path."""
+        return (
+            super().convert(value, param, ctx)
+            if value
+            else self.fail("found '', expected a path", param, ctx)
+        )
+
+
+FOLDER = NamedPath(path_type=str)
+SEED = click.IntRange(0, 2**32 - 1)
 
 
 class Commands(click.Group):
@@ -27,6 +42,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             fail(error, code=2)
+        except KeyboardInterrupt:  # 1 would say that something was found
+            click.echo("lungcls: interrupted", err=True)
+            raise click.exceptions.Exit(130) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}", code=2)
 
 
 def steady_streams():
@@ -80,6 +102,8 @@ def reports(command):
     """Give a command that finds things --json and --markdown, whose files may not be there."""
 
     def checked(context, parameter, path):
+        if path and output(path) in context.params.values():
+            raise InputError(f"{path}: found for two reports, expected a file for each")
         return path and output(path)
 
     for kind in ("markdown", "json"):

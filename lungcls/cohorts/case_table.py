@@ -5,6 +5,7 @@ A message names the file, the first wrong row (counted from 1, header not counte
 
 from contextlib import contextmanager
 import re
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def doubtful_names(names):
     """Names that may be one, or none: lists of those that differ in case, zeros, blanks or dashes only."""
     alike = {}
     for name in dict.fromkeys(names):
-        parts = re.sub(r"\.0$|[\s_-]", "", name.casefold())
+        parts = re.sub(r"\.0$|[\s_-]", "", normalize("NFKC", name).casefold())
         alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", parts), []).append(name)
     return [found for key, found in alike.items() if len(found) > 1 or found[0].casefold() in NO_NAME]
 

@@ -17,8 +17,8 @@ import pandas as pd
 from lungcls.cohorts.case_table import REQUIRED, SCORES, check_cases, measured, table_text
 from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
-from lungcls.files import whole_folder
-from lungcls.preprocessing.images import Images, as_images, new_npy, open_npy
+from lungcls.files import whole_folder, whole_text
+from lungcls.preprocessing.images import Images, as_images, new_npy, open_npy, release
 
 _NAMES = "highly unlikely, moderately unlikely, indeterminate, moderately suspicious, highly suspicious"
 SCORE_NAMES = dict(zip(SCORES, _NAMES.split(", "), strict=True))
@@ -290,6 +290,7 @@ def _watched(images, name, progress):
     with tqdm(total=len(images), desc=f"checking {name}", disable=None if progress else True) as bar:
         for part, batch in images.batches():
             yield part, batch
+            release(images)
             bar.update(len(batch))
 
 
@@ -354,6 +355,5 @@ def save(cohort, folder):
 
 def write_table(folder, cases, info):
     """Write `cases.csv` and `cohort.json` into a folder that holds the arrays."""
-    (Path(folder) / "cases.csv").write_text(table_text(cases), encoding="utf-8")
-    text = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
-    (Path(folder) / "cohort.json").write_text(text, encoding="utf-8")
+    whole_text(Path(folder) / "cases.csv", table_text(cases))
+    whole_text(Path(folder) / "cohort.json", json.dumps(info, indent=1, ensure_ascii=False) + "\n")

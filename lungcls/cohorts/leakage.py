@@ -87,7 +87,6 @@ def audit(cohort, table):
     rows = _rows(cohort.cases, table)
     if cohort.views:
         check_pixels(replace(cohort, masks={}))
-        list(map(release, cohort.views.values()))
     parts = {part: np.unique(rows[(table["split"] == part).to_numpy()]) for part in PARTS}
     parts = {part: members for part, members in parts.items() if len(members)}
     known = {view: near_duplicates.fingerprints(images) for view, images in cohort.views.items()}

@@ -173,8 +173,9 @@ def _say_if_uneven(held, shares, unit, largest):
     if np.abs(sizes / sizes.sum() - shares).max() > UNEVEN:
         wanted = "/".join(f"{share * sizes.sum():.0f}" for share in shares)
         found = f"parts of {'/'.join(map(str, sizes))} cases where {wanted} were asked for"
-        owner = unit.removesuffix("_id")
-        warnings.warn(f"split: {found}; the largest {owner} has {largest} cases", stacklevel=4)
+        why = f"the largest {unit.removesuffix('_id')} has {largest} cases"
+        why = why if largest > 1 else "so few cannot be divided nearer with each class in each part"
+        warnings.warn(f"split: {found}; {why}", stacklevel=4)
 
 
 def _balance(kinds, number, shares, fits):

@@ -82,6 +82,7 @@ def export(run, cohort, path, *, layer=None, view=None, force=False):
     place = {"view": crop.view, "corners": crop.corners, "rows": rows, "columns": columns}
     part = path.with_name(f".{path.name}-{os.getpid()}.npz")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(part, run=run.id, **cases, **maps, **place)
         os.replace(part, path)
     except OSError as error:

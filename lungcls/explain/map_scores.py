@@ -4,6 +4,8 @@ Grad-CAM and LIME are held against the readers' outlines. A nodule in the middle
 is found by whatever points to the middle, so images are also shifted off the centre.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,7 @@ BEST, PLACES = "best on this grid", ("as it is", "off centre")
 COLUMNS = "case_id map place predicted zero hit share iou area ceiling concentration fit agreement".split()
 
 
-def score_maps(run, cohort, *, seed, lime_cases=8):
+def score_maps(run, cohort, *, seed, lime_cases=8, view=None):
     """Score the maps of a run against the readers' outlines.
 
     Parameters
@@ -29,6 +31,8 @@ def score_maps(run, cohort, *, seed, lime_cases=8):
         Of chance maps, shifts, and LIME's pieces and cases.
     lime_cases : int, default 8
         How many cases LIME explains, drawn at random.
+    view : str, optional
+        On which of its inputs; needed where the run joins several views. The others stay as they are.
 
     Returns
     -------
@@ -53,23 +57,23 @@ def score_maps(run, cohort, *, seed, lime_cases=8):
     >>> "Grad-CAM" in set(found["map"])
     True
     """
-    crop = placement.crop_in_view(run, cohort)
+    crop = placement.crop_in_view(run, cohort, view)
     if crop.masks is None:
         missing = f"no outlines of the view {crop.view!r}, expected {crop.view}_mask.npy"
         raise InputError(f"{cohort.folder or cohort.name}: {missing}")
     model, masks = prediction.open_model(run), crop.masks
-    images = np.asarray(prediction.images_of(run, cohort)[np.arange(len(cohort))])
-    found = gradcam.grad_cam(model, images)
+    found = explanation.explain_run(run, cohort, view=view, model=model)
+    images = np.asarray(found.images[np.arange(len(cohort))])
+    found = replace(found, images=images)
     tables = [_score_grid(run, found, masks, PLACES[0], seed)]
     # where whoever points to the middle is right, look again off the centre
     if masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean() > 0.5:
         by = heat_maps.offsets(len(images), images.shape[1], seed=seed)
         in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
-        moved = gradcam.grad_cam(model, heat_maps.shift(images, by))
+        moved = gradcam.grad_cam(model, heat_maps.shift(images, by), layer=found.layer)
         tables.append(_score_grid(run, moved, heat_maps.shift(masks, in_view, mirror=False), PLACES[1], seed))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:lime_cases])
-    asked = explanation.predictor(model), images[chosen], found.classes[chosen]
-    pieces = dict(zip(chosen.tolist(), lime.lime_pieces(*asked, seed=seed), strict=True))  # by row
+    pieces = _pieces(explanation.predictor(model), found, chosen, seed)
     table = pd.concat([*tables, *_score_lime(run, found, pieces, masks, seed)])
     case_ids = cohort.cases["case_id"].to_numpy()
     concentration = localisation.concentration(*table[["share", "area", "ceiling"]].T.values)
@@ -84,7 +88,7 @@ def _score_grid(run, found, masks, place, seed):
     ways = {
         "Grad-CAM": found.values,
         "centre blob": np.broadcast_to(heat_maps.centre_blob(grid), found.values.shape),
-        "edges": heat_maps.upsample(heat_maps.edges(found.images[..., 0]), grid),
+        "edges": heat_maps.upsample(heat_maps.edges(found.images[..., found.channel]), grid),
         "random": heat_maps.random_maps(len(masks), grid, seed=seed),
         BEST: heat_maps.best_on_grid(masks, grid),
     }
@@ -101,6 +105,21 @@ def _score_maps(values, masks):
     fine = ((heat_maps.upsample(values[part], masks.shape[1:]).clip(0), masks[part]) for part in parts)
     table = pd.concat([localisation.heat_map_scores(*pair, reach=half) for pair in fine], ignore_index=True)
     return table.assign(zero=~(values > 0).any(axis=(1, 2)))
+
+
+def _pieces(predict, found, chosen, seed):
+    """LIME's pieces of some cases, by row, on the channel of the maps; the other channels stay."""
+    made = {}
+    for row in chosen.tolist():
+
+        def answer(batch, image=found.images[row]):
+            whole = np.repeat(image[None], len(batch), axis=0)
+            whole[..., found.channel] = batch[..., 0]
+            return predict(whole)
+
+        one = found.images[[row], ..., found.channel][..., None]
+        [made[row]] = lime.lime_pieces(answer, one, found.classes[[row]], seed=seed)
+    return made
 
 
 def _score_lime(run, found, pieces, masks, seed):

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from lungcls.errors import InputError
 from lungcls.preprocessing.pixel_contract import image_array, in_unit_range
 
 BLOCK = 32  # new pixels of an axis that one product makes
@@ -25,7 +26,7 @@ def center_crop(images, size):
 
     Raises
     ------
-    ValueError
+    InputError
         If the window is larger than the image.
 
     Examples
@@ -36,8 +37,8 @@ def center_crop(images, size):
     images = image_array(images)
     height, width = height_width(size)
     if height > images.shape[-2] or width > images.shape[-1]:
-        found = f"{height} x {width} from images of {images.shape[-2]} x {images.shape[-1]} pixels"
-        raise ValueError(f"size: found a crop of {found}, expected one that fits")
+        found = f"{height} x {width} pixels with images of {images.shape[-2]} x {images.shape[-1]}"
+        raise InputError(f"crop: found {found}, expected at most their size")
     top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
     return images[..., top : top + height, left : left + width]
 

@@ -53,6 +53,8 @@ def as_images(array):
 
 def open_npy(path):
     """Memory-map a `.npy` file for reading; nothing is unpickled, and what is no whole array is refused."""
+    if Path(path).is_fifo():  # which would be waited for
+        raise InputError(f"{path}: a pipe, expected a file")
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # a damaged header raises whatever Python's parser does

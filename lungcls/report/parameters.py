@@ -4,7 +4,7 @@ import ast
 import os
 import re
 
-from lungcls.cohorts.cohort import VIEWS
+from lungcls.cohorts.cohort import VIEWS, load
 from lungcls.errors import InputError
 from lungcls.profiles import PROFILES
 
@@ -74,3 +74,8 @@ def check_parameters(names, *own):
             raise InputError(f"parameter {name!r} is not declared, expected one of: {', '.join(declared)}")
     for name in declared:
         check(name, names[name])
+    if "crop" in own and names["cohort"] != "phantom":
+        side = min(load(names["cohort"]).images("nodule").shape[1:])
+        if names["crop"] > side:
+            found = f"found {names['crop']} with nodule images of {side} pixels in {names['cohort']}"
+            raise InputError(f"crop: {found}, expected at most {side}")

@@ -48,6 +48,9 @@ def _check(cohort, config):
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
     form, window = form_of(config), config["settings"].get("window")
+    crop, side = config["settings"].get("crop", 0), min(cohort.views[view].shape[1:])
+    if view == "nodule" and form != "fixed" and crop > side:
+        raise InputError(f"crop: found {crop} with nodule images of {side} pixels, expected at most {side}")
     allowed = {"nodule": (form,), "context": ("kept", "fixed")}.get(view, ("kept",))
     if form not in allowed:
         expected = f"{' or '.join(allowed)}: only the zoomed nodule has padding"
@@ -153,8 +156,9 @@ def source(cohort, config, *, progress=False):
 
     Both are checked.
     """
-    view, form, options = config["view"], form_of(config), pixel_options(config)
-    check_view(cohort, view, crop=options["crop"] if view == "nodule" else None, progress=progress)
+    view, form = config["view"], form_of(config)
+    _check(cohort, config)
+    check_view(cohort, view, progress=progress)
     images = cohort.views[view]
     if form == "kept":
         return images, view
@@ -194,16 +198,9 @@ def _from_wider(cohort, config, wider, progress):
     return Derived(make, (len(cohort), options["size"], options["size"]), source=wide)
 
 
-def check_view(cohort, view, *, crop=None, progress=False):
-    """Refuse images that are too small for the crop, not finite or of one grey level.
-
-    The message names the row.
-    """
-    images = cohort.views[view]
-    side = min(images.shape[1:])
-    if crop is not None and side < crop:
-        raise InputError(f"crop: found {crop} with nodule images of {side} pixels, expected at most {side}")
-    alone = cohorts.Cohort(cohort.cases, {view: images}, {}, cohort.info, cohort.folder)
+def check_view(cohort, view, *, progress=False):
+    """Refuse images that are not finite or of one grey level; the message names the row."""
+    alone = cohorts.Cohort(cohort.cases, {view: cohort.views[view]}, {}, cohort.info, cohort.folder)
     cohorts.check_pixels(alone, progress=progress)
 
 

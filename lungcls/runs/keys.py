@@ -52,7 +52,9 @@ def cohort_fingerprint(cohort, folder):
                 return cohort.fingerprint()
             stat = os.stat(file)
             rows = hashlib.sha256(np.ascontiguousarray(images.rows)).hexdigest()
-            seen.append([name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, rows])
+            seen.append(
+                [name, str(Path(file).resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, rows]
+            )
     path = Path(folder) / sha(seen)[:32]
     known = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     if not re.fullmatch("[0-9a-f]{64}", known):  # damaged, or not there

@@ -82,7 +82,7 @@ def whole(default, low=0, high=math.inf, models=MODELS):
 
 def number(default, low=0, high=math.inf, models=MODELS):
     """A setting of some models that is a number from `low` to `high`."""
-    rule = Rule(float, lambda found: low <= found <= high, _range("a number", low, high))
+    rule = Rule(float, lambda found: low <= found <= high and found < math.inf, _range("a number", low, high))
     return _setting(default, rule, models)
 
 

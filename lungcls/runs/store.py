@@ -10,6 +10,7 @@
     runs/.cache/                                  images, features and fingerprints; can be removed
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 import hashlib
@@ -64,7 +65,8 @@ class Run:
     @cached_property
     def history(self):
         """DataFrame of `epoch`, `loss`, `val_loss`, `val_accuracy`, `learning_rate`, `best`."""
-        return pd.read_csv(self.folder / "history.csv", float_precision="round_trip")
+        with _readable(self.folder / "history.csv") as path:
+            return pd.read_csv(path, float_precision="round_trip")
 
     @property
     def best_epoch(self):
@@ -75,12 +77,16 @@ class Run:
     def predictions(self):
         """DataFrame of `case_id`, `split`, `y_true`, one probability a class, `y_pred`, `confidence`."""
         options = {"dtype": {"case_id": str}, "keep_default_na": False, "float_precision": "round_trip"}
-        return pd.read_csv(self.folder / "predictions.csv", **options)
+        with _readable(self.folder / "predictions.csv") as path:
+            table = pd.read_csv(path, **options)
+            table[["y_true", "y_pred", *CLASS_COLUMNS[self.config["task"]]]].to_numpy(float)
+            return table if "split" in table else table["split"]
 
     @cached_property
     def environment(self):
         """dict of versions, machine, seconds and the epochs that were resumed."""
-        return json.loads((self.folder / "environment.json").read_text(encoding="utf-8"))
+        with _readable(self.folder / "environment.json") as path:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def part(self, name="test"):
         """Labels (n,) and probabilities (n, n_classes) of one part, "train", "validation" or "test"."""
@@ -88,19 +94,35 @@ class Run:
         return rows["y_true"].to_numpy(), rows[list(CLASS_COLUMNS[self.config["task"]])].to_numpy()
 
 
+@contextmanager
+def _readable(path):
+    """Turn whatever reading a damaged file raises into one line."""
+    try:
+        yield path
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+
+
 def load(folder):
     """Open the folder of a run; an InputError if it holds none."""
     path = Path(folder) / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if not (config["key"] and config["parts"]):
-            raise KeyError("key")
+        _check(config)
         config["settings"] = {_RENAMED.get(name, name): value for name, value in config["settings"].items()}
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no config.json, expected the folder of a run") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not the configuration of a run ({error})") from error
     return Run(path.parent, config)
+
+
+def _check(config):
+    """Refuse a configuration that lacks what every run has, by whatever looking at it raises."""
+    texts = [config[name] for name in ("key", "task", "view", "model", "stage", "cohort", "split")]
+    if not all(isinstance(text, str) for text in [*texts, config["weights"]["label"]]) or not config["key"]:
+        raise ValueError("found no text where one belongs")
+    CLASS_COLUMNS[config["task"]], config["parent"], config["parts"].items()
 
 
 def list_runs(store):
@@ -162,7 +184,7 @@ def find(store, name):
     lungcls.errors.InputError: binary-nodule-cnn: no such run, expected the name of one run in nowhere
     """
     if name and (Path(name) / "config.json").is_file():
-        return load(name)
+        return load(Path(name).resolve())  # the name of "." is that of its folder
     return find_in(store, name)
 
 
@@ -204,6 +226,8 @@ def earlier(store, config):
 
 def remove(run):
     """Remove a run from the store; an InputError if it cannot be."""
+    if run.folder.is_symlink():
+        raise InputError(f"{run.folder}: a link, expected a run that lies in the store")
     try:
         for left in run.folder.parent.glob(".*-gone"):  # of a removal that was killed
             shutil.rmtree(left)

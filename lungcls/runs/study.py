@@ -61,9 +61,11 @@ def train_all(requested, *, jobs=None, progress=True, ended=None):
             ended(job)
     if not left:
         return failed
-    with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
+    options = _worker_options(threads)
+    parent = os.getpid() if options else None
+    with Progress(requested, jobs, progress) as table, parallel_config(**options):
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-        for job_id, seconds, why in pool(delayed(_attempt)(job, os.getpid()) for job in left):
+        for job_id, seconds, why in pool(delayed(_attempt)(job, parent) for job in left):
             if why is not None:
                 failed[job_id] = why
             else:
@@ -82,14 +84,14 @@ def _worker_options(threads):
 
 @cache
 def _end_with(parent):
-    """End this worker within seconds when the process that started it is gone."""
+    """End this worker within seconds when the process that started it is gone, or was gone before."""
 
     def watch():
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    if os.getppid() == parent:
+    if parent not in (None, os.getpid()):  # a backend that the user chose, or a thread
         threading.Thread(target=watch, daemon=True).start()
 
 

@@ -221,7 +221,7 @@ def test_center_crop_equals_scikit_image_and_copies_nothing():
     np.testing.assert_array_equal(
         geometry.center_crop(np.arange(5)[None].repeat(4, 0), (2, 2)), [[1, 2], [1, 2]]
     )
-    with pytest.raises(ValueError, match="size: found a crop of 96 x 96 from images of 64 x 200 pixels"):
+    with pytest.raises(ValueError, match="crop: found 96 x 96 pixels with images of 64 x 200"):
         geometry.center_crop(np.zeros((64, 200)), 96)
     with pytest.raises(ValueError, match="size: found 0"):
         geometry.center_crop(images, 0)
@@ -342,7 +342,7 @@ def test_preprocess_says_what_is_wrong():
         pre.preprocess(images, "context", size=32, out=np.empty((30, 32, 32, 1)))
     with pytest.raises(ValueError, match="contrast: found 'gamma', expected one of"):
         pre.preprocess(images[:2], "context", contrast="gamma")
-    with pytest.raises(ValueError, match="crop of 96 x 96 from images of 64 x 64"):
+    with pytest.raises(ValueError, match="crop: found 96 x 96 pixels with images of 64 x 64"):
         pre.preprocess(hounsfield(2, 64, 64), "nodule")
 
 

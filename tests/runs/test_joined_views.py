@@ -1,5 +1,7 @@
 """Runs of two views: one network with an input each, trained, resumed, predicted with and explained."""
 
+from dataclasses import replace
+
 from click.testing import CliRunner
 from conftest import seen_cohort
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from lungcls.cli.__main__ import main
 from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.errors import InputError
-from lungcls.explain import explain_run
+from lungcls.explain import explain_run, map_scores
+from lungcls.preprocessing.images import as_images
 from lungcls.runs import grid, inputs, planning, prediction, store, training
 
 WANTED = {"task": "binary", "view": "context+nodule", "model": "cnn", "profile": "smoke"}
@@ -102,6 +105,21 @@ def test_maps_of_one_input_are_exported(joined, tmp_path):
         assert stored["view"] == "nodule" and stored["maps"].shape == (40, 16, 16)
     with pytest.raises(InputError, match="view: found None for .*, expected one of context, nodule"):
         explain_run(run, load(cohort))
+
+
+@pytest.mark.parametrize("view", ["context", "nodule"])
+def test_maps_on_either_input_are_scored(joined, view):
+    cohort, _, run = joined
+    data, mask = load(cohort), np.zeros((40, 40, 40), np.uint8)
+    mask[:, 12:26, 12:26] = 1
+    data = replace(data, masks={view: as_images(mask)}).select(range(6))
+    found = map_scores.score_maps(run, data, seed=0, lime_cases=2, view=view)
+    maps = found[(found["map"] == "Grad-CAM") & (found["place"] == "as it is")].set_index("case_id")
+    assert set(found["layer"]) == {f"{view}.block2_relu"} and (found["map"] == "LIME").sum() == 2
+    expected = prediction.predict(run, data).set_index("case_id")["y_pred"]
+    assert (maps["predicted"] == expected.reindex(maps.index)).all()
+    with pytest.raises(InputError, match="view: found None for .*, expected one of context, nodule"):
+        map_scores.score_maps(run, data, seed=0)
 
 
 def test_the_padding_is_that_of_the_nodule(joined, tmp_path):

@@ -243,3 +243,17 @@ def test_a_broken_configuration_is_one_line(store, text):
         runs.load(path.parent)
     with pytest.warns(UserWarning, match="not the configuration of a run"):
         assert runs.list_runs(store) == []  # and blocks no other
+
+
+def test_a_link_in_the_store_is_not_removed(trained, tmp_path):
+    folder = trained[3].folder
+    (tmp_path / folder.name).symlink_to(folder)
+    [found] = runs.list_runs(tmp_path)
+    with pytest.raises(InputError, match="a link, expected a run that lies in the store"):
+        runs.remove(found)
+    assert (folder / "config.json").exists() and len(runs.list_runs(tmp_path)) == 1
+
+
+def test_a_run_is_found_from_within_its_folder(trained, monkeypatch):
+    monkeypatch.chdir(trained[3].folder)
+    assert runs.find("nowhere", ".").id == trained[3].id

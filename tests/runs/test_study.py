@@ -1,6 +1,7 @@
 """The live table."""
 
 import io
+import subprocess
 import sys
 
 import pandas as pd
@@ -33,3 +34,15 @@ def test_the_summary_counts_and_estimates():
     assert text == "done 1, running 1, left 2; to go: 88 s\n  b  epoch 5 of at most 10"
     assert "to go: ?" in summary(table, seconds=[], jobs=2)
     assert "to go: nothing" in summary(table[:1], seconds=[], jobs=2)
+
+
+def test_a_worker_whose_parent_was_gone_before_it_looked_ends():
+    words = "import time; from lungcls.runs import study; study._end_with({}); time.sleep(60)"
+    ran = subprocess.run([sys.executable, "-c", words.format(2**22 + 1)])  # no process has that number
+    assert ran.returncode == 1
+
+
+def test_a_thread_and_a_backend_of_the_user_are_not_watched():
+    words = "import os, time; from lungcls.runs import study; study._end_with({}); time.sleep(2)"
+    for parent in ("None", "os.getpid()"):
+        assert subprocess.run([sys.executable, "-c", words.format(parent)]).returncode == 0

@@ -18,6 +18,7 @@ from lungcls.errors import InputError
 from lungcls.runs import settings
 
 SHARED = ("cases", "protocol", "test_share", "split_seed", "folds", "threads")  # all trials have the same
+MOST = 100_000  # points of a grid
 _EXPECTED = "two numbers, or a list of words or of three and more values, each once"
 
 
@@ -79,7 +80,10 @@ def distributions(space):
 
 def points(space):
     """Every point of the grid, as dicts: all choices, and of a range both ends and the middle."""
-    return [dict(zip(space, point, strict=True)) for point in product(*map(_three, space.values()))]
+    values = list(map(_three, space.values()))
+    if (number := math.prod(map(len, values))) > MOST:
+        raise InputError(f"space: found a grid of {number} points, expected at most {MOST}")
+    return [dict(zip(space, point, strict=True)) for point in product(*values)]
 
 
 def _three(values):

@@ -218,19 +218,6 @@ def test_an_undeclared_parameter_is_refused_before_anything_runs(checkout, monke
     assert ran == []
 
 
-@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
-@pytest.mark.parametrize(
-    "content", [b"a: [", b"\xff\xfe\x00", b"- a", b"", b"a: *b", b"\0", b"!!python/name:os 1"]
-)
-def test_a_broken_configuration_is_one_line_before_anything_runs(checkout, monkeypatch, name, content):
-    ran = fake_execution(monkeypatch)
-    (checkout / name).write_bytes(content)
-    with pytest.raises(InputError) as found:
-        book.build(profile="smoke", checkout=checkout)
-    assert str(found.value).startswith(f"{checkout / name}: ") and "\n" not in str(found.value)
-    assert ran == [] and not (checkout / "_build").exists()
-
-
 def test_a_script_that_its_notebook_does_not_follow_is_noted(checkout, monkeypatch, capfd):
     fake_execution(monkeypatch)
     script = checkout / "notebooks" / "01_a.py"

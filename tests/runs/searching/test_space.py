@@ -77,3 +77,8 @@ def test_the_grid_is_every_choice_with_ends_and_middles():
     assert sorted({point["learning_rate"] for point in points}) == pytest.approx([1e-4, 1e-3, 1e-2])
     assert {point["dropout"] for point in points} == {0.0, 0.25, 0.5}
     assert spaces.points({"dense": [1, 2]}) == [{"dense": 1}, {"dense": 2}]
+
+
+def test_a_grid_beyond_its_limit_is_refused_before_it_is_made():
+    with pytest.raises(InputError, match=f"space: found a grid of {3**30} points, expected at most 100000"):
+        spaces.points({f"setting{number}": [0, 10] for number in range(30)})
