@@ -132,6 +132,7 @@ def main():
                 over = AFTER.get(name, "\0") in again.stderr  # the kill came after its end
                 fine = (again.returncode == 0 or over) and ended(place, pattern) == expected
                 counts["as if left alone" if fine else "another end"] += 1
+                print(name, number, "fine" if fine and not left and not orphans else "NOT FINE", flush=True)
                 if left or orphans or not fine:
                     bad.append(f"{name} {number}: half {left}, orphans {orphans}, {again.stderr[-200:]}")
             print(f"{name:<8} {took:5.1f} s alone; {dict(counts)}", flush=True)

@@ -5,7 +5,7 @@ What is done, running and left, and the time to go.
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 import json
 import os
 import sys
@@ -61,11 +61,9 @@ def train_all(requested, *, jobs=None, progress=True, ended=None):
             ended(job)
     if not left:
         return failed
-    options = _worker_options(threads)
-    parent = os.getpid() if options else None
-    with Progress(requested, jobs, progress) as table, parallel_config(**options):
+    with Progress(requested, jobs, progress) as table, parallel_config(**_worker_options(threads)):
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
-        for job_id, seconds, why in pool(delayed(_attempt)(job, parent) for job in left):
+        for job_id, seconds, why in pool(delayed(_attempt)(job) for job in left):
             if why is not None:
                 failed[job_id] = why
             else:
@@ -78,26 +76,13 @@ def _worker_options(threads):
     """Start workers of our own with that many threads; leave a backend that the user chose."""
     from joblib.parallel import get_active_backend
 
-    name = type(get_active_backend()[0]).__name__
-    return {"backend": "loky", "inner_max_num_threads": threads} if name == "LokyBackend" else {}
+    if type(get_active_backend()[0]).__name__ != "LokyBackend":
+        return {}
+    return {"backend": "loky", "inner_max_num_threads": threads, **training.watched()}
 
 
-@cache
-def _end_with(parent):
-    """End this worker within seconds when the process that started it is gone, or was gone before."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    if parent not in (None, os.getpid()):  # a backend that the user chose, or a thread
-        threading.Thread(target=watch, daemon=True).start()
-
-
-def _attempt(job, parent):
+def _attempt(job):
     """Train one run in a worker; a failure is a line, and the others go on."""
-    _end_with(parent)
     started = time.monotonic()
     try:
         training.train_job(job)
@@ -118,12 +103,12 @@ def drive(steps, work, *, jobs):
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
-    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs, **training.watched()) as pool:
         waiting = {}
 
         def go_on(step, resume):
             with suppress(StopIteration):
-                waiting[pool.submit(_answer, work, resume(), os.getpid())] = step
+                waiting[pool.submit(work, resume())] = step
 
         for step in steps:
             go_on(step, partial(next, step))
@@ -131,11 +116,6 @@ def drive(steps, work, *, jobs):
             for done in wait(waiting, return_when=FIRST_COMPLETED).done:
                 step, error = waiting.pop(done), done.exception()
                 go_on(step, partial(step.throw, error) if error else partial(step.send, done.result()))
-
-
-def _answer(work, job, parent):
-    _end_with(parent)
-    return work(job)
 
 
 # --- The live table ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 import platform
 import shutil
 import sys
+import threading
 import time
 
 from filelock import FileLock
@@ -138,8 +139,24 @@ def fix_threads(count):
 def _in_a_worker(job, progress):
     from joblib.externals.loky import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(max_workers=1) as pool:
+    with ProcessPoolExecutor(max_workers=1, **watched()) as pool:
         pool.submit(train_job, job, progress=progress).result()
+
+
+def watched():
+    """Let workers, before they have any work, watch the process that starts them: options of an executor."""
+    return {"initializer": _end_with, "initargs": (os.getpid(),)}
+
+
+def _end_with(parent):
+    """End this worker within seconds when its parent is gone, or was gone before."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
