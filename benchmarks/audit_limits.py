@@ -87,7 +87,8 @@ def limits(cohort, view):
     images, patients = cohort.views[view], cohort.cases["patient_id"].to_numpy()
     known, rows = near_duplicates.fingerprints(images), np.arange(len(images))
     a, b = near_duplicates.similar(known, rows, near_duplicates.index(known, rows))
-    pictures, nearest = near_duplicates.pictures(images), np.empty(len(rows))
+    made = (near_duplicates.pictures(batch) for _, batch in images.batches(64))
+    pictures, nearest = [np.concatenate(parts) for parts in zip(*made, strict=True)], np.empty(len(rows))
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
         other = patients[some][:, None] != patients

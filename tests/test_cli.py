@@ -251,4 +251,4 @@ def test_an_interrupted_command_does_not_say_that_something_was_found(saved, mon
 
     monkeypatch.setattr("lungcls.cohorts.cohort.check_pixels", interrupted)
     result = call("cohort", "check", saved)
-    assert (result.exit_code, result.stderr) == (130, "lungcls: interrupted\n")
+    assert (result.exit_code, result.stderr) == (130, "lungcls: error: interrupted\n")

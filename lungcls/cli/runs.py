@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from lungcls.cli import shared
-from lungcls.cli.shared import FOLDER
+from lungcls.cli.shared import FOLDER, SEED as SEEDS
 from lungcls.errors import InputError
 
 
@@ -27,7 +26,7 @@ COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A 
 SOURCES = "imagenet, none, a file, or a folder of files named by backbone."
 WEIGHTS = click.option("--weights", default="imagenet", show_default=True, help=SOURCES)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
-SEED = click.option("--seed", type=shared.SEED, default=0, show_default=True)
+SEED = click.option("--seed", type=SEEDS, default=0, show_default=True)
 AS_SURE = "Probabilities that are as sure as the test cases were right."
 HOLDING = "Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases."
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])

@@ -43,8 +43,7 @@ class Commands(click.Group):
         except InputError as error:
             fail(error, code=2)
         except KeyboardInterrupt:  # 1 would say that something was found
-            click.echo("lungcls: interrupted", err=True)
-            raise click.exceptions.Exit(130) from None
+            fail("interrupted", code=130)
         except OSError as error:
             if error.filename is None:
                 raise

@@ -63,16 +63,15 @@ def score_maps(run, cohort, *, seed, lime_cases=8, view=None):
         raise InputError(f"{cohort.folder or cohort.name}: {missing}")
     model, masks = prediction.open_model(run), crop.masks
     found = explanation.explain_run(run, cohort, view=view, model=model)
-    images = np.asarray(found.images[np.arange(len(cohort))])
-    found = replace(found, images=images)
+    found = replace(found, images=np.asarray(found.images[np.arange(len(cohort))]))
     tables = [_score_grid(run, found, masks, PLACES[0], seed)]
     # where whoever points to the middle is right, look again off the centre
     if masks[:, masks.shape[1] // 2, masks.shape[2] // 2].mean() > 0.5:
-        by = heat_maps.offsets(len(images), images.shape[1], seed=seed)
-        in_view = np.rint(by * np.array(masks.shape[1:]) / images.shape[1]).astype(int)
-        moved = gradcam.grad_cam(model, heat_maps.shift(images, by), layer=found.layer)
+        by = heat_maps.offsets(len(masks), found.images.shape[1], seed=seed)
+        in_view = np.rint(by * np.array(masks.shape[1:]) / found.images.shape[1]).astype(int)
+        moved = gradcam.grad_cam(model, heat_maps.shift(found.images, by), layer=found.layer)
         tables.append(_score_grid(run, moved, heat_maps.shift(masks, in_view, mirror=False), PLACES[1], seed))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:lime_cases])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(masks))[:lime_cases])
     pieces = _pieces(explanation.predictor(model), found, chosen, seed)
     table = pd.concat([*tables, *_score_lime(run, found, pieces, masks, seed)])
     case_ids = cohort.cases["case_id"].to_numpy()

@@ -6,6 +6,7 @@ import re
 
 from lungcls.cohorts.cohort import VIEWS, load
 from lungcls.errors import InputError
+from lungcls.preprocessing.geometry import center_crop
 from lungcls.profiles import PROFILES
 
 
@@ -75,7 +76,4 @@ def check_parameters(names, *own):
     for name in declared:
         check(name, names[name])
     if "crop" in own and names["cohort"] != "phantom":
-        side = min(load(names["cohort"]).images("nodule").shape[1:])
-        if names["crop"] > side:
-            found = f"found {names['crop']} with nodule images of {side} pixels in {names['cohort']}"
-            raise InputError(f"crop: {found}, expected at most {side}")
+        center_crop(load(names["cohort"]).images("nodule")[:1], names["crop"])  # one that fits

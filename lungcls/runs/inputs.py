@@ -48,9 +48,8 @@ def _check(cohort, config):
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
     form, window = form_of(config), config["settings"].get("window")
-    crop, side = config["settings"].get("crop", 0), min(cohort.views[view].shape[1:])
-    if view == "nodule" and form != "fixed" and crop > side:
-        raise InputError(f"crop: found {crop} with nodule images of {side} pixels, expected at most {side}")
+    if view == "nodule" and form != "fixed":
+        geometry.center_crop(cohort.views[view][:1], config["settings"].get("crop", 1))  # one that fits
     allowed = {"nodule": (form,), "context": ("kept", "fixed")}.get(view, ("kept",))
     if form not in allowed:
         expected = f"{' or '.join(allowed)}: only the zoomed nodule has padding"
@@ -94,6 +93,7 @@ def images_of(cohort, config, *, progress=False):
     """A cohort's images as a run sees them: rows (n, size, size, views), float32 in [0, 1]."""
     if len(views_of(config)) > 1:
         return _joined([images_of(cohort, one, progress=progress) for one in by_view(config)])
+    _check(cohort, config)
     size = config["settings"]["image_size"]
     if config["model"] == "ensemble":
         check_view(cohort, config["view"], progress=progress)
@@ -157,7 +157,6 @@ def source(cohort, config, *, progress=False):
     Both are checked.
     """
     view, form = config["view"], form_of(config)
-    _check(cohort, config)
     check_view(cohort, view, progress=progress)
     images = cohort.views[view]
     if form == "kept":

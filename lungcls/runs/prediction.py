@@ -30,12 +30,6 @@ def open_model(run):
 
 def images_of(run, cohort):
     """A cohort's images as the run's were: rows (n, size, size, views), float32 in [0, 1], made on demand."""
-    for view in inputs.views_of(run.config):
-        if view not in cohort.views:
-            raise InputError(
-                f"{cohort.folder or cohort.name}: no view {view!r}, that of {run.id}; "
-                f"expected a cohort with {view}.npy (has {', '.join(cohort.views)})"
-            )
     return inputs.images_of(cohort, run.config)
 
 

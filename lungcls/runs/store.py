@@ -120,8 +120,8 @@ def load(folder):
 def _check(config):
     """Refuse a configuration that lacks what every run has, by whatever looking at it raises."""
     texts = [config[name] for name in ("key", "task", "view", "model", "stage", "cohort", "split")]
-    if not all(isinstance(text, str) for text in [*texts, config["weights"]["label"]]) or not config["key"]:
-        raise ValueError("found no text where one belongs")
+    if not ("".join([*texts, config["weights"]["label"]]) and config["key"]):  # texts, all of them
+        raise KeyError("key")
     CLASS_COLUMNS[config["task"]], config["parent"], config["parts"].items()
 
 

@@ -76,9 +76,8 @@ def _worker_options(threads):
     """Start workers of our own with that many threads; leave a backend that the user chose."""
     from joblib.parallel import get_active_backend
 
-    if type(get_active_backend()[0]).__name__ != "LokyBackend":
-        return {}
-    return {"backend": "loky", "inner_max_num_threads": threads, **training.watched()}
+    own = type(get_active_backend()[0]).__name__ == "LokyBackend"
+    return {"backend": "loky", "inner_max_num_threads": threads, **training.watched()} if own else {}
 
 
 def _attempt(job):

@@ -38,7 +38,7 @@ def test_the_first_cell_checks_each_parameter(path):
 def test_a_crop_fits_the_images(saved):
     names = {"profile": "smoke", "cohort": str(saved), "seed": 0, "crop": 8}
     parameters.check_parameters(names, "crop")
-    with pytest.raises(InputError, match="^crop: found 9 with nodule images of 8 pixels in .*, expected at"):
+    with pytest.raises(InputError, match="^crop: found 9 x 9 pixels with images of 8 x 8, expected"):
         parameters.check_parameters(names | {"crop": 9}, "crop")
 
 

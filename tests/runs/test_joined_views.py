@@ -150,7 +150,7 @@ def test_a_case_without_one_of_the_views_is_refused_in_one_line(joined, tmp_path
         prediction.predict(joined[2], load(folder))
     assert "\n" not in str(refused.value)
     (folder / "context.npy").unlink()
-    with pytest.raises(InputError, match="no view 'context', that of .*nodule-cnn"):
+    with pytest.raises(InputError, match="view: .* has no 'context', expected one of"):
         prediction.predict(joined[2], load(folder))
 
 

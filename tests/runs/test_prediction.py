@@ -93,9 +93,9 @@ def spoil(name):
 @pytest.mark.parametrize(
     "name, expected",
     [
-        ("missing_view", "no view 'nodule'"),
+        ("missing_view", "has no 'nodule', expected one of"),
         ("constant", r"nodule.npy: row 5 \(case 'pat5'\)"),
-        ("small", "crop: found 32 with nodule images of 20 pixels"),
+        ("small", "crop: found 32 x 32 pixels with images of 20 x 20"),
     ],
 )
 def test_bad_input_writes_nothing(trained, unlabelled, tmp_path, name, expected):
