@@ -48,8 +48,6 @@ def _check(cohort, config):
     if view not in cohort.views:
         raise InputError(f"view: {where} has no {view!r}, expected one of {', '.join(cohort.views)}")
     form, window = form_of(config), config["settings"].get("window")
-    if view == "nodule" and form != "fixed":
-        geometry.center_crop(cohort.views[view][:1], config["settings"].get("crop", 1))  # one that fits
     allowed = {"nodule": (form,), "context": ("kept", "fixed")}.get(view, ("kept",))
     if form not in allowed:
         expected = f"{' or '.join(allowed)}: only the zoomed nodule has padding"
@@ -157,6 +155,8 @@ def source(cohort, config, *, progress=False):
     Both are checked.
     """
     view, form = config["view"], form_of(config)
+    if view == "nodule":
+        geometry.center_crop(cohort.views[view][:1], config["settings"]["crop"])  # one that fits
     check_view(cohort, view, progress=progress)
     images = cohort.views[view]
     if form == "kept":
