@@ -1,6 +1,6 @@
 """The `lungcls` command. Thin: it reads arguments, calls the package and prints.
 
-Exit codes: 0 well, 1 a finding or a failure, 2 bad input. Each command imports what it
+Exit codes: 0 well, 1 a finding or a failure, 2 bad input, 130 interrupted. Each command imports what it
 needs when it runs, so that `lungcls --help` answers at once.
 """
 
