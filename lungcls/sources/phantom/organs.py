@@ -7,20 +7,6 @@ import numpy as np
 
 from lungcls.sources.phantom import chest, shapes
 
-# Chambers: along and across the heart, size (shares of its half axes), HU with contrast.
-CHAMBERS = ((-0.05, 0.35, 0.5, 190.0), (-0.5, -0.2, 0.4, 230.0), (0.1, -0.35, 0.42, 250.0))
-# Airways: (x, y, u, inner radius) along the middle line, and wall in mm.
-AIRWAYS = (
-    (1.6, [(0, 6, 1.2, 8.5), (0, 7, 0.9, 8.8), (-1, 10, 0.74, 9), (0, 10, 0.645, 9)]),
-    (1.3, [(0, 10, 0.65, 7.5), (-16, 9, 0.6, 7), (-34, 8, 0.57, 6.2)]),
-    (1.0, [(-34, 8, 0.57, 5), (-40, 10, 0.5, 4.8), (-44, 14, 0.42, 4)]),
-    (0.9, [(-30, 8, 0.58, 4.5), (-44, 4, 0.6, 4), (-56, 0, 0.64, 3)]),
-    (0.8, [(-42, 10, 0.48, 3.5), (-52, -8, 0.44, 2.8), (-60, -22, 0.4, 2.2)]),
-    (1.3, [(0, 10, 0.65, 7), (18, 10, 0.6, 6.5), (36, 12, 0.55, 5.8), (40, 14, 0.53, 5.4)]),
-    (0.9, [(38, 12, 0.54, 4.5), (48, 0, 0.57, 3.8), (56, -6, 0.62, 3)]),
-    (0.9, [(40, 14, 0.53, 4.6), (44, 20, 0.46, 4.2), (48, 24, 0.4, 3.4)]),
-)
-
 
 def paint(canvas, a, u, field):
     """Paint the organs inside the rib cage, before the lungs are cut out of them."""
@@ -30,9 +16,9 @@ def paint(canvas, a, u, field):
     if "right" in field:
         _under_domes(part, a, near)
         _abdomen(canvas, a, u)
-    if chest.HEART[0][0] < u < chest.HEART[-1][0]:
+    if chest.has_heart(u):
         _heart(canvas, a, u)
-    for _, plain, bright, line in chest.TUBES:
+    for _, plain, bright, line in shapes.THORAX["tubes"]:
         _tube(canvas, a, u, line, bright if a.contrast else plain)
     if a.calcified and 0.6 < u < 0.78:  # a plaque in the wall of the aortic arch
         x, y = chest.patients(a, 35.0, 33.0, u)
@@ -77,9 +63,9 @@ def _fissures(canvas, a, u, lung):
 
 def airways(canvas, a, u):
     """Paint trachea and large bronchi: wall and lumen."""
-    for wall, line in AIRWAYS:
+    for wall, line in shapes.THORAX["airways"]:
         _tube(canvas, a, u, [(x, y, v, r + wall) for x, y, v, r in line], -10.0)
-    for _, line in AIRWAYS:
+    for _, line in shapes.THORAX["airways"]:
         _tube(canvas, a, u, line, -985.0)
 
 
@@ -98,13 +84,13 @@ def _tube(canvas, a, u, line, value):
 
 def _heart(canvas, a, u):
     """Muscle, and with contrast the blood in its chambers."""
-    x, y, rx, ry = (float(v) for v in shapes.at(chest.HEART, u))
+    x, y, rx, ry = (float(v) for v in shapes.at("heart", u))
     x, y = chest.patients(a, x, y, u)
     rx, ry = rx * a.heart * a.medial_width, ry * a.heart * a.depth_mm / chest.DEPTH
     reach = 1.2 * max(rx, ry) + 4.0
     canvas.paint(x, y, reach, 44.0, lambda px, py: chest.heart(a, *chest.local(a, px, py, u), u))
     c, s = np.cos(chest.HEART_TURN), np.sin(chest.HEART_TURN)
-    for along, aside, size, value in CHAMBERS if a.contrast else ():
+    for along, aside, size, value in shapes.THORAX["chambers"] if a.contrast else ():
         dx, dy = along * rx, aside * ry
         place = x + c * dx - s * dy, y + s * dx + c * dy
         canvas.ellipse(*place, 0.9 * size * rx, size * ry, value, angle=chest.HEART_TURN)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from importlib.resources import files
+import json
 
 import numpy as np
 
@@ -9,6 +11,9 @@ N = 512  # height and width of a slice, in pixels
 STEP = 4  # large shapes are measured on every fourth pixel, and interpolated
 STRIP = 64  # rows painted at a time
 NODES = np.arange(-2.5, N + 4, STEP, dtype=np.float32)  # pixel positions of those measurements
+
+_TABLES = json.loads((files("lungcls") / "sources" / "data" / "thorax.json").read_text(encoding="utf-8"))
+THORAX = {name: table["rows"] for name, table in _TABLES.items()}
 
 # For each pixel of a step: the node before it, and how far it is on the way to the next.
 _PHASES = [(k, int((k + 2.5) // STEP), np.float32((k + 2.5) / STEP % 1.0)) for k in range(STEP)]
@@ -170,7 +175,7 @@ def _stretch(field, out=None):
 
 
 def at(table, u):
-    """Interpolate the columns of a table whose first column is `u`; held constant beyond its ends."""
+    """Interpolate the columns of a table of `THORAX`, the first being `u`; held constant beyond its ends."""
     return _at_one(table, u) if isinstance(u, float) else _interpolated(table, u)
 
 
@@ -184,4 +189,4 @@ _at_one = lru_cache(maxsize=256)(_interpolated)  # a slice asks for its one heig
 
 @cache
 def _columns(table):
-    return np.array(table, dtype=np.float32).T.astype(float)
+    return np.array(THORAX[table], dtype=np.float32).T.astype(float)

@@ -8,27 +8,13 @@ RIB_PITCH_MM = 25.0  # from rib to rib, up the body
 RIB_HALF = (5.8, 3.3)  # half height up the body and half thickness, mm
 RIB_DEPTH_MM = 5.2  # middle of a rib, outside the inner face of the cage
 RIB_END = 0.79  # where bone becomes cartilage; 0 at the spine, 1 at the sternum
-# Share of the way round: how far a rib has descended, as a share of RIB_DROP_MM.
-RIB_COURSE = [(0.0, 0.0), (0.1, -0.03), (0.25, 0.14), (0.5, 0.58), (0.72, 0.93), (0.85, 1.0), (1.0, 0.7)]
-RIB_DROP_MM = 90.0
-# u: how far the body reaches beyond the standard cage at each side, front and back, mm
-BODY = (
-    (-0.3, 18, 10, 34),
-    (0.2, 22, 13, 36),
-    (0.45, 28, 17, 37),
-    (0.6, 38, 22, 38),
-    (0.72, 54, 28, 38),
-    (0.82, 76, 36, 40),
-    (0.9, 98, 42, 42),
-    (1.0, 118, 46, 44),
-    (1.2, 112, 50, 46),
-)
+RIB_DROP_MM = 90.0  # how far a rib has descended at most
 
 
 def outline(a, x, y, u):
     """Signed distance to the skin."""
-    side, front, back = shapes.at(BODY, u)
-    width, top, bottom = shapes.at(chest.CAGE, min(u, 1.0))
+    side, front, back = shapes.at("body", u)
+    width, top, bottom = shapes.at("cage", min(u, 1.0))
     half = width * a.width_mm + side + a.fat_mm * 0.9
     low = min(float(top), -0.35) * a.depth_mm - front - a.fat_mm * (0.5 + 0.4 * a.female)
     high = float(bottom) * a.depth_mm + back + a.fat_mm * 0.7
@@ -73,7 +59,7 @@ def _muscles(a, u):
 
 def _cage(a, u):
     """Half width of the cage, and y of its front and back, in mm; above the apices those of the apices."""
-    width, front, back = (float(side) for side in shapes.at(chest.CAGE, min(u, 1.0)))
+    width, front, back = (float(side) for side in shapes.at("cage", min(u, 1.0)))
     return width * a.width_mm, front * a.depth_mm, back * a.depth_mm
 
 
@@ -98,7 +84,7 @@ def ribs(canvas, a, u, inner, way):
         return
     d, t = inner.ravel()[band], way.ravel()[band]
     left = (np.broadcast_to(canvas.x, inner.shape).flat[band] > 0).astype(np.float32)
-    course = np.array(RIB_COURSE, dtype=np.float32)
+    course = np.array(shapes.THORAX["rib_course"], dtype=np.float32)
     drop = np.interp(t, course[:, 0], course[:, 1]).astype(np.float32) * RIB_DROP_MM
     pitch = RIB_PITCH_MM * a.height_mm / 240.0
     count = (u * a.height_mm + drop + 3.0 * left) / pitch + a.rib_phase
@@ -143,7 +129,7 @@ def bones(canvas, a, u, rng):
 
 def _vertebra(canvas, a, u, rng):
     phase = (u * a.height_mm / (RIB_PITCH_MM * 0.95) + a.rib_phase) % 1.0  # 0..1 up one vertebra
-    sag, ky = float(shapes.at(chest.SAG, u)[0]), a.depth_mm / chest.DEPTH
+    sag, ky = float(shapes.at("sag", u)[0]), a.depth_mm / chest.DEPTH
     x, y = a.medial_shift_mm, (chest.SPINE + 2.0) * ky + sag
     size = (1.08 - 0.25 * min(max(u, 0.0), 1.0)) * a.spine
     hard = 620.0 * a.bone
@@ -190,7 +176,7 @@ def _shoulder(canvas, a, u, side, width, front):
 
 def back(a, u):
     """Where the skin of the back lies, mm."""
-    return _cage(a, u)[2] + float(shapes.at(BODY, u)[2]) + a.fat_mm * 0.7
+    return _cage(a, u)[2] + float(shapes.at("body", u)[2]) + a.fat_mm * 0.7
 
 
 def table(canvas, a, back):
