@@ -18,9 +18,9 @@ from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
 from lungcls.report.claims import chapter_facts, measures
 from lungcls.report.claims.printed import printed_facts
-from lungcls.report.claims.verdicts import rule_facts, verdict_facts
+from lungcls.report.claims.verdicts import verdict_facts
 from lungcls.report.printed import quoted as reported
-from lungcls.report.results import both_views, cards, explanations, measurements, networks, own_model, tables
+from lungcls.report.results import cards, explanations, measurements, networks, own_model, tables
 from lungcls.report.results.choosing import choosing_facts
 from lungcls.report.results.confidence import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
@@ -41,8 +41,8 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
 
         results = find_checkout() / "book" / "results"
     found = lidc_facts() | download_facts() | label_rules() | reader_facts() | constant_facts()
-    found |= quoted() | profiles() | audit_facts() | chapter_times(seconds or {})
-    found |= measurements.collect(results) | both_views.collect(results)
+    found |= profiles() | audit_facts() | chapter_times(seconds or {})
+    found |= measurements.collect(results)
     groups = networks.recorded(Path(results) / "lidc")
     study = networks.out_of_fold(Path(results) / "study")
     best, here = measurements.read(results, "best_model.json"), networks.of_this_build(cohort, parameters)
@@ -51,14 +51,13 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     found["thresholds_figure"] = own_model.roc_figure(own_model.predictions(results))
     found |= choosing_facts(Path(results) / "study") | chapter_facts.comparisons([*study, *groups])
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
-    found |= ceiling_facts(best, measured) | printed_facts()
+    same = measured["readers with the same score"]
+    found |= {"readers_same": tables.with_interval(vars(same), percent=True)} | printed_facts()
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
-    found |= explanations.explained_facts(explained) | explanations.unusual_facts(explained)
     more = explanations.evidence(explained)
     found |= study_facts(networks.study(study))
     found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
-    found |= rule_facts(measurements.read(results, "verdict_rule.json"))
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
@@ -218,15 +217,6 @@ def reader_facts():
     }
 
 
-def ceiling_facts(best, measured):
-    """Write how far two readers of the case list agree, in percent, and the ceiling of the accuracies."""
-    same = tables.with_interval(vars(measured["readers with the same score"]), percent=True)
-    ends = {
-        task: "{low:.2f} to {high:.2f}".format(**one["accuracy"]) for task, one in best["ceiling"].items()
-    }
-    return {"readers_same": same} | {f"ceiling_{task}_accuracy": text for task, text in ends.items()}
-
-
 # --- A classifier that looks at nothing -----------------------------------------------
 
 
@@ -238,22 +228,6 @@ def constant_facts():
         # Precision is `share`, recall 1; the other classes score 0.
         found[f"constant_{task}_accuracy"] = percent(share, 1)
         found[f"constant_{task}_f1"] = percent(share * 2 * share / (1 + share), 1)
-    return found
-
-
-# --- What is quoted from the report ---------------------------------------------------
-
-
-def quoted():
-    """Return the figures that prose pages quote from the report."""
-    report = reported.load()
-    found = {f"report_{name}": count(number) for name, number in report["data"].items()}
-    found |= {f"report_confidence_{name}": str(value) for name, value in report["confidence"].items()}
-    found["report_crop"] = count(report["preprocessing"]["nodule_crop"])
-    for model, short in (("CNN", "cnn"), ("EfficientNet TL", "tl"), ("EfficientNet FT", "ft")):
-        cells = pd.DataFrame(report["f1_percent"][model]).unstack()
-        for (task, view), printed in cells.items():
-            found[f"report_f1_{short}_{task}_{view}"] = f"{printed}{SPACE}%"
     return found
 
 

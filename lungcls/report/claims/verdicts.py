@@ -7,9 +7,9 @@ from lungcls.cohorts.cohort import TASKS
 from lungcls.errors import InputError
 from lungcls.report.claims import estimates, evidence, measures, rule, statements
 from lungcls.report.claims.evidence import STAGES
-from lungcls.report.results import external, networks, tables
+from lungcls.report.results import networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
-from lungcls.report.wording import captioned, count, percent, text
+from lungcls.report.wording import captioned, count, text
 from lungcls.runs import grid
 
 FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
@@ -88,16 +88,6 @@ def _counts(table, found):
     counts |= {f"{name} by proxy": counts[name] & by_proxy for name in rule.DECIDED}
     sums = {f"claims_{name.replace(' ', '_')}": count(rows.sum()) for name, rows in counts.items()}
     return sums | {"claims": count(len(table))}
-
-
-def rule_facts(found):
-    """Write what the margin rests on, and how often the rule errs (`benchmarks/verdict_rule.py`)."""
-    same = {"truth": "no difference", "width": "as recorded", "correlation": 0, "k": 8}
-    rows = external.rows_of(found["rates"], "rule", **same)["does not hold"]
-    facts = {f"rule_errors_{name}": percent(share) for name, share in rows.items()}
-    of = ("trainings", "readers")
-    facts["margin_auc"] = f"{found['margin']['trainings']['AUC']:.3f}"
-    return facts | {f"margin_{name}": f"{found['margin'][name]['pooled']:.3f}" for name in of}
 
 
 def _padding(known, task, form, other):

@@ -1,33 +1,24 @@
 """Maps, retrieval and unusual images on real CT, as recorded by `benchmarks/explanations.py`, in tables.
 
-Whatever is not recorded yet has no row: a table may be empty, and a chapter leaves it out. A network that
-gives nearly one answer is marked, and decides no statement.
+A network that gives nearly one answer is marked, and decides no statement.
 """
 
 import numpy as np
 import pandas as pd
 
-from lungcls.errors import InputError
-from lungcls.explain import retrieval
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.claims import statements as claims
 from lungcls.report.paths import find_checkout
 from lungcls.report.results import measurements, score_tables
-from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import cohort_title, count, percent, text
 from lungcls.runs import grid
 
-FILE = "explanations.json"
-CAM, BLOB = "Grad-CAM", "centre blob"
 SPACES = {"autoencoder": "autoencoder", "pixels, 8 components": "8 components of the pixels"}
 
 
 def read(folder=None):
-    """Read what is recorded in a folder of results, by default the checkout's; {} where nothing is."""
-    try:
-        return measurements.read(folder or find_checkout() / "book" / "results", FILE)
-    except InputError:
-        return {}
+    """Read what is recorded in a folder of results, by default the checkout's."""
+    return measurements.read(folder or find_checkout() / "book" / "results", "explanations.json")
 
 
 def name_of(row):
@@ -39,15 +30,9 @@ def name_of(row):
 
 def networks(found):
     """The recorded networks by view, task and network, those on full slices and their cases first."""
-    cohorts = [cohort["name"] for cohort in found.get("cohorts", [])]
-    rows = sorted(found.get("networks", []), key=lambda row: cohorts.index(row["cohort"]))
+    cohorts = [cohort["name"] for cohort in found["cohorts"]]
+    rows = sorted(found["networks"], key=lambda row: cohorts.index(row["cohort"]))
     return [(name_of(row), row) for row in rows]
-
-
-def mean(rows, *, sign=False, **known):
-    """The mean of the row that these names describe, with its interval; a dash if there is none."""
-    one = next((row for row in rows if known.items() <= row.items()), {"value": np.nan})
-    return with_interval(one, sign=sign)
 
 
 # --- Maps and retrieval -------------------------------------------------------------------
@@ -64,36 +49,6 @@ def means(found, part, *, by, **known):
     return {key: pd.DataFrame.from_dict(rows, orient="index")[columns] for key, rows in groups.items()}
 
 
-def explained_facts(found):
-    """Numbers that pages name: maps of the binary networks, retrieval by those of zoomed nodules."""
-    of = {(row["task"], row["view"]): row for _, row in reversed(networks(found))}
-    if not of:
-        return {}
-    wide, near, scored = of["binary", "full_slice"], of["binary", "nodule"], of["multiclass", "nodule"]
-    on, signed = {"place": "as it is", "score": "concentration"}, {"sign": True}
-    at, searched = f"precision at {retrieval.RETRIEVED}", near["retrieval"]
-    searches = (retrieval.NETWORK, retrieval.DIAMETER, retrieval.CHANCE)
-    facts = {
-        "n": count(near["cases"]),
-        "patients": count(near["patients"]),
-        "wide": mean(wide["maps"], **on, map=CAM),
-        "wide_auc": with_interval(wide["skill"]),
-        "zoomed": mean(near["maps"], **on, map=CAM),
-        "zoomed_auc": with_interval(near["skill"]),
-        "blob": mean(near["maps"], **on, map=BLOB),
-        "off_centre": mean(near["cases_by_map"], score="map_over_blob", **signed),
-        "right_less_wrong": with_interval(near["right_less_wrong"], **signed),
-        "lime_n": count(found["made"]["lime_cases"]),
-        **{name: mean(searched, score=f"{name}: {at}") for name in searches},
-        "less": mean(searched, score=f"network less diameter: {at}", **signed),
-        "less_list": mean(searched, score="network less diameter: average precision", **signed),
-    }
-    for name in retrieval.SHARED:
-        among = f"likeness in {name}, {retrieval.AMONG[0]}"
-        facts[name] = mean(scored["retrieval"], score=among, **signed)
-    return {f"explained_{name.split()[0]}": value for name, value in facts.items()}
-
-
 # --- Unusual images -------------------------------------------------------------------------
 
 
@@ -105,14 +60,6 @@ def unusual(found, what):
             place = f"{VIEW_NAMES[row['view']]}, start {number}"
             rows[SPACES[row["space"]], place] = start[what] | row["agreement"]
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def unusual_facts(found):
-    """How many more of the unusual images are malignant, in points (autoencoder, first start), by view."""
-    rows = [row for row in found.get("unusual", []) if row["space"] == "autoencoder"]
-    gains = {f"unusual_{row['view']}": row["differences"][0]["malignant"] for row in rows}
-    facts = {name: with_interval(gain, percent=True, sign=True) for name, gain in gains.items()}
-    return facts | ({"unusual_cases": count(rows[0]["cases"])} if rows else {})
 
 
 # --- Statements ---------------------------------------------------------------------------
@@ -133,7 +80,7 @@ def evidence(found):
 
 def _of_backbones(found):
     """Recorded estimates, each with its wide view and backbone in words."""
-    for recorded in found.get("statements", []):
+    for recorded in found["statements"]:
         views = next(one["views"] for one in found["cohorts"] if one["name"] == recorded["cohort"])
         yield (
             recorded,

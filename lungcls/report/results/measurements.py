@@ -1,14 +1,47 @@
 """Numbers of the book that were measured once and recorded in `book/results`."""
 
+from functools import partial
+from importlib.resources import files
 import json
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.report.results.external import another_hospital, diagnoses
+from lungcls.report.printed import quoted
+from lungcls.report.results.external import chosen
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, SPACE, captioned, count, duration, percent, text
+
+REPORT = "the report"  # among the files of `recorded_facts.json`: what is quoted from it
+FORMS = {
+    "as it is": str,
+    "count": count,
+    "size": lambda rows: count(len(rows)),
+    "percent": percent,
+    "rest": lambda share: percent(1 - share),
+    "ratio": lambda pair: percent(pair[0] / pair[1]),
+    "part": lambda rows: percent(rows[0]["value"] / sum(row["value"] for row in rows)),
+    "printed": lambda number: f"{number}{SPACE}%",
+    "times 100": lambda share: f"{100 * share:.1f}",
+    **{f"{places} decimals": f"{{:.{places}f}}".format for places in (2, 3, 4)},
+    "duration": duration,
+    "MB": lambda size: f"{size / 1e6:.0f}{SPACE}MB",
+    "interval": with_interval,
+    "interval 3": partial(with_interval, decimals=3),
+    "percent interval": partial(with_interval, percent=True),
+    "signed": partial(with_interval, sign=True),
+    "signed 3": partial(with_interval, sign=True, decimals=3),
+    "points": partial(with_interval, sign=True, percent=True),
+    "turned 3": lambda row: FORMS["signed 3"](
+        {"value": -row["difference"], "low": -row["high"], "high": -row["low"]}
+    ),
+    "least": lambda rows: FORMS["signed 3"](min(rows, key=itemgetter("difference"))),
+    "most": lambda rows: FORMS["signed 3"](max(rows, key=itemgetter("difference"))),
+    "range": "{low:.2f} to {high:.2f}".format_map,
+    "median": "{median:.2f} [{low:.2f}, {high:.2f}]".format_map,
+}
 
 
 def read(folder, name):
@@ -20,40 +53,43 @@ def read(folder, name):
 
 
 def collect(folder):
-    """Write every recorded measurement of a folder, each file by the function of its name."""
+    """Write every recorded measurement of a folder: tables by functions, numbers by `recorded_facts.json`."""
     found = {}
-    imports, others = (dicom_import, dicom_agreement), (best_model, leakage_price, audit_limits)
-    for write in (timings, speed, phantom_calibration, *imports, *others, diagnoses, another_hospital):
+    for write in (timings, speed, phantom_calibration, dicom_import, leakage_price, audit_limits):
         found |= write(read(folder, f"{write.__name__}.json"))
-    found |= search_facts(read(Path(folder) / "search", "head.json"))
-    return found | window_facts(read(folder, "windowing.json"))
+    found["best_variants"] = count(variants(read(folder, "best_model.json")["screening"]))
+    table = json.loads((files("lungcls") / "report/results/recorded_facts.json").read_text(encoding="utf-8"))
+    for name, facts in table.items():
+        found |= written(quoted.load() if name == REPORT else read(folder, name), facts)
+    return found
 
 
-def search_facts(found):
-    """Write what a search for settings is worth (`benchmarks/search.py`)."""
-    scores = {row["score"]: row for row in found["scores"]}
-    values = {"inner": "inner, best", "outer": "outer, best", "default": "outer, default"}
-    values |= {"diameter": "outer, diameter"}
-    gaps = {"gap": "gap, best", "gap_default": "gap, default", "gain": "best less default"}
-    gaps |= {"gain_diameter": "best less diameter"}
-    facts = {f"search_{short}": with_interval(scores[name], decimals=3) for short, name in values.items()}
-    for short, name in gaps.items():
-        facts[f"search_{short}"] = with_interval(scores[name], sign=True, decimals=3)
-    cost, trials = found["cost"], pd.DataFrame(found["trials"]).groupby("fold").size()
-    facts |= {"search_n": count(scores["inner, best"]["n"]), "search_fits": count(cost["fits"])}
-    facts |= {"search_folds": str(len(trials)), "search_trials": str(trials.max())}
-    return facts | {"search_seconds_a_fit": f"{60 * cost['processor_minutes'] / cost['fits']:.0f}"}
+def written(found, facts):
+    """Write facts of a record: each is a name of `FORMS`, and the steps that lead to its value."""
+    return {name: FORMS[form](_led_to(found, steps)) for name, (form, *steps) in facts.items()}
+
+
+def _led_to(found, steps):
+    """Follow steps: a name or place; the values of the one row; [those of all rows]; or [several names]."""
+    for step in steps:
+        if isinstance(step, dict):
+            (found,) = chosen(found, step)
+        elif isinstance(step, list):
+            several = isinstance(step[0], dict)
+            found = chosen(found, step[0]) if several else [found[name] for name in step]
+        else:
+            found = found[step]
+    return found
 
 
 def timings(found):
     """Write the measured time and memory of each command (`benchmarks/commands.py`)."""
-    facts, rows = {"timing_machine": found["machine"]}, []
-    for name, measured in found["commands"].items():
-        time, memory = duration(measured["seconds"]), f"{measured['peak_bytes'] / 1e9:.1f}{SPACE}GB"
-        facts |= {f"time_{name}": time, f"memory_{name}": memory}
-        rows.append([f"`{measured['command']}`", measured["what"], time, memory])
+    rows = []
+    for one in found["commands"].values():
+        time, memory = duration(one["seconds"]), f"{one['peak_bytes'] / 1e9:.1f}{SPACE}GB"
+        rows.append([f"`{one['command']}`", one["what"], time, memory])
     heads = ["command", "what it does", "time", "memory"]
-    return facts | {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
+    return {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
 
 
 def speed(found):
@@ -93,9 +129,6 @@ def phantom_calibration(found):
         "phantom_gap_all": f"{abs(less[0]):.3f}",
         "phantom_gap_largest": f"{abs(less[-1]):.3f}",
         "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.3f}",
-        "phantom_apart": f"{network['telling apart']:.2f}",
-        "phantom_calibration_cases": count(found["cases"]),
-        "phantom_calibration_epochs": count(network["epochs"]),
     }
 
 
@@ -111,35 +144,15 @@ def dicom_import(found):
     return {"dicom_import": laid, "dicom_series_time": f"{more:.1f}{SPACE}s"}
 
 
-def dicom_agreement(found):
-    """Write how far an import of original files agrees with others (`benchmarks/dicom_agreement.py`)."""
-    whole = ("cases", "series", "slices", "same_slice", "most_moved_px", "padded")
-    shares = ("least_correlation", "most_in_another_slice", "least_dice")
-    facts = {f"dicom_agreement_{name}": count(found[name]) for name in whole}
-    return facts | {f"dicom_agreement_{name}": f"{found[name]:.4f}" for name in shares}
-
-
 def windowing(found):
     """Lay out what padding and metal do to tissue (`benchmarks/windowing.py`): a row a tissue and scale."""
     rows = {}
     for source, measured in found["sources"].items():
         for tissue, scales in measured["grey"].items():
             for scale, kinds in scales.items():
-                cells = {kind: _middle(row) for kind, row in kinds.items()}
+                cells = {kind: FORMS["median"](row) for kind, row in kinds.items()}
                 rows[source, tissue, scale] = {"slices": kinds["neither"]["slices"]} | cells
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["images", "tissue", "scale"])
-
-
-def window_facts(found):
-    """Write the grey level of the lung, with and without padding (`benchmarks/windowing.py`)."""
-    lung = found["sources"]["cut slices"]["grey"]["lung"]["min-max"]
-    facts = {"window_slices": count(lung["neither"]["slices"])}
-    names = {"plain": "neither", "padded": "padding"}
-    return facts | {f"window_lung_{name}": _middle(lung[kind]) for name, kind in names.items()}
-
-
-def _middle(row):
-    return "{median:.2f} [{low:.2f}, {high:.2f}]".format(**row)
 
 
 def windowed_slices(found):
@@ -154,25 +167,6 @@ def windowed_slices(found):
 
 
 # --- The best model -----------------------------------------------------------------------
-
-
-def best_model(found):
-    """Write what the best model reaches and adds to the diameter (`benchmarks/best_model.py`)."""
-    shown = {
-        "auc": ("binary", "AUC"),
-        "f1": ("binary", "F1 (weighted)"),
-        "kappa": ("multiclass", "quadratic weighted kappa"),
-    }
-    diameter = found["scores"]["binary"]["diameter"]["AUC"]["value"]
-    facts = {"best_cases": count(found["cases"]), "best_diameter_auc": f"{100 * diameter:.1f}"}
-    facts["best_variants"] = count(variants(found["screening"]))
-    for name, (task, score) in shown.items():
-        row = found["scores"][task]["recipe"][score]
-        facts[f"best_{name}"] = with_interval(row, percent=True)
-        for bar, short in {"diameter, fitted rule": "gain", "radiomics": "over_radiomics"}.items():
-            gain = found["differences"][task][f"recipe less {bar}"][score]
-            facts[f"best_{name}_{short}"] = with_interval(gain, percent=True, sign=True)
-    return facts
 
 
 def variants(screening):
@@ -197,23 +191,14 @@ def leakage_price(found):
     matched, network = found["price"]["matched"], found["price"].get("network", {"scores": []})
     price, trained = _by_score(matched["scores"] + network["scores"]), _by_score(network["scores"])
     names = list(dict.fromkeys(name for name, *_ in price))
-    cells = [[name, *(_difference(price[name, *score]) for score in PRICED.values())] for name in names]
+    cells = [[name, *(FORMS["signed 3"](price[name, *score]) for score in PRICED.values())] for name in names]
     draws = f" The network: {network['draws']} draws." if trained else ""
     values = {"draws": matched["draws"], "network": draws}
-    recall = ("diameter alone", "binary", "recall (malignant)")
-    known = ("patient's other labels", "binary", "AUC")
     shown = list(PRICED.values())[:3]  # AUC and F1, which share a scale
     seeing = [name for name in names if "context" in name and (name, *shown[0]) not in trained]
     return {
         "leakage_price": captioned(cells, "tab-leakage-price", heads=["predictor", *PRICED], **values),
-        **{f"leakage_{name}": count(matched[name]) for name in ("draws", "train", "test")},
-        **_protocol(found["protocol"]),
-        "leakage_shared": percent(matched["shared"]),
-        "leakage_cases": count(found["cases"]),
-        "leakage_patients": count(found["patients"]),
-        "leakage_known_auc": f"{price[known]['with']:.2f}",
-        "leakage_plain_recall": _difference(_by_score(found["price"]["plain"]["scores"])[recall]),
-        "leakage_matched_recall": _difference(price[recall]),
+        "leakage_protocol": _protocol(found["protocol"]),
         "leakage_largest": f"{max(price[name, *score]['high'] for name in seeing for score in shown):.3f}",
         "leakage_network": _of_network(network, trained),
     }
@@ -237,11 +222,6 @@ def _of_network(measured, trained):
     return text("sentence-leakage-network", **values)
 
 
-def _difference(row):
-    numbers = (f"{row[key]:+.3f}".replace("-", MINUS) for key in ("difference", "low", "high"))
-    return "{} [{}, {}]".format(*numbers)
-
-
 def _protocol(found):
     """The report's printed values beside the draws of each predictor under its protocol."""
     by, rows = _by_score(found["scores"]), []
@@ -251,12 +231,7 @@ def _protocol(found):
         printed = f"{100 * drawn[0]['printed']:.2f}"
         rows.append([f"{task}: {score}", printed, *map(_drawn, drawn)])
     heads = ["score", "report", *names]
-    return {
-        "leakage_protocol": captioned(rows, "tab-leakage-protocol", heads=heads, draws=found["draws"]),
-        "leakage_protocol_draws": count(found["draws"]),
-        "leakage_protocol_test": count(found["test"]),
-        "leakage_protocol_shared": percent(found["shared"]["mean"]),
-    }
+    return captioned(rows, "tab-leakage-protocol", heads=heads, draws=found["draws"])
 
 
 def _drawn(row):
@@ -273,12 +248,5 @@ def audit_limits(found):
     rows = [["most of different patients", *(f"{number:.3f}" for number in most)]]
     for change in next(iter(columns.values()))["seen"]:
         rows.append([f"{change}: seen", *(percent(one["seen"][change]) for one in columns.values())])
-    first = next(iter(found["cohorts"].values()))
-    return {
-        "audit_limits": captioned(rows, "tab-audit-limits", heads=["", *columns]),
-        "audit_correlation": f"{found['correlation']}",
-        "audit_most": f"{max(most):.3f}",
-        "audit_cases": count(first["cases"]),
-        "audit_seconds": duration(first["audit"]["processor_seconds"]),
-        "audit_memory": f"{first['audit']['peak_bytes'] / 1e6:.0f}{SPACE}MB",
-    }
+    laid = captioned(rows, "tab-audit-limits", heads=["", *columns])
+    return {"audit_limits": laid, "audit_most": f"{max(most):.3f}"}
