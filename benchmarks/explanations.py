@@ -32,7 +32,7 @@ from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, classification, ratings
 from lungcls.preprocessing.pipelines import preprocess
 from lungcls.profiles import get_profile
-from lungcls.report.claims import evidence, measures, statements as claims, unusual
+from lungcls.report.claims import evidence, statements as claims, unusual
 from lungcls.runs import prediction, store as run_store, training
 from lungcls.runs.evaluation import intervals_of, result_of
 from lungcls.runs.keys import engine
@@ -211,15 +211,54 @@ def network_row(folds, tables, cohort):
     return row
 
 
+def mean_interval(values, patients, *, seed, groups=None):
+    """Mean of the finite values, or that of a group less that of the others: a dict, with `left_out`."""
+    # Only patients with a value are drawn; NaN where fewer than two have one, or a group has none.
+    values, patients = np.asarray(values, dtype=float), np.asarray(patients)
+    inside = np.ones(values.shape, dtype=bool) if groups is None else np.asarray(groups, dtype=bool)
+    if not values.shape == patients.shape == inside.shape:
+        raise ValueError(f"values: found shape {values.shape}, expected one a case, {patients.shape}")
+    known = np.isfinite(values)
+    kept, of, inside = values[known], patients[known], inside[known]
+    counts = {"n": len(kept), "patients": len(np.unique(of)), "left_out": int((~known).sum())}
+    sides = [inside] if groups is None else [inside, ~inside]
+    if counts["patients"] < 2 or not all(side.any() for side in sides):
+        return dict.fromkeys(("value", "low", "high"), np.nan) | counts
+
+    def statistic(weights):
+        first, *second = (bootstrap.weighted_means(np.where(side, kept, np.nan), weights) for side in sides)
+        return {"mean": first - sum(second)}
+
+    value, low, high = bootstrap.intervals(statistic, patients=of, seed=seed).loc[0, ["value", "low", "high"]]
+    return {"value": value, "low": min(low, value), "high": max(high, value)} | counts
+
+
 def means(table, by, columns, patients):
     """Rows of a mean over cases with its interval over patients: each column, by the groups of others."""
     rows = []
     for names, part in table.groupby(by, sort=False):
         for column in columns:
-            one = bootstrap.mean_interval(part[column], patients.loc[part["case_id"]].to_numpy(), seed=SEED)
+            one = mean_interval(part[column], patients.loc[part["case_id"]].to_numpy(), seed=SEED)
             if one["n"]:
                 rows.append(dict(zip(by, names, strict=True)) | {"score": column} | one)
     return rows
+
+
+def per_case(table):
+    """Concentrations, less those of maps that know nothing, and agreement of maps: columns by case_id."""
+    # off centre where that was needed; NaN where a case has none
+    wide = table.pivot(index="case_id", columns=["place", "map"], values="concentration")
+    place = map_scores.PLACES[1] if map_scores.PLACES[1] in set(table["place"]) else map_scores.PLACES[0]
+    agreement = table[table["map"] == "LIME"].set_index("case_id")["agreement"]
+    here, there = wide[map_scores.PLACES[0]], wide[place]
+    columns = {
+        "map_concentration": here["Grad-CAM"],
+        "map_over_blob": there["Grad-CAM"] - there["centre blob"],
+        "lime_concentration": here["LIME"],
+        "lime_over_shuffled": here["LIME"] - here["LIME, pieces shuffled"],
+        "lime_agreement": agreement.reindex(wide.index),
+    }
+    return pd.DataFrame(columns)
 
 
 def of_maps(table, answers, patients):
@@ -229,12 +268,12 @@ def of_maps(table, answers, patients):
     row["maps"] = means(table, ["place", "map"], SCORES, patients)
     row["lime"] = means(table[table["map"] == "LIME"], ["map"], LIME, patients)
     row["answers"] = means(cam, ["predicted"], ["concentration"], patients)
-    cases = map_scores.per_case(table).reset_index()
+    cases = per_case(table).reset_index()
     row["cases_by_map"] = means(cases.assign(all="all"), ["all"], cases.columns[1:], patients)
     merged = answers.merge(cases, on="case_id", validate="one_to_one")
     right = (merged["y_pred"] == merged["y_true"]).to_numpy()
     known = merged["map_concentration"], merged["patient_id"]
-    row["right_less_wrong"] = bootstrap.mean_interval(*known, groups=right, seed=SEED)
+    row["right_less_wrong"] = mean_interval(*known, groups=right, seed=SEED)
     return row | {"right": int(right.sum()), "wrong": int((~right).sum())}
 
 
@@ -297,7 +336,7 @@ def difference(known, chosen, patients):
     found = {}
     for name, values in known.items():
         values = np.asarray(values, dtype=float)
-        one = bootstrap.mean_interval(values, patients, groups=chosen, seed=SEED)
+        one = mean_interval(values, patients, groups=chosen, seed=SEED)
         found[name] = one | {"unusual": np.nanmean(values[chosen]), "others": np.nanmean(values[~chosen])}
     return found
 
@@ -336,8 +375,18 @@ def called(place, folds):
 
 def with_maps(tables):
     """Answers to the test cases, with the scores of their maps."""
-    cases = map_scores.per_case(tables["maps"]).reset_index()
+    cases = per_case(tables["maps"]).reset_index()
     return tables["answers"].merge(cases, on="case_id", validate="one_to_one")
+
+
+def of_likeness(known, missing, patients, *, seed):
+    """Estimate the mean of each column of a likeness by case; a reason where it is missing."""
+
+    def mean(values):
+        return evidence.mean_over_patients(values.dropna(), patients[values.notna()], seed=seed)
+
+    pairs = [(name, f"likeness in {name}, {among}") for name in retrieval.SHARED for among in retrieval.AMONG]
+    return {place: missing.get(name) or mean(known[place]) for name, place in pairs}
 
 
 def likeness(mine, results, found, cohort):
@@ -345,11 +394,11 @@ def likeness(mine, results, found, cohort):
     place = next((place for place in mine if called(place, found[place]) == claims.BEST), None)
     if place is None:
         lacks = dict.fromkeys(retrieval.SHARED, "no run of multi-class, zoomed nodule, fine-tuned here")
-        return measures.of_likeness(None, lacks, None, seed=SEED)
+        return of_likeness(None, lacks, None, seed=SEED)
     table, patients = results[place]["retrieval"], cohort.cases.set_index("case_id")["patient_id"]
     lacks = {name: "not known of these cases" for name in retrieval.SHARED}
     lacks = {name: why for name, why in lacks.items() if f"likeness in {name}, all cases" not in table}
-    return measures.of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
+    return of_likeness(table, lacks, patients.loc[table["case_id"]].to_numpy(), seed=SEED)
 
 
 def left_out(data):

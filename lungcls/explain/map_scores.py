@@ -138,20 +138,3 @@ def _score_lime(run, found, pieces, masks, seed):
             known |= {"map": name, "zero": not (shown > 0).any()}
             known |= {"agreement": agreement if name == "LIME" else np.nan}
             yield localisation.heat_map_scores(shown[None], masks[[row]]).set_axis([row]).assign(**known)
-
-
-def per_case(table):
-    """Concentrations, less those of maps that know nothing, and agreement of maps: columns by case_id."""
-    # off centre where that was needed; NaN where a case has none
-    wide = table.pivot(index="case_id", columns=["place", "map"], values="concentration")
-    place = PLACES[1] if PLACES[1] in set(table["place"]) else PLACES[0]
-    agreement = table[table["map"] == "LIME"].set_index("case_id")["agreement"]
-    here, there = wide[PLACES[0]], wide[place]
-    columns = {
-        "map_concentration": here["Grad-CAM"],
-        "map_over_blob": there["Grad-CAM"] - there["centre blob"],
-        "lime_concentration": here["LIME"],
-        "lime_over_shuffled": here["LIME"] - here["LIME, pieces shuffled"],
-        "lime_agreement": agreement.reindex(wide.index),
-    }
-    return pd.DataFrame(columns)

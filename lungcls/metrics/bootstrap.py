@@ -235,25 +235,3 @@ def mean_intervals(values, *, patients, seed, resamples=RESAMPLES, level=LEVEL):
     there = ~np.isnan(numbers)
     table = table.set_index("score").rename_axis(None)[["value", "low", "high"]]
     return table.assign(n=there.sum(axis=0), patients=[len(np.unique(patients[some])) for some in there.T])
-
-
-def mean_interval(values, patients, *, seed, groups=None):
-    """Mean of the finite values, or that of a group less that of the others: a dict, with `left_out`."""
-    # Only patients with a value are drawn; NaN where fewer than two have one, or a group has none.
-    values, patients = np.asarray(values, dtype=float), np.asarray(patients)
-    inside = np.ones(values.shape, dtype=bool) if groups is None else np.asarray(groups, dtype=bool)
-    if not values.shape == patients.shape == inside.shape:
-        raise ValueError(f"values: found shape {values.shape}, expected one a case, {patients.shape}")
-    known = np.isfinite(values)
-    kept, of, inside = values[known], patients[known], inside[known]
-    counts = {"n": len(kept), "patients": len(np.unique(of)), "left_out": int((~known).sum())}
-    sides = [inside] if groups is None else [inside, ~inside]
-    if counts["patients"] < 2 or not all(side.any() for side in sides):
-        return dict.fromkeys(("value", "low", "high"), np.nan) | counts
-
-    def statistic(weights):
-        first, *second = (weighted_means(np.where(side, kept, np.nan), weights) for side in sides)
-        return {"mean": first - sum(second)}
-
-    value, low, high = intervals(statistic, patients=of, seed=seed).loc[0, ["value", "low", "high"]]
-    return {"value": value, "low": min(low, value), "high": max(high, value)} | counts

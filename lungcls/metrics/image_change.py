@@ -24,12 +24,6 @@ def correlation(images, changed):
         return np.where(energy > 1e-12, (before * after).sum(axis=1) / np.sqrt(energy), np.nan)
 
 
-def sharpness(images):
-    """Mean difference between neighbouring pixels, (n,) in [0, 1]; interpolation leaves less of it."""
-    across, down = (np.abs(np.diff(images, axis=axis)).mean(axis=(1, 2, 3)) for axis in (1, 2))
-    return (across + down) / 2
-
-
 def erase(images, masks, *, ring=3):
     """Paint over the nodule with the mean grey of the `ring` of pixels around it, if there is one."""
     _flat(images, masks=masks)

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "cases_shown": ["choose_views"],
-        "display": ["show_figure", "show_table", "show_text"],
+        "display": ["show_figure", "show_table"],
         "plots.images": ["image_grid"],
         "plots.networks": ["intervals", "learning_curves"],
         "printed.quoted": ["claim"],

@@ -188,4 +188,17 @@ def test_the_tables_read_the_record(bench, stored, recorded):
     rows = reader.unusual(found, "malignant")
     assert len(rows) == 4 * bench.STARTS and set(rows.index.levels[0]) == set(reader.SPACES.values())
     assert "network: precision at 5" in reader.means(found, "retrieval", by="score")
-    assert "n = 40" in reader.badge(found["unusual"])
+
+
+def test_the_mean_over_patients_leaves_out_what_is_not_known(bench):
+    patients = np.repeat(["a", "b", "c", "d"], 2)
+    values = np.array([1, 1, 0, 0, 1, 1, np.nan, 0])
+    found = bench.mean_interval(values, patients, seed=0)
+    assert found["value"] == pytest.approx(4 / 7) and found["left_out"] == 1 and found["n"] == 7
+    assert found["low"] < found["value"] < found["high"]
+    apart = bench.mean_interval(values, patients, seed=0, groups=values == 1)
+    assert apart["value"] == 1
+    one_sided = bench.mean_interval(values, patients, seed=0, groups=np.ones(8, bool))
+    assert np.isnan(one_sided["value"])
+    with pytest.raises(ValueError, match="values: found shape"):
+        bench.mean_interval(values[:3], patients, seed=0)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from conftest import load_benchmark
 import pytest
 
 from lungcls.errors import InputError
@@ -29,7 +30,7 @@ def test_scores_are_whole(outlined):
 def test_what_the_claims_ask_of_each_case(outlined):
     cohort, run, _ = outlined
     table = map_scores.score_maps(run, cohort, seed=0, lime_cases=3)
-    cases = map_scores.per_case(table)
+    cases = load_benchmark("explanations").per_case(table)
     assert len(cases) == 40 and cases["lime_concentration"].notna().sum() <= 3
     moved = table[table["place"] == "off centre"].pivot(
         index="case_id", columns="map", values="concentration"

@@ -224,20 +224,6 @@ def test_intervals_of_means_are_those_of_scores():
         bootstrap.mean_intervals(right, patients=["p"], seed=0)
 
 
-def test_the_mean_over_patients_leaves_out_what_is_not_known():
-    patients = np.repeat(["a", "b", "c", "d"], 2)
-    values = np.array([1, 1, 0, 0, 1, 1, np.nan, 0])
-    found = bootstrap.mean_interval(values, patients, seed=0)
-    assert found["value"] == pytest.approx(4 / 7) and found["left_out"] == 1 and found["n"] == 7
-    assert found["low"] < found["value"] < found["high"]
-    apart = bootstrap.mean_interval(values, patients, seed=0, groups=values == 1)
-    assert apart["value"] == 1
-    one_sided = bootstrap.mean_interval(values, patients, seed=0, groups=np.ones(8, bool))
-    assert np.isnan(one_sided["value"])
-    with pytest.raises(ValueError, match="values: found shape"):
-        bootstrap.mean_interval(values[:3], patients, seed=0)
-
-
 def test_means_are_over_cases_and_intervals_over_their_patients():
     rng = np.random.default_rng(0)
     patients = np.array([f"p{i // 2}" for i in range(20)])

@@ -37,14 +37,6 @@ def test_a_single_grey_has_no_correlation():
     assert np.isnan(image_change.correlation(IMAGES, np.full_like(IMAGES, 0.3))).all()
 
 
-def test_sharpness_of_stripes_and_of_a_blur():
-    stripes = np.zeros((1, 6, 6, 1))
-    stripes[:, ::2] = 1
-    assert image_change.sharpness(stripes) == pytest.approx([0.5])  # 1 down, 0 across
-    blurred = (IMAGES + np.roll(IMAGES, 1, axis=1)) / 2
-    assert (image_change.sharpness(blurred) < image_change.sharpness(IMAGES)).all()
-
-
 def test_erasing_leaves_the_surroundings_alone():
     image, mask = square()
     assert (image_change.erase(image, mask) == 0.25).all()

@@ -119,11 +119,6 @@ def test_missing_texts_and_empty_tables_are_refused():
         display.show_table(pd.DataFrame({"a": []}), name="tab-a", caption="Counts.")
 
 
-def test_text_is_shown_as_markdown(shown):
-    display.show_text("There are **3**.")
-    assert shown[0]._repr_markdown_() == "There are **3**."
-
-
 def test_a_badge_opens_the_caption_and_says_what_it_rests_on(shown):
     cases = pd.DataFrame({"case_id": ["a", "b"], "patient_id": ["p", "q"], "malignancy": [2, 5]})
     made, own = (

@@ -1,11 +1,10 @@
-"""What the report says of its data and images, measured: on annotations, on a cohort, on retrieved cases."""
+"""What the report says of its data and images, measured: on annotations and on a cohort."""
 
 from pathlib import Path
 
 import numpy as np
 
 from lungcls.cohorts import splits
-from lungcls.explain.retrieval import AMONG, SHARED
 from lungcls.metrics import agreement, contrast, ratings
 from lungcls.preprocessing import balancing, grey_levels, padding
 from lungcls.report.claims.evidence import mean_over_patients
@@ -86,19 +85,6 @@ def _contrast(cohort, gain, seed, sample):
     found = [[contrast.of_nodule(*pair) for pair in zip(images, masks)] for images in (after, before)]
     patients, change = cohort.cases["patient_id"].to_numpy()[drawn], np.subtract(*found)
     return [mean_over_patients(values, patients, seed=seed) for values in change[:, [0, 2]].T]
-
-
-# --- Retrieved cases ----------------------------------------------------------------------
-
-
-def of_likeness(known, missing, patients, *, seed):
-    """Estimate the mean of each column of a likeness by case; a reason where it is missing."""
-
-    def mean(values):
-        return mean_over_patients(values.dropna(), patients[values.notna()], seed=seed)
-
-    pairs = [(name, f"likeness in {name}, {among}") for name in SHARED for among in AMONG]
-    return {place: missing.get(name) or mean(known[place]) for name, place in pairs}
 
 
 # --- Recorded on real images ------------------------------------------------------------------

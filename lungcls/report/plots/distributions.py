@@ -4,7 +4,7 @@ from matplotlib.ticker import LogLocator
 import numpy as np
 
 from lungcls.report.plots.panels import legend_below, page_axes, share_matrix
-from lungcls.report.plots.style import BINARY_COLOURS, MARK, NEUTRAL, SCORE_COLOURS
+from lungcls.report.plots.style import BINARY_COLOURS, NEUTRAL, SCORE_COLOURS
 
 BOX = ("box", "median", "whisker", "cap")  # what a box plot draws
 HATCHED = {"alpha": 0.45, "hatch": "////", "edgecolor": "white"}
@@ -72,21 +72,6 @@ def by_score(values, scores, *, ylabel, log=False):
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("")
-    return figure
-
-
-def histograms(values, *, labels, xlabel, ylabel="images", marks=None, bins=30):
-    """Show histograms below one another on one axis, with `marks` as named vertical lines."""
-    figure, axes = page_axes(0.9 + 1.5 * len(values), len(values), 1, sharex=True)
-    for ax, mine, label in zip(axes[:, 0], values, labels):
-        ax.hist(mine, bins=bins, color=NEUTRAL)
-        ax.set(ylabel=ylabel)
-        ax.set_title(label, fontsize=10, loc="left")
-        for name, place in (marks or {}).items():
-            ax.axvline(place, color=MARK, linewidth=1.5, label=name)
-    if marks:
-        axes[0, 0].legend(frameon=False)
-    axes[-1, 0].set_xlabel(xlabel)
     return figure
 
 

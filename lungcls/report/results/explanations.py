@@ -88,15 +88,6 @@ def _of_backbones(found):
         )
 
 
-# --- What stands beside the tables ------------------------------------------------------------
-
-
-def badge(rows):
-    """Say on how many cases of real CT rows of the record rest; to open a caption."""
-    sizes = " or ".join(map(count, sorted({row["cases"] for row in rows})))
-    return f"*Real CT* (LIDC-IDRI, n = {sizes})."
-
-
 def selection(found):
     """Say which of the cases have full slices, and how these differ from the others."""
     inside, outside = found["cohorts"][0], found["left_out"]

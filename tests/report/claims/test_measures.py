@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import tiny_cohort
+from conftest import load_benchmark, tiny_cohort
 import numpy as np
 import pytest
 
@@ -36,7 +36,8 @@ def test_every_measure_of_the_statements_is_there(lidc_measures):
     found = measures.of_cohort(tiny_cohort(), crop=8, gain=10, seed=0) | unusual.of_cohort(
         tiny_cohort(), seed=0
     )
-    found |= measures.of_likeness(None, dict.fromkeys(retrieval.SHARED, "no run"), None, seed=0)
+    bench, lacks = load_benchmark("explanations"), dict.fromkeys(retrieval.SHARED, "no run")
+    found |= bench.of_likeness(None, lacks, None, seed=0)
     diagnosed = {"cancer, less the diameter, zoomed nodule"}
     assert wanted == set(lidc_measures) | set(found) | diagnosed
 
@@ -74,8 +75,8 @@ def test_retrieved_cases_are_compared_with_random_ones(trained, monkeypatch):
     hits = retrieval.search(run, told)
     known, missing = retrieval.likeness(hits, told, case_properties.properties(run, told))
     patients = told.cases["patient_id"].to_numpy()[hits.test]
-    found = measures.of_likeness(known, missing, patients, seed=0)
-    for among in measures.AMONG:
+    found = load_benchmark("explanations").of_likeness(known, missing, patients, seed=0)
+    for among in retrieval.AMONG:
         assert found[f"likeness in texture, {among}"].low > 0.1
         assert found[f"likeness in shape, {among}"].low < 0.05
         assert "no mask of the view" in found[f"likeness in intensity, {among}"]

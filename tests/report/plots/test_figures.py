@@ -115,14 +115,6 @@ def test_by_score_takes_a_score_without_cases():
     drawn(distributions.by_score(np.array([1.0, 2.0]), np.array([3, 5]), ylabel="mm"))
 
 
-def test_histograms_with_a_mark():
-    values = [np.arange(5), np.arange(3)]
-    figure = distributions.histograms(values, labels=["a", "b"], xlabel="x", marks={"here": 2}, bins=5)
-    axes = drawn(figure)
-    assert [sum(bar.get_height() for bar in ax.patches) for ax in axes] == [5, 3]
-    assert [ax.lines[0].get_xdata()[0] for ax in axes] == [2, 2]
-
-
 def test_curves_are_drawn_as_given():
     x = np.linspace(0, 1, 5)
     families = [{"a": x, "b": x**2}, {"c": 1 - x}]

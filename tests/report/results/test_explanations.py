@@ -101,7 +101,6 @@ def test_verdicts_follow_from_the_recorded_estimates(found):
 
 
 def test_what_stands_beside_the_tables(found):
-    assert reader.badge(found["networks"]) == "*Real CT* (LIDC-IDRI, n = 1,146 or 2,340)."
     words = reader.selection(found)
     assert "1,146 of 2,340 cases" in words and "15\N{NO-BREAK SPACE}% of the others" in words
     assert "8.7 mm, that of the others 6.9 mm" in words and "setio2017" in words
