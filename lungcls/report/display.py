@@ -13,11 +13,11 @@ import json
 import re
 import struct
 
-from IPython.display import Markdown, display
+from IPython.display import display
 from matplotlib import pyplot as plt
 import pandas as pd
 
-from lungcls.report.wording import badge, plain
+from lungcls.report.wording import badge, plain, text as stored_text
 
 DPI = 150  # 1.5 image pixels for each pixel of a plain screen
 CSS_DPI = 96
@@ -64,8 +64,9 @@ def show_figure(fig, *, name, caption, alt, evidence=None):
     display({"text/plain": short, "text/markdown": text, "text/html": page}, raw=True)
 
 
-def figure_text(fig, *, name, caption, alt):
-    """Write a figure as a MyST directive with the image inside, for a page, and close it."""
+def figure_text(fig, *, name, texts=None, **values):
+    """Write a figure, with the caption and alternative text of its name, as a MyST directive for a page."""
+    caption, alt = (stored_text(f"{texts or name}-{part}", **values) for part in ("caption", "alt"))
     return _figure(fig, name, caption, alt)[2]
 
 
@@ -116,23 +117,6 @@ def show_table(table, *, name, caption, evidence=None, decimals=2):
     text = _directive("table", _line(caption), _markdown_table(heads, right, rows), name=name, align="center")
     short, page = f"Table {name}: {_line(caption)}", _html_table(heads, right, rows, caption)
     display({"text/plain": short, "text/markdown": text, "text/html": page}, raw=True)
-
-
-def show_text(markdown):
-    """Show a piece of Markdown: sentences that hold computed numbers.
-
-    Parameters
-    ----------
-    markdown : str
-        In the book, MyST: roles such as ``{numref}`` work.
-
-    Examples
-    --------
-    >>> from lungcls.report import count, show_text
-    >>> show_text(f"There are {count(1793)} cases.")
-    <IPython.core.display.Markdown object>
-    """
-    display(Markdown(markdown))
 
 
 def _headed(caption, evidence):

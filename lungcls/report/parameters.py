@@ -1,6 +1,8 @@
 """What the parameters of a chapter may be: a wrong one is one line in its first cell, before any work."""
 
 import ast
+from importlib.resources import files
+import json
 import os
 import re
 
@@ -10,15 +12,12 @@ from lungcls.preprocessing.geometry import center_crop
 from lungcls.profiles import PROFILES
 
 
-def _number(low, high, kind=int):
+def _number(low, high, kind):
     words = f"a {'whole ' if kind is int else ''}number from {low} to {high}"
     return words, lambda value: type(value) in (int, kind) and low <= value <= high
 
 
-def _share(low, high):
-    return _number(low, high, float)
-
-
+RANGES = json.loads((files("lungcls") / "report" / "parameters.json").read_text(encoding="utf-8"))
 SHARED = ("profile", "cohort", "seed")  # what every chapter declares
 RULES = {  # what is expected, in words and as a test
     "profile": (f"one of {', '.join(PROFILES)}", lambda value: value in list(PROFILES)),
@@ -26,37 +25,22 @@ RULES = {  # what is expected, in words and as a test
         "'phantom' or a folder with cases.csv",
         lambda value: value == "phantom" or os.path.isfile(f"{value}/cases.csv"),
     ),
-    "seed": _number(0, 2**32 - 1),
     "views": (
         f"some of {', '.join(VIEWS)}",
         lambda value: set() < set(re.findall(r"\w+", str(value))) <= set(VIEWS),
     ),
-    "cutoff": ("'mean' or a number from 0 to 1", lambda value: value == "mean" or _share(0, 1)[1](value)),
+    "cutoff": (
+        "'mean' or a number from 0 to 1",
+        lambda value: value == "mean" or _number(0, 1, float)[1](value),
+    ),
     "numbers": (
         "a list of whole numbers from 1 to 20",
-        lambda value: type(value) is list and value and all(map(_number(1, 20)[1], value)),
+        lambda value: type(value) is list and value and all(map(_number(1, 20, int)[1], value)),
     ),
-    "weights": ("a text", lambda value: type(value) is str),
-    "runs": ("a text", lambda value: type(value) is str),
-    "latent_size": _number(2, 512),
-    "unusual_share": _share(0.01, 0.5),
-    "gain": _share(0.1, 100),
-    "crop": _number(8, 128),
-    "size": _number(8, 512),
-    "sample": _number(20, 100_000),
-    "n_splits": _number(1, 1000),
-    "lime_cases": _number(1, 100),
-    "cases": _number(1, 10),
-    "neighbours": _number(1, 10),
-    "level": _share(0.5, 0.999),
-    "folds": _number(2, 20),
-    "starts": _number(1, 100),
-    "resamples": _number(100, 100_000),
-    "draws": _number(10, 100_000),
-    "trials": _number(1, 1000),
-    "prevalence": _share(0.001, 0.999),
-    "margin": _share(0.001, 0.5),
+    **dict.fromkeys(("weights", "runs"), ("a text", lambda value: type(value) is str)),
 }
+for _kind, _name in ((int, "whole numbers"), (float, "numbers")):
+    RULES |= {name: _number(*ends, _kind) for name, ends in RANGES[_name].items()}
 
 
 def check(name, value):

@@ -112,8 +112,8 @@ def text(name, /, **values):
 
 
 def captioned(rows, name, *, heads=None, texts=1, **values):
-    """Write rows of texts under heads, or a DataFrame, as :func:`table`, with the caption of its name."""
-    frame = pd.DataFrame(rows, columns=heads)
+    """Write rows of texts, or a DataFrame, as :func:`table`, with the caption and heads of its name."""
+    frame = pd.DataFrame(rows, columns=heads or _texts().get(f"heads-{name}"))
     return table(frame, name=name, texts=texts, caption=text(name, **values))
 
 

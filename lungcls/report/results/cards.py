@@ -56,8 +56,7 @@ def _details(found):
         span = "–".join(dict.fromkeys((count(sizes[0]), count(sizes[-1]))))
         origin = networks.weights_of(members[0])
         rows.append([name, origin, views, span, count(len(members)), duration(time)])
-    heads = ["network", "starts from", "views", "parameters", "runs", "processor time"]
-    return captioned(rows, "tab-card-details", heads=heads, texts=3)
+    return captioned(rows, "tab-card-details", texts=3)
 
 
 def _settings(found):
@@ -167,4 +166,4 @@ def cohort_sheet(cohort):
     stated |= {f"view {name}": words for name, words in cohort.info.get("views", {}).items()}
     rows = [[plain(name.replace("_", " ")), plain(str(words))] for name, words in stated.items()]
     rows = rows or [["name", plain(cohort.name)]]
-    return captioned(rows, "tab-sheet-cohort", heads=["what", "as its `cohort.json` says"], texts=2)
+    return captioned(rows, "tab-sheet-cohort", texts=2)

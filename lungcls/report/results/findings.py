@@ -112,8 +112,7 @@ def _figure(blocks, ceiling, sizes):
     drawn[first] = {head: pd.concat([stated[head], rows]) for head, rows in drawn[first].items()}
     bands = {HEADS[key]: tuple(ceiling[key[0]][key[1]][end] for end in ENDS[1:]) for key in HEADS}
     figure = network_plots.interval_panels(drawn, reference=DIAMETER, bands={ours: bands})
-    words = {name: text(f"fig-findings-{name}", **sizes) for name in ("caption", "alt")}
-    return figure_text(figure, name="fig-findings", **words)
+    return figure_text(figure, name="fig-findings", **sizes)
 
 
 def _numbers(study, ours, above, best, sizes):

@@ -88,8 +88,7 @@ def timings(found):
     for one in found["commands"].values():
         time, memory = duration(one["seconds"]), f"{one['peak_bytes'] / 1e9:.1f}{SPACE}GB"
         rows.append([f"`{one['command']}`", one["what"], time, memory])
-    heads = ["command", "what it does", "time", "memory"]
-    return {"commands": captioned(rows, "tab-commands", heads=heads, texts=2)}
+    return {"commands": captioned(rows, "tab-commands", texts=2)}
 
 
 def speed(found):
@@ -99,8 +98,7 @@ def speed(found):
         before, now = row["seconds"]
         times = [f"{seconds:.1f}{SPACE}s" for seconds in (before, now)]
         rows.append([row["what"], row["before"], row["now"], *times, f"{before / now:.1f}"])
-    heads = ["what", "before", "now", "time before", "time now", "times as fast"]
-    return {"speed": captioned(rows, "tab-speed", heads=heads, texts=3, commit=found["before"])}
+    return {"speed": captioned(rows, "tab-speed", texts=3, commit=found["before"])}
 
 
 def phantom_calibration(found):
@@ -120,12 +118,12 @@ def phantom_calibration(found):
     rows.append(["95 % interval, pooled", "", *ends])
     sizes = (f"{count(real[band]['malignant'])} of {count(real[band]['cases'])}" for band in bands)
     rows.append(["malignant of all", "", *sizes])
-    heads = ["trained on", "tested on", *bands], ["measured on the window", "phantom", "real"]
+    heads = ["trained on", "tested on", *bands]
     mine, other = (appearance[source] for source in ("phantom", "real"))
     seen = [[name, f"{mine[name]:.3f}", f"{other[name]:.3f}"] for name in other]
     return {
-        "phantom_auc": captioned(rows, "tab-phantom-auc", heads=heads[0], texts=2),
-        "phantom_looks": captioned(seen, "tab-phantom-looks", heads=heads[1]),
+        "phantom_auc": captioned(rows, "tab-phantom-auc", heads=heads, texts=2),
+        "phantom_looks": captioned(seen, "tab-phantom-looks"),
         "phantom_gap_all": f"{abs(less[0]):.3f}",
         "phantom_gap_largest": f"{abs(less[-1]):.3f}",
         "phantom_gap_largest_pooled": f"{abs(pooled[-1]):.3f}",

@@ -15,9 +15,9 @@ from lungcls.models import baselines
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.display import figure_text
 from lungcls.report.plots import distributions, style
-from lungcls.report.results import networks, tables
+from lungcls.report.results import tables
 from lungcls.report.results.score_tables import ONE_ANSWER
-from lungcls.report.wording import badge, count, percent, text
+from lungcls.report.wording import badge, count, percent
 from lungcls.sources import annotations
 
 DIAMETER = "diameter alone"  # ranked by itself: fits of other folds do not move its order
@@ -146,8 +146,7 @@ def roc_figure(models):
     titles = [f"{name}\n({count(inside.sum())})" for name, inside in groups.items()]
     axes = {"xlabel": "1 − specificity", "ylabel": "sensitivity"}
     figure = distributions.curves(x, panels, titles=titles, colours=colours, **axes)
-    caption = f"{badge(len(models[DIAMETER]))} {text('fig-thresholds-caption')}"
-    return figure_text(figure, name="fig-thresholds", caption=caption, alt=text("fig-thresholds-alt"))
+    return figure_text(figure, name="fig-thresholds", badge=badge(len(models[DIAMETER])))
 
 
 # --- Trainings against patients -----------------------------------------------------------------
@@ -157,9 +156,8 @@ def spreads(groups, *, task, seed):
     """Spread of a network's weighted F1 over seeds and over patients, in SD: a row a network with seeds."""
     rows = {}
     for group in groups:
-        for (view, name, change), members in networks.by_network(group.of_task(task)).items():
-            if change or len(members) < 2:
-                continue
+        several = {key: members for key, members in group.plain(task).items() if len(members) > 1}
+        for (view, name), members in several.items():
             results = [tables.result_of(run.predictions, group.cohort) for run in members]
             results = [result.sort_values("case_id") for result in results]
             one = all(classification.nearly_constant(result["y_pred"]) for result in results)
