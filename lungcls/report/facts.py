@@ -16,13 +16,13 @@ from lungcls.cohorts.splits import split
 from lungcls.metrics import ratings
 from lungcls.profiles import PROFILES, Profile
 from lungcls.report import checklists
-from lungcls.report.claims import chapter_facts, measures
+from lungcls.report.claims import measures
 from lungcls.report.claims.printed import printed_facts
-from lungcls.report.claims.verdicts import verdict_facts
+from lungcls.report.claims.verdicts import comparison_facts, sources, verdict_facts
 from lungcls.report.printed import quoted as reported
 from lungcls.report.results import cards, explanations, measurements, networks, own_model, tables
-from lungcls.report.results.choosing import choosing_facts
-from lungcls.report.results.confidence import confidence_facts, study_facts
+from lungcls.report.results.changes import choosing_facts
+from lungcls.report.results.confidence_tables import confidence_facts, study_facts
 from lungcls.report.results.page import recorded_facts
 from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
 from lungcls.runs.settings import resolve
@@ -49,15 +49,15 @@ def collect(cohort=None, *, results=None, parameters=None, shown=None, seconds=N
     found |= recorded_facts(groups, study=study, best=best, this_build=here)
     found["findings"] = text("findings", **found)
     found["thresholds_figure"] = own_model.roc_figure(own_model.predictions(results))
-    found |= choosing_facts(Path(results) / "study") | chapter_facts.comparisons([*study, *groups])
+    found |= choosing_facts(Path(results) / "study")
     measured = measures.of_lidc(seed=0) | measures.recorded(results)
     same = measured["readers with the same score"]
     found |= {"readers_same": tables.with_interval(vars(same), percent=True)} | printed_facts()
     explained = explanations.read(results)
     found["results_selection"] = explanations.selection(explained)
-    more = explanations.evidence(explained)
-    found |= study_facts(networks.study(study))
-    found |= confidence_facts(groups[0]) | verdict_facts([*study, *groups], measured, more=more)
+    known = sources([*study, *groups], measured, seed=0)
+    found |= verdict_facts(known, more=explanations.evidence(explained)) | comparison_facts(known)
+    found |= study_facts(networks.study(study)) | confidence_facts(groups[0])
     found |= cards.collect(Path(results) / "lidc")
     found |= cohort_facts(cohort) if cohort is not None else {}
     return found | checklists.collect(Path(results).resolve().parents[1], found, shown=shown)
@@ -174,8 +174,7 @@ def label_rules():
         rows.append([name, *counts, percent(to_binary(values).mean())])
     moved = {rule: percent((values != scores["ceil_mean"]).mean()) for rule, values in scores.items()}
     found = {f"rule_moves_{rule}": share for rule, share in moved.items() if rule != "ceil_mean"}
-    options = {"heads": ["rule", *map(str, SCORE_NAMES), "malignant"], "n": count(len(scores["ceil_mean"]))}
-    return found | {"label_rules": captioned(rows, "tab-rules", **options)}
+    return found | {"label_rules": captioned(rows, "tab-rules", n=count(len(scores["ceil_mean"])))}
 
 
 def audit_facts():
@@ -188,9 +187,8 @@ def audit_facts():
     for check, parts in found["report"].index:
         cells = (findings.loc[check, parts] for findings in found.values())
         rows.append([check, parts, *("{verdict}, {count} of {of}".format(**cell) for cell in cells)])
-    heads = ["check", "parts", "the report's protocol", "patients together"]
     shared = found["report"].loc["shared patients", "train/test"]
-    laid = captioned(rows, "tab-audit", heads=heads, texts=2)
+    laid = captioned(rows, "tab-audit", texts=2)
     return {"audit_protocols": laid, "audit_shared": f"{count(shared['count'])} of {count(shared['of'])}"}
 
 
@@ -251,7 +249,7 @@ def chapter_times(seconds):
     """Write how long each chapter took to execute in this build, from seconds by the notebook's name."""
     rows = [[f"{{doc}}`../notebooks/{name}`", duration(one)] for name, one in seconds.items()]
     rows.append(["all", duration(sum(seconds.values()))])
-    return {"chapter_times": captioned(rows, "tab-chapter-times", heads=["chapter", "time"])}
+    return {"chapter_times": captioned(rows, "tab-chapter-times")}
 
 
 # --- The cohort that the book shows ---------------------------------------------------

@@ -13,13 +13,12 @@ another hospital or another share of malignant nodules is outside it.
 """
 
 from contextlib import suppress
-import hashlib
 import json
 
 import numpy as np
 
 from lungcls.errors import InputError
-from lungcls.files import code_digests, whole_text
+from lungcls.files import code_digests, sha, whole_text
 from lungcls.metrics import calibration, conformal
 from lungcls.metrics.classification import LABELS
 from lungcls.runs.store import verify
@@ -61,16 +60,9 @@ def of_run(run):
 
 
 def _made_of(run):
-    path = run.folder / "predictions.csv"
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    return {
-        "part": "test",
-        "predictions": digest,
-        "code": code_digests("metrics.calibration", "metrics.conformal"),
-    }
+    digest = sha((run.folder / "predictions.csv").read_bytes())
+    code = code_digests("metrics.calibration", "metrics.conformal")
+    return {"part": "test", "predictions": digest, "code": code}
 
 
 def probabilities(found, y_prob):

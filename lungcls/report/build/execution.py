@@ -7,8 +7,6 @@ from the notebook when the book is staged, see :func:`with_prose`.
 """
 
 import ast
-import hashlib
-import json
 import os
 from pathlib import Path
 import platform
@@ -20,6 +18,7 @@ import papermill
 
 import lungcls
 from lungcls.errors import InputError
+from lungcls.files import sha
 from lungcls.report import parameters as rules
 
 
@@ -29,12 +28,7 @@ class BookError(RuntimeError):
 
 def digest_of(*parts):
     """Hash texts, bytes and JSON values, in order: 64 hexadecimal digits (SHA-256)."""
-    total = hashlib.sha256()
-    for part in parts:
-        if not isinstance(part, bytes):
-            part = json.dumps(part, sort_keys=True).encode()
-        total.update(hashlib.sha256(part).digest())
-    return total.hexdigest()
+    return sha([sha(part) for part in parts])
 
 
 def once(name, known, make):

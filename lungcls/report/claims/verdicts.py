@@ -3,13 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from lungcls.cohorts.cohort import TASKS
 from lungcls.errors import InputError
-from lungcls.report.claims import estimates, evidence, measures, rule, statements
+from lungcls.report.claims import estimates, evidence, measures, rule, scores, statements
 from lungcls.report.claims.evidence import STAGES
 from lungcls.report.results import networks, tables
 from lungcls.report.results.score_tables import TASKS as TASK_NAMES
-from lungcls.report.wording import captioned, count, text
+from lungcls.report.wording import MINUS, captioned, count, text
 from lungcls.runs import grid
 
 FORMS = {"CNN": "with its padding", "padding filled": "padding filled"}
@@ -66,16 +68,13 @@ def network_of(run, backbone):
 # --- Facts for pages ----------------------------------------------------------------------------
 
 
-def verdict_facts(groups, measured, *, more=None, seed=0):
-    """Decide the report's statements from groups of runs and what was measured, as texts that pages name."""
-    known = sources(groups, measured, seed=seed)
+def verdict_facts(known, *, more=None):
+    """Decide the report's statements from :func:`sources`, as texts that pages name."""
     found = statements.estimates(*known, more=more)
-    written = {f"statement_{number}": estimates.written_together(given) for number, given in found.items()}
-    return (
-        written
-        | _counts(rule.decide(statements.CLAIMS, found), found)
-        | {"verdicts_without_padding": without_padding(known), "worth_of_padding": worth_of_padding(known)}
-    )
+    facts = {f"statement_{number}": estimates.written_together(given) for number, given in found.items()}
+    facts |= _counts(rule.decide(statements.CLAIMS, found), found)
+    facts["verdicts_without_padding"] = without_padding(known)
+    return facts | {"worth_of_padding": worth_of_padding(known)}
 
 
 def _counts(table, found):
@@ -108,15 +107,7 @@ def without_padding(known):
             )
     if not any(row[1] != FORMS["CNN"] for row in rows):
         return "No network on a zoomed view without the readers' box is recorded."
-    heads = [
-        "task",
-        "zoomed view",
-        "weighted F1, less the view without padding",
-        "on",
-        "n",
-        "the zoomed view is better",
-    ]
-    return captioned(rows, "tab-results-without-padding", heads=heads, texts=6)
+    return captioned(rows, "tab-results-without-padding", texts=6)
 
 
 def worth_of_padding(known):
@@ -130,3 +121,20 @@ def worth_of_padding(known):
             values = {"words": words, "group": next(iter(given.values())).source}
             lines.append(text("sentence-worth-of-padding", gains=" and ".join(gains), **values))
     return " ".join(lines) or "No network on zoomed nodules with other padding is recorded on real CT."
+
+
+def comparison_facts(known):
+    """Compare changes of the CNN, and networks on the two views: what chapters 5 and 6 open with."""
+    windows = known[-1]
+    full, base = next(one for one in known if one.full), ("binary", "nodule", "CNN")
+    moves = [windows.compare(scores.f1, (*base[:2], name), base) for name in grid.ABLATIONS]
+    values = [100 * one.value for one in moves]
+    pairs = [(("binary", "nodule", name), (task, view, name)) for task, view, name in full.results]
+    gains = [full.compare(scores.auc, *pair) for pair in pairs if pair[1][:2] == ("binary", "wide")]
+    least, most = (choose(gains, key=lambda one: one.value) for choose in (min, max))
+    return {
+        "attempts_moves": f"{min(values):+.1f} to {max(values):+.1f}".replace("-", MINUS),
+        "attempts_reach": f"{100 * np.mean([np.diff(one.ends) / 2 for one in moves]):.0f}",
+        "views_gain_least": estimates.written(least),
+        "views_gain_most": estimates.written(most),
+    }

@@ -43,6 +43,10 @@ class Group:
         """List the runs of one task."""
         return [run for run in self.runs if run.config["task"] == task]
 
+    def plain(self, task):
+        """List the runs of each network without a change, of all its seeds, by view and name."""
+        return {key[:2]: runs for key, runs in by_network(self.of_task(task)).items() if not key[2]}
+
     def run(self, **wanted):
         """Return the first run whose configuration has the values that are named."""
         found = [run for run in self.runs if all(run.config[name] == value for name, value in wanted.items())]

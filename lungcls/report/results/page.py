@@ -92,16 +92,15 @@ def _listed(runs, name):
 
 def _seeds(groups):
     """How far the plain networks move with the seed of their training."""
-    heads, rows = ["model and view", "seeds", "accuracy", "F1 (weighted)", "AUC or kappa"], []
+    rows = []
     for group, task in ((group, task) for group in groups for task in TASKS):
-        found = networks.by_network(group.of_task(task)).items()
-        several = {key[:2]: members for key, members in found if len(members) > 1 and not key[2]}
+        several = {key: members for key, members in group.plain(task).items() if len(members) > 1}
         rows += [[f"**{TASKS[task]}, {score_tables.heading(group)}**", *[""] * 4]] if several else []
         for (view, name), members in several.items():
             scores = ("accuracy", "F1 (weighted)", RANKING[task])
             spreads = (_spread(members, group, task, score) for score in scores)
             rows.append([f"{name}, {VIEW_NAMES[view]}", count(len(members)), *spreads])
-    return captioned(rows, "tab-results-seeds", heads=heads) if rows else text("sentence-one-training")
+    return captioned(rows, "tab-results-seeds") if rows else text("sentence-one-training")
 
 
 def _epochs(groups):
@@ -114,7 +113,7 @@ def _epochs(groups):
             label = ", ".join(part for part in (name, change, VIEW_NAMES[view]) if part)
             counted = ((str(run.best_epoch), str(len(run.history))) for run in runs)
             rows.append([label, *map(", ".join, zip(*counted))])
-    return captioned(rows, "tab-results-epochs", heads=["model and view", "epoch kept", "epochs trained"])
+    return captioned(rows, "tab-results-epochs")
 
 
 def _spread(members, group, task, score):

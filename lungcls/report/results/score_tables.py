@@ -75,9 +75,9 @@ def results_of(group, task, *, seed):
 
 
 def _answers(group, task, seed):
-    """Predictions of baselines and plain networks by name, and the rows of :func:`networks.by_network`."""
-    rows = networks.by_network(group.of_task(task))
-    plain = {label_of(members[0], key[1]): key for key, members in rows.items() if not key[2]}
+    """Predictions of baselines and plain networks by name, and view and name of the networks."""
+    rows = group.plain(task)
+    plain = {label_of(members[0], key[1]): key for key, members in rows.items()}
     plain = {name + (ONE_ANSWER if says_one(rows[key][0]) else ""): key for name, key in plain.items()}
     answers = baselines_of(group, task, seed=seed)
     return answers | {name: rows[key][0].predictions for name, key in plain.items()}, plain
@@ -224,8 +224,7 @@ def score_figure(scores, task):
     first = next(iter(groups.values()))
     lines = {f"{DIAMETER}, {scores[0].group.name}": first.loc[DIAMETER, "value"]}
     figure = network_plots.intervals(groups, xlabel="weighted F1 (%)", references=lines)
-    words = {name: text(f"fig-results-task-{name}", task=TASKS[task]) for name in ("caption", "alt")}
-    return figure_text(figure, name=f"fig-results-{task}", **words)
+    return figure_text(figure, name=f"fig-results-{task}", texts="fig-results-task", task=TASKS[task])
 
 
 def ended(one, score):

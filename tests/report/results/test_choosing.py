@@ -5,7 +5,7 @@ from pathlib import Path
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from lungcls.models.networks import cnn
-from lungcls.report.results import choosing, networks
+from lungcls.report.results import changes, networks
 from lungcls.runs import store
 from lungcls.runs.settings import of_model, resolve
 
@@ -24,7 +24,7 @@ def score(run):
 
 
 def test_each_choosing_run_is_a_row_of_its_own():
-    rows = choosing.choosing_facts(STUDY)["results_choosing"].splitlines()
+    rows = changes.choosing_facts(STUDY)["results_choosing"].splitlines()
     networks_shown = [row for row in rows if row.startswith(("| CNN:", "| MobileNet"))]
     assert RUNS and len(networks_shown) == len(set(networks_shown)) == len(RUNS)
     assert any(row.startswith("| CNN: balancing none, batch size 32, epochs 40 |") for row in networks_shown)
@@ -34,14 +34,14 @@ def test_each_choosing_run_is_a_row_of_its_own():
 def test_the_epoch_kept_is_that_of_the_history():
     run = next(run for run in RUNS if run.config["settings"]["epochs"] == 40)
     row = next(
-        row for row in choosing.choosing_facts(STUDY)["results_choosing"].splitlines() if "epochs 40" in row
+        row for row in changes.choosing_facts(STUDY)["results_choosing"].splitlines() if "epochs 40" in row
     )
     best = int(run.history.set_index("epoch")["val_loss"].idxmin())
     assert row.endswith(f"| {best} | {len(run.history)} |")
 
 
 def test_what_was_chosen_is_what_networks_are_trained_with(tmp_path):
-    found = choosing.choosing_facts(tmp_path)
+    found = changes.choosing_facts(tmp_path)
     assert found["results_choosing"] == "No such run is recorded."
     assert (found["chosen_batch_size"], found["chosen_epochs"], found["chosen_warmup"]) == ("128", "30", "3")
     assert (found["chosen_patience"], found["chosen_patience_scratch"]) == ("8", "15")

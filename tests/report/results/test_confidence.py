@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lungcls.report.results import networks, page
-from lungcls.report.results.confidence import confidence_facts
+from lungcls.report.results.confidence_tables import confidence_facts
 
 GROUP = networks.recorded(Path(__file__).parents[3] / "book" / "results" / "lidc")[0]
 

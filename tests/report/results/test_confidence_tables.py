@@ -69,36 +69,41 @@ def test_classes_stand_beside_a_calibrated_network(tests):
 
 
 def test_calibration_is_mended_and_chance_stands_beside_it(tests):
-    table, found = ct.calibrated(tests, seed=0)
-    before, after = found.loc[("network", "before")], found.loc[("network", "after")]
-    assert after["log-loss", "value"] < before["log-loss", "value"]
-    assert after["calibration error", "value"] < before["calibration error", "value"]
-    assert before["by chance", "value"] < before["by chance", "high"] < before["calibration error", "value"]
-    assert float(table.loc[("network", "after"), "T"]) > 1 and table.loc[("network", "before"), "T"] == "–"
-    assert table.loc[("network", "before"), "by chance"] == f"{before['by chance', 'value']:.2f}"
+    table, test = ct.calibrated(tests, seed=0).loc["network"], tests["network"]
+    scores = [
+        calibration.calibration_scores(test.y_true, p, patients=test.patients, seed=0)
+        for p in (test.y_prob, test.tempered)
+    ]
+    for name, column in (("log-loss", "log-loss"), ("calibration error", "ECE")):
+        before, after = (one.loc[name, "value"] for one in scores)
+        assert after < before and table[column].str.startswith((f"{before:.2f}", f"{after:.2f}")).all()
+    by_chance = calibration.error_if_calibrated(test.y_prob, seed=0)
+    assert by_chance.mean() < np.quantile(by_chance, 0.95) < scores[0].loc["calibration error", "value"]
+    assert float(table.loc["after", "T"]) > 1 and table.loc["before", "T"] == "–"
+    assert table.loc["before", "by chance"] == f"{by_chance.mean():.2f}"
     hopeless = result()  # the label is always what it holds to be least likely
     hopeless["y_true"] = 1 + hopeless[list(CLASS_COLUMNS["multiclass"])].to_numpy().argmin(axis=1)
-    table, _ = ct.calibrated({"hopeless": ct.tested(hopeless, task="multiclass", seed=0)}, seed=0)
+    table = ct.calibrated({"hopeless": ct.tested(hopeless, task="multiclass", seed=0)}, seed=0)
     assert table.loc[("hopeless", "after"), "T"] == "> 1,000"
 
 
 def test_sets_name_the_classes_that_are_in_all(tests):
-    table, found = ct.prediction_sets(tests, level=0.9, seed=0)
+    table = ct.prediction_sets(tests, level=0.9, seed=0)
     assert list(table.loc["network"].index) == list(conformal.KINDS)
-    assert found["network", "neighbours"].loc["gap", "value"] == 0
+    assert table.loc[("network", "neighbours"), "gaps"] == "0\N{NO-BREAK SPACE}%"
     few = result()
     few = few[(few["y_true"] != 5) | (few["y_true"].eq(5).cumsum() <= 5)]
-    table, _ = ct.prediction_sets({"few": ct.tested(few, task="multiclass", seed=0)}, level=0.9, seed=0)
+    table = ct.prediction_sets({"few": ct.tested(few, task="multiclass", seed=0)}, level=0.9, seed=0)
     assert (
         table.loc[("few", "one a class"), "full"] == "5"
         and table.loc[("few", "one threshold"), "full"] == "–"
     )
     tiny = ct.tested(few.iloc[:9], task="multiclass", seed=0)
-    assert set(ct.prediction_sets({"tiny": tiny}, level=0.95, seed=0)[0]["full"]) == {"all"}
+    assert set(ct.prediction_sets({"tiny": tiny}, level=0.95, seed=0)["full"]) == {"all"}
 
 
 def test_binary_sets_have_no_neighbours():
     test = ct.tested(result("binary"), task="binary", seed=0)
-    table, _ = ct.prediction_sets({"network": test}, level=0.8, seed=0)
+    table = ct.prediction_sets({"network": test}, level=0.8, seed=0)
     assert list(table.index.get_level_values("thresholds")) == ["one threshold", "one a class"]
     assert "(benign)" in table["least"].iloc[0] or "(malignant)" in table["least"].iloc[0]
