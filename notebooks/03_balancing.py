@@ -27,7 +27,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
+# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util

@@ -28,7 +28,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# The first cell installs the package on Google Colab; the second holds every setting.
+# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util

@@ -29,8 +29,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting.
+# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util

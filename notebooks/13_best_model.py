@@ -29,8 +29,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing; everywhere else it does nothing. The
-# second cell holds every setting. Nothing is trained here: `benchmarks/best_model.py` recorded the results.
+# The second cell holds every setting. Nothing is trained here: `benchmarks/best_model.py` recorded the results.
 
 # %% tags=["hide-input"]
 import importlib.util

@@ -31,8 +31,7 @@
 # %% [markdown]
 # ## Set-up
 #
-# On Google Colab the first cell installs the package if it is missing. The second holds every setting.
-# Nothing is trained here, and no image is read.
+# The second cell holds every setting. Nothing is trained here, and no image is read.
 
 # %% tags=["hide-input"]
 import importlib.util
