@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 from scipy.stats import binomtest, norm
 
-from lungcls.cohorts.cohort import TASKS
 from lungcls.report.claims.evidence import title
 from lungcls.report.claims.rule import Estimate
 from lungcls.report.claims.scores import accuracy, f1
@@ -21,8 +20,6 @@ from lungcls.report.wording import count
 
 SIZES = range(200, 421)  # test sizes that the report's tables are searched for
 NETWORKS = {"CNN": "CNN", "TL": "EfficientNet TL", "FT": "EfficientNet FT"}
-TABLE_2 = {"binary": "Binary", "multiclass": "MultiClass", "wide": "FullSlice", "nodule": "Nodule"}
-ROWS = {(task, view): f"{TABLE_2[task]}_{TABLE_2[view]}" for task in TASKS for view in ("wide", "nodule")}
 PAIRINGS = ("unpaired", "narrowest", "widest")
 
 
@@ -77,10 +74,11 @@ def printed_facts():
 
 def _printed_value(name, score):
     task, view, network = name or (None, None, None)
-    if network not in NETWORKS or (task, view) not in ROWS:
+    if network not in NETWORKS or (task, view) not in quoted.ROWS:
         return None
     if score is accuracy:  # table 2 has one network
-        return quoted.main_results().loc[ROWS[task, view], "accuracy"] / 100 if network == "FT" else None
+        row = quoted.main_results().loc[quoted.ROWS[task, view]]
+        return row["accuracy"] / 100 if network == "FT" else None
     place = task, "full_slice" if view == "wide" else view
     return quoted.f1_table().loc[NETWORKS[network], place] / 100 if score is f1 else None
 

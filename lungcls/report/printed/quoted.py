@@ -6,6 +6,12 @@ import json
 
 import pandas as pd
 
+from lungcls.cohorts.cohort import TASKS
+
+TABLE_2 = {"binary": "Binary", "multiclass": "MultiClass", "wide": "FullSlice", "nodule": "Nodule"}
+# What it calls the rows of its table 2, by task and view.
+ROWS = {(task, view): f"{TABLE_2[task]}_{TABLE_2[view]}" for task in TASKS for view in ("wide", "nodule")}
+
 
 @cache
 def load():

@@ -15,7 +15,6 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import classification, thresholds
 from lungcls.report.cases_shown import VIEW_NAMES
-from lungcls.report.claims.printed import ROWS
 from lungcls.report.display import figure_text
 from lungcls.report.plots import networks as network_plots
 from lungcls.report.printed import quoted
@@ -204,7 +203,7 @@ def report_rows(task):
         name, printed = f"{STAGES[model]}, {VIEW_NAMES[view]}", f1[model][task][view]
         row = {"model and view": name, "F1 (weighted)": printed}
         if model.endswith("FT"):
-            key = ROWS[task, "nodule" if view == "nodule" else "wide"]
+            key = quoted.ROWS[task, "nodule" if view == "nodule" else "wide"]
             row |= {"accuracy": main[key]["accuracy"], "F1 (weighted)": main[key]["f1"]}
         rows.append(row)
     return pd.DataFrame(rows).reindex(columns=["model and view", *SHOWN[task]])
