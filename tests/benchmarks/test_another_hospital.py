@@ -17,7 +17,7 @@ from lungcls.cohorts.cohort import Cohort, load, save
 from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.report.results import external
+from lungcls.report.results import external, measurements
 from lungcls.runs import prediction, store
 from lungcls.runs.training import train
 
@@ -372,7 +372,7 @@ def test_most_of_the_fall_is_what_such_nodules_cost_at_home():
 
 
 def test_pages_get_the_numbers():
-    found = external.another_hospital(RECORD)
+    found = measurements.written(RECORD, measurements.FACTS["another_hospital.json"])
     counts, ours = RECORD["cohorts"]["lndb"], recorded("lndb").loc[OURS]
     assert (found["hospital_cases"], found["hospital_patients"]) == (
         str(counts["n"]),

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.report.results import external
+from lungcls.report.results import external, measurements
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "book" / "results" / "diagnoses.json").read_text(encoding="utf-8"))
@@ -345,7 +345,7 @@ def test_what_the_cards_promise():
 
 
 def test_pages_get_the_numbers():
-    found = external.diagnoses(RECORD)
+    found = measurements.written(RECORD, measurements.FACTS["diagnoses.json"])
     assert found["diagnosed_known"] == str(RECORD["counts"]["known"])
     row = external.told_apart(RECORD, "malignant", "benign").loc["our model"]
     assert found["diagnosis_model"].startswith(f"{row['value']:.2f} [{row['low']:.2f}")

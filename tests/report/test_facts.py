@@ -20,8 +20,6 @@ from lungcls.sources import annotations, views
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")])
 RESULTS = ROOT / "book" / "results"
-TABLE = Path(measurements.__file__).with_name("recorded_facts.json")
-RECORDED = json.loads(TABLE.read_text(encoding="utf-8"))
 TIMINGS = {
     "machine": "2 cores",
     "commands": {
@@ -59,7 +57,10 @@ def test_the_reports_case_list_in_numbers():
 
 
 def test_the_reports_own_counts_are_those_of_the_rebuilt_list():
-    stated, found = measurements.written(quoted.load(), RECORDED[measurements.REPORT]), facts.lidc_facts()
+    stated, found = (
+        measurements.written(quoted.load(), measurements.FACTS[measurements.REPORT]),
+        facts.lidc_facts(),
+    )
     counts = quoted.class_counts().map(wording.count)
     assert (counts["benign"], counts["malignant"]) == (found["n_benign"], found["n_malignant"])
     assert stated["report_f1_cnn_binary_nodule"] == f"65.57{wording.SPACE}%"
@@ -185,7 +186,7 @@ def test_the_best_model_stands_beside_the_diameter():
     }
     ceiling = dict.fromkeys(names, {"accuracy": row})
     record = {"cases": 2340, "scores": scores, "differences": gain, "ceiling": ceiling}
-    found = measurements.written(record, RECORDED["best_model.json"])
+    found = measurements.written(record, measurements.FACTS["best_model.json"])
     assert found["best_auc"] == "90.0 [88.0, 92.0]" and found["best_diameter_auc"] == "80.0"
     assert found["best_f1_gain"] == "−1.0 [−2.0, +0.5]" and found["best_cases"] == "2,340"
     assert found["best_auc_over_radiomics"] == "+1.0 [+0.0, +2.5]" and measurements.variants(tried) == 9
@@ -204,7 +205,7 @@ def test_the_import_becomes_a_table():
 def test_the_agreement_of_the_import_is_written_out():
     numbers = {"cases": 4, "series": 1, "slices": 1036, "same_slice": 4, "most_moved_px": 2, "padded": 4}
     shares = {"least_correlation": 0.999986, "most_in_another_slice": 0.9678, "least_dice": 1.0}
-    found = measurements.written(numbers | shares, RECORDED["dicom_agreement.json"])
+    found = measurements.written(numbers | shares, measurements.FACTS["dicom_agreement.json"])
     assert found["dicom_agreement_slices"] == "1,036"
     assert found["dicom_agreement_least_correlation"] == found["dicom_agreement_least_dice"] == "1.0000"
 
@@ -242,7 +243,7 @@ def test_every_recorded_number_is_named_by_a_page_or_a_text():
     papers = [*PAGES, ROOT / "README.md", *(ROOT / "book/checklists").glob("*.json")]
     papers += [ROOT / "lungcls/report/texts.json"]
     named = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in papers)))
-    assert {name for facts_of in RECORDED.values() for name in facts_of} - named == set()
+    assert {name for facts_of in measurements.FACTS.values() for name in facts_of} - named == set()
 
 
 def test_a_missing_measurement_is_one_error(tmp_path):
@@ -337,7 +338,7 @@ def test_the_price_of_leakage_becomes_tables():
         "protocol": protocol,
         "price": {"matched": design, "plain": plain},
     }
-    written = measurements.written(record, RECORDED["leakage_price.json"])
+    written = measurements.written(record, measurements.FACTS["leakage_price.json"])
     assert written["leakage_plain_recall"] == "−0.036 [−0.046, −0.026]"
     assert written["leakage_known_auc"] == "0.67" and written["leakage_protocol_shared"] == "85\xa0%"
     small = {

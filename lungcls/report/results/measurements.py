@@ -14,7 +14,8 @@ from lungcls.report.results.external import chosen
 from lungcls.report.results.tables import with_interval
 from lungcls.report.wording import MINUS, SPACE, captioned, count, duration, percent, text
 
-REPORT = "the report"  # among the files of `recorded_facts.json`: what is quoted from it
+FACTS = json.loads((files("lungcls") / "report/results/recorded_facts.json").read_text(encoding="utf-8"))
+REPORT = "the report"  # among the files of `FACTS`: what is quoted from it
 FORMS = {
     "as it is": str,
     "count": count,
@@ -53,13 +54,12 @@ def read(folder, name):
 
 
 def collect(folder):
-    """Write every recorded measurement of a folder: tables by functions, numbers by `recorded_facts.json`."""
+    """Write every recorded measurement of a folder: tables by functions, numbers by `FACTS`."""
     found = {}
     for write in (timings, speed, phantom_calibration, dicom_import, leakage_price, audit_limits):
         found |= write(read(folder, f"{write.__name__}.json"))
     found["best_variants"] = count(variants(read(folder, "best_model.json")["screening"]))
-    table = json.loads((files("lungcls") / "report/results/recorded_facts.json").read_text(encoding="utf-8"))
-    for name, facts in table.items():
+    for name, facts in FACTS.items():
         found |= written(quoted.load() if name == REPORT else read(folder, name), facts)
     return found
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lungcls.metrics import calibration, confidence, uncertainty
-from lungcls.report.results import confidence as pages, confidence_tables, networks, tables
+from lungcls.report.results import confidence_tables, networks, tables
 
 STUDY = Path(__file__).parents[3] / "book" / "results" / "study"
 
@@ -18,7 +18,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def facts(study):
-    return pages.study_facts(study)
+    return confidence_tables.study_facts(study)
 
 
 @pytest.fixture(scope="module")
