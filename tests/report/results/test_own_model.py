@@ -115,7 +115,7 @@ def test_the_page_shows_curves_of_which_the_model_lies_higher_at_like_sizes(mode
     drawn = {}
     monkeypatch.setattr(own_model.distributions, "curves", lambda x, ys, **more: drawn.update(x=x, ys=ys))
     monkeypatch.setattr(own_model, "figure_text", lambda figure, **words: words)
-    assert "n = 2,340" in own_model.roc_figure(models)["caption"]
+    assert "n = 2,340" in own_model.roc_figure(models)["badge"]
     areas = [{title: np.trapezoid(y, drawn["x"]) for title, y in panel.items()} for panel in drawn["ys"]]
     groups = list(own_model.groups_of(models["our recipe"]).values())
     for inside, area in zip(groups, areas):
