@@ -29,7 +29,8 @@
 # %% [markdown]
 # ## Set-up
 #
-# The second cell holds every setting. Nothing is trained here: `benchmarks/best_model.py` recorded the results.
+# The second cell holds every setting. Nothing is trained here: `benchmarks/best_model.py` recorded the
+# results.
 
 # %% tags=["hide-input"]
 import importlib.util
