@@ -264,7 +264,7 @@ panel = {row: second.loc[task, "accuracy"]["low"] for row, task in tasks.items()
 
 # %%
 record = find_checkout() / "book" / "results"
-study = networks.out_of_fold(record / "study")[0]
+study = networks.study(networks.out_of_fold(record / "study"))
 some = ratings.score_counts(readings)[cases["case_id"].isin(study.test["case_id"])]
 here = noise_ceiling.ceiling_range(noise_ceiling.ceiling_scores(near_fits(some), some.sum(axis=1)))
 here.T.round(3)

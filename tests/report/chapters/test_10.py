@@ -75,7 +75,7 @@ def test_other_nodules_have_another_ceiling(of_list):
 
 
 def test_the_rebuilt_network_is_below_the_range_and_what_readers_measured_is_not(cases):
-    study = networks.out_of_fold(RESULTS / "study")[0]
+    study = networks.study(networks.out_of_fold(RESULTS / "study"))
     here, _ = ceiling(cases[cases["case_id"].isin(study.test["case_id"])])
     for task in ("binary", "multiclass"):
         found = {
