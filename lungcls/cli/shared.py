@@ -17,11 +17,9 @@ class NamedPath(click.Path):
 
     def convert(self, value, param, ctx):
         """Refuse an empty path."""
-        return (
-            super().convert(value, param, ctx)
-            if value
-            else self.fail("found '', expected a path", param, ctx)
-        )
+        if not value:
+            self.fail("found '', expected a path", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 FOLDER = NamedPath(path_type=str)

@@ -79,8 +79,8 @@ class Run:
         options = {"dtype": {"case_id": str}, "keep_default_na": False, "float_precision": "round_trip"}
         with _readable(self.folder / "predictions.csv") as path:
             table = pd.read_csv(path, **options)
-            table[["y_true", "y_pred", *CLASS_COLUMNS[self.config["task"]]]].to_numpy(float)
-            return table if "split" in table else table["split"]
+            table["split"], table[["y_true", "y_pred", *CLASS_COLUMNS[self.config["task"]]]].to_numpy(float)
+            return table
 
     @cached_property
     def environment(self):
