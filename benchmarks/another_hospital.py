@@ -7,12 +7,12 @@ the report's case list with its windows and outlines. The stores hold runs on a 
 cut from `context`: those of the study (`study.py --only 48mm-all,48mm`) and our model,
 
     lungcls train --recipe best-multiclass --cohort /data/lidc --weights FOLDER --set test_share=0
-    lungcls train --recipe best-multiclass --cohort /data/lidc --weights FOLDER --set split_seed=2 --fold 0
+    lungcls train --recipe best-multiclass --cohort /data/lidc --weights FOLDER --set split_seed=3 --fold 0
 
 A run without a test part was trained on all cases and is applied to LNDb; whichever are there take
 part. Runs on folds say what the same model reaches on cases of LIDC-IDRI that it has not seen, and
 what it costs there to make images the other hospital's way. Of our model the recorded predictions of
-all folds are read too. Its binary answers are sums of its five: the members are the same.
+all folds are read too. Its binary answers are sums of its five.
 
 The diameter is, in both collections, that of a disc as large as the readers' outlines; what turns it
 into scores and probabilities is fitted on LIDC-IDRI. Whoever gives scores decides by thresholds on the
@@ -37,15 +37,15 @@ import pandas as pd
 from PIL import Image
 
 from lungcls.cohorts import cohort as cohorts
-from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
+from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.files import whole_text
 from lungcls.metrics import bootstrap, calibration, classification, ratings, thresholds
-from lungcls.models import baselines, ensemble
+from lungcls.models import baselines
 from lungcls.preprocessing import fixed_crop
 from lungcls.preprocessing.grey_levels import min_max
 from lungcls.report.results import networks
-from lungcls.runs import ensembles, grid, prediction, stages, store as run_store
+from lungcls.runs import grid, prediction, store as run_store
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 SEED = 0
@@ -66,8 +66,7 @@ def main():
     lndb, lidc = cohorts.load(options.lndb), cohorts.load(options.lidc)
     fits = fits_of([run for store in options.runs for run in run_store.list_runs(store)])
     said = pd.read_csv(RESULTS / "best_model_predictions.csv", dtype={"case_id": str}).set_index("case_id")
-    record = json.loads((RESULTS / "best_model.json").read_text(encoding="utf-8"))
-    found = measure(lndb, lidc, fits, said, record)
+    found = measure(lndb, lidc, fits, said)
     path, frozen = Path(options.out), sorted({name for name, _, fold in fits if fold is None})
     known = json.loads(path.read_text(encoding="utf-8"))["looks"] if path.exists() else EARLIER
     look = {"day": date.today().isoformat(), "what": "this script", "models": frozen}
@@ -85,16 +84,16 @@ def _options():
     return parser.parse_args()
 
 
-def measure(lndb, lidc, fits, said, record):
+def measure(lndb, lidc, fits, said):
     """Aggregate everything: what is written down, but for the looks."""
     here, there = cases_of(lndb), cases_of(lidc).join(said["fold"])
     outside = {DIAMETER: ruler(pd.concat([there, here]), here.index).assign(fold=0)} | constant(there, here)
     outside |= {name: joined(runs, lndb) for name, runs in by_name(fits, whole=True).items()}
     parts = [ruler(there, there.index[there["fold"] == fold]) for fold in sorted(set(there["fold"]))]
     inside = {DIAMETER: pd.concat(parts).join(said["fold"])} | constant(there, there)
-    inside |= {name: seen(runs) for name, runs in by_name(fits, whole=False).items() if name != PLAIN}
+    inside |= {name: seen(runs) for name, runs in by_name(fits, whole=False).items()}
     inside |= {OURS: said[["fold", "p_malignant", "y_pred"]]}
-    scores, lines = [{"cohort": lidc.name, "model": PLAIN} | row for row in recorded(record, there)], []
+    scores, lines = [], []
     for cohort, cases, answers in ((lidc.name, there, inside), (lndb.name, here, outside)):
         cases = cases.drop(columns="fold", errors="ignore").join(answers[DIAMETER]["y_pred"].rename("ruled"))
         for name, table in answers.items():
@@ -232,14 +231,6 @@ def scored(rows):
         mine, base = kappa_of(inside, "y_pred"), {DIAMETER: kappa_of(inside, "ruled")}
         found.append({"group": "all", "score": "kappa"} | sizes_of(inside) | compared(mine, base, inside))
     return found
-
-
-def recorded(record, cases):
-    """Scores of our model without ImageNet features, recorded out of fold (`best_model.py`)."""
-    taken = {"AUC": ("binary", "AUC"), "kappa": ("multiclass", "quadratic weighted kappa")}
-    for name, (task, score) in taken.items():
-        found = record["scores"][task]["committee alone"][score]
-        yield {"group": "all", "score": name} | sizes_of(cases) | found
 
 
 def groups_of(rows):
@@ -384,50 +375,18 @@ def weighed(rows, here):
 
 def changed(lidc, there, fits, here):
     """AUC on LIDC-IDRI out of fold with images made as the other hospital's were, step by step."""
-    found = []
-    for name, runs in left_out(fits).items():
-        parts = [(run, fold, ids) for run in runs for fold, ids in unseen(run, lidc).items()]
-        before = pd.concat([answers(run, table_of(run, ids)).assign(fold=fold) for run, fold, ids in parts])
-        before = before[["fold", "p_malignant"]].rename(columns={"p_malignant": "before"})
+    found, folds = [], by_name(fits, whole=False)
+    for name, runs in ((name, folds[name]) for name in (PLAIN, OURS) if name in folds):
+        tables = [run.predictions[run.predictions["split"] == "test"] for run in runs]
+        parts = [(run, lidc.select(table["case_id"])) for run, table in zip(runs, tables)]
+        before = seen(runs)[["fold", "p_malignant"]].rename(columns={"p_malignant": "before"})
         for images, make in STEPS.items():
-            after = [anew(run, fold, made_anew(lidc.select(ids), make)) for run, fold, ids in parts]
-            rows = there.drop(columns="fold").join(before, how="inner").join(pd.concat(after)["p_malignant"])
+            after = pd.concat(
+                [answers(run, prediction.predict(run, made_anew(part, make))) for run, part in parts]
+            )
+            rows = there.drop(columns="fold").join(before, how="inner").join(after["p_malignant"])
             found += [{"model": name, "images": images} | row for row in weighed(rows, here)]
     return found
-
-
-def left_out(fits):
-    """The runs that can be asked about cases that they left out, by model: an ensemble, or runs on folds."""
-    found = {}
-    for (name, task, fold), run in fits.items():
-        if (fold is None) == (name == PLAIN) and (task == "binary" or run.config["model"] == "ensemble"):
-            found.setdefault(name, []).append(run)
-    return found
-
-
-def unseen(run, lidc):
-    """Ids of the cases that a run has not seen, by fold; of an ensemble on all cases, by member."""
-    table, config = run.predictions.set_index("case_id"), run.config
-    if config["fold"] is not None:
-        return {config["fold"]: table.index[table["split"] == "test"]}
-    split = table.loc[lidc.cases["case_id"], "split"].to_numpy()
-    member = ensembles.left_out(lidc.cases, split, config["settings"], config["seed"])
-    return {number: pd.Index(lidc.cases["case_id"][member == number]) for number in range(member.max() + 1)}
-
-
-def table_of(run, ids):
-    """The predictions of some cases."""
-    return run.predictions.set_index("case_id").loc[ids].reset_index()
-
-
-def anew(run, fold, cohort):
-    """What a run, or the member of it that has not seen them, says of cases with other images."""
-    if run.config["fold"] is not None:
-        return answers(run, prediction.predict(run, cohort))
-    member = prediction.open_model(run).get_layer(f"member_{1000 * run.config['seed'] + fold}")
-    one = ensemble.join([member], run.config["task"])
-    y_prob = stages.predict(one, prediction.images_of(run, cohort))
-    return answers(run, prediction_table(cohort.cases["case_id"], y_prob, run.config["task"]))
 
 
 def made_anew(cohort, make):

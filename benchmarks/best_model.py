@@ -1,4 +1,4 @@
-"""A model of our own: what was tried, and the recipe scored once.
+"""A model of our own: what was tried, and the recipe scored once on new folds.
 
     python benchmarks/best_model.py screen /data/lidc   candidates on one fold at half the epochs
     python benchmarks/best_model.py carry /data/lidc --weights FOLDER   four of them on five folds
@@ -6,6 +6,7 @@
                                                                       that chose nothing
     python benchmarks/best_model.py report /data/lidc   writes book/results/best_model.json and .csv
     python benchmarks/best_model.py bars /data/lidc   adds baselines with fitted rules, without the runs
+    python benchmarks/best_model.py robust /data/lidc --slices FOLDER   adds scores on changed images
 
 The cohort may also be named by LUNGCLS_LIDC. Each command goes on where it stopped: what it
 predicted is kept in `--work`. The first three may be run in any order. Candidates differ from
@@ -35,11 +36,12 @@ from lungcls.runs.keys import engine
 from lungcls.runs.settings import of_model, resolve
 from lungcls.runs.training import fix_threads, train as train_run
 
-CHOOSING, SCORING = 0, 2  # seeds of the folds that choose and of those that score
+CHOOSING, SCORING = 0, 3  # seeds of the folds that choose and of those that score
 FOLDS = 5
 HALF, WHOLE = 20, 40  # epochs
 RECIPE = of_model(resolve("full", model="ensemble", stage="scratch"), "ensemble")
 BARS = {"diameter, fitted rule": "diameter", "radiomics": "radiomics"}  # baselines by what they are called
+MEASURES, FIRST = "measures alone", "first recipe"
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
 BASE = {
@@ -103,17 +105,19 @@ ALSO = {
     "other targets of the ridge, or cases weighted by their readers": 16,
     "logistic regressions and small networks on frozen features": 18,
     "several looks in training, in prediction or in both": 27,
-    "other ways to weigh the committee, EfficientNetB4 and MobileNet": 22,
+    "other ways to weigh the first recipe's networks, EfficientNetB4 and MobileNet": 22,
     "after the score was known, readers' words on calcium, texture, margin and shape as further targets": 17,
+    "for the second recipe, measures inside predicted outlines: learners, squares and mixtures": 70,
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=["screen", "carry", "final", "report", "bars"])
+    parser.add_argument("command", choices=["screen", "carry", "final", "report", "bars", "robust"])
     parser.add_argument("cohort", nargs="?", default=os.environ.get("LUNGCLS_LIDC"))
     parser.add_argument("--work", default=".cache/best", help="folder of predictions and of the run store")
     parser.add_argument("--weights", default="imagenet", help="a folder of weights, for `carry` and `final`")
+    parser.add_argument("--slices", help="for `robust`, a cohort of the same cases with real full slices")
     options = parser.parse_args()
     if not options.cohort:
         parser.error("no cohort: give its folder or set LUNGCLS_LIDC")
@@ -121,6 +125,7 @@ def main():
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
     more = {"weights": options.weights} if options.command in ("carry", "final") else {}
+    more = {"slices": options.slices} if options.command == "robust" else more
     globals()[options.command](Path(options.cohort), work, **more)
 
 
@@ -356,49 +361,44 @@ def place(work, name):
 # --- Candidates on all folds ------------------------------------------------------------
 
 CARRIED = (
-    "the committee alone",
-    "frozen MobileNet alone",
+    "measures inside predicted outlines",
     "frozen EfficientNetB4 alone",
-    "the committee and frozen EfficientNetB4",
+    "the mean of both (the recipe)",
+    "the mean of three: also EfficientNetB4 on 64 mm",
 )
+SQUARES = {40: 80, 64: 128}  # mm and pixels of what EfficientNetB4 sees
 
 
 def carry(folder, work, weights):
     """Predict all cases with four candidates, on the folds that choose."""
+    from lungcls.models import ensemble, pretrained_features
+    from lungcls.runs import ensembles
+
     options = {"store": work / "runs", "split_seed": CHOOSING, "folds": FOLDS, "weights": "none"}
-    committees = [train_run(folder, recipe="best-multiclass", fold=fold, **options) for fold in range(FOLDS)]
-    answers_of_frozen(folder, work, weights, committees)
-
-
-def answers_of_frozen(folder, work, weights, committees):
-    """What frozen features say to each case, alone and beside a committee; kept as probabilities."""
-    from lungcls.models import pretrained_features
-    from lungcls.runs import ensembles, stages
-
-    data = Data(folder, CHOOSING)
-    scores, wanted = data.cases["malignancy"].to_numpy(), data.targets(RECIPE["ratings_share"])
-    made = {name: [] for name in CARRIED}
-    looks = {name: features_of(name, data, work, weights) for name in ("mobilenet", "efficientnetb4")}
-    for run in committees:
+    data, made = Data(folder, CHOOSING), {name: [] for name in CARRIED}
+    wanted, scores = data.targets(RECIPE["ratings_share"]), data.cases["malignancy"].to_numpy()
+    looks = {mm: features_of(data, work, weights, mm) for mm in SQUARES}
+    for fold in range(FOLDS):
+        run = train_run(folder, recipe="best-multiclass", fold=fold, **options)
         table = in_order(run.predictions, data)
         groups = ensembles.left_out(data.cases, table["split"].to_numpy(), run.config["settings"], 0)
-        y_prob, known = table[[f"p_{score}" for score in range(1, 6)]].to_numpy(), groups >= 0
-        made[CARRIED[0]].append(y_prob)
-        for name, (x, shares) in zip(CARRIED[1:3], looks.values()):
-            answers, *_ = pretrained_features.ridge(
-                x, wanted, groups, shares, penalty=RECIPE["ridge_penalty"]
-            )
-            made[name].append(answers.clip(1e-3) / answers.clip(1e-3).sum(axis=1, keepdims=True))
-        said = np.log(y_prob + 1e-7)  # the answers are the last ones, of EfficientNetB4
-        kernel, bias = pretrained_features.weigh(said[known], answers[known], scores[known])
-        z = np.concatenate([said, pretrained_features.GAIN * answers], axis=1) @ kernel + bias
-        made[CARRIED[3]].append(stages.probabilities(z))
+        parts, known = [np.log(table[[f"p_{score}" for score in range(1, 6)]].to_numpy() + 1e-7)], groups >= 0
+        for x, shares in looks.values():
+            penalty = RECIPE["ridge_penalty"]
+            said, *linear = pretrained_features.ridge(x, wanted, groups, shares, penalty=penalty)
+            answers = np.mean([one @ linear[0] + linear[1] for one in x], axis=0)
+            answers[known] = said
+            calibration = ensemble.calibrate(said, scores[known])
+            parts.append(ensemble.log_probabilities(answers, calibration))
+        for name, chosen in zip(CARRIED, (parts[:1], parts[1:2], parts[:2], parts)):
+            mean = np.exp(np.mean(chosen, axis=0))
+            made[name].append(mean / mean.sum(axis=1, keepdims=True))
         print(run.id, flush=True)
     np.savez(work / "carried.npz", **{name: np.array(rows) for name, rows in made.items()})
 
 
-def features_of(backbone, data, work, weights):
-    """The frozen features of all looks, and their shares."""
+def features_of(data, work, weights, mm):
+    """The frozen features of all looks at a square of so many mm, and their shares."""
     import keras
 
     from lungcls.models import pretrained_features
@@ -406,20 +406,19 @@ def features_of(backbone, data, work, weights):
 
     keras.utils.clear_session()  # names of layers are part of what the features are cached by
     rows, spacing = np.arange(len(data.cases)), data.cases["pixel_spacing_mm"].to_numpy(float)
-    size = RECIPE["image_size"]
-    squares = crops(data.cohort.views["context"], spacing, crop_mm=RECIPE["crop_mm"], size=size)[rows]
-    source = planning.find_weights(str(weights), backbone)
-    options = {"side": RECIPE["backbone_size"], "weights": source.path}
-    trunk = pretrained_features.extractor(backbone, size, **options)
+    squares = crops(data.cohort.views["context"], spacing, crop_mm=float(mm), size=SQUARES[mm])[rows]
+    source, name = planning.find_weights(str(weights), RECIPE["backbone"]), RECIPE["backbone"]
+    trunk = pretrained_features.extractor(
+        name, SQUARES[mm], side=RECIPE["backbone_size"], weights=source.path
+    )
     looks = (keras.ops.convert_to_numpy(look) for look in pretrained_features.test_time_views(squares))
     kept = {"folder": work / "runs" / ".cache" / "features", "progress": True}
-    return [features.cached(trunk, look, rows, **kept) for look in looks], pretrained_features.shares(
-        trunk, backbone
-    )
+    found = [features.cached(trunk, look, rows, **kept) for look in looks]
+    return found, pretrained_features.shares(trunk, name)
 
 
 def carried(folder, work):
-    """Scores of the candidates on all folds, with paired differences from the committee alone."""
+    """Scores of the candidates on all folds, with paired differences from the first."""
     if not (work / "carried.npz").exists():
         return earlier()["carried"]
     data = Data(folder, CHOOSING)
@@ -454,7 +453,7 @@ def carried(folder, work):
 
 
 def final(folder, work, weights):
-    """Two runs a fold: the committee, and the frozen features weighed in.
+    """Two runs a fold: the measures alone, and with frozen features.
 
     The binary recipe is made of the same networks, so nothing is trained for it.
     """
@@ -465,9 +464,9 @@ def final(folder, work, weights):
 
 
 def scored(folder, work):
-    """Out-of-fold predictions of the recipe, of its committee and of the diameter, by task."""
+    """Out-of-fold predictions of the recipe, of its first part, the first recipe and the diameter."""
     data, tables = Data(folder, SCORING), {}
-    by_name = {"recipe": runs_of(work, "transfer_learning"), "committee alone": runs_of(work, "scratch")}
+    by_name = {"recipe": runs_of(work, "transfer_learning"), MEASURES: runs_of(work, "scratch")}
     tables |= with_diameter(by_name["recipe"], data)
     for task in ("binary", "multiclass"):
         for name, found in by_name.items():
@@ -475,7 +474,19 @@ def scored(folder, work):
             tables[name, task] = in_order(pd.concat(parts), data)
         diameter = baselines.cross_predict("diameter", data.cohort, data.folds, task=task, seed=0)
         tables["diameter", task] = in_order(diameter, data)
-    return data, by_name, tables | by_rule(data)
+    return data, by_name, tables | by_rule(data) | first_recipe(data)
+
+
+def first_recipe(data):
+    """What the recipe before this one answered, recorded on folds of another seed."""
+    kept = pd.read_csv(RESULTS / "best_model_bars.csv", dtype={"case_id": str})
+    kept = in_order(kept[kept["bar"] == FIRST], data)
+    binary = kept[["case_id", "p_malignant"]].assign(p_benign=1 - kept["p_malignant"])
+    labels = cohorts.to_binary(data.cases["malignancy"].to_numpy())
+    binary = binary.assign(y_true=labels, y_pred=kept["y_pred_binary"])
+    five = kept[["case_id", "y_pred"]].assign(y_true=data.cases["malignancy"].to_numpy())
+    order = ["case_id", "p_benign", "p_malignant", "y_true", "y_pred"]
+    return {(FIRST, "binary"): binary[order], (FIRST, "multiclass"): five}
 
 
 def runs_of(work, stage, seed=SCORING):
@@ -697,6 +708,99 @@ def compared(tables, data):
     return scores, gains
 
 
+def outlined(data, runs):
+    """Dice score of outlines that the runs draw, with the readers', in their test cases and in the others."""
+    import keras
+
+    from lungcls.models import segmentation
+    from lungcls.models.backend import run_batch
+    from lungcls.runs import inputs, prediction
+
+    scores = pd.DataFrame({"new cases": np.nan, "known cases": np.nan}, data.cases.index)
+    for run in runs:
+        part = prediction.open_model(run).get_layer("measures").get_layer("measured")
+        network = keras.Model(part.input, part.get_layer("outline").output)
+        images, masks = (made(data.cohort, run.config) for made in (inputs.images_of, inputs.masks_of))
+        found = [run_batch(network, images[i : i + 64], 64)[..., 0] >= 0.5 for i in range(0, len(images), 64)]
+        drawn, margin = np.concatenate(found), images.shape[1] // segmentation.MARGIN
+        readers = masks[:, margin:-margin, margin:-margin, 0]
+        dice = 2 * (drawn & readers).sum(axis=(1, 2)) / (drawn.sum(axis=(1, 2)) + readers.sum(axis=(1, 2)))
+        out = data.fold == run.config["fold"]
+        scores.loc[out, "new cases"] = dice[out]
+        scores["known cases"] = np.where(out, scores["known cases"], dice)  # of the last run that knew them
+    table = bootstrap.mean_intervals(scores, patients=data.cases["patient_id"].to_numpy(), seed=0)
+    return rounded(table[["value", "low", "high"]].to_dict("index"))
+
+
+# --- Changed images -----------------------------------------------------------------------
+
+OFF_CENTRE, FAR = 3.0, 2.5  # mm in the plane, and along the patient
+
+
+def robust(folder, work, slices):
+    """Score the recorded runs on changed images of their test cases, and add the rows to the record."""
+    data, record, rows = Data(folder, SCORING), earlier(), []
+    folds = pd.Series(data.fold, data.cases["case_id"])
+    for images, cohort in other_images(data.cohort, cohorts.load(slices)).items():
+        for model, stage in (("recipe", "transfer_learning"), (MEASURES, "scratch")):
+            now, before = said_of(runs_of(work, stage), cohort, folds)
+            auc, first = (ranking(one, data.cases, folds) for one in (now, before))
+            statistic = lambda weights: {"AUC": auc(weights), "less": auc(weights) - first(weights)}  # noqa: B023, E731
+            patients = data.cases.set_index("case_id").loc[now.index, "patient_id"]
+            row = {"images": images, "model": model, "n": len(now), "patients": patients.nunique()}
+            rows.append(row | with_intervals(statistic, patients.to_numpy()))
+            print(rows[-1], flush=True)
+    whole_text(RESULTS / "best_model.json", json.dumps(record | {"robust": rows}, indent=1) + "\n")
+
+
+def other_images(cohort, slices):
+    """Cohorts of other images of the same cases, by what is different."""
+    spacing, rng = cohort.spacing(), np.random.default_rng(0)
+    windows = cohort.views["context"][:]
+    turns = rng.uniform(0, 2 * np.pi, len(windows))
+    steps = np.rint(OFF_CENTRE / spacing[:, None] * np.c_[np.sin(turns), np.cos(turns)]).astype(int)
+    moved = np.stack([np.roll(one, step, (0, 1)) for one, step in zip(windows, steps)])
+    found = {f"{OFF_CENTRE:g} mm off centre": cohorts.Cohort(cohort.cases, {"context": moved})}
+    near = slices.cases["dz_mm"].abs() <= 0.5
+    for name, chosen in (("within 0.5 mm", near), (f"0.5 to {FAR:g} mm away", ~near)):
+        cases = slices.cases[chosen & (slices.cases["dz_mm"].abs() <= FAR)]
+        found[f"slices {name}, half as many pixels"] = full_slice_windows(slices.select(cases["case_id"]))
+    return found
+
+
+def full_slice_windows(slices):
+    """The squares of the windows, cut from slices with half as many pixels a side."""
+    corners = slices.cases[["context_row0", "context_col0"]].to_numpy() // 2
+    whole = slices.views["full_slice"][:]
+    windows = np.stack([one[row : row + 64, col : col + 64] for one, (row, col) in zip(whole, corners)])
+    cases = slices.cases.assign(pixel_spacing_mm=2 * slices.spacing())
+    return cohorts.Cohort(cases, {"context": windows.astype(np.int16)})
+
+
+def said_of(runs, cohort, folds):
+    """Probabilities of malignancy of changed images, and the recorded ones, of test cases: Series by case."""
+    from lungcls.runs import prediction
+
+    now, before = [], []
+    for run in runs:
+        ids = [one for one in cohort.cases["case_id"] if folds[one] == run.config["fold"]]
+        for made, table in (
+            (now, prediction.predict(run, cohort.select(ids))),
+            (before, run.predictions.set_index("case_id").loc[ids].reset_index()),
+        ):
+            made.append(table.set_index("case_id")[["p_4", "p_5"]].sum(axis=1))
+    return pd.concat(now), pd.concat(before)
+
+
+def ranking(values, cases, folds):
+    """A function of resampling weights that gives the AUC, the mean over folds."""
+    positive = cases.set_index("case_id").loc[values.index, "malignancy"].to_numpy() > 3
+    parts = [(folds[values.index] == fold).to_numpy() for fold in range(FOLDS)]
+    return lambda weights: np.mean(
+        [classification.ranking(positive[one], values[one], weights[:, one])[0] for one in parts], axis=0
+    )
+
+
 def bars(folder, work):
     """Score baselines with fitted rules beside the recorded predictions of the recipe, and add them."""
     data, record = Data(folder, SCORING), earlier()
@@ -707,7 +811,8 @@ def bars(folder, work):
         y_true=said["y_true_binary"], y_pred=said["y_pred_binary"], p_benign=1 - said["p_malignant"]
     )[["case_id", "p_benign", "p_malignant", "y_true", "y_pred"]]
     five = said.drop(columns=["p_malignant", "y_true_binary", "y_pred_binary"])
-    tables = {("recipe", "binary"): binary, ("recipe", "multiclass"): five} | by_rule(data)
+    tables = {("recipe", "binary"): binary, ("recipe", "multiclass"): five}
+    tables |= by_rule(data) | first_recipe(data)
     for kept, found in zip((record["scores"], record["differences"]), compared(tables, data)):
         for task in SCORES:
             kept[task] |= {name: row for name, row in found[task].items() if name != "recipe"}
@@ -719,7 +824,7 @@ def bars(folder, work):
 def keep_bars(tables):
     """Write what the baselines with fitted rules answered, in the layout of the recipe's predictions."""
     parts = []
-    for name in BARS:
+    for name in (*BARS, FIRST):
         binary, five = (tables[name, task].set_index("case_id") for task in ("binary", "multiclass"))
         columns = {"bar": name, "p_malignant": binary["p_malignant"].round(6), "y_pred": five["y_pred"]}
         parts.append(pd.DataFrame(columns | {"y_pred_binary": binary["y_pred"]}).reset_index())
@@ -732,7 +837,8 @@ def report(folder, work):
     data, by_name, tables = scored(folder, work)
     made_by = [run for found in by_name.values() for run in found]
     scores, gains = compared(tables, data)
-    content = {
+    kept = {"robust": earlier()["robust"]} if "robust" in (earlier() or {}) else {}
+    content = kept | {
         "cohort": data.cohort.name,
         "cases": len(data.cases),
         "patients": data.cases["patient_id"].nunique(),
@@ -744,6 +850,7 @@ def report(folder, work):
         "ceiling": band_of(data.cases),
         "screening": screened(folder, work),
         "carried": carried(folder, work),
+        "outlines": outlined(data, by_name[MEASURES]),
         "scores": scores,
         "differences": gains,
     }

@@ -15,8 +15,8 @@
 # - **Answer, on real CT.** Two readers give a nodule the same score in {{ readers_same }} % of the pairs
 #   ({{ cases }} nodules, 95 % interval). A model of the readers puts the best {term}`accuracy` on five scores
 #   at {{ ceiling_multiclass_accuracy }}, and the best {term}`AUC` at {{ findings_ceiling }}. Our model has an
-#   AUC of {{ findings_ours }} ({{ findings_of }} nodules), a little below that range; the rebuilt networks
-#   lie farther below theirs.
+#   AUC of {{ findings_ours }} ({{ findings_of }} nodules), inside that range; the rebuilt networks lie
+#   below theirs.
 # - **How sure.** The agreement is counted. The ceiling is a range and no bound: other models and other
 #   patients move it.
 # - **More.** [Results side by side](../book/results.md).
@@ -320,8 +320,8 @@ show_figure(
 # %% [markdown]
 # The rebuilt network stays below the range in every score. Diameter and {term}`radiomic measures` are inside
 # it in AUC, and *above* it in two-class accuracy, if not clearly: the readers who gave the labels also
-# measured and outlined. Our model sees the image alone. It is inside the range in both accuracies, and a
-# little below it in AUC and kappa.
+# measured and outlined. Our model sees the image alone. It is inside the range in both accuracies and in
+# AUC, and a little below it in kappa.
 #
 # ```{admonition} How to use the range
 # :class: tip

@@ -14,8 +14,8 @@
 # - **Answer, on real CT.** Our model ranks {{ best_cases }} nodules with an AUC of {{ best_auc }} percent,
 #   the diameter with {{ best_diameter_auc }}: a gain of {{ best_auc_gain }} points. In weighted F1 it gains
 #   {{ best_f1_gain }} on a diameter with fitted thresholds, and {{ best_f1_over_radiomics }} on measures
-#   inside the readers' outlines: no gain is shown. The weighted kappa of five scores gains
-#   {{ best_kappa_gain }} on the fitted diameter.
+#   inside the readers' outlines: the first is no gain that is shown, the second just one. The weighted kappa
+#   of five scores gains {{ best_kappa_gain }} on the fitted diameter.
 # - **How sure.** Each nodule was predicted without its patient, but some {{ best_variants }} variants were
 #   compared on these same cases. At another hospital, on {{ hospital_cases }} nodules,
 #   it has {{ hospital_auc }} and the diameter {{ hospital_diameter }}: no gain is shown.
@@ -57,6 +57,7 @@ import pandas as pd
 from lungcls import preprocessing
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.metrics import bootstrap, calibration, classification, paired_tests, thresholds
+from lungcls.models import segmentation
 from lungcls.preprocessing import fixed_crop
 from lungcls.report.cases_shown import nearest
 from lungcls.report.display import show_figure, show_table
@@ -81,27 +82,28 @@ asked = [("binary", F1), ("binary", "AUC"), ("multiclass", F1), ("multiclass", K
 # ## The recipe
 #
 # **What it is given.** The best single clue is size. So a crop of fixed size, in millimetres, is cut around
-# the middle. Each network sees it at two scales, as two channels of one small image: the whole crop at half
-# its resolution, and its middle half as it is.
+# the middle.
 #
-# **Members.** An {term}`ensemble` of five small networks, trained from scratch, each without another fifth
-# of the training patients. Each names the score $k$ and the size class $s$ together, so it has to find the
-# outline. The size is summed out, and members and the eight ways to turn and mirror an image are averaged:
+# **Outline.** A small U-Net {cite}`ronneberger2015` learns to outline nodules, from the readers' outlines of
+# training cases. In a new image it draws the outline itself: a share $q$ of nodule for each pixel, the mean
+# over the eight ways to turn and mirror the image.
 #
-# $$p(k) = \frac{1}{8M} \sum_{m=1}^{M} \sum_{g=1}^{8} \sum_{s} p_m(k, s \mid g(x))$$
-#
-# Diameters are labels of training cases, and never given.
+# **Measures.** Some thirty numbers are weighted by $q$: size and shape, grey levels inside and in rings
+# outside, edge and texture. The mean grey level, for one, is $\sum q\,x / \sum q$. A ridge regression with a
+# Gaussian kernel turns them into one number a score, and a logistic regression into probabilities.
 #
 # **A second opinion.** Where ImageNet weights can be had, a frozen EfficientNetB4 looks at five versions of
-# the crop. A ridge regression turns its features of the middle into one number a score, and a logistic
-# regression weighs these against the ensemble's.
+# the crop. A linear ridge regression does the same with its features of the middle. The two opinions count
+# alike:
+#
+# $$p(k) \propto \sqrt{p_\text{measures}(k)\; p_\text{features}(k)}$$
 #
 # **Decision.** Thresholds on the expected score $\sum_k k\,p(k)$, or on the probability of malignancy. They
-# are fitted on training patients whom the predicting member and ridge had not seen.
+# are fitted on training patients whom the regressions had not seen. No outline, box or diameter is given.
 
 # %%
 recipe = settings.resolve("full", model="ensemble", stage="transfer_learning")
-names = ["crop_mm", "image_size", "filters", "members", "size_classes", "epochs", "learning_rate"]
+names = ["crop_mm", "image_size", "filters", "epochs", "learning_rate", "kernel_penalty"]
 {name: getattr(recipe, name) for name in [*names, "backbone", "ridge_penalty"]}
 
 # %% [markdown]
@@ -114,7 +116,8 @@ names = ["crop_mm", "image_size", "filters", "members", "size_classes", "epochs"
 #
 # ## One setting changed
 #
-# Candidates were trained on four fifths of the patients and compared on the others, each with the
+# Our first recipe was an ensemble of five small networks beside the frozen features. Candidates for such a
+# network were trained on four fifths of the patients and compared on the others, each with the
 # *base* (two scales, 24 and 48 mm) of the same machine, case by case. What is one scale worth?
 
 # %%
@@ -150,9 +153,7 @@ show_figure(
 
 # %%
 print("compared in all:", measurements.variants(found["screening"]))
-passing = found["screening"]["also looked at"]
-{what.replace("committee", "ensemble"): times for what, times in passing.items()}
-
+dict(found["screening"]["also looked at"])
 
 # %% [markdown]
 # ```{admonition} Try it
@@ -161,11 +162,11 @@ passing = found["screening"]["also looked at"]
 # Expect a gain in kappa whose interval lies above 0.
 # ```
 #
-# Four candidates were carried to all five folds. These folds chose the recipe, so the best looks a little
-# better than it is.
+# The second recipe outlines the nodule instead. Four candidates were carried to all five folds. These folds
+# chose the recipe, so the best looks a little better than it is.
 
 # %%
-carried = {row["name"].replace("committee", "ensemble"): row for row in found["carried"]["candidates"]}
+carried = {row["name"]: row for row in found["carried"]["candidates"]}
 cells = {name: [with_interval(row[task][score]) for task, score in asked] for name, row in carried.items()}
 pd.DataFrame.from_dict(cells, orient="index", columns=[" ".join(key) for key in asked])
 
@@ -175,15 +176,16 @@ pd.DataFrame.from_dict(cells, orient="index", columns=[" ".join(key) for key in 
 # The recipe is scored on five folds of another seed, on which nothing else was ever scored. That guards
 # against a lucky division of the patients. It does not make new ones.
 #
-# Its bars: the *ensemble alone*, which is what a user without ImageNet weights gets; the diameter, with the
-# most probable class and with thresholds fitted like ours; and, apart since someone has to draw first,
-# *radiomic measures* inside the readers' outlines, by a random forest with fitted thresholds on the same
-# folds.
+# Its bars: the *measures alone*, which is what a user without ImageNet weights gets; the diameter, with the
+# most probable class and with thresholds fitted like ours; our first recipe; and, apart since someone has to
+# draw first, *radiomic measures* inside the readers' outlines, by a random forest with fitted thresholds on
+# the same folds.
 
 # %%
-bars = {"recipe": "our recipe, image only", "committee alone": "the ensemble alone (offline)"}
+bars = {"recipe": "our recipe, image only", "measures alone": "its measures alone (offline)"}
 bars |= {"diameter": "diameter alone", "diameter, fitted rule": "diameter alone, fitted thresholds"}
 bars |= {"radiomics": "radiomic measures (outlines)", "recipe and diameter": "our recipe and diameter"}
+bars |= {"first recipe": "our first recipe"}
 scores = {
     title: [with_interval(found["scores"][task][name][score], percent=True) for task, score in asked]
     for name, title in bars.items()
@@ -195,7 +197,8 @@ ends = [found["ceiling"][task][score] for task, score in asked]
 scores["modelled ceiling (range)"] = [f"{100 * one['low']:.1f} to {100 * one['high']:.1f}" for one in ends]
 rows, reported = ("Binary_Nodule", "", "MultiClass_Nodule", ""), quoted.main_results()["f1"]
 scores["the report, its own split"] = [f"{reported[one]:.1f}" if one else "–" for one in rows]
-scores["our target before the first try"] = ["87", "91", "55", "69"]
+scores["our target before the first recipe"] = ["87", "91", "55", "69"]
+scores["our target before this recipe"] = ["87", "91.2", "57.5", "73.5"]
 scores["modelled ceiling (range)"]
 
 # %% tags=["hide-input"]
@@ -225,10 +228,11 @@ show_figure(
 )
 
 # %% [markdown]
-# In binary F1 the recipe is shown to be above neither the fitted diameter nor the measures; in the kappa of
-# five scores it is above all. The two targets for five scores are reached, the two for the binary task just
-# missed (the F1 before rounding). No score lies above the modelled ceiling, which would make us suspect a
-# leak. The intervals know other patients, not another training.
+# In AUC and in the kappa of five scores the recipe is above all four bars. In binary F1 it is not shown to be
+# above the fitted diameter. On our first recipe it gains in AUC; in the other scores no difference is shown.
+# All targets set before the first recipe are reached. Of those set before this one the two for five scores
+# are missed. No score lies above the modelled ceiling, which would make us suspect a leak. The intervals know
+# other patients, not another training.
 #
 # ## Thresholds
 #
@@ -342,7 +346,23 @@ show_figure(
 # %% [markdown]
 # Among nodules of like size the diameter tells less, and the other values fall with it. The number of readers
 # changes label and mix, and is no input. Thick slices hold other nodules, so their higher AUC is not the
-# network's alone. Of which score are most nodules found?
+# network's alone.
+#
+# Nor should it matter much where exactly the middle lies, or which slice was taken. The full slices come from
+# other files of the same scans: windows cut from them have half the pixels a side, and lie so far from the
+# slice that the book uses. Each row is against the book's images of the same cases.
+
+# %%
+signed = partial(with_interval, sign=True, decimals=3)
+changed = pd.DataFrame(found["robust"]).set_index(["images", "model"])
+changed["AUC"] = changed["AUC"].map(with_interval)
+changed.assign(less=changed["less"].map(signed)).drop(columns="patients")
+
+# %% [markdown]
+# Moved by 3 mm, the recipe loses nothing that is shown, and its measures less than .01. Half the pixels cost
+# the measures more. A slice 0.5 to 2.5 mm away costs both some .02: the nodule is cut elsewhere.
+#
+# Of which score are most nodules found?
 
 # %%
 recall = {}
@@ -384,27 +404,37 @@ binary.assign(error=error, needed=needed).round(4)
 # ```
 
 # %% [markdown]
-# ## Run it yourself: what the recipe sees
+# ## Run it yourself: what is measured
+#
+# Here the readers' outlines stand for those that the U-Net draws.
 
 # %%
 data = open_cohort(cohort, profile=profile, seed=seed)
 spacing, sizes = data.cases["pixel_spacing_mm"], data.cases["diameter_mm"]
 rows = [nearest(sizes, sizes.quantile(q)) for q in (0.05, 0.35, 0.65, 0.95)]
-options = {"crop_mm": recipe.crop_mm, "size": recipe.image_size}
-squares = fixed_crop.crops(data.images("context")[rows], spacing.to_numpy()[rows], **options)[:][..., 0]
-half = recipe.image_size // 2
-far, near = preprocessing.resize(squares, half), preprocessing.center_crop(squares, half)
-print(squares.shape, far.shape, near.shape)
+options = {"spacing": spacing[rows], "crop_mm": recipe.crop_mm, "size": recipe.image_size}
+squares = fixed_crop.cut(data.images("context")[rows], **options)
+outlines = fixed_crop.cut(data.images("context", masks=True)[rows], **options)
+near, inside = (preprocessing.center_crop(part, 64) for part in (squares, outlines))
+measured = pd.DataFrame(np.asarray(segmentation.measures(near, inside)), columns=segmentation.MEASURES)
+measured[["area", "major axis", "mean", "contrast to 5", "edge"]].round(2)  # size as logarithms
 
 # %% tags=["hide-input"]
 titles = [[f"{sizes[row]:.0f} mm" for row in rows]]
 show_figure(
-    images.image_grid([far, near], titles=titles, row_labels=["whole crop", "middle"], grey_range=(0, 1)),
+    images.image_grid([near, inside], titles=titles, row_labels=["image", "outline"], grey_range=(0, 1)),
     name="fig-best-scales",
     evidence=data,
-    caption="Four nodules as a network sees them. A millimetre has the same length all along a row.",
-    alt="Four CT crops in two rows; the nodule grows from left to right, and the lower row is enlarged.",
+    caption="Four nodules and their outlines. A millimetre has the same length in all images.",
+    alt="Four CT crops, the nodule in the middle, larger from left to right; below, its outline in white.",
 )
+
+# %% [markdown]
+# ```{admonition} Try it
+# :class: tip
+# Change `center_crop(part, 64)` to `center_crop(part, 32)`. Expect the same areas for the small nodules: an
+# area does not depend on how much surrounds it.
+# ```
 
 # %% [markdown]
 # ## Check yourself

@@ -55,7 +55,7 @@ def no_padding(before, after):
 def level(before, after):
     gaps = {name: row["value"] for name, row in after["agreed"]["less diameter"].items()}
     assert all(abs(gaps[name]) < 0.02 for name in ("our model", "CNN (from scratch)"))
-    assert before["agreed"].loc["our model", "less diameter"]["value"] < -0.02
+    assert before["agreed"].loc["CNN (from scratch)", "less diameter"]["value"] < -0.02
 
 
 def ruler_fits(before, after):
@@ -148,6 +148,11 @@ def above_base(before, after):
 def four_times(before, after):
     more = np.array(after["needed"]) / before["needed"]
     assert np.allclose(more, 4, rtol=0.01)
+
+
+def same_areas(before, after):
+    small, smaller = (names["measured"]["area"].to_numpy()[:2] for names in (before, after))
+    assert np.allclose(small, smaller, atol=1e-5) and after["near"].shape[1:] == (32, 32)
 
 
 def a_cell_a_pixel(before, after):
@@ -268,6 +273,7 @@ CARDS = [
     ("12_claims", "(draws, 8)", "(draws, 1)", nothing_to_adjust),
     ("13_best_model", "one scale, 40 mm at 64 pixels", "two scales, 20 and 40 mm", above_base),
     ("13_best_model", "one, n, 0.02", "one, n, 0.01", four_times),
+    ("13_best_model", "center_crop(part, 64)", "center_crop(part, 32)", same_areas),
     ("07_explainability", "images)", 'images, layer="block1_relu")', a_cell_a_pixel),
     ("07_explainability", "images)", "images, classes=0)", opposites),
     ("07_explainability", "samples=400", "samples=100", two_draws_agree_less),

@@ -1,67 +1,23 @@
-"""An ensemble of small networks that look at a nodule at two scales, as one network.
+"""A model of several parts that answer alike: each gives five numbers, one a score, and their mean decides.
 
-Each member is trained on all cases but those that were left out for it, so that every case
-has a prediction of a member that has not seen it: what thresholds are fitted on. What new
-cases get is the mean of all members over the eight ways to turn and mirror an image.
-
-Where the diameters of the training cases are known, a member learns to name score and size
-class together, one logit for each pair, and the size is summed out of its prediction. It has
-to see how large a nodule is, and is never told.
+A part is a ridge regression of what readers said, solved in its dual form: on measures inside a predicted
+outline, with a Gaussian kernel, or on frozen features of a backbone, linear. Every case with a label is also
+answered by a fit without its group, which a logistic regression turns into logits; a model answers with the
+mean of the logarithms of its parts' probabilities. A fitted mixture of parts was no better than their mean.
 """
 
 import keras
 from keras import ops
 import numpy as np
+from scipy import linalg
+from scipy.special import log_softmax
 
 from lungcls.metrics.ratings import parse_ratings, score_counts
-from lungcls.models.networks import conv_blocks, probabilities
+from lungcls.models.networks import probabilities
 
-SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
-
-
-def member(*, image_size, sizes=1, filters=(16, 32, 64, 128), dense=64, dropout=0.3, seed=0):
-    """Build one member: from images (n, H, H, 1) to logits (n, 5 * sizes), those of a score side by side."""
-    # The whole image at half its resolution and its middle half as it is are the two channels
-    # of one small image: a fovea and its surroundings for the price of one.
-    least = 2 ** (len(filters) + 1)
-    if image_size % 4 or image_size < least:
-        expected = f"a multiple of 4, at least {least} for {len(filters)} blocks"
-        raise ValueError(f"image_size: found {image_size}, expected {expected}")
-    keras.utils.set_random_seed(seed)
-    image = keras.Input((image_size, image_size, 1), name="image")
-    near = keras.layers.Cropping2D(image_size // 4, name="near")(image)
-    far = keras.layers.AveragePooling2D(2, name="far")(image)
-    x = keras.layers.Concatenate(name="scales")([near, far])
-    x = conv_blocks(x, filters)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(dropout, seed=seed, name="dropout_pool")(x)
-    x = keras.layers.Dense(dense, activation="relu", name="dense")(x)
-    x = keras.layers.Dropout(dropout, seed=seed + 1, name="dropout")(x)
-    return keras.Model(image, keras.layers.Dense(5 * sizes, name="logits")(x), name=f"member_{seed}")
-
-
-def join(members, task):
-    """Join members to one network of a task, with a layer `logits`: their mean over the eight turns."""
-    if task not in ("binary", "multiclass") or not members:
-        found = f"{task!r} and {len(members)} members"
-        raise ValueError(f"task: found {found}, expected binary or multiclass and at least one")
-    image = keras.Input(members[0].input.shape[1:], name="image")
-    turned = ops.concatenate(_turns(image), axis=0)
-    y_prob = sum(ops.softmax(one(turned)) for one in members) / len(members)
-    y_prob = ops.mean(ops.reshape(y_prob, (8, -1, y_prob.shape[1])), axis=0)
-    y_prob = ops.sum(ops.reshape(y_prob, (-1, 5, y_prob.shape[1] // 5)), axis=2)
-    if task == "binary":
-        y_prob = ops.sum(y_prob[:, 3:], axis=1, keepdims=True)
-    y_prob = ops.clip(y_prob, 1e-7, 1 - 1e-7)
-    z = ops.log(y_prob) - (ops.log(1 - y_prob) if task == "binary" else 0)
-    z = keras.layers.Activation("linear", name="logits")(z)
-    return keras.Model(image, probabilities(z, task), name=f"ensemble_{task}")
-
-
-def _turns(image):
-    """The eight ways to turn and mirror an image, as keras operations."""
-    flipped = [image, ops.flip(image, axis=1), ops.flip(image, axis=2), ops.flip(image, axis=(1, 2))]
-    return flipped + [ops.transpose(one, (0, 2, 1, 3)) for one in flipped]
+WIDTH = 0.004  # of the Gaussian kernel, a square of standard deviations; chosen by cross-validation
+MOST = 4.0  # standard deviations at which a measure is cut off
+GAIN = 5.0  # brings a regression's answers to the range of logits; ours
 
 
 def targets(scores, ratings, *, share):
@@ -77,10 +33,83 @@ def targets(scores, ratings, *, share):
     return mixed.astype(np.float32)
 
 
-def with_size(targets, diameters):
-    """Spread targets (n, 5) over the case's size class, (n, 5 * sizes), if every diameter is known."""
-    # Diameters, in mm, are labels of training cases, never an input.
-    if diameters is None or np.isnan(np.asarray(diameters, dtype=float)).any():
-        return targets
-    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
-    return (targets[:, :, None] * classes[:, None, :]).reshape(len(targets), -1)
+def solve(products, targets, groups, penalty):
+    """Solve a ridge regression in its dual form, and once more without each group.
+
+    `products` (n, n) of all pairs of rows. It gives the answers (n, k) of the fits without a row's group,
+    and coefficients (n, k) and bias (k,) of the fit to all; each fit starts from the mean of its targets.
+    """
+    if not penalty > 0:
+        raise ValueError(f"penalty: found {penalty}, expected more than 0")
+
+    def fit(rows):
+        middle = targets[rows].mean(axis=0)
+        inner = products[np.ix_(rows, rows)] + penalty * np.eye(len(rows), dtype=products.dtype)
+        return linalg.solve(inner, (targets[rows] - middle).astype(products.dtype), assume_a="pos"), middle
+
+    answers = np.empty(np.shape(targets))
+    for number in np.unique(groups):
+        rows, out = np.flatnonzero(groups != number), np.flatnonzero(groups == number)
+        dual, middle = fit(rows)
+        answers[out] = products[np.ix_(out, rows)] @ dual + middle
+    return answers, *fit(np.arange(len(groups)))
+
+
+def kernel_ridge(measures, y, groups, *, penalty):
+    """Regress targets on measures (n, m) with a Gaussian kernel; groups below 0 are no part of any fit.
+
+    It gives the answers to known cases by fits without their group, and a network from measures to answers.
+    """
+    known = groups >= 0
+    mean, spread = measures[known].mean(axis=0), measures[known].std(axis=0) + 1e-6
+    z = ((measures[known] - mean) / spread).clip(-MOST, MOST)
+    length = (z**2).sum(axis=1)
+    products = np.exp(-WIDTH * (length[:, None] + length - 2 * z @ z.T))
+    answers, dual, middle = solve(products, y[known], groups[known], penalty)
+    found = keras.Input(measures.shape[1:], name="measures")
+    x = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name="standardised")(found)
+    x = ops.clip(x, -MOST, MOST)
+    near, answer = (
+        keras.layers.Dense(len(z), name="nearness"),
+        keras.layers.Dense(dual.shape[1], name="ridge"),
+    )
+    distances = near(x) + ops.sum(x**2, axis=1, keepdims=True)
+    network = keras.Model(found, answer(ops.exp(-WIDTH * distances)), name="kernel_ridge")
+    near.set_weights([-2 * z.T, length])
+    answer.set_weights([dual, middle])
+    return answers, network
+
+
+def calibrate(answers, scores):
+    """Turn answers (n, 5) to cases with each score 1..5 among them into logits: kernel and bias."""
+    from sklearn.linear_model import LogisticRegression
+
+    learner = LogisticRegression(C=1.0, max_iter=1000).fit(GAIN * np.asarray(answers), scores)
+    return learner.coef_.T, learner.intercept_
+
+
+def log_probabilities(answers, calibration):
+    """Logarithms of the probabilities (n, 5) that answers (n, 5) stand for."""
+    kernel, bias = calibration
+    return log_softmax(GAIN * answers @ kernel + bias, axis=1)
+
+
+def join(parts, task):
+    """One network of a task, with a layer `logits`, of parts that end in logarithms of five probabilities."""
+    if task not in ("binary", "multiclass") or not parts:
+        found = f"{task!r} and {len(parts)} parts"
+        raise ValueError(f"task: found {found}, expected binary or multiclass and at least one")
+    image = keras.Input(parts[0].input.shape[1:], name="image")
+    z = sum(part(image) for part in parts) / len(parts)
+    if task == "binary":
+        z = ops.logsumexp(z[:, 3:], axis=1, keepdims=True) - ops.logsumexp(z[:, :3], axis=1, keepdims=True)
+    z = keras.layers.Activation("linear", name="logits")(z)
+    return keras.Model(image, probabilities(z, task), name=f"ensemble_{task}")
+
+
+def part(image_size, answer, calibration, name):
+    """A part of :func:`join`: from images to logarithms of probabilities, by a function that answers them."""
+    image, calibrated = keras.Input((image_size, image_size, 1), name="image"), keras.layers.Dense(5)
+    z = ops.log_softmax(calibrated(GAIN * answer(image)), axis=1)
+    calibrated.set_weights(list(calibration))
+    return keras.Model(image, z, name=name)

@@ -1,19 +1,15 @@
-"""What a backbone pretrained on photographs adds to another network, without training it.
+"""What a backbone pretrained on photographs says of an image, without training it.
 
 The backbone stays as it is. It sees several test-time views of an image, moved and turned, and
 the maps of several of its layers are summed up around the middle, where the nodule lies. A ridge
-regression turns this into five numbers, one a score, and a logistic regression weighs these
-against what the other network predicts. Both are solved, not trained, and become layers of one
-network.
+regression turns this into five numbers, one a score. It is solved, not trained.
 """
 
 import keras
 from keras import ops
 import numpy as np
-from scipy import linalg
 
-from lungcls.models import backbones
-from lungcls.models.networks import probabilities
+from lungcls.models import backbones, ensemble
 
 # Layers whose maps are summed up, in the middle of the backbone; chosen by cross-validation.
 LAYERS = {
@@ -23,7 +19,6 @@ LAYERS = {
 WIDTHS = (0.06, 0.12, 0.24)  # standard deviations of the windows around the middle, as shares of the side
 MOVES = ((0, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # down and right, in steps of `STEP`
 STEP = 0.04  # share of the side
-GAIN = 5.0  # brings the ridge's predictions to the range of logits; ours
 
 
 def extractor(backbone, image_size, *, side=128, weights=None):
@@ -75,61 +70,29 @@ def test_time_views(images):
 
 def ridge(x, y, groups, shares, *, penalty):
     """Solve a ridge regression of targets (n, k) on all views of cases, and once more without each group."""
-    # `x` is (n, m) a view; `groups` below 0 are cases that no fit may see. Its dual form, so that
-    # the products of all pairs are needed once. Features are standardised over all known cases and
-    # weighted by `shares`, each fit starts from the mean of its own targets, and `penalty` is times
-    # the number of views, whose errors are added up. Returns the predictions, (n, k), means over
-    # views: of each case by the fit without its group, of those below 0 by the fit to all others;
-    # and kernel (m, k) and bias (k,) of that fit.
-    if not penalty > 0:
-        raise ValueError(f"penalty: found {penalty}, expected more than 0")
+    # `x` is (n, m) a view; `groups` below 0 are cases that no fit may see. Features are standardised over
+    # all known cases and weighted by `shares`; `penalty` is times the number of views, whose errors are
+    # added up. Returns the answers to known cases by fits without their group, means over views, and
+    # kernel (m, k) and bias (k,) of the fit to all.
     known = groups >= 0
     seen = [np.asarray(one[known], dtype=np.float32) for one in x]
     mean = np.mean([one.mean(axis=0) for one in seen], axis=0)
     spread = np.sqrt(np.mean([((one - mean) ** 2).mean(axis=0) for one in seen], axis=0))
     scale = (np.sqrt(shares) / (spread + 1e-6)).astype(np.float32)
     z = np.concatenate([(one - mean) * scale for one in seen])
-    products, targets = z @ z.T, np.tile(y[known], (len(x), 1))
-    group = np.tile(groups[known], len(x))
-
-    def solve(rows):
-        middle = targets[rows].mean(axis=0)
-        inner = products[np.ix_(rows, rows)] + penalty * len(x) * np.eye(len(rows), dtype=np.float32)
-        return linalg.solve(inner, (targets[rows] - middle).astype(np.float32), assume_a="pos"), middle
-
-    predicted, all_rows = np.empty(np.shape(y)), np.arange(len(z))
-    for number in np.unique(group):
-        rows, left_out = all_rows[group != number], all_rows[group == number]
-        dual, middle = solve(rows)
-        by_view = products[np.ix_(left_out, rows)] @ dual + middle
-        predicted[groups == number] = by_view.reshape(len(x), -1, y.shape[1]).mean(axis=0)
-    dual, middle = solve(all_rows)
+    targets, group = np.tile(y[known], (len(x), 1)), np.tile(groups[known], len(x))
+    answers, dual, middle = ensemble.solve(z @ z.T, targets, group, penalty * len(x))
     kernel = scale[:, None] * (z.T @ dual)
-    bias = middle - mean @ kernel
-    predicted[~known] = np.mean([one[~known] @ kernel + bias for one in x], axis=0)
-    return predicted, kernel, bias
+    return answers.reshape(len(x), -1, y.shape[1]).mean(axis=0), kernel, middle - mean @ kernel
 
 
-def weigh(logits, predicted, scores):
-    """Weigh logits and the ridge's predictions, (n, 5), by a logistic regression: its kernel and bias."""
-    # They are of cases, with each score 1..5 among them, that neither has seen.
-    from sklearn.linear_model import LogisticRegression
+def answering(frozen, linear):
+    """A function from images to the mean answer over their views, of the extractor and (kernel, bias)."""
+    ridge = keras.layers.Dense(linear[0].shape[1], name="ridge")
 
-    both = np.concatenate([logits, GAIN * np.asarray(predicted)], axis=1)
-    learner = LogisticRegression(C=1.0, max_iter=1000).fit(both, scores)
-    return learner.coef_.T, learner.intercept_
+    def answer(images):
+        found = sum(ridge(frozen(view)) for view in test_time_views(images)) / len(MOVES)
+        ridge.set_weights(linear)
+        return found
 
-
-def join(network, frozen, linear, weights, task):
-    """Make one network, with a layer `logits`, of another, the extractor and (kernel, bias) of both fits."""
-    first = keras.Model(network.input, network.get_layer("logits").output, name="ensemble")
-    image = keras.Input(network.input.shape[1:], name="image")
-    ridge, weighed = keras.layers.Dense(5, name="ridge"), keras.layers.Dense(5, name="weighed")
-    predicted = sum(ridge(frozen(view)) for view in test_time_views(image)) / len(MOVES)
-    z = weighed(ops.concatenate([first(image), GAIN * predicted], axis=1))
-    if task == "binary":
-        z = ops.logsumexp(z[:, 3:], axis=1, keepdims=True) - ops.logsumexp(z[:, :3], axis=1, keepdims=True)
-    z = keras.layers.Activation("linear", name="logits")(z)
-    ridge.set_weights(linear)
-    weighed.set_weights(weights)
-    return keras.Model(image, probabilities(z, task), name=f"weighed_{task}")
+    return answer

@@ -70,15 +70,16 @@ def unaugmented(inputs, rows, targets):
     return Examples(inputs, np.asarray(rows), targets, np.ones(len(rows)), np.zeros(len(rows), bool))
 
 
-def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **options):
+def fit(head, train, validation, *, seed, loss=None, checkpoint=None, progress=False, **options):
     """Fit the trainable layers of a network that ends in logits; end with the weights of the best epoch.
 
     `options` change single `DEFAULTS`. A `schedule` is a cosine down to a hundredth, constant, or a
     plateau: halved whenever half the patience (or 4 epochs) has passed without a lower validation loss;
-    in the first `warmup` epochs it rises in equal steps. The validation loss weighs as its examples do. A
-    patience of None never stops early. AdamW's weight decay [1]_ acts on kernels only. `checkpoint` holds
-    the state after each epoch; if it exists, training resumes from it. A ValueError where an option is not
-    allowed, an InputError where the loss is no longer finite; a warning where it stays that of a constant.
+    in the first `warmup` epochs it rises in equal steps. The validation loss weighs as its examples do;
+    without `validation` the last epoch counts as the best. A patience of None never stops early. `loss`
+    replaces cross-entropy. AdamW's weight decay [1]_ acts on kernels only. `checkpoint` holds the state
+    after each epoch; if it exists, training resumes from it. A ValueError where an option is not allowed, an
+    InputError where the loss is no longer finite; a warning where it stays that of a constant.
 
     References
     ----------
@@ -89,22 +90,22 @@ def fit(head, train, validation, *, seed, checkpoint=None, progress=False, **opt
     settings = {"seed": seed, **DEFAULTS, **options}
     epochs, patience, batch_size = (settings[name] for name in ("epochs", "patience", "batch_size"))
     _check(settings)
-    _compile(head, train.targets.shape[1], settings)
+    _compile(head, loss or _cross_entropy(train.targets.shape[1]), settings)
     state = _State(head, settings, checkpoint)
     resumed = len(state.history)
     with tqdm(total=epochs, initial=resumed, desc="epochs", disable=None if progress else True) as bar:
         while len(state.history) < epochs and not _stopped(state.history, patience):
             rate = rate_of(state.history, settings)
-            loss = _epoch(head, train, len(state.history), rate, settings)
-            val_loss, val_accuracy = evaluate(head, validation, batch_size)
-            if not np.isfinite([loss, val_loss]).all():
+            row = {"loss": _epoch(head, train, len(state.history), rate, settings)}
+            if validation is not None:
+                row["val_loss"], row["val_accuracy"] = evaluate(head, validation, batch_size)
+            if not np.isfinite(list(row.values())).all():
                 found = f"the loss of epoch {len(state.history) + 1} is not finite"
                 raise InputError(
                     f"training: {found}, expected a learning_rate below {settings['learning_rate']}"
                 )
-            row = {"loss": loss, "val_loss": val_loss, "val_accuracy": val_accuracy, "learning_rate": rate}
-            state.end_epoch(row)
-            bar.set_postfix(loss=f"{loss:.3f}", val_loss=f"{val_loss:.3f}")
+            state.end_epoch(row | {"learning_rate": rate})
+            bar.set_postfix({name: f"{row[name]:.3f}" for name in row if "loss" in name})
             bar.update()
     state.restore_best()
     _say_if_constant(state.history, train)
@@ -140,16 +141,19 @@ def _check(settings):
         raise ValueError(f"patience: found {found}, expected 1 to {epochs - 1} ({why}) or None")
 
 
-def _compile(head, width, settings):
+def _cross_entropy(width):
     losses = keras.losses
-    loss = losses.BinaryCrossentropy if width == 1 else losses.CategoricalCrossentropy
+    return (losses.BinaryCrossentropy if width == 1 else losses.CategoricalCrossentropy)(from_logits=True)
+
+
+def _compile(head, loss, settings):
     if settings["optimizer"] == "sgd":
         optimizer = keras.optimizers.SGD(settings["learning_rate"])
     else:
         optimizer = keras.optimizers.AdamW(settings["learning_rate"], weight_decay=settings["weight_decay"])
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     jit = keras.backend.backend() == "jax"  # XLA is slow with TensorFlow on a CPU
-    head.compile(optimizer=optimizer, loss=loss(from_logits=True), jit_compile=jit)
+    head.compile(optimizer=optimizer, loss=loss, jit_compile=jit)
     optimizer.build(head.trainable_variables)
 
 
@@ -205,7 +209,8 @@ def rate_of(history, settings):
 
 
 def _best(history):
-    return int(np.argmin([row["val_loss"] for row in history]))
+    last = len(history) - 1
+    return int(np.argmin([row.get("val_loss", last - i) for i, row in enumerate(history)]))
 
 
 def _stopped(history, patience):

@@ -142,10 +142,10 @@ class Settings:
     split_seed: int = whole(0, 0, 2**32 - 1)  # apart from the run's seed: all seeds see one split
     folds: int = whole(5, 2, 100)  # used only where a fold is asked for
     # Model
-    filters: tuple = _setting((16, 32, 64, 128), _FILTERS, MODELS)  # of the four blocks; ours
+    filters: tuple = _setting((16, 32, 64, 128), _FILTERS, MODELS)  # of each block or level; ours
     pooling: str = choice("flatten", "flatten average", _CNN)  # of the last maps; ours: see the results page
-    dense: int = whole(64, 1, 10**5)  # hidden units of the head; ours
-    dropout: float = number(0.3, 0, 0.99)  # before the last layer; the report has one and gives no rate
+    dense: int = whole(64, 1, 10**5, _ONE)  # hidden units of the head; ours
+    dropout: float = number(0.3, 0, 0.99, _ONE)  # before the last layer; the report has one and gives no rate
     unfreeze_from: str = _setting("", _BLOCK, _ONE)  # first block that trains; set by stage and backbone
     # Training
     balancing: str = choice("upsample_plus", "none weights upsample upsample_plus", _ONE)  # the report's
@@ -163,9 +163,9 @@ class Settings:
     optimizer: str = choice("adamw", "adamw sgd", _ONE)  # Adam with the report's weight decay
     threads: int = whole(1, 1, 1024)  # of a run: results depend on it, and runs side by side fill the cores
     # Ensemble
-    members: int = whole(5, 2, 100, _MANY)  # each leaves out another part of the cases
+    groups: int = whole(5, 2, 100, _MANY)  # of training cases: each is answered by a fit without its group
     ratings_share: float = number(0.4, 0, 1, _MANY)  # of the readers' histogram in the targets
-    size_classes: int = whole(1, 0, 1, _MANY)  # 1: members also learn the size class of training cases
+    kernel_penalty: float = number(0.2, 1e-12, models=_MANY)  # of the regression on measures
     backbone: str = choice("efficientnetb4", "mobilenet efficientnetb4", _MANY)  # its features are weighed in
     backbone_size: int = whole(128, 32, 1024, _MANY)  # pixels of the square that it sees
     ridge_penalty: float = number(0.5, 1e-12, models=_MANY)  # of the regression on these features
@@ -189,16 +189,17 @@ _UPPER = {"mobilenet": "block13", "resnet50": "conv5_block2", **dict.fromkeys(BA
 
 # The best ensemble that was found, and what a profile makes smaller.
 _BEST = {
+    "filters": (8, 24, 48, 64, 64),
     "image_size": 80,
     "crop_mm": 40.0,
-    "epochs": 40,
-    "batch_size": 64,
+    "epochs": 25,
+    "batch_size": 32,
     "learning_rate": 2e-3,
     "weight_decay": 1e-3,
 }
 _BEST_PROFILE = {
-    "smoke": _TINY | {"members": 2, "backbone": "mobilenet", "backbone_size": 32},
-    "quick": {"members": 3, "epochs": 15},
+    "smoke": {"filters": (4, 8), "epochs": 2, "groups": 2, "backbone": "mobilenet", "backbone_size": 32},
+    "quick": {"filters": (8, 16, 32), "epochs": 12, "groups": 3},
     "full": {},
 }
 

@@ -16,7 +16,7 @@ from lungcls.runs import grid
 F1, KAPPA = "F1 (weighted)", "quadratic weighted kappa"
 HEADS = {("binary", F1): "F1, two classes", ("binary", "AUC"): "AUC, two classes"}
 HEADS |= {("multiclass", F1): "F1, scores 1 to 5", ("multiclass", KAPPA): "weighted kappa"}
-OURS = {"recipe": "our model", "committee alone": "our model without ImageNet features"}
+OURS = {"recipe": "our model", "measures alone": "our model without ImageNet features"}
 OURS |= {"radiomics": "radiomic measures", "diameter, fitted rule": "diameter alone"}
 ENDS = ["value", "low", "high"]
 
