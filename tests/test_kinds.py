@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 import pytest
+from scan_files import write_nrrd
 
 from lungcls.cli.__main__ import main
 from lungcls.cohorts.cohort import load, save
@@ -765,6 +766,30 @@ USAGE = [
     ("no process", asked(jobs=0), "'--jobs': 0 is not in the range"),
 ]
 
+AT = ["--point", "-7.5,-86.25,-65"]
+SCANS = {
+    "neither cohort nor scan": (lambda f: AT, "predict: found neither, expected FOLDER or --scan"),
+    "cohort and scan": (lambda f: [f, "--scan", f, *AT], "predict: found both, expected FOLDER or --scan"),
+    "point without scan": (lambda f: [f, *AT], "--point: found without --scan, expected both or neither"),
+    "scan without point": (lambda f: ["--scan", f], "expected one of --point, --voxel and --points"),
+    "two points": (lambda f: ["--scan", f, *AT, "--voxel", "1,2,3"], "expected one of --point, --voxel and"),
+    "NaN in a point": (
+        lambda f: ["--scan", f, "--point", "1,nan,3"],
+        "--point: found '1,nan,3', expected three",
+    ),
+    "two numbers": (lambda f: ["--scan", f, "--voxel", "1,2"], "--voxel: found '1,2', expected three finite"),
+    "no such scan": (lambda f: ["--scan", "none", *AT], "none: found no scan, expected a folder of DICOM"),
+    "scan of bytes": (lambda f: f.write_bytes(b"a") and ["--scan", f, *AT], "{}: not a whole scan ("),
+    "voxel above the scan": (lambda f: ["--scan", f, "--voxel", "1,2,99"], "found slice 99, expected 0 to 5"),
+    "no such points": (lambda f: ["--scan", f, "--points", "x.csv"], "x.csv: no such file, expected a table"),
+    "scan as points": (lambda f: ["--scan", f, "--points", f], "not UTF-8, perhaps Latin-1, expected"),
+    "one file for both": (
+        lambda f: ["--scan", f, *AT, "--png", f.parent / "new.json"],
+        "a file for each output",
+    ),
+    "view that needs a box": (lambda f: ["--scan", f, *AT], "found nodule, which needs more than a point"),
+}
+
 # --- The doors: a sound source, and the command that reads it ----------------------------
 
 
@@ -789,6 +814,11 @@ def run(place, request):
     data, _, _, made = request.getfixturevalue("trained")
     source = shutil.copytree(made.folder, place / made.id)
     return source, ("predict", made.id, data, "--runs", place, "--out", place / "new.csv")
+
+
+def scan(place, request):
+    made = request.getfixturevalue("trained")[3]
+    return write_nrrd(place / "a.nrrd"), ("predict", made.folder, "--out", place / "new.json")
 
 
 def request_of(place, request):
@@ -847,6 +877,7 @@ KINDS = [
     *rows(cohort, {name: row for name, row in FINDINGS.items() if row[1] != "found"}, 0, "cannot tell "),
     *rows(cohort, {name: (change, "10 of 5 patients") for name, change in READ.items()}, 0, "cases        "),
     *rows(run, EDITS, 2, "lungcls: error: "),
+    *rows(scan, SCANS, 2, "lungcls: error: "),
     *rows(request_of, REQUESTS, 2, "lungcls: error: "),
     *rows(cached_weights, WEIGHTS, 1, "efficientnetb2 "),
     *rows(anywhere, ODD, 2, "lungcls: error: "),

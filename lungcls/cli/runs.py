@@ -1,37 +1,26 @@
-"""Commands on runs: train, predict, explain, list, show, remove."""
+"""Commands on runs: train, explain, list, show, remove; `predict` has a file of its own."""
 
 from pathlib import Path
 
 import click
 
-from lungcls.cli.shared import FOLDER, SEED as SEEDS
+from lungcls.cli.shared import FOLDER, FORCE, SEED as SEEDS, STORE, default_store, plain_warnings
 from lungcls.errors import InputError
 
 
-def _store():
-    from lungcls.runs.planning import default_store
-
-    return default_store()
-
-
 def _checked(store):
-    if not Path(store).is_dir() and Path(store) != _store():
+    if not Path(store).is_dir() and Path(store) != default_store():
         raise InputError(f"{store}: no such folder, expected a run store")
     return store
 
 
-IN_CACHE = "Where runs live; by default in the user's cache."
-STORE = click.option("--runs", "store", type=FOLDER, default=_store, help=IN_CACHE)
 COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
 SOURCES = "imagenet, none, a file, or a folder of files named by backbone."
 WEIGHTS = click.option("--weights", default="imagenet", show_default=True, help=SOURCES)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
 SEED = click.option("--seed", type=SEEDS, default=0, show_default=True)
-AS_SURE = "Probabilities that are as sure as the test cases were right."
-HOLDING = "Add a column of scores that hold the right one in 0.8, 0.9 or 0.95 of the cases."
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
 PART = "Only this part of the grid; can be repeated. The last is in the profile full only."
-FORCE = click.option("--force", is_flag=True, help="Replace the file that is there.")
 SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
 
 
@@ -209,27 +198,6 @@ def remove(run, stale, yes, dry_run, store):
 @click.command()
 @click.argument("run")
 @click.argument("folder", type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="The CSV file to write.")
-@FORCE
-@click.option("--calibrated", is_flag=True, help=AS_SURE)
-@click.option("--sets", "level", type=float, metavar="SHARE", help=HOLDING)
-@STORE
-def predict(run, folder, out, force, calibrated, level, store):
-    """Predict with a RUN on the cohort in FOLDER; labels are not needed.
-
-    Calibration and sets were fitted on the test cases of the run: they are for other cases.
-    """
-    from lungcls.runs import prediction, store as runs
-
-    plain_warnings()
-    found = runs.find(store, run)
-    table = prediction.write_predictions(found, folder, out, calibrated=calibrated, level=level, force=force)
-    click.echo(f"{found.id} ({found.weights}): {len(table)} cases in {out}")
-
-
-@click.command()
-@click.argument("run")
-@click.argument("folder", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The NPZ file to write.")
 @FORCE
 @click.option("--layer", help="Whose maps; by default those of the last convolution.")
@@ -269,13 +237,6 @@ def check_weights(backbones):
         raise click.exceptions.Exit(1)
 
 
-def plain_warnings():
-    """Print warnings as one line, as errors are."""
-    import warnings
-
-    warnings.showwarning = lambda message, *_: click.echo(f"lungcls: warning: {message}", err=True)
-
-
 def show_run(run, *, everything=False):
     """Print a run's weights, scores and state; everything adds settings and versions."""
     from lungcls.runs import store as runs
@@ -296,4 +257,4 @@ def show_run(run, *, everything=False):
     click.echo(f"  {'folder':<16} {run.folder}")
 
 
-COMMANDS = (train, study, search, runs_group, predict, explain, weights_group)
+COMMANDS = (train, study, search, runs_group, explain, weights_group)

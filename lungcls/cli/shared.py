@@ -26,6 +26,18 @@ FOLDER = NamedPath(path_type=str)
 SEED = click.IntRange(0, 2**32 - 1)
 
 
+def default_store():
+    """Where runs live: in the user's cache."""
+    from lungcls.runs import planning
+
+    return planning.default_store()
+
+
+IN_CACHE = "Where runs live; by default in the user's cache."
+STORE = click.option("--runs", "store", type=FOLDER, default=default_store, help=IN_CACHE)
+FORCE = click.option("--force", is_flag=True, help="Replace the file that is there.")
+
+
 class Commands(click.Group):
     """A group that prints bad input as one line and ends with exit code 2."""
 
@@ -64,6 +76,13 @@ def fail(error, *, code):
     """Print an error as one line and end."""
     click.echo(f"lungcls: error: {error}", err=True)
     raise click.exceptions.Exit(code)
+
+
+def plain_warnings():
+    """Print warnings as one line, as errors are."""
+    import warnings
+
+    warnings.showwarning = lambda message, *_: click.echo(f"lungcls: warning: {message}", err=True)
 
 
 def show_summary(loaded):

@@ -9,6 +9,7 @@ from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.files import output, whole_text
 from lungcls.metrics import conformal, thresholds
+from lungcls.metrics.classification import LABELS
 from lungcls.models.backend import import_keras
 from lungcls.preprocessing.images import Derived
 from lungcls.runs import calibration, inputs
@@ -163,3 +164,24 @@ def calibrate(run, table, *, calibrated=False, level=None):
         new = calibration.probabilities(found, y_prob)
         table = table.assign(**dict(zip(columns, new.T)), confidence=new.max(axis=1))
     return table if level is None else table.assign(set=calibration.sets(found, y_prob, level=level))
+
+
+def answers(run, cohort, *, level=None):
+    """What a run says of each case of a cohort, a dict a case, as JSON takes it.
+
+    Calibrated probabilities, and a set of `level` (0.9 by default), are there if the run has test cases.
+    """
+    table, task = predict(run, cohort), run.config["task"]
+    columns = list(CLASS_COLUMNS[task])
+    names = dict(zip(map(str, LABELS[task]), (name.removeprefix("p_") for name in columns)))
+
+    def by_class(table):
+        return table[columns].astype(float).set_axis(list(names.values()), axis=1).to_dict("records")
+
+    table = table.assign(probabilities=by_class(table), decision=table["y_pred"].astype(str).map(names))
+    if level or len(run.part("test")[0]):
+        table = calibrate(run, table, calibrated=True, level=level or 0.9)
+        found = [[names[label] for label in labels.split()] for labels in table["set"]]
+        table = table.assign(calibrated=by_class(table), set=found, set_level=level or 0.9)
+    about = {"run": run.id, "task": task, "weights": run.weights}
+    return [about | one for one in table.drop(columns=[*columns, "y_pred", "confidence"]).to_dict("records")]

@@ -46,13 +46,24 @@ def cut_series(work, uid, slices, cases, scan):
 def check_series(slices, scan):
     """Check a series' headers against its scan's row.
 
-    Returns the stack (`series.stacked`, of the slices that share the most frequent geometry), notes on what
-    differs and leaves the nodules' own slices as they should be, and why nothing can be cut, else "".
+    Returns the stack of :func:`one_stack`, notes on what differs and leaves the nodules' own slices as they
+    should be, and why nothing can be cut, else "".
+    """
+    stack, geometry, notes = one_stack(slices)
+    if not stack:
+        return [], [], f"{len(slices)} files without a CT image, its position, orientation or spacing above 0"
+    return stack, notes + _differences(stack, geometry, scan), _wrong_geometry(geometry, scan)
+
+
+def one_stack(slices):
+    """The stack of a series (`series.stacked`), of the slices that share the most frequent geometry.
+
+    Returns the stack, empty if no file has all that it needs, the geometry, and notes on what is not used.
     """
     images = [one for one in slices if one.kind != series.NO_CT]
     placed = [one for one in images if one.geometry]
     if not placed:
-        return [], [], f"{len(slices)} files without a CT image, its position, orientation or spacing above 0"
+        return [], None, []
     geometries = [one.geometry for one in placed]
     geometry = max(sorted(set(geometries)), key=geometries.count)
     stack = series.stacked([one for one in placed if one.geometry == geometry])
@@ -70,8 +81,7 @@ def check_series(slices, scan):
         "copies of another file: {} (one of each used)": used - sum(distinct),
         "positions with several slices: {} (that of least instance number used)": len(several),
     }
-    notes = [text.format(n) for text, n in counted.items() if n]
-    return stack, notes + _differences(stack, geometry, scan), _wrong_geometry(geometry, scan)
+    return stack, geometry, [text.format(n) for text, n in counted.items() if n]
 
 
 def _differences(stack, geometry, scan):

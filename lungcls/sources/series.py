@@ -85,7 +85,7 @@ class Found(NamedTuple):
 
 
 def find(root, requested, *, jobs=1, progress=True):
-    """Find the series of the requested SeriesInstanceUIDs, in whatever folders and under whatever names."""
+    """Find the series of the requested SeriesInstanceUIDs, or all (None), in whatever folders and names."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -98,7 +98,7 @@ def find(root, requested, *, jobs=1, progress=True):
     series, dicom, unreadable, shared, others = {}, 0, [], {}, Counter()
     total = sum(n for _, _, n in chunks)
     with tqdm(total=total, desc="reading headers", unit="files", disable=None if progress else True) as bar:
-        requested = frozenset(requested)
+        requested = requested if requested is None else frozenset(requested)
         for read in run(delayed(_read_chunk)(*chunk, requested, memory) for chunk in chunks):
             for uid, slices in read.series.items():
                 # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
@@ -139,7 +139,7 @@ def _read_chunk(folder, first, n, requested, memory):
             whole_text(path, json.dumps(known))
     series = {}
     for uid, rows in known["series"].items():
-        if uid in requested:
+        if requested is None or uid in requested:
             series[uid] = [_slice(folder, names, row, known["geometries"]) for row in rows]
     unreadable = [str(Path(folder) / names[i]) for i in known["unreadable"]]
     return Found(series, n, known["dicom"], unreadable, known["others"])
