@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scan_files import write_dicom, write_nrrd
 import yaml
 
 from lungcls.cohorts import cohort as cohorts
@@ -15,7 +16,7 @@ from lungcls.errors import InputError
 from lungcls.report import facts, wording
 from lungcls.report.printed import quoted
 from lungcls.report.results import measurements
-from lungcls.sources import annotations, views
+from lungcls.sources import annotations, scans, views
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")])
@@ -450,6 +451,31 @@ def promised():
     return dict(re.findall(r"^\| ([a-z ]+) \| `(.+)` \|$", page, flags=re.M))
 
 
+def outside(folder):
+    scans.open_scan(write_nrrd(folder / "ct.nrrd")).voxel_of(np.array([0, 0, 40]))
+
+
+def several(folder):
+    for uid, drop in (("1.2.3", ()), ("1.2.4", [0])):
+        write_dicom(folder / "ct_folder", uid=uid, drop=drop)
+    scans.open_scan(folder / "ct_folder")
+
+
+def coronal(folder):
+    scans.open_scan(write_dicom(folder / "ct_folder", orientation=(1, 0, 0, 0, 0, 1)))
+
+
+OF_SCANS = {"a point outside": outside, "several series": several, "no axial slices": coronal}
+
+
+@pytest.mark.parametrize("fault", OF_SCANS)
+def test_the_page_on_own_data_quotes_the_real_messages_on_scans(tmp_path, fault):
+    with pytest.raises(InputError) as error:
+        OF_SCANS[fault](tmp_path)
+    pieces = map(re.escape, promised()[fault].split("…"))
+    assert re.fullmatch(".*".join(pieces), str(error.value).replace(f"{tmp_path}/", ""))
+
+
 def own_cohort(folder, fault):
     """Write the page's example as a cohort, with one fault."""
     page = (ROOT / "book" / "bring_your_own_ct.md").read_text(encoding="utf-8")
@@ -476,7 +502,7 @@ def own_cohort(folder, fault):
     return folder
 
 
-@pytest.mark.parametrize("fault", promised())
+@pytest.mark.parametrize("fault", [fault for fault in promised() if fault not in OF_SCANS])
 def test_the_page_on_own_data_quotes_the_real_messages(tmp_path, fault):
     folder = own_cohort(tmp_path / "mine", fault)
     with pytest.raises(InputError) as error:
@@ -487,7 +513,7 @@ def test_the_page_on_own_data_quotes_the_real_messages(tmp_path, fault):
 def test_the_example_on_the_page_is_a_cohort(tmp_path):
     loaded = cohorts.load(own_cohort(tmp_path / "mine", None))
     cohorts.check_pixels(loaded)
-    assert loaded.cases["patient_id"].nunique() == 2 and len(promised()) == 7
+    assert loaded.cases["patient_id"].nunique() == 2 and len(promised()) == 7 + len(OF_SCANS)
 
 
 # --- Papers ---------------------------------------------------------------------------
