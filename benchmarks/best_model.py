@@ -44,6 +44,8 @@ BARS = {"diameter, fitted rule": "diameter", "radiomics": "radiomics"}  # baseli
 MEASURES, FIRST = "measures alone", "first recipe"
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 
+SIZES = (5.0, 6.5, 8.5, 12.0, 18.0)  # mm between the size classes: LIDC's nodules in about equal parts
+
 BASE = {
     "mm": (24, 48),
     "pixels": 48,
@@ -143,8 +145,8 @@ class Data:
         self.cases, self.folds = cases, splits.folds(cases, k=FOLDS, seed=seed)
         self.fold = self.folds["fold"].to_numpy()
         self.targets = lambda share: ensemble.targets(cases["malignancy"], cases["ratings"], share=share)
-        self.pairs = lambda wanted: ensemble.with_size(wanted, cases["diameter_mm"].to_numpy(float))
         diameters = cases["diameter_mm"].to_numpy(float)  # a target only, never an input
+        self.pairs = lambda wanted: with_size(wanted, diameters)
         self.size = (np.log(diameters) - 2.1) / 0.6
 
     def squares(self, options, masks=False):
@@ -158,6 +160,12 @@ class Data:
             low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
             squares = low[:, None, None, None] + (high - low)[:, None, None, None] * squares
         return squares.astype(np.float32)
+
+
+def with_size(targets, diameters):
+    """Spread targets (n, 5) over the case's size class: (n, 30), the pairs of a score side by side."""
+    classes = np.eye(len(SIZES) + 1, dtype=np.float32)[np.searchsorted(SIZES, diameters)]
+    return (targets[:, :, None] * classes[:, None, :]).reshape(len(targets), -1)
 
 
 def by_tissue(image):
@@ -591,14 +599,18 @@ def numbers(table, fold, task):
         )
         found = {name: all_of[name] for name in SCORES[task]}
         if task == "binary":
-            parts = [fold == one for one in np.unique(fold)]
-            ranked = [
-                classification.ranking(y_true[one] == 1, y_prob[one, 1], weights[:, one]) for one in parts
-            ]
-            found["AUC"] = np.mean([auc for auc, _ in ranked], axis=0)
+            found["AUC"] = mean_auc(y_true == 1, y_prob[:, 1], fold, weights)
         return found
 
     return statistic
+
+
+def mean_auc(positive, values, fold, weights):
+    """The AUC of each resample, the mean over folds."""
+    parts = [fold == one for one in np.unique(fold)]
+    return np.mean(
+        [classification.ranking(positive[one], values[one], weights[:, one])[0] for one in parts], axis=0
+    )
 
 
 def with_intervals(statistic, patients):
@@ -744,11 +756,10 @@ def robust(folder, work, slices):
     for images, cohort in other_images(data.cohort, cohorts.load(slices)).items():
         for model, stage in (("recipe", "transfer_learning"), (MEASURES, "scratch")):
             now, before = said_of(runs_of(work, stage), cohort, folds)
-            auc, first = (ranking(one, data.cases, folds) for one in (now, before))
-            statistic = lambda weights: {"AUC": auc(weights), "less": auc(weights) - first(weights)}  # noqa: B023, E731
-            patients = data.cases.set_index("case_id").loc[now.index, "patient_id"]
-            row = {"images": images, "model": model, "n": len(now), "patients": patients.nunique()}
-            rows.append(row | with_intervals(statistic, patients.to_numpy()))
+            cases = data.cases.set_index("case_id").loc[now.index]
+            statistic = changes(now, before, cases["malignancy"] > 3, folds[now.index].to_numpy())
+            row = {"images": images, "model": model, "n": len(now), "patients": cases["patient_id"].nunique()}
+            rows.append(row | with_intervals(statistic, cases["patient_id"].to_numpy()))
             print(rows[-1], flush=True)
     whole_text(RESULTS / "best_model.json", json.dumps(record | {"robust": rows}, indent=1) + "\n")
 
@@ -792,13 +803,16 @@ def said_of(runs, cohort, folds):
     return pd.concat(now), pd.concat(before)
 
 
-def ranking(values, cases, folds):
-    """A function of resampling weights that gives the AUC, the mean over folds."""
-    positive = cases.set_index("case_id").loc[values.index, "malignancy"].to_numpy() > 3
-    parts = [(folds[values.index] == fold).to_numpy() for fold in range(FOLDS)]
-    return lambda weights: np.mean(
-        [classification.ranking(positive[one], values[one], weights[:, one])[0] for one in parts], axis=0
-    )
+def changes(now, before, positive, fold):
+    """A function of resampling weights that gives the AUC, and what it is less that before."""
+
+    def statistic(weights):
+        auc, first = (
+            mean_auc(positive.to_numpy(), values.to_numpy(), fold, weights) for values in (now, before)
+        )
+        return {"AUC": auc, "less": auc - first}
+
+    return statistic
 
 
 def bars(folder, work):
