@@ -43,7 +43,7 @@ def scenes(place, cohort, store):
     work = place / "work"
     runs = ["--runs", work / "runs"]
     return {
-        "cohort": (False, ["cohort", "phantom", work / "made", "--cases", 24, "--jobs", 1], "made/*.npy"),
+        "cohort": (False, ["cohort", "phantom", work / "made", "--cases", 24, "--jobs", 2], "made/*.npy"),
         "train": (False, ["train", "--cohort", cohort, *SMALL, *runs], "runs/*/predictions.csv"),
         "study": (
             False,

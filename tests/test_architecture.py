@@ -23,7 +23,7 @@ ROOMS = (
     "preprocessing",
     "metrics",
 )  # top to bottom
-TOP = ("errors", "files", "profiles")  # files that every room may import
+TOP = ("errors", "files", "profiles", "workers")  # files that every room may import
 BASE = ("metrics", "preprocessing")  # rooms that import no other
 ALONE = ("report.plots",)  # takes arrays, imports no room
 DEEPEST, DEEPEST_PAGES = 10, 15  # files in a chain of imports; through report/results and report/claims

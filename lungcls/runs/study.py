@@ -19,6 +19,7 @@ import pandas as pd
 
 from lungcls.errors import InputError
 from lungcls.runs import training
+from lungcls.workers import watched
 
 
 def train_all(requested, *, jobs=None, progress=True, ended=None):
@@ -77,7 +78,7 @@ def _worker_options(threads):
     from joblib.parallel import get_active_backend
 
     own = type(get_active_backend()[0]).__name__ == "LokyBackend"
-    return {"backend": "loky", "inner_max_num_threads": threads, **training.watched()} if own else {}
+    return {"backend": "loky", "inner_max_num_threads": threads, **watched()} if own else {}
 
 
 def _attempt(job):
@@ -102,7 +103,7 @@ def drive(steps, work, *, jobs):
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
-    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs, **training.watched()) as pool:
+    with ThreadPoolExecutor(1) if jobs == 1 else ProcessPoolExecutor(jobs, **watched()) as pool:
         waiting = {}
 
         def go_on(step, resume):

@@ -9,7 +9,6 @@ from pathlib import Path
 import platform
 import shutil
 import sys
-import threading
 import time
 
 from filelock import FileLock
@@ -23,6 +22,7 @@ from lungcls.metrics import thresholds
 from lungcls.models.backend import import_keras
 from lungcls.runs import keys, store as run_store
 from lungcls.runs.planning import plan_run
+from lungcls.workers import watched
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
@@ -35,7 +35,7 @@ def train(
     model=None,
     stage=None,
     recipe=None,
-    weights="imagenet",
+    weights=None,
     profile=None,
     seed=0,
     fold=None,
@@ -63,8 +63,9 @@ def train(
         transfer-learning run that it starts from first.
     recipe : {"best-binary", "best-multiclass"}, optional
         Our best model, in place of task, view, model and stage.
-    weights : str or path, default "imagenet"
-        "imagenet", "none", a weight file, or a folder of files whose names begin with the backbone's.
+    weights : str or path, optional
+        "imagenet", "none", a weight file, or a folder of files whose names begin with the backbone's. By
+        default "imagenet" for a backbone, and "none" for a model that starts from random weights.
     profile : {"smoke", "quick", "full"}, default "quick", of a recipe "full"
         The sizes of the run.
     seed : int, default 0
@@ -141,22 +142,6 @@ def _in_a_worker(job, progress):
 
     with ProcessPoolExecutor(max_workers=1, **watched()) as pool:
         pool.submit(train_job, job, progress=progress).result()
-
-
-def watched():
-    """Let workers, before they have any work, watch the process that starts them: options of an executor."""
-    return {"initializer": _end_with, "initargs": (os.getpid(),)}
-
-
-def _end_with(parent):
-    """End this worker within seconds when its parent is gone, or was gone before."""
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

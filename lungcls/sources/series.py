@@ -17,6 +17,7 @@ import numpy as np
 
 from lungcls.errors import InputError
 from lungcls.files import cache_folder, whole_text
+from lungcls.workers import side_by_side
 
 FORMAT = 2  # of what is remembered
 CHUNK = 1000  # files of one folder that a process looks at in one go
@@ -86,7 +87,7 @@ class Found(NamedTuple):
 
 def find(root, requested, *, jobs=1, progress=True):
     """Find the series of the requested SeriesInstanceUIDs, or all (None), in whatever folders and names."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
     root = Path(root)
@@ -94,12 +95,11 @@ def find(root, requested, *, jobs=1, progress=True):
         raise InputError(f"{root}: not a folder, expected one with DICOM files in it")
     chunks = list(_chunks(root))
     memory = cache_folder() / "dicom-headers"
-    run = Parallel(n_jobs=jobs, return_as="generator_unordered")
     series, dicom, unreadable, shared, others = {}, 0, [], {}, Counter()
     total = sum(n for _, _, n in chunks)
     with tqdm(total=total, desc="reading headers", unit="files", disable=None if progress else True) as bar:
         requested = requested if requested is None else frozenset(requested)
-        for read in run(delayed(_read_chunk)(*chunk, requested, memory) for chunk in chunks):
+        for read in side_by_side(jobs, (delayed(_read_chunk)(*one, requested, memory) for one in chunks)):
             for uid, slices in read.series.items():
                 # Slices of one geometry share one tuple: a quarter of a million of them is few MB.
                 kept = (shared.setdefault(one.geometry, one.geometry) for one in slices)

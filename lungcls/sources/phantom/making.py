@@ -18,6 +18,7 @@ from lungcls.sources import annotations
 from lungcls.sources.phantom import anatomy, characteristics, nodule, scanner
 from lungcls.sources.phantom.selection import choose, named, replicate, report_cases
 from lungcls.sources.views import ABOUT, about, new_arrays, open_arrays, write_views
+from lungcls.workers import side_by_side
 
 
 def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
@@ -60,7 +61,7 @@ def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
     ...     made.views["nodule"].shape, made.views["nodule"].dtype
     ((1, 128, 128), dtype('int16'))
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
     from tqdm import tqdm
 
     unknown = sorted(set(views) - set(ABOUT))
@@ -71,9 +72,9 @@ def make(folder, *, cases, seed, views=tuple(ABOUT), jobs=None, progress=True):
     with whole_folder(folder) as scratch:
         new_arrays(scratch, len(chosen), names, make=new_npy)
         patients = [part for _, part in chosen.groupby(["patient_id", "replica"], sort=False)]
-        run = Parallel(n_jobs=jobs or os.cpu_count() or 1, return_as="generator_unordered")
+        work = (delayed(_write)(scratch, part, names, seed) for part in patients)
         with tqdm(total=len(chosen), desc="rendering phantom slices", disable=not progress) as bar:
-            for done in run(delayed(_write)(scratch, part, names, seed) for part in patients):
+            for done in side_by_side(jobs or os.cpu_count() or 1, work):
                 bar.update(done)
         made_by = {"source": "phantom", "cases": len(chosen), "seed": int(seed)}
         info = about("phantom") | {"views": {view: ABOUT[view] for view in views}, "made_by": made_by}
