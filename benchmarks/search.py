@@ -69,7 +69,8 @@ def main():
     for name in options.only.split(","):
         what, space, trials = SEARCHES[name]
         fixed = {"store": options.store, "jobs": options.jobs, "inner": options.inner}
-        fixed |= {"weights": options.weights, "profile": "full", "trials": options.trials or trials}
+        fixed |= {"weights": None if what["model"] == "cnn" else options.weights}
+        fixed |= {"profile": "full", "trials": options.trials or trials}
         found = nested.search(options.cohort, space=space, minutes=options.minutes, **what, **fixed)
         folder = Path(options.store) / "search"
         runs = [run for run in run_store.list_runs(folder) if run.config["model"] == what["model"]]

@@ -40,7 +40,7 @@ def test_train_says_how_another_run_differs(trained, tmp_path):
 def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
     cells = [
         grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),
-        grid.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}),
+        grid.Cell("ablations", "no block", "binary", "nodule", "cnn", "scratch", {"unfreeze_from": "x"}),
     ]
     monkeypatch.setattr(grid, "grid_of", lambda *_, **__: cells)
     answer = call(
@@ -59,7 +59,7 @@ def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
     assert answer.exit_code == 1
     done, failed = answer.stdout.splitlines()
     assert done.startswith("CNN ") and done.endswith("random init")
-    assert failed.startswith("too large") and "failed: crop: found 41" in failed
+    assert failed.startswith("no block") and "unfreeze_from: found 'x'" in failed
 
 
 def test_runs_lists_and_shows(trained):

@@ -691,6 +691,9 @@ REQUESTS = [
     ("absurd filters", asked(set="filters=60000-60000"), "filters"),
     ("absurd copies", asked(set="plus=2000000000"), "plus"),
     ("fold that is not there", asked(fold="7", set="crop=32"), "fold: found 7, expected 0 to 4"),
+    ("crop that does not fit", asked(set="crop=41"), "crop: found 41 x 41 pixels with images of 40"),
+    ("weights of no file", asked(weights="typo", set="crop=32"), "weights: found 'typo' for cnn from"),
+    ("ImageNet from scratch", asked(weights="imagenet", set="crop=32"), "weights: found 'imagenet' for cnn"),
     ("infinite setting", asked(set="weight_decay=inf"), "weight_decay: found 'inf', expected a number"),
     (
         "weights that are not there",
@@ -719,6 +722,7 @@ WRONG = {
     "cutoff": ("median", 2, True),
     "numbers": ([], [0], [2.5], 4, "2 3"),
     "runs": (None, 1),
+    "weights": (None, "typo", ""),
 }
 PARAMETERS = [
     (

@@ -15,8 +15,8 @@ def _checked(store):
 
 
 COHORT = click.option("--cohort", "folder", type=FOLDER, required=True, help="A cohort's folder.")
-SOURCES = "imagenet, none, a file, or a folder of files named by backbone."
-WEIGHTS = click.option("--weights", default="imagenet", show_default=True, help=SOURCES)
+SOURCES = "imagenet (of a backbone by default), none, a file, or a folder of files named by backbone."
+WEIGHTS = click.option("--weights", type=FOLDER, help=SOURCES)
 PROFILE = click.option("--profile", default="quick", show_default=True, help="Sizes: smoke, quick or full.")
 SEED = click.option("--seed", type=SEEDS, default=0, show_default=True)
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
@@ -75,6 +75,9 @@ def study(folder, profile, views, backbone, groups, jobs, record, pairs, **optio
     cells = [cell for cell in cells if not groups or cell.group in groups]
     if not cells:
         raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
+    if options["weights"] not in (None, "none") and all(cell.stage == "scratch" for cell in cells):
+        found = f"{options['weights']!r} for a part of the grid that starts from scratch"
+        raise InputError(f"weights: found {found}, expected none")
     if record and Path(record).exists() and not Path(record).is_dir():
         raise InputError(f"{record}: no folder, expected one for the records")
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)

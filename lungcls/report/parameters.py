@@ -37,7 +37,11 @@ RULES = {  # what is expected, in words and as a test
         "a list of whole numbers from 1 to 20",
         lambda value: type(value) is list and value and all(map(_number(1, 20, int)[1], value)),
     ),
-    **dict.fromkeys(("weights", "runs"), ("a text", lambda value: type(value) is str)),
+    "weights": (
+        "imagenet, none, or the path of a file or a folder",
+        lambda value: value in ("imagenet", "none") or (type(value) is str and os.path.exists(value)),
+    ),
+    "runs": ("a text", lambda value: type(value) is str),
 }
 for _kind, _name in ((int, "whole numbers"), (float, "numbers")):
     RULES |= {name: _number(*ends, _kind) for name, ends in RANGES[_name].items()}

@@ -109,7 +109,7 @@ def title(model, stage):
     return f"{name}{ {'scratch': '', 'transfer_learning': ' TL', 'fine_tuning': ' FT'}[stage] }"
 
 
-def plan(data, cells, *, overrides=None, **options):
+def plan(data, cells, *, overrides=None, weights=None, **options):
     """Find the job of each cell of a grid; nothing is trained.
 
     Parameters
@@ -119,8 +119,10 @@ def plan(data, cells, *, overrides=None, **options):
         As from :func:`grid_of`.
     overrides : mapping, optional
         Settings of all cells; a cell's own come after.
+    weights : str or path, optional
+        Of the pretrained networks, as for :func:`lungcls.runs.train`.
     **options
-        `weights`, `profile`, `seed`, `fold` and `store`, as for :func:`lungcls.runs.train`.
+        `profile`, `seed`, `fold` and `store`, as for :func:`lungcls.runs.train`.
 
     Returns
     -------
@@ -139,6 +141,7 @@ def plan(data, cells, *, overrides=None, **options):
     jobs = []
     for cell in cells:
         request = {name: getattr(cell, name) for name in ("task", "view", "model", "stage")}
+        request["weights"] = None if cell.stage == "scratch" else weights
         jobs.append(plan_run(data, **request, **options, settings={**(overrides or {}), **cell.overrides}))
     return jobs
 

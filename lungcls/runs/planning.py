@@ -11,11 +11,12 @@ from lungcls.cohorts import cohort as cohorts, splits
 from lungcls.errors import InputError
 from lungcls.files import cache_folder, code_digests, sha
 from lungcls.models import weights as pretrained
+from lungcls.preprocessing.geometry import center_crop
 from lungcls.runs import inputs, keys
 from lungcls.runs.settings import BACKBONES, NOT_INHERITED, RECIPES, of_model, resolve
 
 NAMES = ("task", "view", "model", "stage", "seed", "fold")  # what a run is named by
-DEFAULTS = {"stage": None, "weights": "imagenet", "profile": "quick", "seed": 0, "fold": None}
+DEFAULTS = {"stage": None, "weights": None, "profile": "quick", "seed": 0, "fold": None}
 DEFAULTS |= {"store": None, "settings": None}
 
 
@@ -107,6 +108,8 @@ def _plan(data, **request):
     loaded, parts = _whole(data), {"task": task, "view": view, "model": model}
     parts |= {"settings": of_model(found, model)}
     inputs.check(loaded, parts)
+    if "nodule" in inputs.views_of(parts) and model != "ensemble":
+        center_crop(loaded.views["nodule"][:1], found.crop)  # one that fits
     cohorts.require_classes(loaded, "multiclass" if model == "ensemble" else task)
     source = _source(request, found)  # before anything is written
     split, digest = shared_split(loaded, found, fold, store, task)
@@ -138,10 +141,12 @@ def _source(request, found):
 
     Of its backbone, or of that whose features an ensemble weighs in.
     """
-    model = request["model"]
+    model, weights = request["model"], request["weights"]
     if model == "cnn" or (model == "ensemble" and request["stage"] == "scratch"):
-        return find_weights("none", "cnn")
-    return find_weights(request["weights"], found.backbone if model == "ensemble" else model)
+        if weights not in (None, "none"):
+            raise InputError(f"weights: found {weights!r} for {model} from scratch, expected none")
+        return pretrained.WeightSource(pretrained.RANDOM, None, "")
+    return find_weights(weights or "imagenet", found.backbone if model == "ensemble" else model)
 
 
 def _parent(data, request, stage):
@@ -150,7 +155,7 @@ def _parent(data, request, stage):
         kept = {key: value for key, value in (request["settings"] or {}).items() if key not in NOT_INHERITED}
         return _plan(data, **request | {"stage": "transfer_learning", "settings": kept})
     if request["model"] == "ensemble" and stage == "transfer_learning":
-        return _plan(data, **request | {"task": "multiclass", "stage": "scratch"})
+        return _plan(data, **request | {"task": "multiclass", "stage": "scratch", "weights": None})
     return None
 
 
@@ -177,8 +182,6 @@ def configuration(parts, label, cohort_name, split, parent):
 @cache
 def find_weights(wanted, model):
     """Find the pretrained weights of a model, as a WeightSource whose label says what they are."""
-    if model == "cnn":
-        return pretrained.WeightSource(pretrained.RANDOM, None, "")
     if wanted not in ("imagenet", "none") and Path(wanted).is_dir():
         files = sorted(Path(wanted).glob(f"{model}[!0-9a-z]*.h5"))
         if not files:

@@ -75,10 +75,12 @@ def test_the_grid_is_trained_once_and_a_failure_stops_no_other(trained, tmp_path
     cells = [
         grid.Cell("table 1", "CNN", task, "nodule", "cnn", "scratch") for task in ("binary", "multiclass")
     ]
-    cells.append(grid.Cell("ablations", "too large", "binary", "nodule", "cnn", "scratch", {"crop": 41}))
+    cells.append(
+        grid.Cell("ablations", "no block", "binary", "nodule", "cnn", "scratch", {"unfreeze_from": "x"})
+    )
     wanted = grid.plan(trained[0], cells, profile="smoke", overrides=SMALL, store=tmp_path)
     failed = train_all(wanted, jobs=1)
-    assert list(failed) == [wanted[2].id] and "crop: found 41" in failed[wanted[2].id]
+    assert list(failed) == [wanted[2].id] and "unfreeze_from: found 'x'" in failed[wanted[2].id]
     assert study.states(wanted)["state"].tolist() == ["done", "done", "left"]
     shown = capfd.readouterr().err
     assert f"{wanted[0].id}: done in" in shown and "left 1" in shown

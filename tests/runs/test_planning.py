@@ -15,7 +15,7 @@ WANTED = {"task": "binary", "view": "nodule", "model": "cnn", "stage": "scratch"
 
 @pytest.fixture
 def prepare(tmp_path):
-    save(seen_cohort(), tmp_path / "cohort")
+    save(seen_cohort(size=96), tmp_path / "cohort")
 
     def call(**options):
         return planning.plan_run(tmp_path / "cohort", **{**WANTED, "store": tmp_path / "runs", **options})
@@ -158,6 +158,6 @@ def test_folds_test_every_case_once():
 
 
 def test_the_profile_limits_the_cases(tmp_path):
-    save(seen_cohort(160), tmp_path / "cohort")
+    save(seen_cohort(160, size=96), tmp_path / "cohort")
     job = planning.plan_run(tmp_path / "cohort", **WANTED, store=tmp_path / "runs")
     assert len(pd.read_csv(job.split)) == 120 < len(load(tmp_path / "cohort"))

@@ -72,7 +72,7 @@ def fits(monkeypatch):
 def search(tmp_path, monkeypatch):
     few = partial(bootstrap.intervals, resamples=100)  # what is promised needs no exact interval
     monkeypatch.setattr(bootstrap, "intervals", few)
-    cohorts.save(tiny_cohort(120), tmp_path / "cohort")
+    cohorts.save(tiny_cohort(120, size=96), tmp_path / "cohort")
     fixed = {"settings": {"folds": 3}, "inner": 3, "store": tmp_path / "runs", "space": SPACE, "trials": 2}
     return lambda **options: nested.search(tmp_path / "cohort", **WHAT | fixed | options)
 
