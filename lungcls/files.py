@@ -15,41 +15,56 @@ from lungcls.errors import InputError
 
 
 @contextmanager
+def writing(path):
+    """Turn what keeps a file or a folder from being written into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
 def whole_folder(folder):
     """Yield a folder beside a new or empty one, renamed to it when the block ends well, else removed."""
     folder = Path(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
-    if folder.name in ("", "..") or folder.is_symlink():
-        raise InputError(f"{folder}: no name of its own or a link, expected a new folder")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: already there, expected a new or empty folder")
-    try:
+    _require_new(folder)
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     try:
         yield scratch
-        scratch.chmod(0o777 & ~_umask())
-        try:
+        _require_new(folder)  # somebody else may have been faster
+        with writing(folder):
+            scratch.chmod(0o777 & ~_umask())
             os.replace(scratch, folder)
-        except OSError as error:  # somebody else was faster
-            raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         for parent in missing:  # innermost first; those that something else uses stay
             with suppress(OSError):
                 parent.rmdir()
+        if isinstance(error, OSError) and str(error.filename or scratch).startswith(str(scratch)):
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
         raise
 
 
-def _sweep(folder):
-    """Remove what processes that were killed have left beside a folder."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*-*"):
-        pid = left.name.removeprefix(f".{folder.name}-").partition("-")[0]
+def _require_new(folder):
+    """Refuse a folder that is no new or empty one."""
+    if folder.name in ("", "..") or folder.is_symlink():
+        raise InputError(f"{folder}: no name of its own or a link, expected a new folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: already there, expected a new or empty folder")
+
+
+def _sweep(path):
+    """Remove what processes that were killed have left beside a folder or a file."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*-*"):
+        pid = left.name.removeprefix(f".{path.name}-").partition("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):  # a file
+                left.unlink()
 
 
 def _is_alive(pid):
@@ -69,17 +84,24 @@ def _umask():
     return mask
 
 
+@contextmanager
+def whole_file(path):
+    """Yield a path beside a file, renamed to it when the block ends well, else removed."""
+    part = path.with_name(f".{path.name}-{os.getpid()}-")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            os.replace(part, path)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+
+
 def whole_text(path, text):
     """Write a text file whole or not at all; one that is there is replaced."""
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def output(path, *, force=None, inputs=()):
@@ -95,6 +117,7 @@ def output(path, *, force=None, inputs=()):
     if path.exists() and not force:
         cure = "" if force is None else " (--force replaces it)"
         raise InputError(f"{path}: already there, expected the name of a new file{cure}")
+    _sweep(path)
     return path
 
 

@@ -83,7 +83,7 @@ def test_a_name_that_is_no_utf_8_can_be_written(tmp_path):
 
 def test_a_folder_that_somebody_else_filled_meanwhile_stays(tmp_path):
     place = tmp_path / "new"
-    with pytest.raises(InputError, match="new: cannot be written"), files.whole_folder(place) as scratch:
+    with pytest.raises(InputError, match="new: already there"), files.whole_folder(place) as scratch:
         (scratch / "mine").touch()
         place.mkdir()
         (place / "theirs").touch()

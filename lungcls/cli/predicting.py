@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
 
 import click
 
 from lungcls.cli.shared import FOLDER, FORCE, STORE, plain_warnings
 from lungcls.errors import InputError
-from lungcls.files import output, whole_text
+from lungcls.files import output, whole_file, whole_text
 
 AS_SURE = "Probabilities that are as sure as the test cases were right; of a scan always given."
 HOLDING = "Add scores that hold the right one in 0.8, 0.9 or 0.95 of the cases; of a scan 0.9 by default."
@@ -58,7 +57,7 @@ def predict(run, folder, scan, out, calibrated, store, **options):
         raise InputError(f"predict: found {'neither' if scan is None else 'both'}, expected FOLDER or --scan")
     found = runs.find(store, run)
     if scan:
-        what = f"{predict_scan(found, scan, out, **options)} points"
+        what = f"{predict_scan(found, scan, out, calibrated=calibrated, **options)} points"
     elif given := [name for name in ("series", "point", "voxel", "points", "png") if options.pop(name)]:
         raise InputError(f"--{given[0]}: found without --scan, expected both or neither")
     else:
@@ -67,7 +66,7 @@ def predict(run, folder, scan, out, calibrated, store, **options):
     click.echo(f"{found.id} ({found.weights}): {what} in {out}")
 
 
-def predict_scan(run, path, out, *, series, point, voxel, points, png, force, level):
+def predict_scan(run, path, out, *, series, point, voxel, points, png, force, **asked):
     """Write what a run says at points of a scan, and a picture if asked for; return how many points."""
     from lungcls.runs import inputs, prediction
     from lungcls.sources import points as around, scans
@@ -80,7 +79,7 @@ def predict_scan(run, path, out, *, series, point, voxel, points, png, force, le
     named = around.read_points(points, scan.series) if points else [("point", point or scan.point_of(voxel))]
     cohort = around.cut_points(scan, named, inputs.views_of(run.config))
     places = cohort.cases.drop(columns=["case_id", "patient_id"]).to_dict("records")
-    said = prediction.answers(run, cohort, level=level)
+    said = prediction.answers(run, cohort, **asked)
     said = [{**answer, **place, "note": RESEARCH} for answer, place in zip(said, places, strict=True)]
     if png:
         draw(run, cohort, said, png)
@@ -99,10 +98,5 @@ def draw(run, cohort, said, path):
         pairs.append([windows[i], seen[[i]][0, ..., 0]])
         chances = ", ".join(f"{name} {value:.2f}" for name, value in one["probabilities"].items())
         titles.append([f"{one['case_id']}, z = {one['slice_z_mm']:g} mm", chances])
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
         image_grid(pairs, titles=titles).savefig(part, format="png")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

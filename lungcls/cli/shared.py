@@ -55,9 +55,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:  # 1 would say that something was found
             fail("interrupted", code=130)
         except OSError as error:
-            if error.filename is None:
-                raise
-            fail(f"{error.filename}: {error.strerror}", code=2)
+            fail(error if error.filename is None else f"{error.filename}: {error.strerror}", code=2)
 
 
 def steady_streams():

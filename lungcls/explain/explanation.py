@@ -1,14 +1,13 @@
 """Explain a stored run on a cohort: its Grad-CAM maps, and the same written with their coordinates."""
 
 import logging
-import os
 
 import numpy as np
 
 from lungcls.cohorts import cohort as cohorts
 from lungcls.errors import InputError
 from lungcls.explain import gradcam, placement
-from lungcls.files import output
+from lungcls.files import output, whole_file
 from lungcls.runs import inputs, prediction
 
 BATCH = 64  # images that a network is asked about at once
@@ -80,14 +79,8 @@ def export(run, cohort, path, *, layer=None, view=None, force=False):
     maps = {"maps": found.values, "score": found.scores, "zero": found.zero, "layer": found.layer}
     rows, columns = crop.cell_middles(found.values.shape[1:])
     place = {"view": crop.view, "corners": crop.corners, "rows": rows, "columns": columns}
-    part = path.with_name(f".{path.name}-{os.getpid()}.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(part, run=run.id, **cases, **maps, **place)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    with whole_file(path) as part, part.open("wb") as stream:  # a name would get an ending
+        np.savez_compressed(stream, run=run.id, **cases, **maps, **place)
     return found
 
 

@@ -42,7 +42,7 @@ def array(folder, content, shape, make, *, entry, title, progress=False):
                         _write(path, shape, make, title, progress)
                     _remember(path)
     except OSError as error:
-        raise InputError(f"{path.parent}: {title} cannot be written ({error.strerror})") from error
+        raise InputError(f"{path.parent}: {title} cannot be written ({error.strerror or error})") from error
     return np.load(path, mmap_mode="r"), digest
 
 

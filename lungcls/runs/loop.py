@@ -18,6 +18,7 @@ from scipy.special import entr, log_softmax
 from tqdm import tqdm
 
 from lungcls.errors import InputError
+from lungcls.files import writing
 from lungcls.models.backend import run_batch
 from lungcls.preprocessing.images import release
 from lungcls.runs.cache import gone_on_error
@@ -268,14 +269,11 @@ class _State:
         for i, variable in enumerate(self.optimizer):
             arrays[f"optimizer{i}"] = keras.ops.convert_to_numpy(variable)
         part = self.path.with_suffix(".part")
-        try:
+        with writing(self.path), gone_on_error(part):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with gone_on_error(part):
-                with part.open("wb") as stream:
-                    np.savez(stream, **arrays)
-                os.replace(part, self.path)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from error
+            with part.open("wb") as stream:
+                np.savez(stream, **arrays)
+            os.replace(part, self.path)
 
     def restore_best(self):
         for weight, array in zip(self.weights, self.best):

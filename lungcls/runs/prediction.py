@@ -166,10 +166,11 @@ def calibrate(run, table, *, calibrated=False, level=None):
     return table if level is None else table.assign(set=calibration.sets(found, y_prob, level=level))
 
 
-def answers(run, cohort, *, level=None):
+def answers(run, cohort, *, calibrated=False, level=None):
     """What a run says of each case of a cohort, a dict a case, as JSON takes it.
 
-    Calibrated probabilities, and a set of `level` (0.9 by default), are there if the run has test cases.
+    Calibrated probabilities, and a set of `level` (0.9 by default), are there if the run has test cases;
+    asked for, they have to be.
     """
     table, task = predict(run, cohort), run.config["task"]
     columns = list(CLASS_COLUMNS[task])
@@ -179,7 +180,7 @@ def answers(run, cohort, *, level=None):
         return table[columns].astype(float).set_axis(list(names.values()), axis=1).to_dict("records")
 
     table = table.assign(probabilities=by_class(table), decision=table["y_pred"].astype(str).map(names))
-    if level or len(run.part("test")[0]):
+    if calibrated or level or len(run.part("test")[0]):
         table = calibrate(run, table, calibrated=True, level=level or 0.9)
         found = [[names[label] for label in labels.split()] for labels in table["set"]]
         table = table.assign(calibrated=by_class(table), set=found, set_level=level or 0.9)

@@ -13,7 +13,7 @@ import shutil
 import pandas as pd
 
 from lungcls.errors import InputError
-from lungcls.files import sha, whole_folder, whole_text
+from lungcls.files import sha, whole_folder, whole_text, writing
 from lungcls.models import baselines
 from lungcls.runs.settings import Settings, of_model
 from lungcls.runs.store import THRESHOLDS, list_runs
@@ -30,15 +30,12 @@ def record(run, folder, *, part=None):
     """
     place = Path(folder) / run.id
     if not place.exists():
-        try:
-            with whole_folder(place) as scratch:
-                for name in [*FILES, *(name for name in SOME if (run.folder / name).exists())]:
-                    shutil.copyfile(run.folder / name, scratch / name)
-                if part is not None:
-                    found = run.predictions[run.predictions["split"] == part]
-                    whole_text(scratch / "predictions.csv", found.to_csv(index=False, lineterminator="\n"))
-        except OSError as error:
-            raise InputError(f"{place}: cannot be written ({error.strerror})") from error
+        with writing(place), whole_folder(place) as scratch:
+            for name in [*FILES, *(name for name in SOME if (run.folder / name).exists())]:
+                shutil.copyfile(run.folder / name, scratch / name)
+            if part is not None:
+                found = run.predictions[run.predictions["split"] == part]
+                whole_text(scratch / "predictions.csv", found.to_csv(index=False, lineterminator="\n"))
     return place
 
 

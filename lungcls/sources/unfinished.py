@@ -42,7 +42,7 @@ def workplace(folder, n):
     except Timeout as error:
         raise InputError(f"{folder}: another import into it is running") from error
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def read_done(work):
