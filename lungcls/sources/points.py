@@ -45,7 +45,9 @@ def _markups(path):
             signs = SIGNS[markup.get("coordinateSystem", "LPS")]
             for one in markup["controlPoints"]:
                 if one.get("positionStatus", "defined") == "defined":
-                    place = np.array(one["position"], dtype=float) * signs
+                    place = np.reshape(np.array(one["position"], dtype=float), 3) * signs
+                    if not np.isfinite(place).all():
+                        raise ValueError(f"position {one['position']}")
                     points.append((one.get("label") or "point", place))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found, expected = f"{type(error).__name__}: {error}", "markups of 3D Slicer (.mrk.json) in LPS or RAS"

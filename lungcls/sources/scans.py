@@ -14,6 +14,8 @@ from lungcls.errors import InputError
 from lungcls.sources import cutting, hounsfield, series, views
 
 SIGNS = {"LPS": (1, 1, 1), "RAS": (-1, -1, 1), "LAS": (1, -1, 1)}  # what turns a place into LPS
+SKEW = 0.01  # most cosine between rows and columns
+SAME = 0.01  # by how much numbers of two affines of a file may differ
 ENDINGS = (".nrrd", ".nii", ".nii.gz")
 
 
@@ -60,9 +62,12 @@ def open_scan(path, uid=None):
     if not path.is_dir() and not (path.is_file() and path.name.lower().endswith(ENDINGS)):
         raise InputError(f"{path}: found no scan, expected a folder of DICOM files, or {', '.join(ENDINGS)}")
     scan = _dicom(path, uid) if path.is_dir() else _volume(path)
+    if uid not in (None, scan.series):
+        raise InputError(f"{path}: found series {scan.series}, expected {uid}")
     spacing = np.linalg.norm(scan.steps, axis=1)
     axial = abs(np.cross(*scan.steps)[2]) >= cutting.AXIAL * spacing.prod() > 0
-    if not axial or np.ptp(spacing) > cutting.SPACING_MM:
+    skew = abs(np.dot(*scan.steps)) > SKEW * spacing.prod()
+    if not axial or skew or np.ptp(spacing) > cutting.SPACING_MM:
         found = " and ".join(f"({', '.join(f'{mm:.3g}' for mm in step)})" for step in scan.steps)
         raise InputError(
             f"{path}: found steps {found} mm between pixels, expected square ones on axial slices"
@@ -99,8 +104,9 @@ def _volume(path):
         raise
     except Exception as error:  # zlib, bz2, NumPy, pynrrd and nibabel each have their own
         raise InputError(f"{path}: not a whole scan ({' '.join(str(error).split())})") from error
-    if values.ndim != 3 or values.dtype.kind not in "iuf" or not np.isfinite(axes).all():
-        raise InputError(f"{path}: {values.dtype} of shape {values.shape}, expected numbers on three axes")
+    if values.ndim != 3 or values.dtype.kind not in "iuf" or not abs(np.linalg.det(axes)) > 0:
+        found = f"{values.dtype} of shape {values.shape}"
+        raise InputError(f"{path}: found {found}, expected numbers on three axes that span a volume")
     origins = origin + np.arange(values.shape[2])[:, None] * axes[2]
     name = path.name[: -len(next(end for end in ENDINGS[::-1] if path.name.lower().endswith(end)))]
     return Scan(path, name, origins, axes[:2], values.shape[1::-1], lambda number: values[:, :, number].T)
@@ -116,6 +122,7 @@ def _nrrd(path):
     if letters not in SIGNS or "space directions" not in header:
         found = ", ".join(name for name in header if name.startswith("space")) or "no space"
         raise InputError(f"{path}: found {found}, expected space {' or '.join(SIGNS)} and space directions")
+    _check_unit(path, *header.get("space units", ()))
     places = np.vstack([header["space directions"], header.get("space origin", (0, 0, 0))]) * SIGNS[letters]
     return values, places[:-1], places[-1]
 
@@ -125,7 +132,16 @@ def _nifti(path):
     import nibabel
 
     image = nibabel.load(path)
-    if not (image.get_sform(coded=True)[1] or image.get_qform(coded=True)[1]):
-        raise InputError(f"{path}: found no sform or qform, expected one: orientation and spacing")
+    forms = [form for form, code in (image.get_sform(coded=True), image.get_qform(coded=True)) if code]
+    if not forms or not np.allclose(forms[0], forms[-1], rtol=0, atol=SAME):
+        found = "sform and qform that differ" if forms else "no sform or qform"
+        raise InputError(f"{path}: found {found}, expected one: orientation and spacing")
+    _check_unit(path, image.header.get_xyzt_units()[0])
     affine = np.diag([-1, -1, 1, 1]) @ image.affine
     return np.asanyarray(image.dataobj), affine[:3, :3].T, affine[:3, 3]
+
+
+def _check_unit(path, *units):
+    """Refuse a scan whose places are in another unit than mm; a file that names none means mm."""
+    if others := set(units) - {"mm", "unknown", ""}:
+        raise InputError(f"{path}: found places in {min(others)}, expected mm")
