@@ -103,10 +103,12 @@ def test_a_file_that_is_there_stays_unless_forced(run, scan, tmp_path):
 def test_sets_have_the_levels_of_a_cohort(run, scan, tmp_path):
     found = answer(run, scan, tmp_path / "a.json", "--point", POINT, "--sets", "0.8")
     assert found["set_level"] == 0.8
-    options = ("--point", POINT, "--out", tmp_path / "b.json", "--sets", "0.5")
-    result = call("predict", run.folder, "--scan", scan, *options)
-    assert result.exit_code == 2 and "sets: found 0.5, expected one of 0.8, 0.9, 0.95" in result.stderr
-    assert not (tmp_path / "b.json").exists()
+    for level in ("0.5", "0.0", "nan"):
+        options = ("--point", POINT, "--out", tmp_path / "b.json", "--sets", level)
+        result = call("predict", run.folder, "--scan", scan, *options)
+        assert result.exit_code == 2
+        assert f"sets: found {level}, expected one of 0.8, 0.9, 0.95" in result.stderr
+        assert not (tmp_path / "b.json").exists()
 
 
 def test_a_run_that_needs_a_box_is_refused(trained, scan, tmp_path):

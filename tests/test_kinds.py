@@ -12,6 +12,7 @@ import shutil
 from click.testing import CliRunner
 from conftest import tiny_cohort, write_course, write_images, write_weights
 import nbformat
+import nibabel
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -677,6 +678,27 @@ WEIGHTS = [
 ]
 
 
+def scan_with(path, **header):
+    """Write the scan again with another header, and ask at a point of it."""
+    write_nrrd(path, **header)
+    return ["--scan", path, *AT]
+
+
+def two_affines(path):
+    """Write a NIfTI file whose sform and qform name two places."""
+    image = nibabel.Nifti1Image(np.zeros((128, 128, 2), np.int16), np.eye(4))
+    image.set_qform(np.diag([1, 1, 1, 1]) + np.eye(4, k=3), 1)
+    nibabel.save(image, path.with_name("b.nii"))
+    return ["--scan", path.with_name("b.nii"), *AT]
+
+
+def marked(path, position, **about):
+    """Ask at the one point of a file of markups."""
+    content = {"markups": [about | {"controlPoints": [{"position": position}]}]}
+    path.with_name("a.mrk.json").write_text(json.dumps(content))
+    return ["--scan", path, "--points", path.with_name("a.mrk.json")]
+
+
 def asked(**options):
     return lambda folder: [text for name, value in options.items() for text in (f"--{name}", value)]
 
@@ -789,6 +811,27 @@ SCANS = {
     "scan as points": (lambda f: ["--scan", f, "--points", f], "not UTF-8, perhaps Latin-1, expected"),
     "one file for both": (
         lambda f: ["--scan", f, *AT, "--png", f.parent / "new.json"],
+        "a file for each output",
+    ),
+    "series of another file": (lambda f: ["--scan", f, *AT, "--series", "b"], "found series a, expected b"),
+    "unit of places": (
+        lambda f: scan_with(f, **{"space units": ["cm"] * 3}),
+        "{}: found places in cm, expected mm",
+    ),
+    "skewed rows": (
+        lambda f: scan_with(f, **{"space directions": [[1, 0, 0], [0.26, 0.97, 0], [0, 0, 2]]}),
+        "expected square ones on axial slices",
+    ),
+    "flat volume": (
+        lambda f: scan_with(f, **{"space directions": [[1, 0, 0], [0, 1, 0], [0, 0, 0]]}),
+        "expected numbers on three axes that span a volume",
+    ),
+    "affines that differ": (two_affines, "found sform and qform that differ"),
+    "NaN in markups": (lambda f: marked(f, [float("nan"), 0, 0]), "not readable (ValueError: position [nan"),
+    "one number in markups": (lambda f: marked(f, [5]), "expected markups (.mrk.json), LPS or RAS, mm"),
+    "markups in cm": (lambda f: marked(f, [0, 0, 0], coordinateUnits="cm"), "coordinateUnits cm), expected"),
+    "one picture, two spellings": (
+        lambda f: ["--scan", f, *AT, "--png", f.parent / "run" / ".." / "new.json"],
         "a file for each output",
     ),
     "view that needs a box": (lambda f: ["--scan", f, *AT], "found nodule, which needs more than a point"),

@@ -73,7 +73,7 @@ def predict_scan(run, path, out, *, series, point, voxel, points, png, force, **
 
     read = [path, run.folder, *filter(None, [points])]
     out, png = (name and output(name, force=force, inputs=read) for name in (out, png))
-    if sum(map(bool, (point, voxel, points))) != 1 or out == png:
+    if sum(map(bool, (point, voxel, points))) != 1 or png and out.resolve() == png.resolve():
         raise InputError("--scan: expected one of --point, --voxel and --points, and a file for each output")
     scan = scans.open_scan(path, series)
     named = around.read_points(points, scan.series) if points else [("point", point or scan.point_of(voxel))]

@@ -105,12 +105,16 @@ def write_predictions(run, cohort, path, *, calibrated=False, level=None, force=
     A file that is there is replaced only by `force`, and one that was read never.
     """
     path = output(path, force=force, inputs=(cohort, run.folder))
-    if level is not None and level not in conformal.LEVELS:
-        raise InputError(f"sets: found {level}, expected one of {', '.join(map(str, conformal.LEVELS))}")
+    _check_level(level)
     table = predict(run, cohorts.load(cohort, labels=False))
     table = calibrate(run, table, calibrated=calibrated, level=level)
     whole_text(path, table.to_csv(index=False, lineterminator="\n"))
     return table
+
+
+def _check_level(level):
+    if level not in (None, *conformal.LEVELS):
+        raise InputError(f"sets: found {level}, expected one of {', '.join(map(str, conformal.LEVELS))}")
 
 
 def calibrate(run, table, *, calibrated=False, level=None):
@@ -172,6 +176,7 @@ def answers(run, cohort, *, calibrated=False, level=None):
     Calibrated probabilities, and a set of `level` (0.9 by default), are there if the run has test cases;
     asked for, they have to be.
     """
+    _check_level(level)
     table, task = predict(run, cohort), run.config["task"]
     columns = list(CLASS_COLUMNS[task])
     names = dict(zip(map(str, LABELS[task]), (name.removeprefix("p_") for name in columns)))

@@ -43,14 +43,16 @@ def _markups(path):
         points = []
         for markup in json.loads(path.read_text(encoding="utf-8"))["markups"]:
             signs = SIGNS[markup.get("coordinateSystem", "LPS")]
+            if "mm" not in (unit := markup.get("coordinateUnits", "mm")):
+                raise ValueError(f"coordinateUnits {unit}")
             for one in markup["controlPoints"]:
                 if one.get("positionStatus", "defined") == "defined":
                     place = np.reshape(np.array(one["position"], dtype=float), 3) * signs
                     if not np.isfinite(place).all():
                         raise ValueError(f"position {one['position']}")
-                    points.append((one.get("label") or "point", place))
+                    points.append((str(one.get("label") or "point"), place))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        found, expected = f"{type(error).__name__}: {error}", "markups of 3D Slicer (.mrk.json) in LPS or RAS"
+        found, expected = (f"{type(error).__name__}: {error}", "markups (.mrk.json), LPS or RAS, mm")
         raise InputError(f"{path}: not readable ({found}), expected {expected}") from error
     return points
 

@@ -45,7 +45,7 @@ class Scan(NamedTuple):
         number, gaps = int(np.abs(away).argmin()), np.abs(np.diff(away))
         place = np.linalg.lstsq(self.steps.T, point - self.origins[number])[0]
         column, row = (int(side) for side in np.floor(place + 0.5))
-        near = max(self.thickness, *np.median(gaps, keepdims=True)) / 2 + series.SAME_MM
+        near = max(self.thickness, np.median(gaps) if len(gaps) else 0) / 2 + series.SAME_MM
         if 0 <= column < self.shape[1] and 0 <= row < self.shape[0] and abs(away[number]) <= near:
             return column, row, number
         ends = np.indices((2, 2)).reshape(2, 4).T * (self.shape[1] - 1, self.shape[0] - 1) @ self.steps

@@ -173,3 +173,11 @@ def test_markups_are_read_in_their_coordinate_system(tmp_path):
 def test_other_json_is_refused(tmp_path, content):
     with pytest.raises(InputError, match="a.json: not readable .*expected markups of 3D Slicer"):
         read_points(only(tmp_path / "a.json", content.encode()), "1.2")
+
+
+def test_a_scan_of_one_slice_answers_there_and_says_nothing_else(tmp_path, recwarn):
+    scan = scans.open_scan(write_dicom(tmp_path / "ct", drop=(0, 1, 3, 4, 5)))
+    assert scan.voxel_of(BLOB) == (70, 85, 0)
+    with pytest.raises(InputError, match=r"point: found .* \(5.0 mm from the nearest slice\)"):
+        scan.voxel_of(BLOB + (0, 0, 2 * STEP))
+    assert not recwarn
