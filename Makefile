@@ -2,12 +2,13 @@
 PROFILE ?= quick
 ARGS ?=
 PORT ?= 8000
+BIND ?= 127.0.0.1
 LUNGCLS_CACHE ?= $(CURDIR)/.cache
 export LUNGCLS_CACHE
 
 # What `make env` installs; every other extra of pyproject.toml gets a lock of its own, requirements-EXTRA.lock.
 EXTRAS := book lidc test
-APART :=
+APART := cluster onnx
 
 BIN := .venv/bin
 STAMP := .venv/.made
@@ -52,7 +53,7 @@ COMPILE = PATH="$$PATH:$(CURDIR)/.cache/uv/bin" uv pip compile pyproject.toml --
 
 serve: $(STAMP)  ## Show the book at http://localhost:8000
 	@test -f _build/html/index.html || $(MAKE) book
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	$(BIN)/python -m http.server --bind $(BIND) --directory _build/html $(PORT)
 
 $(STAMP): requirements.lock pyproject.toml
 	@python=; for p in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \

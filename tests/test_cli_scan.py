@@ -41,7 +41,11 @@ def scan(tmp_path_factory):
 
 
 def answer(run, scan, out, *options):
-    result = call("predict", run.folder, "--scan", scan, "--out", out, *options)
+    return answer_of(run.folder, scan, out, *options)
+
+
+def answer_of(name, scan, out, *options):
+    result = call("predict", name, "--scan", scan, "--out", out, *options)
     assert result.exit_code == 0, result.output
     return json.loads(out.read_text())
 
@@ -115,3 +119,53 @@ def test_a_run_that_needs_a_box_is_refused(trained, scan, tmp_path):
     run = trained[3]
     result = call("predict", run.folder, "--scan", scan, "--point", POINT, "--out", tmp_path / "a.json")
     assert result.exit_code == 2 and "view: found nodule, which needs more than a point" in result.stderr
+
+
+def test_a_box_a_voxel_and_a_mask_name_the_same_point(run, scan, tmp_path):
+    mask = np.zeros(body().shape, np.uint8)
+    mask[2, 84:87, 69:72] = 1
+    path = write_nrrd(tmp_path / "mask.nrrd", mask)
+    corners = ",".join(map(str, [*(BLOB - (3, 4, 5)), *(BLOB + (3, 4, 5))]))
+    point = answer(run, scan, tmp_path / "a.json", "--point", POINT)
+    assert answer(run, scan, tmp_path / "b.json", "--box", corners) == point | {"case_id": "box"}
+    (part,) = answer(run, scan, tmp_path / "c.json", "--mask", path)
+    assert part == point | {"case_id": "part 1"}
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--box", "1,2,3"), "--box: found '1,2,3', expected six finite numbers between commas"),
+        (("--point", "1,2,3", "--mask", "a.nrrd"), "--scan: expected one of --point, --voxel, --box"),
+        ((), "--scan: expected one of --point, --voxel, --box, --points, --mask, and a file for each"),
+    ],
+)
+def test_what_names_no_point_is_one_line(run, scan, tmp_path, options, words):
+    result = call("predict", run.folder, "--scan", scan, "--out", tmp_path / "a.json", *options)
+    assert result.exit_code == 2 and words in result.stderr and not (tmp_path / "a.json").exists()
+
+
+def test_a_page_holds_picture_answer_and_caution(scan, tmp_path):
+    shipped = ("predict", "best-binary", "--scan", scan, "--point", POINT, "--out", tmp_path / "a.json")
+    result = call(*shipped, "--html", tmp_path / "a.html")
+    assert result.exit_code == 0, result.output
+    found, text = json.loads((tmp_path / "a.json").read_text()), (tmp_path / "a.html").read_text()
+    assert 'src="data:image/png;base64,iVBOR' in text and found["note"].replace("'", "&#x27;") in text
+    assert f"malignant {found['probabilities']['malignant']:.2f}" in text
+    assert f"{found['outline_diameter_mm']:g}" in text and "<script" not in text
+    assert sum(found["calibrated"].values()) == pytest.approx(1) and found["set_level"] == 0.9
+
+
+def test_outlines_and_warnings_are_of_the_shipped_model(tmp_path):
+    volume = body()
+    rows, columns = np.indices(volume.shape[1:])
+    disc = np.hypot(rows - 85, columns - 70) * MM <= 6  # a nodule of 12 mm in lung
+    volume[2] = np.where(disc, 40, np.where(volume[2] < -500, volume[2], -860))
+    scan = write_nrrd(tmp_path / "thick.nrrd", volume)
+    found = answer_of("best-binary", scan, tmp_path / "a.json", "--point", POINT)
+    assert 9 < found["outline_diameter_mm"] < 15 and found["warnings"] == []
+    wide = write_dicom(tmp_path / "ct", volume, SliceThickness=20.0)
+    found = answer_of("best-binary", wide, tmp_path / "b.json", "--point", POINT)
+    assert any(
+        one.startswith("outside the training range: slice thickness 20 mm") for one in found["warnings"]
+    )

@@ -7,7 +7,7 @@ needs when it runs, so that `lungcls --help` answers at once.
 import click
 
 from lungcls import __version__
-from lungcls.cli import book, cohorts, predicting, runs
+from lungcls.cli import book, cohorts, models, predicting, runs
 from lungcls.cli.shared import CONTEXT, Commands
 
 
@@ -17,7 +17,8 @@ def main():
     """Lung nodule classification in CT: cohorts, experiments and the book."""
 
 
-for command in (cohorts.cohort, cohorts.audit, *runs.COMMANDS, predicting.predict, book.book):
+COMMANDS = (cohorts.cohort, cohorts.audit, *runs.COMMANDS, *models.COMMANDS, predicting.predict, book.book)
+for command in COMMANDS:
     main.add_command(command)
 
 

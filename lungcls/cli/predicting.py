@@ -1,10 +1,12 @@
 """The command `predict`: a run on a cohort, or at points of one scan."""
 
+from dataclasses import replace
 import json
 import math
 
 import click
 
+from lungcls.cli.models import WEIGHTS
 from lungcls.cli.shared import FOLDER, FORCE, STORE, plain_warnings
 from lungcls.errors import InputError
 from lungcls.files import output, whole_file, whole_text
@@ -14,21 +16,30 @@ HOLDING = "Add scores that hold the right one in 0.8, 0.9 or 0.95 of the cases; 
 OUT = "The CSV file to write, or with --scan the JSON file."
 SCAN = "In place of FOLDER: a DICOM folder, an NRRD or a NIfTI file."
 POINT = "The nodule's middle in mm, in DICOM's patient coordinates (LPS)."
+BOX = "Two corners of a box in mm, instead: its middle is the point."
+MASK = "A NRRD or NIfTI mask in place of points: each part that hangs together is a nodule."
 POINTS = "Several: a CSV file with LUNA16's columns, or markups of 3D Slicer (.mrk.json)."
 PNG = "Also draw the window and what the run sees, of the first 20 points."
+HTML = "Also write a page with pictures and answers, of the first 20 points."
+PLACES = ("point", "voxel", "box", "points", "mask")
 MOST = 20
 RESEARCH = "For research only, not for diagnosis: the score is readers' suspicion, not pathology."
 
 
-def three(context, option, text):
-    """Turn the text of an option into three finite numbers."""
+def numbers(context, option, text):
+    """Turn the text of an option into as many finite numbers as its metavar has."""
     try:
         found = None if text is None else [float(number) for number in text.split(",")]
     except ValueError:
         found = []
-    if found is not None and (len(found) != 3 or not all(map(math.isfinite, found))):
-        raise InputError(f"{option.opts[0]}: found {text!r}, expected three finite numbers between commas")
+    wanted = len(option.metavar.split(","))
+    if found is not None and (len(found) != wanted or not all(map(math.isfinite, found))):
+        expected = f"expected {WORDS[wanted]} finite numbers between commas"
+        raise InputError(f"{option.opts[0]}: found {text!r}, {expected}")
     return found
+
+
+WORDS = {3: "three", 6: "six"}
 
 
 @click.command()
@@ -36,29 +47,34 @@ def three(context, option, text):
 @click.argument("folder", type=FOLDER, required=False)
 @click.option("--scan", type=FOLDER, help=SCAN)
 @click.option("--series", metavar="UID", help="Which series, if a DICOM folder has several.")
-@click.option("--point", metavar="X,Y,Z", callback=three, help=POINT)
-@click.option("--voxel", metavar="I,J,K", callback=three, help="The same as column, row and slice, from 0.")
+@click.option("--point", metavar="X,Y,Z", callback=numbers, help=POINT)
+@click.option("--voxel", metavar="I,J,K", callback=numbers, help="The same as column, row and slice, from 0.")
+@click.option("--box", metavar="X,Y,Z,X,Y,Z", callback=numbers, help=BOX)
 @click.option("--points", type=FOLDER, help=POINTS)
+@click.option("--mask", type=FOLDER, help=MASK)
 @click.option("--png", type=FOLDER, help=PNG)
+@click.option("--html", type=FOLDER, help=HTML)
 @click.option("--out", type=FOLDER, required=True, help=OUT)
 @FORCE
 @click.option("--calibrated", is_flag=True, help=AS_SURE)
 @click.option("--sets", "level", type=float, metavar="SHARE", help=HOLDING)
+@WEIGHTS
 @STORE
-def predict(run, folder, scan, out, calibrated, store, **options):
+def predict(run, folder, scan, out, calibrated, store, weights, **options):
     """Predict with a RUN on the cohort in FOLDER, or at points of a --scan; labels are not needed.
 
-    Calibration and sets were fitted on the test cases of the run: they are for other cases.
+    RUN may be a model that ships with the package: `lungcls models list`. Calibration and sets were fitted
+    on the test cases of the run, of such a model out of fold: they are for other cases.
     """
-    from lungcls.runs import prediction, store as runs
+    from lungcls.runs import prediction, shipped
 
     plain_warnings()
     if (folder is None) == (scan is None):
         raise InputError(f"predict: found {'neither' if scan is None else 'both'}, expected FOLDER or --scan")
-    found = runs.find(store, run)
+    found = shipped.find(run, store, weights=weights)
     if scan:
         what = f"{predict_scan(found, scan, out, calibrated=calibrated, **options)} points"
-    elif given := [name for name in ("series", "point", "voxel", "points", "png") if options.pop(name)]:
+    elif given := [name for name in ("series", *PLACES, "png", "html") if options.pop(name)]:
         raise InputError(f"--{given[0]}: found without --scan, expected both or neither")
     else:
         table = prediction.write_predictions(found, folder, out, calibrated=calibrated, **options)
@@ -66,37 +82,58 @@ def predict(run, folder, scan, out, calibrated, store, **options):
     click.echo(f"{found.id} ({found.weights}): {what} in {out}")
 
 
-def predict_scan(run, path, out, *, series, point, voxel, points, png, force, **asked):
-    """Write what a run says at points of a scan, and a picture if asked for; return how many points."""
+def predict_scan(run, path, out, *, series, png, html, force, level, calibrated, **places):
+    """Write what a run says at points of a scan, and pictures if asked for; return how many points."""
+    from lungcls.report import scan_page
     from lungcls.runs import inputs, prediction
-    from lungcls.sources import points as around, scans
+    from lungcls.sources import points, scans
 
-    read = [path, run.folder, *filter(None, [points])]
-    out, png = (name and output(name, force=force, inputs=read) for name in (out, png))
-    if sum(map(bool, (point, voxel, points))) != 1 or png and out.resolve() == png.resolve():
-        raise InputError("--scan: expected one of --point, --voxel and --points, and a file for each output")
+    read = [path, run.folder, *filter(None, [places["points"], places["mask"]])]
+    out, png, html = (name and output(name, force=force, inputs=read) for name in (out, png, html))
+    given, files = [name for name in PLACES if places[name]], [name for name in (out, png, html) if name]
+    if len(given) != 1 or len({name.resolve() for name in files}) < len(files):
+        options = ", ".join(f"--{name}" for name in PLACES)
+        raise InputError(f"--scan: expected one of {options}, and a file for each output")
     scan = scans.open_scan(path, series)
-    named = around.read_points(points, scan.series) if points else [("point", point or scan.point_of(voxel))]
-    cohort = around.cut_points(scan, named, inputs.views_of(run.config))
-    places = cohort.cases.drop(columns=["case_id", "patient_id"]).to_dict("records")
-    said = prediction.answers(run, cohort, **asked)
-    said = [{**answer, **place, "note": RESEARCH} for answer, place in zip(said, places, strict=True)]
+    cohort = points.cut_points(scan, named(scan, given[0], places[given[0]]), inputs.views_of(run.config))
+    cohort, outlines = outlined(run, cohort)
+    about = cohort.cases.drop(columns=["case_id", "patient_id"]).to_dict("records")
+    said = prediction.answers(run, cohort, level=level, calibrated=calibrated)
+    said = [{**answer, **place, "note": RESEARCH} for answer, place in zip(said, about, strict=True)]
+    if png or html:
+        picture = scan_page.picture(run, cohort, said[:MOST], outlines)
     if png:
-        draw(run, cohort, said, png)
-    whole_text(out, json.dumps(said if points else said[0], indent=1, allow_nan=False) + "\n")
+        with whole_file(png) as part:
+            part.write_bytes(picture)
+    if html:
+        whole_text(html, scan_page.page(said[:MOST], picture, note=RESEARCH))
+    listed = said if given[0] in ("points", "mask") else said[0]
+    whole_text(out, json.dumps(listed, indent=1, allow_nan=False) + "\n")
     return len(said)
 
 
-def draw(run, cohort, said, path):
-    """Draw each point's window, and beside it what the run sees, whole or not at all."""
-    from lungcls.report.plots.images import image_grid
-    from lungcls.runs import inputs
+def named(scan, kind, place):
+    """Name and x, y, z of the points that an option gives."""
+    from lungcls.sources import points
 
-    seen, windows = inputs.images_of(cohort, run.config), cohort.views[inputs.views_of(run.config)[0]]
-    pairs, titles = [], []
-    for i, one in enumerate(said[:MOST]):
-        pairs.append([windows[i], seen[[i]][0, ..., 0]])
-        chances = ", ".join(f"{name} {value:.2f}" for name, value in one["probabilities"].items())
-        titles.append([f"{one['case_id']}, z = {one['slice_z_mm']:g} mm", chances])
-    with whole_file(path) as part:
-        image_grid(pairs, titles=titles).savefig(part, format="png")
+    if kind == "points":
+        return points.read_points(place, scan.series)
+    if kind == "mask":
+        return points.mask_points(place)
+    if kind == "box":
+        return [("box", [(low + high) / 2 for low, high in zip(place[:3], place[3:])])]
+    return [("point", scan.point_of(place) if kind == "voxel" else place)]
+
+
+def outlined(run, cohort):
+    """A cohort with diameters of the outlines that an ensemble draws, and what is unusual; the outlines."""
+    from lungcls.runs import prediction, shipped
+
+    cases, outlines = cohort.cases, None
+    if run.config["model"] == "ensemble":
+        outlines = prediction.outlines(run, cohort)
+        cases = cases.assign(outline_diameter_mm=prediction.outline_diameters(run, outlines).round(2))
+    if isinstance(run, shipped.Pretrained):
+        both = zip(cases["warnings"], run.outside(cases), strict=True)
+        cases = cases.assign(warnings=[[*known, *more] for known, more in both])
+    return replace(cohort, cases=cases), outlines

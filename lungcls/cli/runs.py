@@ -1,5 +1,6 @@
 """Commands on runs: train, explain, list, show, remove; `predict` has a file of its own."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -21,6 +22,8 @@ PROFILE = click.option("--profile", default="quick", show_default=True, help="Si
 SEED = click.option("--seed", type=SEEDS, default=0, show_default=True)
 GROUPS = click.Choice(["table 1", "candidates", "ablations", "zoomed view"])
 PART = "Only this part of the grid; can be repeated. The last is in the profile full only."
+SHARD = "Only every N-th run, from the I-th: for a job array whose tasks share the store."
+CLUSTER = "Train on Dask workers: local:N, slurm:FILE.toml or a scheduler's address."
 SET = click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="One setting; can be repeated.")
 
 
@@ -52,6 +55,16 @@ def train(folder, profile, pairs, **request):
     show_run(training.train_job(job, progress=True))
 
 
+def shard(context, option, text):
+    """Turn the text of --shard into a slice of the runs."""
+    if text is None:
+        return slice(None)
+    first, _, of = text.partition("/")
+    if not (first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of)):
+        raise InputError(f"--shard: found {text!r}, expected I/N with I from 1 to N, such as 2/8")
+    return slice(int(first) - 1, None, int(of))
+
+
 @click.command()
 @COHORT
 @WEIGHTS
@@ -61,13 +74,15 @@ def train(folder, profile, pairs, **request):
 @click.option("--backbone", default="efficientnetb2", show_default=True, help="Of Table 1.")
 @click.option("--group", "groups", multiple=True, type=GROUPS, help=PART)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs side by side; by default one a core.")
+@click.option("--shard", metavar="I/N", callback=shard, help=SHARD)
+@click.option("--cluster", metavar="WHERE", help=CLUSTER)
 @click.option("--record", type=FOLDER, help="Copy the runs, without their networks, into this folder.")
 @SET
 @STORE
-def study(folder, profile, views, backbone, groups, jobs, record, pairs, **options):
+def study(folder, profile, views, backbone, groups, jobs, record, pairs, shard, cluster, **options):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls.cohorts.cohort import load
-    from lungcls.runs import grid, recorded, settings
+    from lungcls.runs import cluster as clusters, grid, recorded, settings
     from lungcls.runs.study import train_all
 
     plain_warnings()
@@ -78,10 +93,14 @@ def study(folder, profile, views, backbone, groups, jobs, record, pairs, **optio
     if options["weights"] not in (None, "none") and all(cell.stage == "scratch" for cell in cells):
         found = f"{options['weights']!r} for a part of the grid that starts from scratch"
         raise InputError(f"weights: found {found}, expected none")
+    cells = cells[shard]
+    if cluster and jobs:
+        raise InputError("--jobs: found with --cluster, whose workers count, expected one of the two")
     if record and Path(record).exists() and not Path(record).is_dir():
         raise InputError(f"{record}: no folder, expected one for the records")
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
-    failed = train_all(requested, jobs=jobs)
+    with clusters.workers(cluster) if cluster else nullcontext(jobs) as jobs:
+        failed = train_all(requested, jobs=jobs)
     for cell, job in zip(cells, requested, strict=True):
         state = f"failed: {failed[job.id]}" if job.id in failed else job.config["weights"]["label"]
         click.echo(f"{cell.name:<22} {job.id:<58} {state}")

@@ -21,7 +21,7 @@ from lungcls.errors import InputError
 from lungcls.files import code_digests, sha, whole_text
 from lungcls.metrics import calibration, conformal
 from lungcls.metrics.classification import LABELS
-from lungcls.runs.store import verify
+from lungcls.runs.store import sealed, verify
 
 NAME = "calibration.json"
 LEAST = 10  # test cases of each class that a temperature should stand on
@@ -44,11 +44,11 @@ def fit(y_true, y_prob):
 
 
 def of_run(run):
-    """Find the calibration of a run, or fit it on its test cases and keep it."""
+    """Find the calibration of a run, or fit it on its test cases and keep it; one that it came with stays."""
     made_of = _made_of(verify(run))
     with suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((run.folder / NAME).read_text(encoding="utf-8"))
-        if found["made_of"] == made_of:
+        if NAME in sealed(run.folder) or found["made_of"] == made_of:
             return found
     y_true, y_prob = run.part("test")
     if not len(y_true):
@@ -57,6 +57,11 @@ def of_run(run):
     with suppress(InputError):  # a store of someone else's: it is made each time
         whole_text(run.folder / NAME, json.dumps(found, indent=1) + "\n")
     return found
+
+
+def can_be_had(run):
+    """Whether a run came with a calibration, or has test cases to fit one on."""
+    return NAME in sealed(run.folder) or len(run.part("test")[0]) > 0
 
 
 def _made_of(run):

@@ -10,10 +10,12 @@ from lungcls.errors import InputError
 from lungcls.files import output, whole_text
 from lungcls.metrics import conformal, thresholds
 from lungcls.metrics.classification import LABELS
-from lungcls.models.backend import import_keras
+from lungcls.models.backend import import_keras, run_batch
 from lungcls.preprocessing.images import Derived
 from lungcls.runs import calibration, inputs
-from lungcls.runs.store import load_thresholds, stale_because, verify
+from lungcls.runs.store import CARD, load_thresholds, stale_because, verify
+
+BATCH = 64
 
 
 def open_model(run):
@@ -64,12 +66,41 @@ def predict(run, cohort):
     ['case_id', 'p_benign', 'p_malignant', 'y_pred', 'confidence']
     """
     images, model = images_of(run, cohort), open_model(run)
+    _warn_of_known(run, cohort)
     from lungcls.runs import stages
 
     y_prob = _finite(stages.predict(model, images), run)
     task, cuts = run.config["task"], load_thresholds(run.folder)
     table = prediction_table(cohort.cases["case_id"], y_prob, task)
     return table if cuts is None else table.assign(y_pred=thresholds.decide(y_prob, cuts, task))
+
+
+def _warn_of_known(run, cohort):
+    """Say that a model which ships with the package has seen cases: who scores it may not know."""
+    if (run.folder / CARD).exists():
+        known = int(cohort.cases["case_id"].isin(run.predictions["case_id"]).sum())
+        if known:
+            found = f"{known} of {len(cohort)} cases have the ids of training cases of {run.id}"
+            warnings.warn(f"{found}: if they are the same, scores on them are too good", stacklevel=3)
+
+
+def outlines(run, cohort):
+    """What an ensemble takes for the nodule: its share of each pixel seen, (n, size, size), in [0, 1]."""
+    if run.config["model"] != "ensemble":
+        raise InputError(f"{run.id}: draws no outline, expected an ensemble")
+    images, model = images_of(run, cohort), open_model(run)
+    measured = model.get_layer("measures").get_layer("measured")
+    drawn = import_keras().Model(measured.input, measured.get_layer("outline").output)
+    batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+    found = np.concatenate([run_batch(drawn, batch, BATCH) for batch in batches])[..., 0]
+    rim = (images.shape[1] - found.shape[1]) // 2
+    return np.pad(found, ((0, 0), (rim, rim), (rim, rim)))
+
+
+def outline_diameters(run, found):
+    """Diameters (n,), mm, of discs as large as the outlines of :func:`outlines`."""
+    pixel = run.config["settings"]["crop_mm"] / run.config["settings"]["image_size"]
+    return 2 * pixel * np.sqrt(found.sum(axis=(1, 2)) / np.pi)
 
 
 def versions(run, cohort):
@@ -185,7 +216,7 @@ def answers(run, cohort, *, calibrated=False, level=None):
         return table[columns].astype(float).set_axis(list(names.values()), axis=1).to_dict("records")
 
     table = table.assign(probabilities=by_class(table), decision=table["y_pred"].astype(str).map(names))
-    if calibrated or level or len(run.part("test")[0]):
+    if calibrated or level or calibration.can_be_had(run):
         table = calibrate(run, table, calibrated=True, level=level or 0.9)
         found = [[names[label] for label in labels.split()] for labels in table["set"]]
         table = table.assign(calibrated=by_class(table), set=found, set_level=level or 0.9)

@@ -31,6 +31,7 @@ from lungcls.runs import keys
 LEAST = 8  # signs of a name or key that may stand for a run
 DIGESTS = "digests.json"  # SHA-256 of each file of a run, written last
 THRESHOLDS = "thresholds.json"  # in the folder of a run that has its own
+CARD = "card.json"  # in that of a model that ships with the package
 _RENAMED = {"bands": "padding", "field_mm": "crop_mm"}  # settings of earlier records
 
 
@@ -212,7 +213,12 @@ def load_thresholds(folder):
 
 
 def stale_because(run):
-    """Why this version of the package would train a run again, as a list; empty if it would not."""
+    """Why this version of the package would train a run again, as a list; empty if it would not.
+
+    A model that ships with the package is checked by what it answers instead.
+    """
+    if (run.folder / CARD).exists():
+        return []
     now = {"code": keys.code(run.config["model"]), **keys.engine()}
     return keys.differences(run.config["parts"], now)
 
@@ -261,7 +267,7 @@ def verify(run):
         raise InputError(
             f"{run.folder}: {found}: it can be shown and scored; train it again to predict with it"
         )
-    for name, digest in _sealed(run.folder / DIGESTS).items():
+    for name, digest in sealed(run.folder).items():
         if _digest_of(run.folder / name) != digest:
             raise InputError(
                 f"{run.folder / name}: not what training wrote, expected no change; train it again"
@@ -269,7 +275,9 @@ def verify(run):
     return run
 
 
-def _sealed(path):
+def sealed(folder):
+    """The digests that were written into a folder, by the names of its files."""
+    path = Path(folder) / DIGESTS
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not {"config.json", "predictions.csv"} <= set(found):

@@ -110,7 +110,7 @@ def train_job(job, *, progress=False):
     if not job.folder.exists():
         if job.parent is not None:
             train_job(job.parent, progress=progress)
-        if fix_threads(job.settings["threads"]):
+        if fix_threads(job.settings["threads"]) and not _among_others():
             with _alone(job):
                 if not job.folder.exists():
                     _train(job, progress)
@@ -135,6 +135,14 @@ def fix_threads(count):
         return False
     os.environ.update(dict.fromkeys(_THREADS, str(count)))
     return True
+
+
+def _among_others():
+    """Whether this is a worker of Dask, whose other threads draw from the generators that seed networks."""
+    try:
+        return "distributed" in sys.modules and bool(sys.modules["distributed"].get_worker())
+    except ValueError:  # Dask is loaded, and this is none of its workers
+        return False
 
 
 def _in_a_worker(job, progress):

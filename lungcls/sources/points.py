@@ -1,4 +1,4 @@
-"""Points in a scan: those that a table of LUNA16 or markups of 3D Slicer list, and the images around them."""
+"""Points in a scan, from a table of LUNA16, markups of 3D Slicer or a mask, and the images around them."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,11 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.cohorts.csv_files import read_csv
 from lungcls.errors import InputError
 from lungcls.preprocessing.images import check_image
-from lungcls.sources import hounsfield, views
+from lungcls.sources import hounsfield, scans, views
 from lungcls.sources.scans import SIGNS
 
 COLUMNS = ["seriesuid", "coordX", "coordY", "coordZ"]
+MOST = 1000  # parts of a mask; more are noise
 CUTS = {"context": views.context, "full_slice": lambda image, _: image}  # what a point is enough for
 
 
@@ -54,6 +55,28 @@ def _markups(path):
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         found, expected = (f"{type(error).__name__}: {error}", "markups (.mrk.json), LPS or RAS, mm")
         raise InputError(f"{path}: not readable ({found}), expected {expected}") from error
+    return points
+
+
+def mask_points(path):
+    """Name and x, y, z (mm, LPS) of what hangs together in a mask, a NRRD or NIfTI file: a point each.
+
+    The point is the middle of its box in the slice where it is largest, as in training.
+    """
+    from scipy.ndimage import find_objects, label
+
+    mask = scans.open_volume(Path(path))
+    volume = np.stack([mask.read(number) for number in range(len(mask.origins))]) > 0
+    parts, count = label(volume, np.ones((3, 3, 3)))
+    if not 0 < count <= MOST:
+        raise InputError(f"{path}: found {count} separate parts above 0, expected 1 to {MOST}")
+    points = []
+    for number, (slices, rows, columns) in enumerate(find_objects(parts), start=1):
+        here = parts[slices, rows, columns] == number
+        largest = int(here.sum(axis=(1, 2)).argmax())
+        row, column = (np.flatnonzero(here[largest].any(axis=axis))[[0, -1]].mean() for axis in (1, 0))
+        voxel = columns.start + column, rows.start + row, slices.start + largest
+        points.append((f"part {number}", mask.point_of(voxel)))
     return points
 
 

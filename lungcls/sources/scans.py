@@ -59,9 +59,7 @@ class Scan(NamedTuple):
 def open_scan(path, uid=None):
     """Open a scan; `uid` names one of several series of a DICOM folder, whose pixels are not read yet."""
     path = Path(path)
-    if not path.is_dir() and not (path.is_file() and path.name.lower().endswith(ENDINGS)):
-        raise InputError(f"{path}: found no scan, expected a folder of DICOM files, or {', '.join(ENDINGS)}")
-    scan = _dicom(path, uid) if path.is_dir() else _volume(path)
+    scan = _dicom(path, uid) if path.is_dir() else open_volume(path, "a folder of DICOM files, or ")
     if uid not in (None, scan.series):
         raise InputError(f"{path}: found series {scan.series}, expected {uid}")
     spacing = np.linalg.norm(scan.steps, axis=1)
@@ -96,8 +94,11 @@ def _dicom(path, uid):
     return Scan(path, uid, origins, steps, shape, read, geometry.thickness, tuple(notes))
 
 
-def _volume(path):
-    """A scan of a file that holds a whole volume."""
+def open_volume(path, or_else=""):
+    """Open a file that holds a whole volume, a scan or a mask, whatever its axes."""
+    if not (path.is_file() and path.name.lower().endswith(ENDINGS)):
+        what = "scan" if or_else else "mask"
+        raise InputError(f"{path}: found no {what}, expected {or_else}{', '.join(ENDINGS)}")
     try:
         values, axes, origin = _nrrd(path) if path.suffix.lower() == ".nrrd" else _nifti(path)
     except InputError:

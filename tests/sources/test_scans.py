@@ -8,7 +8,7 @@ from scan_files import BLOB, CORNER, MM, SIDE, SLICES, STEP, body, markups, writ
 
 from lungcls.errors import InputError
 from lungcls.sources import scans
-from lungcls.sources.points import cut_points, read_points
+from lungcls.sources.points import cut_points, mask_points, read_points
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +181,40 @@ def test_a_scan_of_one_slice_answers_there_and_says_nothing_else(tmp_path, recwa
     with pytest.raises(InputError, match=r"point: found .* \(5.0 mm from the nearest slice\)"):
         scan.voxel_of(BLOB + (0, 0, 2 * STEP))
     assert not recwarn
+
+
+# --- Masks --------------------------------------------------------------------------------
+
+
+def two_parts():
+    """A large part with its widest slice at 3, and a small one, apart."""
+    mask = np.zeros((SLICES, SIDE, SIDE), np.uint8)
+    mask[2, 80:84, 60:66] = 1
+    mask[3, 78:87, 58:69] = 2
+    mask[3, 80, 80] = 1  # inside the box of neither
+    mask[5, 20:23, 100] = 1
+    return mask
+
+
+@pytest.mark.parametrize("turn", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+def test_each_part_of_a_mask_is_a_point(tmp_path, turn):
+    path = write_nrrd(tmp_path / "mask.nrrd", two_parts(), turn=turn)
+    found = sorted(tuple(np.round(place, 6)) for _, place in mask_points(path))
+    middles = [(63, 82, 3), (80, 80, 3), (100, 21, 5)]  # column, row, slice: the middle of a box
+    expected = sorted(tuple(CORNER + np.array(one) * (MM, MM, STEP)) for one in middles)
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    "write, words",
+    [
+        (lambda p: write_nrrd(p / "a.nrrd", 0 * body()), "found 0 separate parts above 0, expected 1 to"),
+        (lambda p: p / "none.nrrd", "found no mask, expected .nrrd, .nii, .nii.gz"),
+        (lambda p: only(p / "a.nrrd", b"NRRD0004\n"), "not a whole scan ("),
+    ],
+)
+def test_a_mask_that_cannot_be_used_is_one_line(tmp_path, write, words):
+    path = write(tmp_path)
+    with pytest.raises(InputError) as caught:
+        mask_points(path)
+    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)

@@ -7,7 +7,7 @@ from lungcls.metrics import size_matched
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import networks, score_tables, tables
 from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
-from lungcls.runs import grid
+from lungcls.runs import grid, shipped
 from lungcls.runs.settings import STAGES
 from lungcls.sources import annotations
 
@@ -30,12 +30,32 @@ def collect(folder, *, seed=0):
         "card_versions": _versions(group.runs),
         "card_sizes": _sizes(rows, group, seed),
         "card_beyond": _beyond(rows, group, seed),
+        **_shipped(),
         "sheet_parts": _parts(group),
         "sheet_lacking": count(len(group.cohort) - len(group.parts)),
     } | _scans(group.cohort.cases)
 
 
 # --- Model card -------------------------------------------------------------------------------
+
+
+def _shipped():
+    """The models that ship with the package, from their cards."""
+    rows, cards = [], [shipped.released(name).card for name in shipped.NAMES]
+    for card in cards:
+        inside, outside = (card["scores"][where] for where in ("inside", "outside"))
+        shared = [name for name in inside if name in outside and isinstance(inside[name], dict)][0]
+        found = [tables.with_interval(scores[shared]) for scores in (inside, outside)]
+        needs = text("sentence-needs-imagenet") if "extends" in card else "–"
+        rows.append([f"`{card['name']}`", score_tables.TASKS[card["task"]], needs, shared, *found])
+    sizes = {f"n_{where}": count(cards[0]["scores"][where]["n"]) for where in ("inside", "outside")}
+    head = (shipped.DATA / shipped.NAMES[1] / shipped.HEAD).stat().st_size
+    return {
+        "card_shipped": captioned(rows, "tab-card-shipped", texts=4, **sizes),
+        "shipped_cases": count(cards[0]["training"]["cases"]),
+        "shipped_patients": count(cards[0]["training"]["patients"]),
+        "shipped_head": f"{head / 1e6:.1f}{SPACE}MB",
+    }
 
 
 def _kinds(found):
