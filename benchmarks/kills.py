@@ -129,6 +129,7 @@ def main():
                     time.sleep(0.5)
                 orphans = workers(mark)
                 again = subprocess.run(command(*arguments), env=environment, capture_output=True, text=True)
+                left += list((place / "work").rglob(".*-*-*"))  # written aside, and not swept
                 over = AFTER.get(name, "\0") in again.stderr  # the kill came after its end
                 fine = (again.returncode == 0 or over) and ended(place, pattern) == expected
                 counts["as if left alone" if fine else "another end"] += 1
