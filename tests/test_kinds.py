@@ -784,6 +784,11 @@ LONG, PAIR = "a" * 5000, ["--json", "{}/found", "--markdown", "{}/found"]
 ODD = [
     ("over-long path", lambda folder: ["cohort", "check", LONG], f"{LONG}: "),
     ("over-long file", lambda folder: ["audit", folder / "cohort", LONG], f"{LONG}: "),
+    (
+        "line break in a name",
+        lambda folder: ["runs", "show", "binary\nnodule"],
+        "binary\\nnodule: no such run",
+    ),
     ("over-long name of a run", lambda folder: ["runs", "show", LONG], f"{LONG}/config.json: "),
     (
         "stale runs of no store",

@@ -5,7 +5,7 @@ import math
 
 import click
 
-from lungcls.cli.shared import FOLDER, FORCE, STORE, plain_warnings
+from lungcls.cli.shared import FOLDER, FORCE, STORE
 from lungcls.errors import InputError
 from lungcls.files import output, whole_file, whole_text
 
@@ -52,7 +52,6 @@ def predict(run, folder, scan, out, calibrated, store, **options):
     """
     from lungcls.runs import prediction, store as runs
 
-    plain_warnings()
     if (folder is None) == (scan is None):
         raise InputError(f"predict: found {'neither' if scan is None else 'both'}, expected FOLDER or --scan")
     found = runs.find(store, run)
