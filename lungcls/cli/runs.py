@@ -74,8 +74,7 @@ def study(folder, profile, views, backbone, groups, jobs, record, pairs, **optio
     if not cells:
         raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
     if options["weights"] not in (None, "none") and all(cell.stage == "scratch" for cell in cells):
-        found = f"{options['weights']!r} for a part of the grid that starts from scratch"
-        raise InputError(f"weights: found {found}, expected none")
+        raise InputError(f"weights: found {options['weights']!r} for networks from scratch, expected none")
     if record and Path(record).exists() and not Path(record).is_dir():
         raise InputError(f"{record}: no folder, expected one for the records")
     requested = grid.plan(folder, cells, profile=profile, overrides=settings.parse(pairs), **options)
