@@ -101,7 +101,7 @@ def read(path):
     try:
         notebook = nbformat.read(path, as_version=4)
         code_of(notebook)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
         found = type(error).__name__
         raise InputError(f"{path}: not a readable notebook ({found}), expected one, or no file") from error
     return notebook
