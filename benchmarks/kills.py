@@ -129,12 +129,15 @@ def main():
                     time.sleep(0.5)
                 orphans = workers(mark)
                 again = subprocess.run(command(*arguments), env=environment, capture_output=True, text=True)
+                left += list((place / "work").rglob(".*-*-*"))  # written aside, and not swept
                 over = AFTER.get(name, "\0") in again.stderr  # the kill came after its end
                 fine = (again.returncode == 0 or over) and ended(place, pattern) == expected
                 counts["as if left alone" if fine else "another end"] += 1
-                print(name, number, "fine" if fine and not left and not orphans else "NOT FINE", flush=True)
-                if left or orphans or not fine:
-                    bad.append(f"{name} {number}: half {left}, orphans {orphans}, {again.stderr[-200:]}")
+                said = again.stderr[-200:]
+                why = "" if fine else f"another end, exit code {again.returncode}, {said}; "
+                why += f"half {left}; " * bool(left) + f"orphans {orphans}" * bool(orphans)
+                print(name, number, why or "fine", flush=True)
+                bad += [f"{name} {number}: {why}"] * bool(why)
             print(f"{name:<8} {took:5.1f} s alone; {dict(counts)}", flush=True)
     print("\n".join(bad))
     raise SystemExit(bool(bad))

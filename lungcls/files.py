@@ -90,6 +90,7 @@ def whole_file(path):
     part = path.with_name(f".{path.name}-{os.getpid()}-")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         try:
             yield part
             os.replace(part, path)
@@ -117,7 +118,6 @@ def output(path, *, force=None, inputs=()):
     if path.exists() and not force:
         cure = "" if force is None else " (--force replaces it)"
         raise InputError(f"{path}: already there, expected the name of a new file{cure}")
-    _sweep(path)
     return path
 
 

@@ -1,8 +1,11 @@
 """Digests of the package's own source follow its imports."""
 
 import hashlib
+import os
 from pathlib import Path
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +91,31 @@ def test_a_folder_that_somebody_else_filled_meanwhile_stays(tmp_path):
         place.mkdir()
         (place / "theirs").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "theirs"]
+
+
+def test_a_file_is_whole_or_not_there_and_what_a_kill_left_is_swept(tmp_path):
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    (tmp_path / f".a.csv-{int(dead.stdout)}-").touch()
+    (tmp_path / f".a.csv-{os.getpid()}-1").touch()  # of a process that lives
+    files.whole_text(tmp_path / "a.csv", "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".a.csv-{os.getpid()}-1", "a.csv"]
+    with pytest.raises(KeyError), files.whole_file(tmp_path / "b.csv") as part:
+        part.touch()
+        raise KeyError
+    assert not list(tmp_path.glob("*b.csv*"))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), OSError("5 of 9 bytes were written")]
+)
+def test_what_stops_a_writer_is_one_line_that_names_the_file(tmp_path, error):
+    expected = f"{tmp_path}/a: cannot be written \\({error.strerror or error}\\)"
+    with pytest.raises(InputError, match=expected), files.whole_file(tmp_path / "a"):
+        raise error
+    with pytest.raises(InputError, match=expected), files.whole_folder(tmp_path / "a"):
+        raise error
+    with pytest.raises(FileNotFoundError), files.whole_folder(tmp_path / "a"):
+        open(tmp_path / "input")
+    assert not any(tmp_path.iterdir())

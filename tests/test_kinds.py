@@ -724,12 +724,36 @@ REQUESTS = [
     ),
 ]
 
+SPACES = {
+    "no TOML": (
+        replace("space.toml", b"a = [1,"),
+        "{}/space.toml: Invalid value (at end of document), expected",
+    ),
+    "no setting": (replace("space.toml", b""), "{}/space.toml: found no setting, expected a line such as"),
+    "ends the wrong way round": (
+        replace("space.toml", b"dropout = [0.6, 0.1]"),
+        "expected the smaller number",
+    ),
+    "one for all trials": (replace("space.toml", b"folds = [3, 5]"), "expected the same for all trials"),
+    "choices of dates": (replace("space.toml", b"dropout = [1979-05-27]"), "found [datetime.date(1979"),
+    "no model": (asked(model="vgg"), "model: found 'vgg', expected one of cnn, mobilenet"),
+    "weights from scratch": (
+        asked(weights="typo"),
+        "weights: found 'typo' for cnn from scratch, expected none",
+    ),
+}
+
 YAML = {"cut off": b"a: [", "UTF-16": b"\xff\xfe\x00", "list": b"- a", "empty": b"", "unknown": b"a: *b"}
 YAML |= {"zero byte": b"\0", "code": b"!!python/name:os 1"}
 SETTINGS = [
     (f"{name} {kind}", replace(name, content), f"{name}: ")
     for name in ("_config.yml", "_toc.yml")
     for kind, content in YAML.items()
+]
+NOTEBOOK = "notebooks/01_a.ipynb"
+SETTINGS += [
+    (f"notebook of {content!r}", replace(NOTEBOOK, content), f"{NOTEBOOK}: not a readable notebook (")
+    for content in (b"", b"{", b"[]", b"{}", b"\xff", b'{"nbformat": 4, "cells": [1]}')
 ]
 
 WRONG = {
@@ -760,6 +784,11 @@ LONG, PAIR = "a" * 5000, ["--json", "{}/found", "--markdown", "{}/found"]
 ODD = [
     ("over-long path", lambda folder: ["cohort", "check", LONG], f"{LONG}: "),
     ("over-long file", lambda folder: ["audit", folder / "cohort", LONG], f"{LONG}: "),
+    (
+        "line break in a name",
+        lambda folder: ["runs", "show", "binary\nnodule"],
+        "binary\\nnodule: no such run",
+    ),
     ("over-long name of a run", lambda folder: ["runs", "show", LONG], f"{LONG}/config.json: "),
     (
         "stale runs of no store",
@@ -828,7 +857,7 @@ SCANS = {
     ),
     "affines that differ": (two_affines, "found sform and qform that differ"),
     "NaN in markups": (lambda f: marked(f, [float("nan"), 0, 0]), "not readable (ValueError: position [nan"),
-    "one number in markups": (lambda f: marked(f, [5]), "expected markups (.mrk.json), LPS or RAS, mm"),
+    "one number in markups": (lambda f: marked(f, [5]), "expected markups of 3D Slicer in LPS or RAS, mm"),
     "markups in cm": (lambda f: marked(f, [0, 0, 0], coordinateUnits="cm"), "coordinateUnits cm), expected"),
     "one picture, two spellings": (
         lambda f: ["--scan", f, *AT, "--png", f.parent / "run" / ".." / "new.json"],
@@ -872,6 +901,14 @@ def request_of(place, request):
     usual = {"task": "binary", "view": "nodule", "model": "cnn", "stage": "scratch", "profile": "smoke"}
     data = request.getfixturevalue("trained")[0]
     return data, ("train", "--cohort", data, "--runs", place / "runs", *asked(**usual)(None))
+
+
+def searched(place, request):
+    data = request.getfixturevalue("trained")[0]
+    usual = {"task": "binary", "view": "nodule", "model": "cnn", "profile": "smoke", "set": "crop=32"}
+    (place / "space.toml").write_text("dropout = [0.1, 0.6]\n")
+    options = asked(**usual, space=str(place / "space.toml"), runs=str(place / "runs"))(None)
+    return place, ("search", "--cohort", data, *options)
 
 
 def cached_weights(place, request):
@@ -926,6 +963,7 @@ KINDS = [
     *rows(run, EDITS, 2, "lungcls: error: "),
     *rows(scan, SCANS, 2, "lungcls: error: "),
     *rows(request_of, REQUESTS, 2, "lungcls: error: "),
+    *rows(searched, SPACES, 2, "lungcls: error: "),
     *rows(cached_weights, WEIGHTS, 1, "efficientnetb2 "),
     *rows(anywhere, ODD, 2, "lungcls: error: "),
     *rows(anywhere, EMPTY, 2, "Error: "),

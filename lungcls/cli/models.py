@@ -2,7 +2,7 @@
 
 import click
 
-from lungcls.cli.shared import FOLDER, FORCE, STORE, plain_warnings
+from lungcls.cli.shared import FOLDER, FORCE, STORE
 from lungcls.errors import InputError
 
 OF = "Of a model that needs them: imagenet (the default), a file, or a folder of files named by backbone."
@@ -55,7 +55,6 @@ def verify(names, weights):
     """
     from lungcls.runs import shipped
 
-    plain_warnings()
     differs = False
     for name in names or shipped.NAMES:
         needed = "extends" in shipped.released(name).card
@@ -86,7 +85,6 @@ def export(run, out, force, weights, store):
     """
     from lungcls.runs import onnx_export, shipped
 
-    plain_warnings()
     found = shipped.find(run, store, weights=weights)
     apart = onnx_export.export(found, out, force=force)
     click.echo(f"{found.id} ({found.weights}) in {out}, at most {apart:.1e} from Keras")

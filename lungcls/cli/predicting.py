@@ -7,7 +7,7 @@ import math
 import click
 
 from lungcls.cli.models import WEIGHTS
-from lungcls.cli.shared import FOLDER, FORCE, STORE, plain_warnings
+from lungcls.cli.shared import FOLDER, FORCE, STORE
 from lungcls.errors import InputError
 from lungcls.files import output, whole_file, whole_text
 
@@ -68,7 +68,6 @@ def predict(run, folder, scan, out, calibrated, store, weights, **options):
     """
     from lungcls.runs import prediction, shipped
 
-    plain_warnings()
     if (folder is None) == (scan is None):
         raise InputError(f"predict: found {'neither' if scan is None else 'both'}, expected FOLDER or --scan")
     found = shipped.find(run, store, weights=weights)

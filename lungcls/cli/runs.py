@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from lungcls.cli.shared import FOLDER, FORCE, SEED as SEEDS, STORE, default_store, plain_warnings
+from lungcls.cli.shared import FOLDER, FORCE, SEED as SEEDS, STORE, default_store
 from lungcls.errors import InputError
 
 
@@ -44,7 +44,6 @@ def train(folder, profile, pairs, **request):
     """Train one run, or say that it is there; an interrupted one goes on."""
     from lungcls.runs import planning, settings, store, training
 
-    plain_warnings()
     request |= {} if profile is None else {"profile": profile}
     job = planning.plan_run(folder, settings=settings.parse(pairs), **request)
     if job.folder.exists():
@@ -85,14 +84,12 @@ def study(folder, profile, views, backbone, groups, jobs, record, pairs, shard, 
     from lungcls.runs import cluster as clusters, grid, recorded, settings
     from lungcls.runs.study import train_all
 
-    plain_warnings()
     cells = grid.grid_of(views or load(folder).views, profile=profile, backbone=backbone)
     cells = [cell for cell in cells if not groups or cell.group in groups]
     if not cells:
         raise InputError(f"group: found no run of {', '.join(groups)} in profile {profile}, expected another")
     if options["weights"] not in (None, "none") and all(cell.stage == "scratch" for cell in cells):
-        found = f"{options['weights']!r} for a part of the grid that starts from scratch"
-        raise InputError(f"weights: found {found}, expected none")
+        raise InputError(f"weights: found {options['weights']!r} for networks from scratch, expected none")
     cells = cells[shard]
     if cluster and jobs:
         raise InputError("--jobs: found with --cluster, whose workers count, expected one of the two")
@@ -136,7 +133,6 @@ def search(folder, pairs, **options):
     from lungcls.runs import settings
     from lungcls.runs.searching import nested
 
-    plain_warnings()
     found = nested.search(folder, settings=settings.parse(pairs), **options)
     for name, row in found.scores.iterrows():
         click.echo(f"{name:<20} {row.value:6.3f} [{row.low:.3f}, {row.high:.3f}]  n {row.n:.0f}")
@@ -164,7 +160,6 @@ def list_runs(store):
     """List the runs with their weights, test scores and state."""
     from lungcls.runs import store as runs
 
-    plain_warnings()
     found = runs.list_runs(_checked(store))
     for run in found:
         try:
@@ -201,7 +196,6 @@ def remove(run, stale, yes, dry_run, store):
     """Remove a RUN of the store, or all stale ones."""
     from lungcls.runs import store as runs
 
-    plain_warnings()
     if (run is None) != stale:
         raise InputError("runs remove: expected the name of a run, or --stale")
     stored = runs.list_runs(_checked(store)) if stale else [runs.find_in(store, run)]

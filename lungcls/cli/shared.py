@@ -44,6 +44,7 @@ class Commands(click.Group):
     def main(self, *arguments, **options):
         """Run with streams that take every sign, even where a terminal has few or is closed."""
         steady_streams()
+        plain_warnings()
         return super().main(*arguments, **options)
 
     def invoke(self, ctx):
@@ -72,7 +73,8 @@ def steady_streams():
 
 def fail(error, *, code):
     """Print an error as one line and end."""
-    click.echo(f"lungcls: error: {error}", err=True)
+    line = str(error).replace("\n", "\\n")  # a name may have one
+    click.echo(f"lungcls: error: {line}", err=True)
     raise click.exceptions.Exit(code)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.predictions import prediction_table
 from lungcls.errors import InputError
-from lungcls.files import whole_folder
+from lungcls.files import whole_folder, writing
 from lungcls.metrics import thresholds
 from lungcls.models.backend import import_keras
 from lungcls.runs import keys, store as run_store
@@ -155,13 +155,11 @@ def _in_a_worker(job, progress):
 @contextmanager
 def _alone(job):
     """Let one process at a time train a run; what stops it from writing is one clear error."""
-    try:
+    with writing(job.folder):
         job.work.mkdir(parents=True, exist_ok=True)
         with FileLock(job.lock):
             yield
             shutil.rmtree(job.work, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{job.folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _train(job, progress):

@@ -53,7 +53,7 @@ def _markups(path):
                         raise ValueError(f"position {one['position']}")
                     points.append((str(one.get("label") or "point"), place))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        found, expected = (f"{type(error).__name__}: {error}", "markups (.mrk.json), LPS or RAS, mm")
+        found, expected = (f"{type(error).__name__}: {error}", "markups of 3D Slicer in LPS or RAS, mm")
         raise InputError(f"{path}: not readable ({found}), expected {expected}") from error
     return points
 

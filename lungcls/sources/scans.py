@@ -15,7 +15,6 @@ from lungcls.sources import cutting, hounsfield, series, views
 
 SIGNS = {"LPS": (1, 1, 1), "RAS": (-1, -1, 1), "LAS": (1, -1, 1)}  # what turns a place into LPS
 SKEW = 0.01  # most cosine between rows and columns
-SAME = 0.01  # by how much numbers of two affines of a file may differ
 ENDINGS = (".nrrd", ".nii", ".nii.gz")
 
 
@@ -134,7 +133,7 @@ def _nifti(path):
 
     image = nibabel.load(path)
     forms = [form for form, code in (image.get_sform(coded=True), image.get_qform(coded=True)) if code]
-    if not forms or not np.allclose(forms[0], forms[-1], rtol=0, atol=SAME):
+    if not forms or not np.allclose(forms[0], forms[-1], rtol=0, atol=series.SAME_MM):
         found = "sform and qform that differ" if forms else "no sform or qform"
         raise InputError(f"{path}: found {found}, expected one: orientation and spacing")
     _check_unit(path, image.header.get_xyzt_units()[0])

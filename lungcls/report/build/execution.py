@@ -7,6 +7,7 @@ from the notebook when the book is staged, see :func:`with_prose`.
 """
 
 import ast
+from contextlib import suppress
 import os
 from pathlib import Path
 import platform
@@ -70,6 +71,7 @@ def _injected(cell):
 
 def check_parameters(path, parameters):
     """Refuse parameters that a notebook does not declare in the cell tagged so, and wrong values."""
+    read(path)
     declared = list(papermill.inspect_notebook(str(path)))
     for name, value in parameters.items():
         if name not in declared:
@@ -84,8 +86,9 @@ def key_of(path, parameters, around):
 
 
 def stored_key(path):
-    """Return the key an executed copy was made under; None if there is no copy."""
-    return read(path).metadata.get("lungcls", {}).get("key") if path.exists() else None
+    """Return the key an executed copy was made under; None if there is no copy, or a damaged one."""
+    with suppress(InputError):
+        return read(path).metadata.get("lungcls", {}).get("key") if path.exists() else None
 
 
 def parameters_of(path):
@@ -95,7 +98,13 @@ def parameters_of(path):
 
 def read(path):
     """Read a notebook (format 4)."""
-    return nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        code_of(notebook)
+    except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
+        found = type(error).__name__
+        raise InputError(f"{path}: not a readable notebook ({found}), expected one, or no file") from error
+    return notebook
 
 
 def execute(path, out, *, parameters, key, aside):

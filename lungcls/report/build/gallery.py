@@ -36,7 +36,7 @@ def run_all(checkout, *, force=False):
     for script in scripts(checkout):
         out = outputs(checkout, script)
         key = digest_of(script.name, script.read_bytes(), around)
-        known = not force and (out / KEY).exists() and (out / KEY).read_text(encoding="utf-8") == key
+        known = not force and (out / KEY).exists() and (out / KEY).read_bytes() == key.encode()
         once(f"gallery/{script.stem}", known, partial(run, script, out, key))
 
 

@@ -104,9 +104,11 @@ def search(
         raise InputError(f"sampler: found {sampler!r}, expected one of {', '.join(SAMPLERS)}")
     if inner < 3 or trials < 1 or jobs < 1:
         raise InputError(f"inner, trials, jobs: found {inner}, {trials}, {jobs}, expected 3, 1 and 1 or more")
+    if minutes is not None and not minutes >= 0:
+        raise InputError(f"minutes: found {minutes}, expected a number from 0 on")
+    space = spaces.read(space, request.get("model"))  # before anything is written
     plan = partial(plan_run, data, **request)
     first = _check(plan(settings=settings, fold=0))
-    space = spaces.read(space, first.config["model"])
     points = spaces.points(space) if sampler == "grid" else None
     trials = trials if points is None else min(trials, len(points))
     draw = partial(_draw, sampler, spaces.distributions(space), points, first.config["seed"])

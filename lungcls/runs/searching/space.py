@@ -24,6 +24,8 @@ _EXPECTED = "two numbers, or a list of words or of three and more values, each o
 
 def read(source, model):
     """Lists of values by setting, checked, from a TOML file or a mapping; an InputError names the line."""
+    if model not in settings.MODELS:
+        raise InputError(f"model: found {model!r}, expected one of {', '.join(settings.MODELS)}")
     where, lines = ("space", dict(source)) if isinstance(source, Mapping) else (source, _lines(source))
     if not lines:
         raise InputError(f"{where}: found no setting, expected a line such as dropout = [0.1, 0.6]")

@@ -193,6 +193,8 @@ def test_a_search_out_of_time_says_so(fits, search):
         ({"sampler": "luck"}, "sampler: found 'luck', expected one of tpe, random, grid"),
         ({"inner": 2}, "expected 3, 1 and 1 or more"),
         ({"trials": 0}, "expected 3, 1 and 1 or more"),
+        ({"minutes": -1}, "minutes: found -1, expected a number from 0 on"),
+        ({"minutes": float("nan")}, "minutes: found nan, expected"),
         ({"model": "mobilenet", "stage": "fine_tuning", "weights": "none"}, "expected one network"),
         ({"model": "vgg"}, "model: found 'vgg'"),
         ({"space": {"seed": [1, 2]}}, "setting: found 'seed'"),
