@@ -16,8 +16,8 @@
 #   score is {{ statement_24 }}. Unusual images differ in the {term}`zoomed view`: the share of malignant ones
 #   is {{ unusual_nodule }} points higher than among the others ({{ unusual_cases }} nodules). On
 #   {term}`full slices <full slice>` no difference is shown ({{ unusual_full_slice }}).
-# - **How sure.** Brackets are 95 % {term}`intervals <confidence interval>` over patients. That the report
-#   used this collection is inferred.
+# - **How sure.** 95 % {term}`intervals <confidence interval>` are over patients. That the report used this
+#   collection is inferred.
 # - **More.** What disagreement costs any model: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #

@@ -14,12 +14,11 @@
 # - **Answer, on real CT.** {term}`Min-max <min-max normalisation>` loses the scale: padding or a few pixels
 #   of metal set it. The same lung has a grey level of {{ window_lung_plain }} without padding and
 #   {{ window_lung_padded }} with it ({{ window_slices }} slices, middle 90 % in brackets); with a fixed
-#   window it does not move. And the crop that is to remove the grey {term}`padding` of the
+#   window it does not move. The crop against the grey {term}`padding` of the
 #   {term}`zoomed nodule <zoomed view>` leaves some in {{ padding_left }} of the cases.
-# - **How sure.** Both are counted, not estimated. That the report's zoomed images looked like our
-#   reconstruction of them is an assumption.
-# - **More.** What the leftover padding is worth to a network: [Full slice against zoomed
-#   nodule](06_views.ipynb).
+# - **How sure.** Both are counted. That the report's zoomed images looked like our reconstruction is an
+#   assumption.
+# - **More.** What the padding is worth: [Full slice against zoomed nodule](06_views.ipynb).
 # ```
 #
 # The steps are in the report's section 2.4, those that it tried and dropped in 2.4.1. Nothing is trained

@@ -202,8 +202,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Both give each class the same weight. But copies of one nodule are still one nodule. How often is one seen
-# in an epoch, at most?
+# Weights and copies let each class count the same. But copies of one nodule are still one nodule. How often
+# is one seen in an epoch, at most?
 
 # %%
 times = np.bincount(plans["upsample_plus"].rows)

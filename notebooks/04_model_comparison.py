@@ -16,7 +16,7 @@
 #   {term}`zoomed nodule <zoomed view>` and {{ findings_whole_f1_binary }} % on the {term}`full slice`, the
 #   diameter alone {{ findings_diameter_f1_binary }} %. The report prints {{ report_f1_ft_binary_nodule }} and
 #   {{ report_f1_ft_binary_full_slice }}, and no diameter. The best of {{ study_of }} networks,
-#   {{ study_best }}, ranks no better than the diameter: {{ study_best_gap }} in {term}`AUC`.
+#   {{ study_best }}, is not shown to rank better than the diameter: {{ study_best_gap }} in {term}`AUC`.
 # - **How sure.** The {term}`intervals <confidence interval>` cover other patients, not other trainings; those
 #   are in chapter 6 and in [What the training was worth](../book/results_training.md).
 # - **More.** [Every recorded network](../book/results_networks.md).

@@ -11,14 +11,14 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a network do better on a picture of the nodule than on the whole slice, and why?
-# - **Answer, on real CT.** Yes. On the same {{ findings_n }} nodules the {term}`AUC` of each network is
-#   higher on the {term}`zoomed nodule <zoomed view>`, by {{ views_gain_least }} to {{ views_gain_most }}. But
-#   that view is cut at the readers' box. The width of its {term}`padding` alone, without any lung, has
-#   {{ findings_padding }}; each pretrained network does worse, and the CNN is not shown to do better.
-# - **How sure.** All answers are {term}`out of fold`. How the report laid out its zoomed images is not known;
-#   this is about our reconstruction.
-# - **More.** The report's statements 21, 22 and 33 hold on these networks, after adjustment for all
-#   statements: [Every statement, tested](12_claims.ipynb).
+# - **Answer, on real CT.** Yes. On the same {{ findings_n }} nodules each network's {term}`AUC` is higher on
+#   the {term}`zoomed nodule <zoomed view>`, by {{ views_gain_least }} to {{ views_gain_most }}. But that view
+#   is cut at the readers' box: the width of its {term}`padding` alone has {{ findings_padding }}. Each
+#   pretrained network does worse, and the CNN is not shown to do better.
+# - **How sure.** All {term}`out of fold`. How the report laid out its zoomed images is not known; this is our
+#   reconstruction.
+# - **More.** The report's statements 21, 22 and 33 hold, after adjustment for all statements: [Every
+#   statement, tested](12_claims.ipynb).
 # ```
 #
 # The report explains the lead of the zoomed nodule by misleading surroundings (its sections 5.1 to 5.3).
@@ -196,8 +196,8 @@ show_figure(
 # With two classes the CNN loses when the padding is filled, and is not shown to lose with the padding alone.
 # With five scores it loses either way, so there it uses the picture too.
 #
-# Is it still better than the {term}`context window <context view>`, which has no padding? For five scores
-# (with two classes the CNN there nearly always says *benign*):
+# Is the zoomed nodule still better than the {term}`context window <context view>`, which has no padding? For
+# five scores (with two classes the CNN there nearly always says *benign*):
 
 # %%
 wide_cnn = ("multiclass", "wide", "CNN")

@@ -17,13 +17,13 @@
 #   nodules off the centre, Grad-CAM is ahead of the blob by {{ explained_off_centre }}. Maps of wrong answers
 #   do not lie further off.
 # - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
-#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task. LIME:
+#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task. {term}`LIME`:
 #   {{ explained_lime_n }} cases, too few.
-# - **More.** The report's statements on maps, one by one: [Every statement, tested](12_claims.ipynb).
+# - **More.** The report's statements on maps: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# From Grad-CAM and {term}`LIME` the report concludes (section 5.3.1) that attention stays on the nodule in
-# the zoomed view, spreads over a full slice, and that this is one cause of wrong answers.
+# The report concludes from such maps (section 5.3.1) that attention stays on the nodule in the zoomed view
+# and spreads over a full slice, and that this is one cause of wrong answers.
 
 # %% [markdown]
 # ## Set-up

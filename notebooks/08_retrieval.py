@@ -11,11 +11,11 @@
 #
 # ```{admonition} In short
 # - **Question.** Do the nodules that a network finds similar resemble each other in more than size?
-# - **Answer, on real CT.** In class, that is not shown. Of the 5 training cases nearest to a test case,
-#   {{ explained_network }} have its class ({term}`binary task`); ranked by the diameter alone it is
+# - **Answer, on real CT.** In class, that is not shown. Of the 5 nearest training cases,
+#   {{ explained_network }} have the class of the test case ({term}`binary task`); by the diameter alone
 #   {{ explained_diameter }}, in random order {{ explained_random }}. The network less the diameter:
-#   {{ explained_less }}; in average precision over the whole list {{ explained_less_list }}. Retrieved
-#   nodules look more like the query than random cases; against cases of like size that was not measured.
+#   {{ explained_less }}; in average precision {{ explained_less_list }}. Retrieved nodules look more like the
+#   query than random cases; against cases of like size that was not measured.
 # - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with {term}`full slices <full slice>`,
 #   {{ explained_patients }} patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view
 #   and task.
@@ -113,8 +113,8 @@ show_figure(
 )
 
 # %% [markdown]
-# All six lie above 0, so the report's observation holds, weakly: cases of like size share these properties
-# too.
+# All six lie above random cases, so the report's observation holds, weakly: cases of like size share these
+# properties too.
 
 # %% [markdown]
 # ## Run it yourself: embed

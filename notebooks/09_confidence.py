@@ -13,12 +13,11 @@
 # - **Question.** How sure are the networks, and is their confidence justified?
 # - **Answer, on real CT.** No. {{ sure_network }} (fine-tuned) on the {term}`zoomed nodule <zoomed view>`
 #   ({{ sure_n }} nodules, five scores) has a mean {term}`confidence` of {{ sure_mean }}, and {{ sure_right }}
-#   of its answers are right. Its {term}`calibration error` is {{ sure_error }}, of which chance explains up
-#   to {{ sure_chance }}; {term}`temperature` scaling, fitted on other patients, brings it to
-#   {{ sure_error_after }}. {{ sure_wrong }} of all its answers are wrong, {{ sure_wrong_half }} of the surest
-#   half; the diameter alone is wrong in {{ ruler_wrong }} of all.
-# - **How sure.** All {term}`out of fold`. Answered by confidence and not in random order, the area under the
-#   risk-coverage curve gains {{ sure_gain }}, which does not make up for the lead of the diameter.
+#   of its answers are right. Its {term}`calibration error` is {{ sure_error }} (by chance up to
+#   {{ sure_chance }}), after {term}`temperature` scaling {{ sure_error_after }}. {{ sure_wrong }} of all its
+#   answers are wrong, {{ sure_wrong_half }} of the surest half; of the diameter's, {{ ruler_wrong }} of all.
+# - **How sure.** All {term}`out of fold`. Answering the surest cases first gains {{ sure_gain }} in the area
+#   under the risk-coverage curve, which does not make up for the lead of the diameter.
 # - **More.** [How sure the recorded networks are](../book/results_confidence.md).
 # ```
 #

@@ -101,7 +101,7 @@ names = ["crop_mm", "image_size", "filters", "epochs", "learning_rate", "kernel_
 {name: getattr(recipe, name) for name in [*names, "backbone", "ridge_penalty"]}
 
 # %% [markdown]
-# One command each trains and applies it, on any cohort in this book's format:
+# On any cohort in this book's format:
 #
 # ```bash
 # lungcls train --recipe best-multiclass --cohort DIR
@@ -110,9 +110,9 @@ names = ["crop_mm", "image_size", "filters", "epochs", "learning_rate", "kernel_
 #
 # ## One setting changed
 #
-# Our first recipe joined an {term}`ensemble` of five small networks with the frozen features. Each candidate
-# for such a network was compared, on one fold, with a *base* that sees two scales, 24 and 48 mm. What does
-# one scale give instead?
+# Our first recipe joined an {term}`ensemble` of five small networks with the frozen features. Candidates for
+# such a network were compared, on one fold, with a *base* that sees two scales, 24 and 48 mm. What does one
+# scale give?
 
 # %%
 found = measurements.read(results, "best_model.json")

@@ -10,8 +10,8 @@
 # # Against diagnoses
 #
 # ```{admonition} In short
-# - **Question.** Does suspicion tell patients with cancer from those without, and does a network tell them
-#   better than the diameter?
+# - **Question.** Does suspicion tell patients with cancer from others, and a network better than the
+#   diameter?
 # - **Answer, on real CT.** It goes together with the disease, but this may rest on how *benign* was shown; no
 #   gain over the diameter is shown. Among {{ diagnosed_known }} patients, {{ diagnosed_malignant }} with
 #   cancer, the {term}`AUC` is {{ diagnosis_readers }} for the readers' label, {{ diagnosis_diameter }} for

@@ -10,20 +10,20 @@
 # # A search for better settings
 #
 # ```{admonition} In short
-# - **Question.** The report proposes {term}`cross-validation <nested cross-validation>` and a search for
-#   better settings. What does a search find, and how much of its best score is luck?
-# - **Answer, on real CT.** Next to nothing. Of {{ search_trials }} settings tried in each of
-#   {{ search_folds }} outer folds ({{ search_n }} nodules), the best have an {term}`AUC` of
-#   {{ search_inner }} on the inner folds that chose them and of {{ search_outer }} on the outer folds. The
-#   default settings have {{ search_default }} there: the search gains {{ search_gain }}, within the margin of
-#   0.02. The diameter has {{ search_diameter }}.
+# - **Question.** What does the search for better settings that the report proposes find, and how much of its
+#   best score is luck?
+# - **Answer, on real CT.** Next to nothing. Of {{ search_trials }} settings in each of {{ search_folds }}
+#   outer folds ({{ search_n }} nodules), the best have an {term}`AUC` of {{ search_inner }} on the inner
+#   folds that chose them and of {{ search_outer }} on the outer folds. The default settings have
+#   {{ search_default }} there: a gain of {{ search_gain }}, within the margin of 0.02. The diameter has
+#   {{ search_diameter }}.
 # - **How sure.** One network, one view, few trials: {{ search_fits }} fits in all. Intervals are over
 #   patients, not over searches.
 # - **More.** How to search on your own cohort: {doc}`../book/bring_your_own_ct`.
 # ```
 #
-# The best of many scores is partly luck, so inner folds choose and outer folds score. The report proposes it
-# in section 7.
+# The best of many scores is partly luck, so inner folds choose and outer folds score
+# ({term}`nested cross-validation`). The report proposes it in section 7.
 
 # %% [markdown]
 # ## Set-up

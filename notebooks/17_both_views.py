@@ -10,21 +10,20 @@
 # # Both views together
 #
 # ```{admonition} In short
-# - **Question.** The report proposes a model that sees the full slice and the zoomed nodule. Does the slice
-#   add anything to the nodule?
-# - **Answer, on real CT.** No. On the same {{ both_n }} nodules, averaging both answers moves the {term}`AUC`
-#   of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}. Weighted by a
-#   regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing, within a margin
-#   of 0.02. A second network on the *same* view gains more than the second view, by
-#   {{ both_twins_above_views }}. The diameter alone stays ahead of both views.
+# - **Question.** The report proposes a model of both views. Does the {term}`full slice` add anything to the
+#   {term}`zoomed nodule <zoomed view>`?
+# - **Answer, on real CT.** No. On {{ both_n }} nodules, averaging both answers moves the {term}`AUC` of four
+#   networks on the nodule by {{ both_mean_least }} to {{ both_mean_most }}. Weighted by a regression, the
+#   slice adds {{ both_stacking_least }} to {{ both_stacking_most }}, within the margin of 0.02. A second
+#   network on the *same* view gains more than the second view, by {{ both_twins_above_views }}.
 # - **How sure.** All {term}`out of fold`; the intervals are over patients, not trainings. A network with two
 #   inputs, frozen, gains {{ both_inputs_gain }} on {{ both_inputs_n }} nodules, which decides nothing;
 #   fine-tuned it has not been measured.
 # - **More.** Why the zoomed nodule is so far ahead: [Full slice against zoomed nodule](06_views.ipynb).
 # ```
 #
-# Two views can be joined late, by their answers; in the middle, by the features of two frozen networks; or
-# early, in one network trained on both.
+# Views can be joined late, by answers; in the middle, by features of frozen networks; or early, in one
+# network trained on both.
 
 # %% [markdown]
 # ## Set-up
@@ -68,9 +67,8 @@ check_parameters(globals())
 # %% [markdown]
 # ## Real CT first: the mean of two answers
 #
-# The study has the answers of two fine-tuned EfficientNetB4 on the same nodules: one saw the
-# {term}`full slice`, one the {term}`zoomed view`. Averaging their {term}`logits <logit>` joins them
-# {cite}`kittler1998`, without a fit.
+# The study has two fine-tuned EfficientNetB4 on the same nodules, one for each view. Averaging their
+# {term}`logits <logit>` joins them {cite}`kittler1998`, without a fit.
 
 # %%
 results = find_checkout() / "book" / "results"
