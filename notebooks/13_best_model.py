@@ -12,9 +12,9 @@
 # ```{admonition} In short
 # - **Question.** How much more than the diameter do the same images give?
 # - **Answer, on real CT.** A little more. On {{ best_cases }} nodules our model has an {term}`AUC` of
-#   {{ best_auc }} percent, the diameter {{ best_diameter_auc }}: a gain of {{ best_auc_gain }} points. Five
-#   scores gain {{ best_kappa_gain }} in {term}`weighted kappa` on the diameter with fitted
-#   {term}`thresholds <threshold>`; weighted {term}`F1` shows no gain on it ({{ best_f1_gain }}).
+#   {{ best_auc }} percent, the diameter {{ best_diameter_auc }}: a gain of {{ best_auc_gain }} points. With
+#   five scores it gains {{ best_kappa_gain }} points of {term}`weighted kappa` on the diameter with fitted
+#   {term}`thresholds <threshold>`; in weighted {term}`F1` no gain on it is shown ({{ best_f1_gain }}).
 # - **How sure.** All {term}`out of fold`, but some {{ best_variants }} variants were compared on the same
 #   cases. At another hospital ({{ hospital_cases }} nodules) no gain is shown: {{ hospital_auc }} against
 #   {{ hospital_diameter }} for the diameter.
@@ -166,7 +166,7 @@ pd.DataFrame.from_dict(cells, orient="index", columns=[" ".join(key) for key in 
 # %% [markdown]
 # ## Scored once
 #
-# Five folds of another seed divide the same patients anew.
+# The recipe is scored on five folds of another seed, which divide the same patients anew.
 #
 # *Measures alone* is what a user without ImageNet weights gets. *Radiomic measures* need a reader's outline
 # first; a random forest with fitted thresholds uses them on the same folds.
@@ -281,9 +281,9 @@ for title, part in models.items():
 pd.DataFrame(lines)
 
 # %% [markdown]
-# A nodule is followed up from a probability of $t$ on. At $t$ = 20 % four false alarms are accepted for one
-# suspicious nodule found. The *net benefit* {cite}`vickers2006` is the share found less the false alarms at
-# that rate. One reader, drawn at random, is scored against the label of the others.
+# Suppose that a nodule is followed up from a probability of $t$ on. At $t$ = 20 % four false alarms are
+# accepted for one suspicious nodule found. The *net benefit* {cite}`vickers2006` is the share found less the
+# false alarms at that rate. One reader, drawn at random, is scored against the label of the others.
 
 # %%
 at = np.linspace(0.02, 0.8, 79)
@@ -343,8 +343,8 @@ changed["AUC"] = changed["AUC"].map(with_interval)
 changed.assign(less=changed["less"].map(signed)).drop(columns="patients")
 
 # %% [markdown]
-# Moved by 3 mm, the recipe shows no loss, its measures one below .01. Half the pixels cost the measures more.
-# A slice 0.5 to 2.5 mm away costs both some .02.
+# Moved by 3 mm, the recipe shows no loss, its measures alone one below .01. Half the pixels cost the measures
+# more. A slice 0.5 to 2.5 mm away costs both some .02.
 #
 # How many nodules of each score are found?
 

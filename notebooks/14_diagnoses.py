@@ -141,9 +141,10 @@ show_table(
 
 # %% [markdown]
 # Our model less the diameter is {{ diagnosis_gain_diameter }}, and less the readers' label
-# {{ diagnosis_gain_readers }}: no gain is shown, and neither a gain nor a loss of .05 is excluded. (The
-# number of nodules is listed since a largest value grows with it.) How many of the recorded networks are
-# ahead of the diameter, with the interval above 0?
+# {{ diagnosis_gain_readers }}: no gain is shown, and neither a gain nor a loss of .05 is excluded. The number
+# of nodules is listed since a largest value grows with it. How many of the recorded networks, of which those
+# on {term}`zoomed nodules <zoomed view>` see the {term}`padding`, are ahead of the diameter, with the
+# interval above 0?
 
 # %%
 others = apart["malignant"].drop([*NAMED, "number of nodules"])
