@@ -12,26 +12,22 @@
 # ```{admonition} In short
 # - **Question.** Whose images are these, how sure are their labels, and do unusual images differ?
 # - **Answer, on real readers and real CT.** The report does not say whose. Its counts fit {{ cases }} nodules
-#   of {{ patients }} patients of {term}`LIDC-IDRI`. The share of pairs of readers that give a nodule the same
-#   score is {{ statement_24 }}. Unusual images differ in the zoomed view: the share of malignant ones is
-#   {{ unusual_nodule }} points higher than among the others ({{ unusual_cases }} nodules). On full slices no
-#   difference is shown ({{ unusual_full_slice }}).
-# - **How sure.** Brackets are 95 % {term}`intervals <confidence interval>` over patients. That the report
-#   used this collection is inferred.
+#   of {{ patients }} patients of {term}`LIDC-IDRI`. The share of reader pairs that give a nodule the same
+#   score is {{ statement_24 }}. Unusual images differ in the {term}`zoomed view`: the share of malignant ones
+#   is {{ unusual_nodule }} points higher than among the others ({{ unusual_cases }} nodules). On
+#   {term}`full slices <full slice>` no difference is shown ({{ unusual_full_slice }}).
+# - **How sure.** 95 % {term}`intervals <confidence interval>` are over patients. That the report used this
+#   collection is inferred.
 # - **More.** What disagreement costs any model: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #
-# Look at data before you train on them: so does the report, in its sections 2.1, 2.2 and 2.4.
-#
 # ```{admonition} What the scores mean
 # :class: caution
-# The {term}`malignancy score` is the suspicion of radiologists. It is no diagnosis.
+# The {term}`malignancy score` is radiologists' suspicion, not a diagnosis.
 # ```
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -70,8 +66,8 @@ check_parameters(globals(), "views", "latent_size", "unusual_share")
 # %% [markdown]
 # ## Real annotations first: the report's cases
 #
-# A {term}`case` is one {term}`nodule` that a {term}`reader` marked. One rule on the annotations of
-# {term}`LIDC-IDRI` {cite}`armato2011` gives the report's counts ([dataset card](../book/dataset_card.md)).
+# A {term}`case` is one {term}`nodule` that a {term}`reader` marked. One rule on the annotations of LIDC-IDRI
+# {cite}`armato2011` gives the report's counts ([dataset card](../book/dataset_card.md)).
 
 # %%
 real = cohorts.Cohort(sources.report_cases(), views={})
@@ -82,8 +78,7 @@ scores = real.class_counts("multiclass")
 scores.to_frame().assign(share=(scores / len(real)).round(2))
 
 # %% [markdown]
-# In the {term}`binary task` scores 1 to 3 count as benign, 4 and 5 as malignant. These two counts the report
-# prints.
+# In the {term}`binary task` scores 1 to 3 count as benign, 4 and 5 as malignant:
 
 # %%
 counts = real.class_counts("binary").set_axis(["benign", "malignant"])
@@ -99,10 +94,10 @@ show_figure(
 )
 
 # %% [markdown]
-# Whoever always answers "benign" is right in {{ constant_binary_accuracy }} of the cases without an image.
-# This {term}`constant answer` stands beside every model in the book.
+# Always answering "benign" is right in {{ constant_binary_accuracy }} of the cases. This
+# {term}`constant answer` stands beside every model in the book.
 #
-# The rule is a choice, and its parts are arguments.
+# Another rule gives other labels:
 
 # %%
 every = sources.nodules(scans_per_patient=1, least_readers=1, aggregation="ceil_mean")
@@ -113,13 +108,13 @@ print(f"{len(every)} nodules, {share:.0%} malignant")
 # ```{admonition} Try it
 # :class: tip
 # In the cell above, change `least_readers=1` to `least_readers=3`. Expect about half the nodules, and more of
-# them malignant: what only one reader marks is rarely suspicious.
+# them malignant: nodules that only one reader marks are rarely suspicious.
 # ```
 
 # %% [markdown]
 # ## Patients and nodules
 #
-# The report speaks of about {{ report_patients }} patients. Its counts are those of nodules.
+# The report speaks of about {{ report_patients }} patients, but counts nodules.
 
 # %%
 per_patient = real.cases["patient_id"].value_counts()
@@ -128,12 +123,12 @@ print(f"{len(real)} nodules of {len(per_patient)} patients, up to {per_patient.m
 print(f"{several:.0%} of the nodules share their patient with another")
 
 # %% [markdown]
-# Nodules of one patient lie in the same lungs: splits have to [keep patients together](03_balancing.ipynb).
+# So splits have to [keep patients together](03_balancing.ipynb).
 
 # %% [markdown]
 # ## Do the readers agree?
 #
-# One to four radiologists scored nearly every nodule. The label is the mean of their scores, rounded up.
+# The label is the mean of the readers' scores, rounded up. Nearly every nodule has one to four.
 
 # %%
 given = ratings.parse_ratings(real.cases["ratings"])
@@ -141,8 +136,7 @@ label = ratings.ceil_mean(ratings.score_counts(given))
 print(given[:3], "give", label[:3], "and all labels:", (label == real.labels("multiclass")).all())
 
 # %% [markdown]
-# Three shares of pairs, then agreement beyond chance ({term}`weighted kappa`, {term}`Krippendorff's alpha`),
-# with 95 % intervals over patients.
+# Three shares of pairs, and agreement beyond chance ({term}`weighted kappa`, {term}`Krippendorff's alpha`):
 
 # %%
 metrics.reader_agreement(given, real.cases["patient_id"], seed=seed).round(2)
@@ -163,8 +157,8 @@ show_figure(
 )
 
 # %% [markdown]
-# The more readers a nodule has, the rarer is full agreement. *Both sides*: some call it benign, others
-# malignant. The number of readers also tells how suspicious a nodule is, so no model is given it.
+# Full agreement is rarer with more readers. *Both sides*: some call it benign, others malignant. The number
+# of readers is itself a sign of suspicion, so no model is given it.
 
 # %%
 table = ratings.by_number_of_readers(given).loc[1:4].round(2)
@@ -172,14 +166,13 @@ readers = [len(panel) for panel in given]
 table.assign(malignant=pd.Series(real.labels("binary")).groupby(readers).mean().round(2))
 
 # %% [markdown]
-# The report assumes labels without significant noise. The readers do not bear this out: one image does not
-# say what a nodule will do.
+# The report assumes labels without significant noise. The readers do not bear this out.
 
 # %% [markdown]
 # ## Size and score
 #
-# Size is the best known sign of suspicion. The diameter is the mean over the readers' outlines. How well does
-# it alone rank malignant above benign nodules ({term}`AUC`)?
+# How well does the diameter alone, the mean over the readers' outlines, rank malignant above benign nodules
+# ({term}`AUC`)?
 
 # %%
 diameter = real.cases["diameter_mm"]
@@ -199,21 +192,21 @@ show_figure(
 )
 
 # %% [markdown]
-# So every model in this book is compared with the diameter.
+# Size is the strongest single sign of suspicion here, so every model in this book is compared with the
+# diameter.
 
 # %% [markdown]
 # ## Real CT: do unusual images differ?
 #
 # The report lets three methods pick candidates:
 #
-# 1. An {term}`autoencoder` {cite}`hinton2006` squeezes each image into a short *latent vector*.
-# 2. {term}`PCA` {cite}`jolliffe2016` makes a map of these vectors.
+# 1. An {term}`autoencoder` {cite}`hinton2006` compresses each image into a short *latent vector*.
+# 2. {term}`PCA` {cite}`jolliffe2016` maps these vectors.
 # 3. An {term}`Isolation Forest` {cite}`liu2008` cuts their space at random. What is alone after few cuts is
 #    unusual.
 #
-# It found "no significant differences" between these and the rest, in either view. We repeated the search on
-# real CT, with three random starts each: the share of malignant nodules among the 5 % most unusual images,
-# and among the others. The figure also repeats the search on principal components of the pixels.
+# It found "no significant differences" in either view. We repeated the search on real CT from three random
+# starts, and on principal components of the pixels, for the 5 % most unusual images.
 
 # %%
 found = explanations.unusual(explanations.read(), "malignant")
@@ -231,17 +224,17 @@ show_figure(
 
 # %% [markdown]
 # In the zoomed view every start finds a difference: large nodules are rare, and rare is what the forest looks
-# for. To remove them would remove the cases that matter most. On full slices the intervals hold 0 and are
-# wide: a difference of ten points could hide there.
+# for. Removing them would remove the cases that matter most. On full slices the intervals are wide: a
+# difference of ten points is not excluded.
 #
-# Two starts share more picks (*overlap*) than blind choices would (*chance*), but not all.
+# Two starts share more picks (*overlap*) than *chance*, but not all.
 
 # %% [markdown]
 # ## Run it yourself: open a cohort
 #
 # The default cohort is a {term}`phantom`: real outlines, sizes and scores, simulated grey levels. The report
-# confirmed "the absence of unlabeled images": opening demands a score and, in every {term}`view`, an image
-# for each case; `check_pixels` also refuses images of a single grey.
+# confirmed "the absence of unlabeled images"; opening a cohort demands a score and an image of each
+# {term}`view` for each case, and `check_pixels` refuses images of a single grey.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -272,8 +265,7 @@ show_figure(
 # %% [markdown]
 # ### The latent space
 #
-# An autoencoder makes a {term}`latent space` by learning to copy images. The report gives no size for it;
-# ours is a setting.
+# The report gives no size for its {term}`latent space`; ours is a setting.
 
 # %%
 size, epochs = get_profile(profile).image_size, get_profile(profile).autoencoder_epochs
@@ -283,7 +275,7 @@ latent = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, see
 print(f"{pixels.shape} become {latent.vectors.shape}; loss {latent.loss[0]:.3f} to {latent.loss[-1]:.3f}")
 
 # %% [markdown]
-# What do the two components of the map stand for? Rank correlations tell.
+# What do the two components of the map stand for? Rank correlations:
 
 # %%
 points, variance = outliers.project(latent.vectors)
@@ -307,7 +299,7 @@ show_figure(
 )
 
 # %% [markdown]
-# Do unusual images look different? Below them stand typical ones, and the autoencoder's copies of both.
+# Do unusual images look different from typical ones?
 
 # %%
 five = {"unusual": picked[:5], "typical": outliers.most_unusual(-anomaly, 5)}
@@ -326,7 +318,7 @@ show_figure(
 # %% [markdown]
 # ### How stable is "unusual"?
 #
-# Autoencoder and forest start from random numbers. Does a second start pick the same images?
+# Does a second random start pick the same images?
 
 # %%
 again = outliers.fit_latent(pixels, latent_size=latent_size, epochs=epochs, seed=seed + 1)
@@ -338,7 +330,7 @@ agreed._asdict()
 # ```{admonition} Try it
 # :class: tip
 # In the cell above, change `seed + 1` to `seed` in both lines. Expect an overlap of 1: only the random start
-# sets the two searches apart.
+# differs between the two searches.
 # ```
 #
 # As in the report, nothing is removed.
@@ -347,11 +339,11 @@ agreed._asdict()
 # ## Check yourself
 #
 # ```{dropdown} Why is the data set smaller than its number of nodules says?
-# Most nodules share their patient with another one. A model meets only as many people as there are patients.
+# Most nodules share their patient with another one. A model sees only as many people as there are patients.
 # ```
 #
 # ```{dropdown} Two readers differ about a nodule. Which of them is wrong?
-# These data cannot say. A score is a suspicion; no tissue stands behind it here.
+# These data cannot say. A score is a suspicion, not proved by tissue.
 # ```
 #
 # ```{dropdown} Should unusual images be removed before training?
@@ -362,7 +354,7 @@ agreed._asdict()
 # %% [markdown]
 # ## Exercise
 #
-# Another way to be unusual is to be hard to copy. Do the autoencoder's error (`latent.error`) and the
+# An image can also be unusual because it is hard to copy. Do the autoencoder's error (`latent.error`) and the
 # Isolation Forest pick the same images?
 
 # %% tags=["hide-cell"]

@@ -10,25 +10,22 @@
 # # Preprocessing
 #
 # ```{admonition} In short
-# - **Question.** What do the report's steps keep of a CT image, and what do they throw away?
-# - **Answer, on real CT.** Min-max lets padding or a few pixels of metal set the scale: after the report's
-#   steps the same lung has a grey level of {{ window_lung_plain }} without padding and
-#   {{ window_lung_padded }} with it ({{ window_slices }} slices, middle 90 % in brackets). A fixed window
-#   does not move. And the crop that is to remove the grey padding of the zoomed nodule leaves some in
-#   {{ padding_left }} of the cases.
-# - **How sure.** Both are counted, not estimated. That the report's zoomed images looked like our
-#   reconstruction of them is an assumption.
-# - **More.** What the leftover padding is worth to a network: [Full slice against zoomed
-#   nodule](06_views.ipynb).
+# - **Question.** What do the report's steps keep of a CT image, and what do they lose?
+# - **Answer, on real CT.** {term}`Min-max <min-max normalisation>` loses the scale: padding or a few pixels
+#   of metal set it. The same lung has a grey level of {{ window_lung_plain }} without padding and
+#   {{ window_lung_padded }} with it ({{ window_slices }} slices, middle 90 % in brackets); with a fixed
+#   window it does not move. The crop against the grey {term}`padding` of the
+#   {term}`zoomed nodule <zoomed view>` leaves some in {{ padding_left }} of the cases.
+# - **How sure.** Both are counted. That the report's zoomed images looked like our reconstruction is an
+#   assumption.
+# - **More.** What the padding is worth: [Full slice against zoomed nodule](06_views.ipynb).
 # ```
 #
-# One image goes through the report's steps (its section 2.4) one by one, and through those that it tried and
-# dropped (2.4.1). Nothing is trained here.
+# The steps are in the report's section 2.4, those that it tried and dropped in 2.4.1. Nothing is trained
+# here.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -72,15 +69,14 @@ check_parameters(globals(), "gain", "cutoff", "crop", "size", "sample")
 # %% [markdown]
 # ## Real CT first: what min-max does
 #
-# A {term}`CT` scanner measures how strongly each spot of the body weakens X-rays, in *Hounsfield units*
-# ({term}`HU <Hounsfield unit (HU)>`): air has −1000, water 0, bone several hundred. The report maps the
-# darkest pixel of each image to 0 and the brightest to 1 ({term}`min-max normalisation`):
+# {term}`CT` has grey levels in {term}`Hounsfield units <Hounsfield unit (HU)>`. The report maps the darkest
+# pixel of each image to 0 and the brightest to 1:
 #
 # $$ x' = \frac{x - \min}{\max - \min} $$
 #
-# Hounsfield units mean the same in every patient and every scanner. Minimum and maximum do not. Outside its
-# round field of view a scanner writes a value far below air, such as −2000: *padding*. Metal reaches 3,000.
-# Either sets an end of the range, and moves all tissue.
+# Hounsfield units mean the same in every patient and scanner; minimum and maximum do not. Outside its round
+# field of view a scanner writes a value far below air, such as −2000. Metal reaches 3,000. Either sets an end
+# of the range and moves all tissue.
 
 # %%
 recorded = measurements.read(find_checkout() / "book" / "results", "windowing.json")
@@ -98,13 +94,13 @@ show_table(
 )
 
 # %% [markdown]
-# After min-max a network sees shapes and patterns, but not how dense a nodule is. The book keeps min-max
-# because the report does; a window is a setting (`window`) for cohorts in Hounsfield units.
+# So after min-max a network cannot see how dense a nodule is. The book keeps min-max because the report does;
+# the setting `window` replaces it.
 
 # %% [markdown]
 # ## Run it yourself: one image, step by step
 #
-# Open a {term}`cohort` and take a {term}`nodule` of about 15 mm.
+# A {term}`nodule` of about 15 mm, from the {term}`cohort` at hand:
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -114,7 +110,7 @@ stored = zoomed[row]
 print(f"{data.name}: {len(data)} cases; {stored.shape}, {stored.min()} to {stored.max()}")
 
 # %% [markdown]
-# The report's four steps for a zoomed nodule are four functions, each with the image of the last one.
+# The report's four steps for a zoomed nodule:
 
 # %%
 scaled = preprocessing.min_max(stored)
@@ -140,7 +136,7 @@ show_figure(
 )
 
 # %% [markdown]
-# A {term}`full slice` takes the same steps without the crop. One call does them all.
+# A {term}`full slice` takes the same steps without the crop. One call does them all:
 
 # %%
 wide = choose_views(data, ["full_slice", "context"])[0][0]
@@ -151,8 +147,8 @@ print(wide, slices.dtype, slices.shape, "nodule", nodules.shape)
 # %% [markdown]
 # ### The pixel contract
 #
-# What leaves preprocessing are 32-bit floating-point numbers from 0 to 1, in an array of shape (cases,
-# height, width, 1). An image that breaks the rule is refused: here the slices as they are stored.
+# Preprocessing returns 32-bit floats from 0 to 1 of shape (cases, height, width, 1). Other images are
+# refused, here the slices as stored.
 
 # %%
 pixel_contract.check_pixel_contract(slices)
@@ -182,8 +178,8 @@ show_table(
 # %% [markdown]
 # ## A window instead of min-max
 #
-# A fixed window keeps the scale: the same two values become 0 and 1 in every image, and what lies beyond is
-# clipped. `set_by_padding` finds the images whose minimum is padding.
+# A fixed window maps the same two values to 0 and 1 in every image and clips what lies beyond.
+# `set_by_padding` finds the images whose minimum is padding.
 
 # %%
 some = data.views[wide][:sample]
@@ -192,7 +188,7 @@ first = int(padded.argmax())  # the first one, if there is one
 print(f"scale set by padding in {padded.sum()} of {len(some)} images")
 
 # %% [markdown]
-# Shares of pixels in each fifth of the grey range, in the first of these images:
+# Share of pixels in each fifth of the grey range, in the first of these:
 
 # %%
 by_range = preprocessing.min_max(some[first])
@@ -206,13 +202,13 @@ pd.DataFrame(fifths, index=["0.0 to 0.2", "to 0.4", "to 0.6", "to 0.8", "to 1.0"
 # %% [markdown]
 # ## Sigmoid contrast
 #
-# The next step bends the grey levels with an S-shaped curve ({term}`sigmoid contrast` {cite}`braun1999`):
+# {term}`Sigmoid contrast` {cite}`braun1999` is an S-shaped curve of grey levels:
 #
 # $$ S(x) = \frac{1}{1 + e^{-\text{gain} \, (x - \text{cutoff})}} $$
 #
-# Grey levels near the *cutoff* are pulled apart, those far from it pushed together; the *gain* says how
-# strongly. The report takes the mean grey of the image as cutoff, "typically"; it does not give its gain.
-# Ours is scikit-image's default.
+# It spreads grey levels near the *cutoff* and compresses the others; the *gain* sets how strongly. The
+# report's cutoff is "typically" the mean grey of the image; its gain is not given, and ours is scikit-image's
+# default.
 
 # %%
 line = np.linspace(0, 1, 201, dtype=np.float32)[None]
@@ -220,8 +216,8 @@ by_gain = {f"gain {g}": preprocessing.sigmoid_contrast(line, gain=g, cutoff=0.5)
 {name: f"{curve[0]:.3f} to {curve[-1]:.3f}" for name, curve in by_gain.items()}
 
 # %% [markdown]
-# Two side effects: the result no longer fills the whole range, and with the mean as cutoff the curve differs
-# from image to image; in a zoomed nodule the mean includes the grey padding. Move the sliders.
+# The result no longer fills the whole range. And with the mean as cutoff, the curve differs from image to
+# image; in a zoomed nodule the mean includes the grey padding.
 
 # %%
 gains, cutoffs = (2, 5, 10, 20, 30), (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -238,10 +234,8 @@ show_slider(
 # %% [markdown]
 # ### Does it enhance detail?
 #
-# The report holds that the contrast brings out "subtle details" and does not distort "essential structures".
-# The order of grey levels does stay. But where the outline of the nodule is known, we can measure how far the
-# nodule stands out from a ring around it, how widely the grey levels inside spread, and how many end close to
-# black or white.
+# The report says that the contrast brings out "subtle details" and does not distort "essential structures".
+# Where the outline of the nodule is known, this can be measured.
 
 # %%
 drawn = np.random.default_rng(seed).permutation(len(data))[:sample]
@@ -261,16 +255,14 @@ show_table(
 )
 
 # %% [markdown]
-# Differences near the cutoff are enhanced, differences far from it are lost. Whether that helps a model is
-# for an experiment to say ([Other attempts](05_other_attempts.ipynb)).
+# Differences near the cutoff grow, those far from it are lost.
 
 # %% [markdown]
 # ## Padding
 #
-# Laid on a common canvas of 128 × 128 pixels, small nodules are surrounded by grey {term}`padding`. The
-# report removes these "recurrent gray bands" with a centre crop of 96 × 96 pixels. How its images got onto
-# their canvas is not known; ours hold the readers' box and 20 pixels on each side, at the scan's own
-# resolution.
+# On a common canvas of 128 × 128 pixels, small nodules are surrounded by grey padding. The report removes
+# these "recurrent gray bands" with a centre crop of 96 × 96 pixels. How its images were laid out is not
+# known; ours hold the readers' box and 20 pixels on each side, at the scan's resolution.
 
 # %%
 widths = np.concatenate([padding.widths(batch) for _, batch in zoomed.batches()])
@@ -298,19 +290,17 @@ show_figure(
 # %% [markdown]
 # ### Why the padding matters
 #
-# The picture inside the padding is the readers' box plus a fixed margin. Its size is therefore a *measurement
-# by the readers*, written into the image in the plainest form a network could wish for. Large nodules are
-# more often called malignant, so wide padding says "benign" before a pixel of lung has been looked at. Here
-# is its rank correlation with score and diameter.
+# The picture inside the padding is the readers' box plus a fixed margin: a *measurement by the readers*,
+# written into the image. Its rank correlation with score and diameter:
 
 # %%
 inside = 128 - widths.reshape(-1, 2, 2).sum(axis=2).mean(axis=1)  # mean side of the picture, in pixels
 data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="spearman").round(2)
 
 # %% [markdown]
-# Such a clue is a {term}`shortcut`: no image has it that no reader has boxed before. On real CT a predictor
-# that sees nothing but these widths has an {term}`AUC` of {{ findings_padding }} ({{ findings_n }} nodules).
-# Claims about image content rest on the {term}`context window <context view>`, which has no canvas.
+# Such a clue is a {term}`shortcut`: only an image that a reader has boxed has it. On real CT these widths
+# alone have an {term}`AUC` of {{ findings_padding }} ({{ findings_n }} nodules). Claims about image content
+# rest on the {term}`context window <context view>`, which has no canvas.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -321,11 +311,10 @@ data.cases[["malignancy", "diameter_mm"]].corrwith(pd.Series(inside), method="sp
 # %% [markdown]
 # ## What the report tried and dropped: CLAHE and morphology
 #
-# {term}`CLAHE` {cite}`zuiderveld1994` spreads the grey levels of each tile of the image over the whole range,
-# with a limit on noise. {term}`Morphological operations <morphological operations>` {cite}`serra1982` then
-# add what is brighter than its neighbourhood and take away what is darker. The paper that the report names
-# for its settings is, by its title, a review of drug discovery {cite}`zhou2024`, and could not be found;
-# those used here are ours.
+# {term}`CLAHE` {cite}`zuiderveld1994` spreads the grey levels of each tile over the whole range, with a limit
+# on noise. {term}`Morphological operations` {cite}`serra1982` then add what is brighter than its
+# neighbourhood and take away what is darker. For its settings the report cites what is, by its title, a
+# review of drug discovery {cite}`zhou2024`, which we could not find; those here are ours.
 
 # %%
 flat = preprocessing.min_max(data.views[wide][row])
@@ -346,19 +335,19 @@ show_figure(
 )
 
 # %% [markdown]
-# The report found that these steps confuse its models. The pictures make that plausible: the same tissue gets
-# different greys in different places, and every vessel looks as bright as a nodule. What they do to scores is
-# tested in [Other attempts](05_other_attempts.ipynb).
+# The report found that these steps confuse its models: the same tissue gets different greys in different
+# places, and every vessel looks as bright as a nodule. [Other attempts](05_other_attempts.ipynb) tests their
+# effect on scores.
 
 # %% [markdown]
 # ## Check yourself
 #
 # ```{dropdown} Two slices of one patient differ in a single pixel of metal. Do they agree after min-max?
-# No. The pixel is the maximum of one of them, so every other grey level differs.
+# No. The pixel is the maximum of one of them, and changes every other grey level.
 # ```
 #
 # ```{dropdown} Can the sigmoid contrast change which of two pixels is brighter?
-# No, the curve always rises. It can make them so alike that no network tells them apart.
+# No, the curve always rises. It can make their difference vanish.
 # ```
 #
 # ```{dropdown} Why does the crop not remove the padding?
@@ -368,9 +357,8 @@ show_figure(
 # %% [markdown]
 # ## Exercise
 #
-# How small would the crop have to be for the padding to vanish from *every* image, and what would that cost?
-# Use `padding.widths_after_crop` for several crops, and count in how many cases the crop would cut into the
-# nodule itself.
+# How small must the crop be for the padding to vanish from *every* image, and in how many cases would it cut
+# into the nodule? Use `padding.widths_after_crop` for several crops.
 
 # %% tags=["hide-cell"]
 # Solution

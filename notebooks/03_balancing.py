@@ -11,23 +11,21 @@
 #
 # ```{admonition} In short
 # - **Question.** Does the report test on new patients, and does balancing its classes help?
-# - **Answer, on real readers and real CT.** Splitting the report's {{ cases }} nodules as it does,
-#   {{ cases_seen }} of the test nodules have their patient in training. That balancing finds more malignant
-#   nodules is not shown: their {term}`recall` changes by {{ statement_4 }} ({{ recorded_test }} test nodules
-#   of {{ recorded_patients }} patients). Nor is a difference between balanced data and a weighted loss: in
+# - **Answer, on real readers and real CT.** Split as in the report, {{ cases_seen }} of the test nodules have
+#   their patient in training ({{ cases }} nodules in all). No gain from balancing is shown: the
+#   {term}`recall` of malignant nodules changes by {{ statement_4 }} ({{ recorded_test }} test nodules of
+#   {{ recorded_patients }} patients). Nor is a difference between balanced data and a weighted loss: in
 #   weighted {term}`F1`, {{ statement_11 }}.
 # - **How sure.** The first is counted. The differences have 95 % {term}`intervals <confidence interval>` over
 #   patients and trainings.
 # - **More.** What shared patients are worth: [Leakage and its price](../book/leakage.md).
 # ```
 #
-# Who is tested, how much does each class count, and how are images varied? The report decides in its sections
-# 2.4 and 4. Nothing is trained here: the networks are recorded ones.
+# Splitting, balancing and {term}`augmentation` are in the report's sections 2.4 and 4. Nothing is trained
+# here: the networks are recorded.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -68,8 +66,8 @@ check_parameters(globals(), "n_splits", "size", "sample")
 # %% [markdown]
 # ## Real CT first: what balancing did
 #
-# The report's small network was trained on real zoomed nodules with four ways to balance the classes,
-# explained below. How many trainings of each are there?
+# The report's {term}`CNN <convolutional neural network (CNN)>` was trained on real zoomed nodules with four
+# ways to balance the classes, explained below. Trainings of each:
 
 # %%
 group = networks.recorded(find_checkout() / "book" / "results" / "lidc")[0]
@@ -78,8 +76,7 @@ cnn = {kind: found for (view, name, kind), found in rows.items() if (view, name[
 {kind or "upsample_plus": len(found) for kind, found in cnn.items()}
 
 # %% [markdown]
-# First the network *without* balancing, on the test cases, beside the {term}`majority class` and the diameter
-# alone:
+# *Without* balancing, beside the {term}`majority class` and the diameter:
 
 # %%
 none = cnn["no balancing"][0]
@@ -87,9 +84,8 @@ constant = runs.score(none, against="majority", data=group.cohort)["majority"]
 runs.score(none, data=group.cohort).assign(majority=constant).round(2)
 
 # %% [markdown]
-# The report expects it to miss malignant nodules: "This imbalance can bias the model toward the majority
-# class". So balancing should raise the {term}`recall` of the malignant class. Here is each way less the
-# network without balancing.
+# "This imbalance can bias the model toward the majority class", says the report. Balancing should then raise
+# the recall of malignant nodules. Each way, less no balancing:
 
 # %%
 kinds = {"weights": "weighted loss", "upsample": "plain upsampling", "upsample_plus": ""}
@@ -109,22 +105,23 @@ show_figure(
 )
 
 # %% [markdown]
-# None of the three finds more malignant nodules. But another training moves the recall too. Three trainings
-# with `upsample_plus`:
+# None of the three finds more malignant nodules. But another training moves the recall too, here with
+# `upsample_plus`:
 
 # %%
 again = [runs.score(run, against=None, data=group.cohort) for run in cnn[""]]
 [round(float(scores.loc["recall (malignant)", "value"]), 3) for scores in again]
 
 # %% [markdown]
-# With the spread between trainings the change in recall is {{ statement_4 }}: undecided. So is the weighted
-# {term}`F1` of balanced data less a weighted loss: {{ statement_11 }}.
+# With that spread, the change in recall is undecided, and so is the weighted F1 of balanced data less a
+# weighted loss.
 
 # %% [markdown]
 # ## The split
 #
-# The report tests on 15 % of its cases, {term}`stratified` by class, and names no patients. Ours also keeps
-# each patient in one part: it is {term}`patient-grouped`. Both on the report's case list:
+# The report tests on 15 % of its cases, {term}`stratified` by class, and names no patients. Ours is also
+# {term}`patient-grouped`: each patient is in one {term}`part <training, validation and test part>`. On the
+# report's case list:
 
 # %%
 real = sources.report_cases()
@@ -154,8 +151,7 @@ show_table(
 )
 
 # %% [markdown]
-# One random split could be unlucky, so we draw several of each kind and take the share of test cases whose
-# patient is in training.
+# Several splits of each kind, and the share of test cases whose patient is in training:
 
 # %%
 shared = {"patient": [], "report": []}
@@ -166,19 +162,17 @@ for protocol, found in shared.items():
 pd.DataFrame(shared).agg(["mean", "min", "max"]).round(3)
 
 # %% [markdown]
-# A physician's next patient is new. What that is worth in points is measured on
-# [Leakage and its price](../book/leakage.md).
+# A physician's next patient is new. What shared patients are worth in points is measured on [Leakage and its
+# price](../book/leakage.md).
 
 # %% [markdown]
 # ## Four ways to balance
 #
-# The loss is a mean over cases, so a class with more cases has more say. All balancing changes how much each
-# class counts:
+# The loss is a mean over cases, so larger classes count more. Balancing changes that:
 #
 # - `none`: every case counts once.
-# - `weights`: the error of a case is multiplied by a weight, the inverse frequency of its class.
-# - `upsample`: cases of smaller classes are repeated, as augmented copies, until all classes are as large as
-#   the largest.
+# - `weights`: each error is multiplied by the inverse frequency of its class.
+# - `upsample`: smaller classes are filled with augmented copies up to the size of the largest.
 # - `upsample_plus`, the report's choice: the same, then `plus` more copies for *every* class.
 
 # %%
@@ -208,8 +202,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Weights and copies give each class the same say. But copies of one nodule are still one nodule. How often is
-# a single one seen in an epoch, at most?
+# Weights and copies let each class count the same. But copies of one nodule are still one nodule. How often
+# is one seen in an epoch, at most?
 
 # %%
 times = np.bincount(plans["upsample_plus"].rows)
@@ -218,8 +212,8 @@ times = np.bincount(plans["upsample_plus"].rows)
 # %% [markdown]
 # ### Do the copies give themselves away?
 #
-# The report saw a danger in plain upsampling: "the model could learn to distinguish the majority class simply
-# due to its lack of augmentation". How often does one guess right who sees only whether an image is a copy?
+# The report's worry about plain upsampling: "the model could learn to distinguish the majority class simply
+# due to its lack of augmentation". How often is a guess right that knows only whether an image is a copy?
 
 # %%
 guess = {}
@@ -230,8 +224,8 @@ for how in ("upsample", "upsample_plus"):
 pd.DataFrame(guess).round(2)
 
 # %% [markdown]
-# The worry is well founded, and the extra copies help little. What removes the clue is to augment originals
-# and copies alike, as the networks of this book do.
+# The worry is well founded, and extra copies help little. This book's networks augment originals and copies
+# alike, which removes the clue.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -242,9 +236,9 @@ pd.DataFrame(guess).round(2)
 # %% [markdown]
 # ## Run it yourself: augmentation
 #
-# The report's *dynamic* {term}`augmentation` turns, mirrors and shifts (`geometric`). It also tried
-# *RandAugment* {cite}`cubuk2020randaugment`, a few random operations out of ten, some of which change greys,
-# and *AugMix* {cite}`hendrycks2020augmix`, which mixes chains of such operations with the original.
+# The report's *dynamic* augmentation turns, mirrors and shifts (`geometric`). It also tried *RandAugment*
+# {cite}`cubuk2020randaugment`, a few random operations out of ten, some of which change greys, and *AugMix*
+# {cite}`hendrycks2020augmix`, which mixes chains of such operations with the original.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -270,8 +264,8 @@ show_figure(
 
 # %% [markdown]
 # The report suspects that the last two went too far. *Grey shift*: by how much a pixel's grey moves, position
-# ignored, where black to white is 1. *Nodule left*: we paint over the nodule, let the same draw change both
-# images, and see how much they still differ. 0 means that it is gone.
+# ignored, where black to white is 1. *Nodule left*: how much the changed image differs from one whose nodule
+# was painted over first; 0 means that the nodule is gone.
 
 # %%
 some = preprocessing.preprocess(data.images("nodule")[:sample], "nodule", size=size)
@@ -294,22 +288,21 @@ pd.DataFrame.from_dict(table, "index", columns=["grey shift", "nodule left", "ha
 # nodules of which less than half is left.
 # ```
 #
-# Whether a network does worse with them is tested in [Other attempts](05_other_attempts.ipynb).
+# Their effect on networks is tested in [Other attempts](05_other_attempts.ipynb).
 
 # %% [markdown]
 # ## Check yourself
 #
 # ```{dropdown} A test set shares most patients with training. Is its score wrong?
-# It answers another question: how well the model does on people whom it has met. Whether that is easier has
-# to be measured.
+# It answers another question: how well the model does on patients whom it has seen.
 # ```
 #
 # ```{dropdown} Ten augmented copies of one nodule stand in for ten nodules. What is missing?
-# Nine nodules. The copies show one nodule in ten poses, and a model may learn that one by heart.
+# Nine nodules. A model may learn the one by heart.
 # ```
 #
 # ```{dropdown} Balancing raised the recall and left the AUC alone. What has changed?
-# The place of the line between benign and malignant. The order of the cases has not.
+# The threshold between benign and malignant, not the ranking of the cases.
 # ```
 
 # %% [markdown]

@@ -11,25 +11,22 @@
 #
 # ```{admonition} In short
 # - **Question.** Which network, trained in which way, tells suspicious nodules from the others?
-# - **Answer, on real CT.** On {{ findings_n }} nodules, each predicted by a network that saw no nodule of its
-#   patient, fine-tuned {{ findings_network }} has a weighted F1 of {{ findings_zoomed_f1_binary }} % on the
-#   zoomed nodule and {{ findings_whole_f1_binary }} % on the full slice. The diameter alone has
-#   {{ findings_diameter_f1_binary }} %. The report prints {{ report_f1_ft_binary_nodule }} and
-#   {{ report_f1_ft_binary_full_slice }}, and no diameter.
-#   Of {{ study_of }} networks the best is {{ study_best }} (FT: fine-tuned), and it ranks no better than the
-#   diameter: {{ study_best_gap }} in AUC.
-# - **How sure.** The {term}`intervals <confidence interval>` are over patients and do not hold the luck of
-#   training; that is in chapter 6 and in [What the training was worth](../book/results_training.md).
+# - **Answer, on real CT.** On {{ findings_n }} nodules, each predicted {term}`out of fold`, fine-tuned
+#   {{ findings_network }} has a weighted {term}`F1` of {{ findings_zoomed_f1_binary }} % on the
+#   {term}`zoomed nodule <zoomed view>` and {{ findings_whole_f1_binary }} % on the {term}`full slice`, the
+#   diameter alone {{ findings_diameter_f1_binary }} %. The report prints {{ report_f1_ft_binary_nodule }} and
+#   {{ report_f1_ft_binary_full_slice }}, and no diameter. The best of {{ study_of }} networks,
+#   {{ study_best }}, is not shown to rank better than the diameter: {{ study_best_gap }} in {term}`AUC`.
+# - **How sure.** The {term}`intervals <confidence interval>` cover other patients, not other trainings; those
+#   are in chapter 6 and in [What the training was worth](../book/results_training.md).
 # - **More.** [Every recorded network](../book/results_networks.md).
 # ```
 #
-# The report compares a small {term}`convolutional neural network (CNN)` with networks that were pretrained on
-# photographs (its sections 3 to 5.2). We set ours beside its numbers. Then you train the small one.
+# The report compares a small {term}`convolutional neural network (CNN)` with networks pretrained on
+# photographs (its sections 3 to 5.2). Ours stand beside its numbers; then you train the small one.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -64,8 +61,8 @@ check_parameters(globals())
 # %% [markdown]
 # ## Real CT first
 #
-# Each network was trained five times, without one of five folds of patients, and predicted that one: all its
-# answers are {term}`out of fold`.
+# Each network was trained five times, each time without one of five folds of patients, and predicted that
+# fold.
 
 # %%
 folder = find_checkout() / "book" / "results" / "study"
@@ -74,11 +71,11 @@ print(study.sizes)
 pd.DataFrame([run.config for run in study.runs]).groupby(["model", "stage"]).size().rename("networks")
 
 # %% [markdown]
-# {term}`Transfer learning <transfer learning>` (TL) trains only the last layer of a pretrained network.
-# *Fine-tuning* (FT) then trains upper blocks too, at a tenth of the learning rate.
+# {term}`Transfer learning` (TL) trains only the last layer of a pretrained network. {term}`Fine-tuning` (FT)
+# then trains upper blocks too, at a tenth of the learning rate.
 #
-# *Weighted* {term}`F1`, the report's score, counts each class by its cases. {term}`AUC` asks only for the
-# order of cases; chance is 0.5. Brackets hold the 95 % interval over patients.
+# *Weighted* F1, the report's score, counts each class by its cases. AUC judges only how cases are ranked;
+# chance is 0.5. Brackets hold 95 % intervals over patients.
 
 # %%
 results = {task: score_tables.results_of(study, task, seed=seed) for task in ("binary", "multiclass")}
@@ -97,14 +94,14 @@ show_table(
 )
 
 # %% [markdown]
-# On the full slice, with five classes and in weighted F1, the networks lie below the {term}`majority class`,
-# which looks at nothing. *Padding alone* knows only how wide the grey {term}`padding` is, and ranks no worse
-# than any network ([Views](06_views.ipynb)).
+# On the full slice, with five classes and in weighted F1, the networks lie below the {term}`majority class`.
+# *Padding alone*, the width of the grey {term}`padding`, ranks no worse than any network
+# ([Views](06_views.ipynb)).
 
 # %% [markdown]
 # ### Every threshold at once
 #
-# A ROC curve shows for every threshold the share of malignant nodules found and of false alarms.
+# A ROC curve shows for every {term}`threshold` the share of malignant nodules found and of false alarms.
 
 # %%
 ends = [name for name in results["binary"] if " FT" in name or name.startswith(("CNN", "diameter"))]
@@ -129,7 +126,7 @@ show_figure(
 # %% [markdown]
 # ### Against the diameter
 #
-# Overlapping intervals decide nothing. Ask for the *difference* on the same cases.
+# Overlapping intervals decide nothing; the {term}`paired` difference on the same cases does.
 
 # %%
 binary, scores = ({name: results[task][name] for name in ends} for task in ("binary", "multiclass"))
@@ -158,7 +155,7 @@ show_figure(
 # ### What is taken for what
 #
 # In a {term}`confusion matrix` rows are labels and columns answers; the diagonal is right. F1 counts a 4
-# called 5 like a 4 called 1; the {term}`weighted kappa` does not. *Recall* is the share of a class that is
+# called 5 like a 4 called 1; {term}`weighted kappa` does not. {term}`Recall` is the share of a class that is
 # found.
 
 # %%
@@ -179,7 +176,7 @@ show_figure(
 )
 
 # %% [markdown]
-# *Precision* is the share of those called malignant that are so.
+# {term}`Precision` is the share of those called malignant that are so.
 
 # %%
 asked = ["accuracy", "precision (malignant)", "recall (malignant)", "F1 (malignant)"]
@@ -189,8 +186,8 @@ table.pivot(index="name", columns="score", values="value").loc[ends, asked].roun
 # %% [markdown]
 # ### How training went
 #
-# Training lowers the {term}`cross-entropy` of its cases. It stops when that of the validation cases has not
-# fallen for some epochs.
+# Training lowers the {term}`cross-entropy` of its cases. It stops when that of the validation cases no longer
+# falls.
 
 # %%
 losses, changes, kept = {}, {}, {}
@@ -212,7 +209,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The five folds are not equally good: chance of patients and of training together.
+# The five folds differ, by chance of patients and of training together.
 
 # %%
 tuned = study.run(task="binary", view="nodule", model="mobilenet", stage="fine_tuning")
@@ -222,14 +219,14 @@ folds.apply(lambda part: roc_auc_score(part["y_true"], part["p_malignant"])).ren
 # %% [markdown]
 # ## Run it yourself: train the CNN
 #
-# Open a cohort. Its nodules are drawn by a program: scores say nothing of patients.
+# Open a {term}`cohort`. Its nodules are simulated: scores say nothing about patients.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
 print(f"{data.name}: {len(data)} cases of {data.cases['patient_id'].nunique()} patients; {list(data.views)}")
 
 # %% [markdown]
-# One call trains a network, or opens it if it is in the run store. Every setting is an argument.
+# One call trains a network, or opens a stored one. Every setting is an argument.
 
 # %%
 options = {"view": "nodule", "model": "cnn", "profile": profile, "seed": seed}
@@ -242,8 +239,7 @@ run.history[["epoch", "loss", "val_loss", "val_accuracy"]].tail(5).round(3)
 # ```{admonition} Try it
 # :class: tip
 # In the cell above, change `"dropout": 0.3` to `"dropout": 0.6`: that share of the last hidden units is left
-# out at random while it trains. Expect another key at the end of the name, and a higher `loss` in the last
-# epoch.
+# out at random in training. Expect another key at the end of the name, and a higher `loss` in the last epoch.
 # ```
 #
 # The call splits by patient, balances and augments the training part ([Balancing](03_balancing.ipynb)), and
@@ -255,7 +251,7 @@ told = pd.Series(run.config["settings"], name="setting")
 told[["image_size", "dropout", "learning_rate", "batch_size", "epochs", "patience", "balancing"]].to_frame()
 
 # %% [markdown]
-# Each test case has a probability of being malignant.
+# Each test case has a probability of *malignant*.
 
 # %%
 found = run.predictions.query("split == 'test'")
@@ -273,7 +269,7 @@ runs.score(run, against="diameter").round(2)
 # ```{admonition} Try it
 # :class: tip
 # In the cell above, change `against="diameter"` to `against="majority"`. Expect an AUC of 0.5 in the column
-# `majority`: a constant answer puts no case before another.
+# `majority`: a constant answer ranks no case above another.
 # ```
 #
 # The same for the five scores.
@@ -286,8 +282,7 @@ runs.score(five, against="diameter").round(2)
 # ### What is inside
 #
 # The CNN slides small filters over the image, notes in *maps* where each fits, halves the maps, and repeats.
-# Early blocks see edges, late ones arrangements of them. The report gives no number of filters; these are
-# ours.
+# The report gives no number of filters; these are ours.
 
 # %%
 settings = run.config["settings"]
@@ -315,7 +310,7 @@ show_figure(
 # ```
 #
 # ```{dropdown} Two intervals overlap. Is the difference open?
-# Not necessarily: ask the paired difference on the same cases.
+# Not necessarily: look at the paired difference.
 # ```
 #
 # ```{dropdown} The training loss falls, the validation loss rises. What happened?

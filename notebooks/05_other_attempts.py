@@ -10,24 +10,21 @@
 # # What else the report tried
 #
 # ```{admonition} In short
-# - **Question.** The report dropped another enhancement of the images, two augmentations, other ways to
-#   balance the classes, and a vote over changed test images. Were they worse?
-# - **Answer, on real CT.** Not shown. Six changes of the small network move its weighted F1 by
-#   {{ attempts_moves }} points, on {{ recorded_test }} nodules of {{ recorded_patients }} patients. No
-#   interval leaves out 0.
+# - **Question.** The report dropped image enhancement, two {term}`augmentations <augmentation>`, other ways
+#   to balance the classes, and a vote over changed test images. Were they worse?
+# - **Answer, on real CT.** Not shown. Six changes of the small network move its weighted {term}`F1` by
+#   {{ attempts_moves }} points, on {{ recorded_test }} nodules of {{ recorded_patients }} patients. Every
+#   interval holds 0.
 # - **How sure.** The {term}`intervals <confidence interval>` reach about {{ attempts_reach }} points to
 #   either side, and each change was trained once. So *no difference* is not shown either. The vote is not
 #   recorded on real CT.
 # - **More.** The verdict on each of these statements: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# The report gives no number for what it gave up (its sections 2.4, 2.4.1 and 4.0.1), only reasons. Here each
-# attempt meets the network that it was to improve, on the same cases.
+# The report gives reasons for what it dropped (its sections 2.4, 2.4.1 and 4.0.1), and no numbers.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -77,16 +74,16 @@ for name in ("clahe", "no_improvement", "aggressive", "balancing", "test_time", 
 # %% [markdown]
 # ## Real CT first: one thing changed
 #
-# The base is the report's small network, the {term}`CNN <convolutional neural network (CNN)>`, on the zoomed
-# nodule and the {term}`binary task`, with the report's final choices. Each attempt changes one setting.
+# The base is the report's {term}`CNN <convolutional neural network (CNN)>` on the
+# {term}`zoomed nodule <zoomed view>`, in the {term}`binary task`, with the report's final choices. Each
+# attempt changes one setting.
 
 # %%
 pd.DataFrame(grid.ABLATIONS).T.fillna("as before")
 
 # %% [markdown]
-# The recorded networks are older than the settings chosen since
-# ([Results: training](../book/results_training.md)). First the base, beside a {term}`constant answer` and the
-# diameter: it does about as well as a ruler.
+# The recorded networks predate the current settings ([Results: training](../book/results_training.md)). The
+# base does about as well as the diameter:
 
 # %%
 results = find_checkout() / "book" / "results"
@@ -98,9 +95,8 @@ table = tables.scored(beside | {"CNN": windows.results[base][0]}, task="binary",
 tables.results_table(table, scores=["F1 (weighted)", "AUC"])
 
 # %% [markdown]
-# The intervals overlap, and that says little: a hard case is hard for both networks. So we take the
-# difference case by case, on the same resamples of patients: it is *paired*. The interval also holds what
-# another training would move, as far as other seeds of the base tell.
+# Differences are {term}`paired`: taken case by case, on the same resamples of patients. Their intervals are
+# widened by the spread over seeds of the base.
 
 # %%
 attempts = {name: ("binary", "nodule", name) for name in grid.ABLATIONS}
@@ -109,7 +105,7 @@ found = pd.DataFrame(list(gains.values()), index=list(gains))[["value", "low", "
 found.round(3)
 
 # %% [markdown]
-# F1 judges the answers at a probability of 0.5. The {term}`AUC` asks only for the order of the cases.
+# F1 judges the answers at a probability of 0.5; the {term}`AUC` judges only how cases are ranked.
 
 # %%
 ranks = {name: windows.compare(scores.auc, one, base) for name, one in attempts.items()}
@@ -140,11 +136,9 @@ show_figure(
 #
 # ### What such an interval can say
 #
-# To call a difference *none*, one has to say which size would matter {cite}`piaggio2012`. With a
-# {term}`margin <margin (of equivalence)>` of two points the interval allows four answers. *Within the
-# margin*: it lies between both margins. *Holds* or *does not hold*: it lies on one side of 0. *Undecided*: it
-# holds 0 and values beyond the margin. Six attempts are six chances to be fooled by luck;
-# {term}`Holm's adjustment` makes up for them.
+# Verdicts follow [chapter 12](12_claims.ipynb), with a {term}`margin <margin (of equivalence)>` of two
+# points: an interval inside it means no difference that matters, one on one side of 0 *holds* or *does not
+# hold*, any other is *undecided*. {term}`Holm's adjustment` corrects for six attempts.
 
 # %%
 decided = {name: rule.statement([one]) for name, one in gains.items()}
@@ -152,16 +146,16 @@ verdict = pd.DataFrame.from_dict(decided, orient="index", columns=["better than 
 verdict.assign(**{"p (Holm)": paired_tests.holm(verdict["p"])}).round(2)
 
 # %% [markdown]
-# The report's impression may be right; these cases cannot tell. A statement on two attempts, such as that
-# neither RandAugment nor AugMix improves the network, takes both at once.
+# The report's impression may be right; these cases cannot tell. Neither RandAugment nor AugMix improves the
+# network, it says; both at once:
 
 # %%
 gentle = [replace(gains[name], expects=rule.NO_GAIN) for name in ("RandAugment", "AugMix")]
 rule.statement(gentle)
 
 # %% [markdown]
-# A paired difference is made of the cases that one network gets right and the other wrong. Here are those of
-# one training on enhanced images and of one of the base.
+# A paired difference comes from the cases that only one network gets right, here one training on enhanced
+# images or one of the base.
 
 # %%
 pair = {"enhanced": attempts["CLAHE and morphology"], "base": base}
@@ -170,8 +164,8 @@ right = pd.DataFrame({name: one["y_pred"] == one["y_true"] for name, one in answ
 pd.crosstab(right["enhanced"], right["base"])
 
 # %% [markdown]
-# The report says that these images "confuse" the model. A confused model would be wrong more often, which is
-# not shown, or less sure. Its {term}`confidence` is lower indeed:
+# The report says that these images "confuse" the model. That it errs more often is not shown; its
+# {term}`confidence` is lower:
 
 # %%
 less_sure = windows.compare(scores.mean_of("confidence"), attempts["CLAHE and morphology"], base)
@@ -180,11 +174,10 @@ print(estimates.written(less_sure), "n =", less_sure.n)
 # %% [markdown]
 # ## The other candidates
 #
-# The report preferred EfficientNetB2 to MobileNet and ResNet50 and prints no score of these two. We have
-# ImageNet weights for MobileNet and for {{ findings_network }}, a larger network of the report's family
-# ([where they come from](../book/results_networks.md)). Both were tested on {{ findings_n }} nodules, on the
-# full slice and zoomed, frozen ({term}`transfer learning`) and fine-tuned. The table has the one less the
-# other, in weighted F1.
+# The report preferred EfficientNetB2 to MobileNet and ResNet50, and prints no score of the last two. We have
+# {term}`ImageNet` weights for MobileNet and for {{ findings_network }}, a larger network of the report's
+# family ([where they come from](../book/results_networks.md)). On {{ findings_n }} nodules, frozen
+# ({term}`transfer learning`) and fine-tuned, {{ findings_network }} less MobileNet in weighted F1:
 
 # %%
 full = next(one for one in known if one.full)
@@ -194,13 +187,13 @@ other = pd.DataFrame(list(less.values()), index=map(evidence.title, less))[["val
 other.round(3)
 
 # %% [markdown]
-# No interval lies above 0: nothing here favours the larger network. Where one lies below 0, it is even behind
-# (not adjusted for the number of comparisons).
+# No interval lies above 0: nothing here favours the larger network. Where one lies below 0, it is behind (not
+# adjusted for their number).
 
 # %% [markdown]
 # ## Run it yourself: train one attempt
 #
-# Train the base and the same network with RandAugment {cite}`cubuk2020randaugment`.
+# The base, and the same network with RandAugment {cite}`cubuk2020randaugment`:
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -210,7 +203,7 @@ attempt = runs.train(data, **options, augmentation="randaugment", progress=False
 print(data.name, len(plain.history), "and", len(attempt.history), "epochs")
 
 # %% [markdown]
-# Score the base beside the diameter, then the attempt beside the base.
+# The base against the diameter, then the attempt against the base:
 
 # %%
 runs.score(plain, against="diameter").round(3)
@@ -220,20 +213,19 @@ gain = runs.compare(attempt, plain)
 gain.round(3)
 
 # %% [markdown]
-# The rule of the book turns one row into a verdict on *better than the base*.
+# The verdict on *better than the base*:
 
 # %%
 row = gain.loc["F1 (weighted)", ["difference", "low", "high"]]
 rule.statement([rule.Estimate(*row)])
 
 # %% [markdown]
-# This interval holds the choice of test cases and not the luck of the training.
+# This interval covers other test cases, not other trainings.
 
 # %% [markdown]
 # ### Is RandAugment too aggressive?
 #
-# That is the report's reason. How alike are an image and its changed version? *Geometric* is the report's own
-# augmentation.
+# How similar are an image and its changed version? *Geometric* is the report's own augmentation.
 
 # %% tags=["hide-input"]
 from lungcls.preprocessing import augmentation  # loads Keras: what trains fixes its threads first
@@ -272,16 +264,16 @@ show_figure(
 # ```{admonition} Try it
 # :class: tip
 # In the cell with the correlations, change `"randaugment", seed=seed` to
-# `"randaugment", seed=seed, strength=0.1`. Expect images that are more alike: a loss at one strength speaks
-# against that strength, not against the method.
+# `"randaugment", seed=seed, strength=0.1`. Expect higher correlations: a loss at one strength speaks against
+# that strength, not against the method.
 # ```
 
 # %% [markdown]
 # ## A vote over five versions
 #
-# {term}`Test-time augmentation (TTA) <test-time augmentation (TTA)>` trains nothing. The network looks at
-# five versions of each test image: as it is, mirrored twice, and turned by 10° either way. The report takes
-# the most frequent answer (*mode*). The other usual way is the mean of the probabilities.
+# {term}`Test-time augmentation (TTA)` trains nothing. The network answers five versions of each test image:
+# unchanged, mirrored twice, turned by 10° either way. The report takes the most frequent answer (*mode*); the
+# alternative is the mean probability.
 
 # %%
 y_prob = prediction.versions(plain, tested)
@@ -290,8 +282,8 @@ said = dict(zip(augmentation.TRANSFORMS, y_prob)) | both
 pd.Series({name: 100 * (one[:, 1] > 0.5).mean() for name, one in said.items()}).round(1)
 
 # %% [markdown]
-# These are percentages of answers *malignant*. The report saw mostly class 0, benign, after its vote. Does
-# the vote change the score?
+# These are percentages of *malignant* answers; the report saw mostly benign ones after its vote. Does the
+# vote change the score?
 
 # %%
 voted = prediction_table(tested.cases["case_id"], both["mode"], "binary")
@@ -303,8 +295,7 @@ change[["first", "second", "difference", "low", "high", "n"]].round(3)
 # %% [markdown]
 # ### Can a vote favour one class?
 #
-# Let a version of a case be called malignant with probability $q$. The chance of three or more such answers
-# in five is
+# If a version of a case is called malignant with probability $q$, three or more of five are with probability
 #
 # $$
 # P_5(q) = \sum_{k=3}^{5} \binom{5}{k} q^k (1 - q)^{5 - k} .
@@ -318,8 +309,8 @@ vote = {f"{voters} versions": binom.sf(voters // 2, voters, chance) for voters i
 pd.DataFrame(vote, index=chance).loc[[0.2, 0.4, 0.5, 0.6, 0.8]].round(2)
 
 # %% [markdown]
-# A vote sharpens what most versions say, for both classes alike. Nor does it weigh how sure an answer was.
-# Two made-up cases, each the mirror image of the other:
+# So a vote sharpens what most versions say, for both classes alike, and ignores how sure they are. Two
+# made-up cases, mirror images of each other:
 
 # %%
 malignant = np.array([[0.95, 0.90, 0.45, 0.45, 0.45], [0.05, 0.10, 0.55, 0.55, 0.55]])
@@ -327,9 +318,9 @@ made_up = np.stack([1 - malignant, malignant], axis=2).swapaxes(0, 1)  # version
 {how: augmentation.combine(made_up, how)[:, 1].round(2).tolist() for how in ("mode", "mean")}
 
 # %% [markdown]
-# Vote and mean disagree, once in each direction. If a vote ends in class 0 only, look at the *versions*: do
-# they resemble what the network was trained on? Here are two kinds that do not. The last is a slip that
-# raises no error: grey levels from 0 to 255 in place of 0 to 1.
+# Vote and mean disagree, once in each direction. If a vote gives only class 0, check whether the *versions*
+# resemble the training images. Two kinds do not; the second is a slip that raises no error: grey levels from
+# 0 to 255 in place of 0 to 1.
 
 # %%
 network = prediction.open_model(plain)
@@ -338,17 +329,17 @@ malignant = stages.predict(network, np.concatenate(list(asked.values())))[:, 1] 
 pd.Series(100 * malignant.reshape(len(asked), -1).mean(axis=1), list(asked)).round(1)
 
 # %% [markdown]
-# The report does not name its five versions, so what happened there cannot be told from outside.
+# The report does not name its five versions, so the cause there remains open.
 
 # %% [markdown]
 # ## Check yourself
 #
 # ```{dropdown} An interval goes from −3 to +4 points. Is there no difference?
-# It is not known. A difference of 3 points either way fits the data.
+# That is undecided. A difference of 3 points either way fits the data.
 # ```
 #
 # ```{dropdown} Why may two networks with overlapping intervals still differ for sure?
-# Both are tested on the same cases and go up and down together. Only the paired difference tells.
+# On the same cases both scores rise and fall together. Only the paired difference tells.
 # ```
 #
 # ```{dropdown} Five versions of a case get 0.9, 0.9, 0.4, 0.4, 0.4. What do vote and mean say?
@@ -358,9 +349,9 @@ pd.Series(100 * malignant.reshape(len(asked), -1).mean(axis=1), list(asked)).rou
 # %% [markdown]
 # ## Exercise
 #
-# How many test cases would it take to call each attempt *within the margin*, if there were no difference at
-# all and trainings had no luck? An interval narrows with the root of the number of cases. `Answers(results)`
-# without its `spread` knows no luck of training.
+# How many test cases would it take to call each attempt *within the margin*, if there were no difference and
+# trainings did not vary? An interval narrows with the square root of the number of cases. `Answers(results)`
+# without its `spread` leaves out the spread of trainings.
 
 # %% tags=["hide-cell"]
 # Solution

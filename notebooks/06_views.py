@@ -11,23 +11,20 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a network do better on a picture of the nodule than on the whole slice, and why?
-# - **Answer, on real CT.** Yes. On the same {{ findings_n }} nodules the {term}`AUC` of each
-#   network is higher on the zoomed nodule, by {{ views_gain_least }} to {{ views_gain_most }}. But the zoomed
-#   view is cut at the readers' box. The width of its {term}`padding` alone, without any lung, has
-#   {{ findings_padding }}. Each pretrained network does worse, and the CNN is not shown to do better.
-# - **How sure.** Each nodule was predicted by networks that had not seen its patient. How the report laid out
-#   its zoomed images is not known; all of this is about our reconstruction.
-# - **More.** [Every statement, tested](12_claims.ipynb) decides the report's statements 21, 22 and 33 on
-#   these networks, and adjusts for all statements at once: they hold.
+# - **Answer, on real CT.** Yes. On the same {{ findings_n }} nodules each network's {term}`AUC` is higher on
+#   the {term}`zoomed nodule <zoomed view>`, by {{ views_gain_least }} to {{ views_gain_most }}. But that view
+#   is cut at the readers' box: the width of its {term}`padding` alone has {{ findings_padding }}. Each
+#   pretrained network does worse, and the CNN is not shown to do better.
+# - **How sure.** All {term}`out of fold`. How the report laid out its zoomed images is not known; this is our
+#   reconstruction.
+# - **More.** The report's statements 21, 22 and 33 hold, after adjustment for all statements: [Every
+#   statement, tested](12_claims.ipynb).
 # ```
 #
-# The report finds the zoomed nodule better, and explains it by surroundings that mislead (its sections 5.1 to
-# 5.3).
+# The report explains the lead of the zoomed nodule by misleading surroundings (its sections 5.1 to 5.3).
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -73,9 +70,8 @@ for name in ("views_binary", "views_multiclass", "views_reason"):
     print("{section:4} {words}".format(**claim(name)))
 
 # %% [markdown]
-# One reason is plain: resolution. Both views end at 128 × 128 pixels: a slice of 512 pixels is shrunk, the
-# crop of 96 pixels enlarged. So many pixels across is a nodule of the report's case list: a small one, the
-# median and a large one.
+# One reason is resolution. Both views end at 128 × 128 pixels, from a slice of 512 or a crop of 96. Pixels
+# across a small, a median and a large nodule:
 
 # %%
 cases = annotations.report_cases()
@@ -86,9 +82,8 @@ seen.quantile([0.05, 0.5, 0.95]).round(1)
 # %% [markdown]
 # ### The scores
 #
-# Each nodule is predicted {term}`out of fold`. Beside the networks stand {term}`baselines <baseline>`.
-# *Padding alone* knows the widths of the padding across and down and nothing else. The diameter is the
-# readers'.
+# Networks stand beside {term}`baselines <baseline>`. *Padding alone* knows only the widths of the padding,
+# across and down. The diameter is the readers'.
 
 # %%
 results = find_checkout() / "book" / "results"
@@ -117,8 +112,7 @@ show_figure(
 # %% [markdown]
 # ### The difference
 #
-# What is hard for both networks cancels case by case: the comparison is *paired*. Its
-# {term}`interval <confidence interval>` also holds what another training would move.
+# The comparison is {term}`paired`, and its {term}`interval <confidence interval>` covers other trainings too.
 
 # %%
 lidc = networks.recorded(results / "lidc")[0]
@@ -153,8 +147,7 @@ show_figure(
 # %% [markdown]
 # ### Against the padding alone
 #
-# If the networks on the zoomed nodule see more than its box, they should rank the cases better than two
-# widths in pixels do.
+# If networks see more than the box, they should rank cases better than its two widths do.
 
 # %%
 zoomed = {name: one for name, one in scored.results.items() if name.endswith("zoomed nodule")}
@@ -163,9 +156,8 @@ less = tables.differences(zoomed, "padding alone, zoomed nodule", score="AUC", *
 less.rename(score_tables.in_short)[["difference", "low", "high", "n"]].convert_dtypes().round(3)
 
 # %% [markdown]
-# The intervals of the pretrained networks lie below 0; that of the CNN, which is trained from scratch, holds
-# 0. So the zoomed view may win by what readers drew, not by what the scanner
-# saw: a {term}`shortcut`, which would be missing in a scan that nobody has read yet.
+# The intervals of the pretrained networks lie below 0; that of the CNN, trained from scratch, holds 0. So the
+# zoomed view may win by what readers drew: a {term}`shortcut`, missing in a scan that nobody has read yet.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -176,10 +168,9 @@ less.rename(score_tables.in_short)[["difference", "low", "high", "n"]].convert_d
 # %% [markdown]
 # ### Without the shortcut
 #
-# The small network, the {term}`CNN <convolutional neural network (CNN)>`, was trained on the zoomed nodule in
-# other forms too. *Padding filled*: what surrounds the picture in the slice takes the place of the grey.
-# *Fixed-size crop*: the same millimetres for every nodule. *Padding alone*: the picture is blanked. Here is
-# each less the form as it is.
+# The {term}`CNN <convolutional neural network (CNN)>` was also trained on other forms of the zoomed nodule.
+# *Padding filled*: the slice's own pixels replace the grey. *Fixed-size crop*: the same millimetres for every
+# nodule. *Padding alone*: the picture is blanked. Each less the original form:
 
 # %%
 forms = ("padding filled", "fixed-size crop", "padding alone")
@@ -202,11 +193,11 @@ show_figure(
 )
 
 # %% [markdown]
-# With two classes the CNN loses when the padding is filled; with nothing but the padding no loss is shown.
+# With two classes the CNN loses when the padding is filled, and is not shown to lose with the padding alone.
 # With five scores it loses either way, so there it uses the picture too.
 #
-# Is the zoomed nodule still better than the {term}`context window <context view>`, which has no padding? Here
-# for five scores. With two classes the CNN on the context window nearly always says *benign*.
+# Is the zoomed nodule still better than the {term}`context window <context view>`, which has no padding? For
+# five scores (with two classes the CNN there nearly always says *benign*):
 
 # %%
 wide_cnn = ("multiclass", "wide", "CNN")
@@ -216,13 +207,13 @@ decision = pd.DataFrame(list(left.values()), index=list(left))[["value", "low", 
 decision.assign(better=[rule.statement([one])[0] for one in left.values()])
 
 # %% [markdown]
-# With the padding it is better. Without it, filled or cropped to a fixed size, that is undecided. The padding
-# with nothing of the patient is better again.
+# With the padding it is. Without it, filled or cropped to a fixed size, that is undecided. The padding alone,
+# with nothing of the patient, is better again.
 
 # %% [markdown]
 # ### Both views together
 #
-# The report proposes to use both. The simplest way needs no training: the mean of the probabilities.
+# The report proposes to use both. The simplest way is the mean of the probabilities.
 
 # %%
 slice_view, nodule_view = (full.results["binary", view, "FT"][0] for view in ("wide", "nodule"))
@@ -237,7 +228,7 @@ show_table(
 )
 
 # %% [markdown]
-# No gain over the zoomed nodule alone is shown. A network that takes in both views is not tested here.
+# No gain over the zoomed nodule alone is shown. Other ways are in [Both views together](17_both_views.ipynb).
 #
 # ```{admonition} Try it
 # :class: tip
@@ -247,7 +238,7 @@ show_table(
 # %% [markdown]
 # ## Run it yourself: the padding filled, and alone
 #
-# Open a cohort and take five nodules, from a small box to a large one.
+# Take five nodules, from a small box to a large one.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -282,7 +273,7 @@ show_figure(
 # %% [markdown]
 # ### The same network on all three
 #
-# The setting `padding` says which form a network sees. All else is the same.
+# Only the setting `padding` differs.
 
 # %%
 options = {"task": "binary", "view": "nodule", "model": "cnn", "profile": profile, "seed": seed}
@@ -298,7 +289,7 @@ compared = {name: runs.compare(run, plain).loc["AUC"] for name, run in trained.i
 pd.DataFrame.from_dict(compared, orient="index").convert_dtypes().round(3)
 
 # %% [markdown]
-# And the network beside the two widths, on the same cases:
+# The network against the two widths, on the same cases:
 
 # %%
 beside = runs.score(plain, against="padding").loc[["F1 (weighted)", "AUC"]]
@@ -308,23 +299,22 @@ beside.round(3)
 # ## Check yourself
 #
 # ```{dropdown} The zoomed view beats the full slice. Have its surroundings misled the network?
-# That does not follow. The zoomed view also has more pixels of the nodule, and the readers' measure of size.
+# That does not follow. The zoomed view also has more pixels of the nodule and the readers' measure of size.
 # ```
 #
 # ```{dropdown} Why is the padding no use in a clinic?
-# Somebody has to draw the box first. Whoever can do that has measured the nodule already.
+# Somebody has to draw the box first, and has then measured the nodule already.
 # ```
 #
 # ```{dropdown} A mean of two networks beats one of them. Is the second view worth something?
-# Perhaps. Two networks on the same view may do it too, because their chance errors cancel.
+# Perhaps. Two networks on one view may do it too, because their chance errors cancel.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# Does the trained network look at its padding? Give `plain` the *filled* images of its test cases and compare
-# its answers with those it gave. A run's settings say how its images are made, so a copy of the run with
-# another `padding` is enough. Is a worse score proof?
+# Does the trained network look at its padding? Give `plain` the *filled* images of its test cases (a copy of
+# the run with another `padding` in its settings does it) and compare its answers. Is a worse score proof?
 
 # %% tags=["hide-cell"]
 # Solution. No proof: it has never seen such images, and their contrast changes with the mean grey.

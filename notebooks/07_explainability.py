@@ -11,24 +11,22 @@
 #
 # ```{admonition} In short
 # - **Question.** Does a heat map show that a network looks at the nodule?
-# - **Answer, on real CT.** Hardly. From 0 (an even map) to 1 (the best that the grid allows)
-#   {term}`Grad-CAM` reaches {{ explained_wide }} on full slices, which fits the report, and
-#   {{ explained_zoomed }} on zoomed nodules, where a blob that always marks the centre reaches
-#   {{ explained_blob }}. Off the centre Grad-CAM is ahead of the blob by {{ explained_off_centre }}. Maps of
-#   wrong answers do not lie further off.
+# - **Answer, on real CT.** Hardly. From 0 (an even map) to 1 (the best that the grid allows) {term}`Grad-CAM`
+#   reaches {{ explained_wide }} on {term}`full slices <full slice>` and {{ explained_zoomed }} on
+#   {term}`zoomed nodules <zoomed view>`, where a blob in the centre reaches {{ explained_blob }}. With
+#   nodules off the centre, Grad-CAM is ahead of the blob by {{ explained_off_centre }}. Maps of wrong answers
+#   do not lie further off.
 # - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
-#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task. LIME:
+#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task. {term}`LIME`:
 #   {{ explained_lime_n }} cases, too few.
-# - **More.** The report's statements on maps, one by one: [Every statement, tested](12_claims.ipynb).
+# - **More.** The report's statements on maps: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# From Grad-CAM and {term}`LIME` the report reads (section 5.3.1) that attention stays on the nodule in the
-# {term}`zoomed view`, spreads over a {term}`full slice`, and that this is one cause of wrong answers.
+# The report concludes from such maps (section 5.3.1) that attention stays on the nodule in the zoomed view
+# and spreads over a full slice, and that this is one cause of wrong answers.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -67,9 +65,9 @@ check_parameters(globals(), "lime_cases")
 # %% [markdown]
 # ## Real CT first
 #
-# Networks trained on full slices and on zoomed nodules explained their test cases; the binary ones have an
-# {term}`AUC` of {{ explained_wide_auc }} and {{ explained_zoomed_auc }}. *Concentration* is the part of a map
-# inside the readers' outline, on a scale from an even map (0) to the best that its coarse grid allows (1).
+# The binary networks have an {term}`AUC` of {{ explained_wide_auc }} on full slices and
+# {{ explained_zoomed_auc }} on zoomed nodules. *Concentration* is the part of a map inside the readers'
+# outline, from an even map (0) to the best that its coarse grid allows (1).
 
 # %%
 recorded = explanations.read()
@@ -89,11 +87,11 @@ show_figure(
 )
 
 # %% [markdown]
-# On zoomed nodules the blob wins because the nodule is always in the middle. So the pictures were shifted by
-# a quarter of their side. There Grad-CAM beats the blob.
+# That maps spread over full slices fits the report. On zoomed nodules the blob wins because the nodule is
+# always in the middle; with pictures shifted by a quarter of their side, Grad-CAM beats it.
 #
-# Do maps of wrong answers wander off? On zoomed nodules it is the other way round: maps of *right* answers
-# lie less on the nodule, by {{ explained_right_less_wrong }}.
+# Do maps of wrong answers lie elsewhere? On zoomed nodules the reverse: maps of *right* answers lie less on
+# the nodule, by {{ explained_right_less_wrong }}.
 
 # %%
 called = explanations.means(recorded, "answers", by="predicted", task="binary")
@@ -111,11 +109,11 @@ show_figure(
 )
 
 # %% [markdown]
-# A likely reason: what speaks for malignant is the nodule, what speaks for benign lies elsewhere, and most
-# answers are benign.
+# A likely reason: networks find malignancy in the nodule and benignity elsewhere, and most answers are
+# benign.
 #
-# A map could also show the image alone, whatever was learnt. The *sanity check* {cite}`adebayo2018` gives
-# random weights to the last layer, then to all, and compares maps by rank correlation. These maps pass.
+# A map could also show the image alone. The *sanity check* {cite}`adebayo2018` gives random weights to the
+# last layer, then to all, and compares maps by rank correlation. These maps pass.
 
 # %%
 alike = explanations.means(recorded, "sanity", by="replaced", score="rank")
@@ -125,7 +123,7 @@ list(alike.values())[-1].round(2)
 # %% [markdown]
 # ## Run it yourself: open a network
 #
-# The {term}`convolutional neural network (CNN)` is that of [Model comparison](04_model_comparison.ipynb).
+# The {term}`CNN <convolutional neural network (CNN)>` of [Model comparison](04_model_comparison.ipynb):
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -137,17 +135,17 @@ runs.score(run).loc[["AUC"]].round(2)
 # %% [markdown]
 # ## Grad-CAM
 #
-# A CNN ends in a stack of small maps $A_1, A_2, \dots$, each of which answers to some pattern and roughly
-# keeps its place. Grad-CAM {cite}`selvaraju2017` asks how much the score $s_c$ of a class would rise with
-# each map, and adds the maps up with these answers as weights. What speaks against the class is cut off:
+# A CNN ends in small maps $A_1, A_2, \dots$, each of which responds to some pattern and roughly keeps its
+# place. Grad-CAM {cite}`selvaraju2017` weights each map by how much the score $s_c$ of a class would rise
+# with it, and adds them up. Evidence against the class is cut off:
 #
 # $$
 # L_c = \max\Bigl(0, \sum_k a_k A_k\Bigr), \qquad
 # a_k = \frac{1}{hw} \sum_{i,j} \frac{\partial s_c}{\partial A_{k,ij}} .
 # $$
 #
-# We take the score *before* the sigmoid, since a sure network has hardly a gradient after it. Each map
-# explains the class that was predicted.
+# We take the score *before* the sigmoid, since after it a sure network has hardly a gradient. Each map
+# explains the predicted class.
 
 # %%
 model = prediction.open_model(run)
@@ -156,7 +154,7 @@ maps = explain.grad_cam(model, images)
 print(f"{maps.layer}, {maps.why}: {maps.values.shape}; empty maps: {maps.zero.sum()}")
 
 # %% [markdown]
-# The map has few cells. Here it is brought to the pixels of the outline.
+# The map has few cells. Upsampled to the pixels of the outline:
 
 # %%
 masks = placement.crop_in_view(run, test).masks
@@ -181,9 +179,8 @@ show_figure(
 # %% [markdown]
 # ## Score it against the mask
 #
-# Two scores say whether a map finds the {term}`mask`. *Hit*: does its strongest point lie inside, or within
-# half a cell of it {cite}`zhang2018`? *Share*: which part of the map lies inside? An even map has the
-# nodule's *area* as its share.
+# *Hit*: the strongest point of the map lies inside the {term}`mask`, or within half a cell of it
+# {cite}`zhang2018`. *Share*: the part of the map inside; for an even map, the nodule's *area*.
 
 # %%
 half = np.hypot(*np.divide(size, grid)) / 2
@@ -193,12 +190,12 @@ scores["concentration"] = localisation.concentration(scores["share"], scores["ar
 scores.mean().round(3)
 
 # %% [markdown]
-# A cell that is larger than the nodule spills over its edge. `most` is what the best map on this grid
-# reaches. With share $s$, area $a$ and most $m$, the concentration is
+# Cells spill over the nodule's edge, so the best map on this grid reaches only `most`. With share $s$, area
+# $a$ and most $m$, the concentration is
 #
 # $$ c = \frac{s - a}{m - a} . $$
 #
-# Now the map that knows nothing: a blob in the centre, on the same grid.
+# For comparison, a blob in the centre that knows nothing:
 
 # %%
 blob = np.stack([heat_maps.centre_blob(grid)] * len(test))
@@ -215,15 +212,14 @@ centre.mean().round(3)
 #
 # ```{admonition} Try it
 # :class: tip
-# In the same cell, change `images)` to `images, classes=0)`, so that each map speaks for benign. Expect
+# In the same cell, change `images)` to `images, classes=0)`, so that each map is for benign. Expect
 # opposites: where the map for malignant is not zero, that for benign is.
 # ```
 
 # %% [markdown]
 # ### Off the centre, and beside other maps
 #
-# One call makes and scores all maps: Grad-CAM, the blob, the edges of the image, chance, the best on this
-# grid, and LIME of a few cases; as they are and shifted.
+# One call makes and scores all maps, as they are and shifted.
 
 # %%
 scored = explain.score_maps(run, test, seed=seed, lime_cases=lime_cases)
@@ -247,7 +243,7 @@ show_figure(
 # %% [markdown]
 # ## The hardest cases
 #
-# Does a strange map give an error away? Here are the cases whose right answer gets the least probability.
+# Does a strange map reveal an error? These are the cases whose right answer has the lowest probability.
 
 # %%
 truth = answers["p_malignant"].where(answers["y_true"] == 1, answers["p_benign"])
@@ -267,8 +263,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Over all cases: mean concentration by label and answer. And where does the map for *benign* lie? On the grey
-# {term}`padding` it would read the size from its width.
+# Mean concentration by label and answer. Then: does the map for *benign* lie on the grey {term}`padding`,
+# whose width tells the size?
 
 # %%
 groups = scores["concentration"].groupby([answers["y_true"], answers["y_pred"]])
@@ -283,16 +279,16 @@ table.groupby(answers["y_pred"]).mean().round(2)
 # %% [markdown]
 # ## LIME
 #
-# LIME {cite}`ribeiro2016` cuts the image into pieces of like grey {cite}`achanta2012`, blurs pieces at
-# random, asks the network about each picture, and fits a line:
+# LIME {cite}`ribeiro2016` cuts the image into pieces of similar grey {cite}`achanta2012`, blurs pieces at
+# random, asks the network about each picture, and fits a linear model:
 #
 # $$
 # p_c(z) \approx w_0 + \sum_{j} w_j z_j, \qquad z_j \in \{0, 1\} ,
 # $$
 #
-# where $z_j$ says whether piece $j$ is there. A piece with a large weight $w_j$ is one that the probability
-# hangs on. The *fit* says how much of the answers the line explains. The pictures are drawn at random, so we
-# ask twice.
+# where $z_j$ says whether piece $j$ is there: the probability depends most on pieces with a large weight
+# $w_j$. The *fit* is the share of the answers that the model explains. The pictures are random, so we ask
+# twice.
 
 # %%
 ask, chosen = explanation.predictor(model), (images[surest], maps.classes[surest])
@@ -322,7 +318,7 @@ show_figure(
 # %% [markdown]
 # ## A randomised network
 #
-# The sanity check on this CNN: one group of layers after the other gets random weights, from the last one on.
+# The sanity check on this CNN, one group of layers after the other, from the last on:
 
 # %%
 kept = explain.randomised_maps(
@@ -335,8 +331,8 @@ bootstrap.mean_intervals(ranks, patients=patients, seed=seed).round(2)
 # %% [markdown]
 # ## Does the network need what the map shows?
 #
-# *Deletion* {cite}`petsiuk2018` asks the network: blur the pixels away, the strongest of the map first, and
-# watch the probability of the answer. A good map makes it fall early: the area under the curve is small.
+# *Deletion* {cite}`petsiuk2018` blurs pixels away, the strongest of the map first, and watches the
+# probability of the answer. A good map makes it fall early: the area under the curve is small.
 
 # %%
 some, areas = np.arange(min(16, len(test))), {}
@@ -350,10 +346,10 @@ bootstrap.mean_intervals(pd.DataFrame(areas), patients=patients[some], seed=seed
 # %% [markdown]
 # ## What follows
 #
-# - A map without a score is an illustration; so is a score without a centre blob beside it.
+# - A map without a score, and without a centre blob beside it, is an illustration.
 # - A map on the nodule does not show that the network reads its shape, or that its answer is right.
 # - No map proves a cause. To know, change the nodule and ask again.
-# - No map on this page is a finding about a patient. Scores are readers' suspicion, not pathology.
+# - No map here is a finding about a patient. Scores are readers' suspicion, not pathology.
 
 # %% [markdown]
 # ## Check yourself
@@ -373,8 +369,8 @@ bootstrap.mean_intervals(pd.DataFrame(areas), patients=patients[some], seed=seed
 # %% [markdown]
 # ## Exercise
 #
-# Grad-CAM can be made of any layer that `gradcam.map_layers` names. Early layers have a finer grid. Score the
-# maps of each. Is a finer map a better one?
+# `gradcam.map_layers` names the layers that Grad-CAM can use. Early ones have a finer grid. Score the maps of
+# each. Is a finer map a better one?
 
 # %% tags=["hide-cell"]
 # Solution: an early layer answers to edges wherever they are, so its map is fine and spread out

@@ -10,25 +10,23 @@
 # # Retrieval of similar nodules
 #
 # ```{admonition} In short
-# - **Question.** Do the nodules that a network finds similar resemble each other in more than their size?
-# - **Answer, on real CT.** Of the 5 training cases nearest to a test case, {{ explained_network }} have its
-#   class (binary task). Ranked by the diameter alone it is {{ explained_diameter }}, in random order
-#   {{ explained_random }}. The network less the diameter: {{ explained_less }}; in average precision over the
-#   whole list {{ explained_less_list }}. So more than size is not shown in the class. What it retrieves looks
-#   more like the query than random cases do; against cases of like size that was not measured.
-# - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with full slices, {{ explained_patients }}
-#   patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view and task.
+# - **Question.** Do the nodules that a network finds similar resemble each other in more than size?
+# - **Answer, on real CT.** In class, that is not shown. Of the 5 nearest training cases,
+#   {{ explained_network }} have the class of the test case ({term}`binary task`); by the diameter alone
+#   {{ explained_diameter }}, in random order {{ explained_random }}. The network less the diameter:
+#   {{ explained_less }}; in average precision {{ explained_less_list }}. Retrieved nodules look more like the
+#   query than random cases; against cases of like size that was not measured.
+# - **How sure.** {{ explained_n }} of the {{ findings_n }} nodules with {term}`full slices <full slice>`,
+#   {{ explained_patients }} patients, 95 % intervals over patients; one fold, one fine-tuned MobileNet a view
+#   and task.
 # - **More.** The report's statement on retrieval, tested: [Every statement, tested](12_claims.ipynb).
 # ```
 #
-# A network can show earlier cases that are similar *to it*. The report does so for a few nodules (section
-# 5.3.1, figure 8) and finds that they share texture, shape and intensity. Here all test cases search, and
-# chance and a ruler search beside them.
+# The report finds that retrieved cases share texture, shape and intensity, for a few nodules (section 5.3.1,
+# figure 8). Here every test case is a query.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -69,8 +67,8 @@ RANDOM = {"xlabel": "similarity, less the 0.5 of random cases", "references": {"
 # %% [markdown]
 # ## Real CT first
 #
-# Networks trained on LIDC-IDRI retrieved training cases for each test case; those of its own patient never
-# count. *Precision at 5* is the share of the first 5 that have the query's class.
+# Networks trained on {term}`LIDC-IDRI` retrieved training cases of other patients for each test case.
+# *Precision at 5* is the share of the first 5 that have the query's class.
 
 # %%
 recorded = explanations.read()
@@ -91,12 +89,12 @@ show_figure(
 )
 
 # %% [markdown]
-# On full slices the network is hardly above chance. On zoomed nodules it comes near the diameter, and not
-# past it.
+# On full slices the network is hardly above chance. On {term}`zoomed nodules <zoomed view>` it comes near the
+# diameter, not past it.
 #
-# Do retrieved nodules *look* similar? The readers described each nodule from 1 to 5: *texture*, *margin*,
-# *spiculation* and *sphericity* {cite}`armato2011`. No network was shown these. *Similarity* in a property is
-# the share of the training cases that differ more from the query; random cases have 0.5.
+# Do retrieved nodules *look* similar? The readers rated each nodule's *texture*, *margin*, *spiculation* and
+# *sphericity* {cite}`armato2011`, which no network was shown. *Similarity* in a property is the share of the
+# training cases that differ more from the query; random cases have 0.5.
 
 # %%
 fine_tuned = explanations.means(recorded, "retrieval", by="score", task="multiclass", view="nodule")
@@ -115,15 +113,14 @@ show_figure(
 )
 
 # %% [markdown]
-# All six lie above 0: the report's observation holds, weakly. Random cases are a low bar, and cases of like
-# size share these properties too.
+# All six lie above random cases, so the report's observation holds, weakly: cases of like size share these
+# properties too.
 
 # %% [markdown]
 # ## Run it yourself: embed
 #
-# The last layer of a network weighs some dozens to some thousands of numbers and adds them up. All that the
-# network has to say about an image is in these numbers, its {term}`embedding`. The network is the CNN of
-# [Model comparison](04_model_comparison.ipynb).
+# The numbers that reach a network's last layer are its {term}`embedding` of the image. The network is the CNN
+# of [Model comparison](04_model_comparison.ipynb).
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -134,13 +131,12 @@ print(images.shape, vectors.shape, "zeros only:", (vectors == 0).all(axis=1).sum
 # %% [markdown]
 # ## Search
 #
-# Two images are similar to the network if their embeddings point the same way. The *cosine distance* of a
-# query $q$ and a case $c$ is 0 for the same direction and 1 for directions at right angles:
+# Images are similar to the network if their embeddings point the same way. The *cosine distance* of a query
+# $q$ and a case $c$ is 0 for the same direction and 1 at right angles:
 #
 # $$d(q, c) = 1 - \frac{v_q \cdot v_c}{\lVert v_q \rVert \, \lVert v_c \rVert} .$$
 #
-# Test cases ask, and training cases are searched. Nodules of one patient share a scanner and a body, so the
-# query's patient is left out.
+# Test cases query the training cases of other patients.
 
 # %%
 found = retrieval.search(run, data)
@@ -167,7 +163,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The eye is easily pleased: nodules are round and grey. So the rest of this chapter counts.
+# Most nodules are round and grey, so looks prove little. Counts:
 
 # %%
 possible = np.where(found.allowed, found.distances, np.nan)
@@ -189,14 +185,14 @@ print(f"precision at {neighbours} of the queries above:", same.mean(axis=1).roun
 # %% [markdown]
 # ## Scores of a ranked list
 #
-# Two more scores are usual. *Average precision* goes down the whole list and averages the precision at each
-# case of the query's class. *nDCG* {cite}`jarvelin2002` gives each case a gain by how near its malignancy
-# score is to the query's, $g = 1 - |s_q - s_c| / 4$. Gains further down count less:
+# *Average precision* averages, down the whole list, the precision at each case of the query's class. *nDCG*
+# {cite}`jarvelin2002` gives each case a gain by how near its malignancy score is to the query's,
+# $g = 1 - |s_q - s_c| / 4$, and counts gains further down less:
 #
 # $$\mathrm{nDCG}_k = \frac{\sum_{i=1}^{k} g_i / \log_2(i + 1)}{\text{the same sum in the best order}} .$$
 #
-# *Chance* is the exact mean over all orders of the list. It is far from 0: where three cases of four are
-# benign, so are three of four random ones.
+# *Chance* is the exact mean over all orders of the list. It is far from 0, since most random cases are
+# benign.
 
 # %%
 listed = retrieval.precision(found, data, task="binary")
@@ -206,7 +202,7 @@ means.index = pd.MultiIndex.from_tuples(means.index, names=["search", "score"])
 means.round(2)
 
 # %% [markdown]
-# Compare the same queries: the network less the diameter.
+# {term}`Paired`, the network less the diameter:
 
 # %%
 less = listed["network"] - listed["diameter alone"]
@@ -240,10 +236,9 @@ show_figure(
 # ```
 
 # %% [markdown]
-# ## Five witnesses?
+# ## Neighbours against the answer
 #
-# Training pulls cases of one class together. Let the 5 nearest vote, and compare the vote with the network's
-# answer.
+# Are five neighbours a second opinion? Let them vote, and compare with the network's answer.
 
 # %%
 rows, _ = retrieval.ranked(found.distances, allowed=found.allowed, k=5)
@@ -256,9 +251,7 @@ bootstrap.mean_intervals(pd.DataFrame(shares), patients=asking, seed=seed).round
 # %% [markdown]
 # ## What does training add?
 #
-# The same network with fresh random weights has never seen a label, and still gives like images like
-# embeddings. The pixels themselves can be compared, too. Below: the trained network less each other search,
-# query by query.
+# The trained network less one with random weights, and less a comparison of pixels, query by query:
 
 # %%
 keras = import_keras()
@@ -275,7 +268,7 @@ bootstrap.mean_intervals(gained, patients=asking, seed=seed).round(2)
 # %% [markdown]
 # ## Do they look similar?
 #
-# The similarity of what is retrieved, less the 0.5 of random cases: for the network and for the diameter.
+# Similarity of what network and diameter retrieve, less the 0.5 of random cases:
 
 # %%
 known = case_properties.properties(run, data)
@@ -298,20 +291,20 @@ show_figure(
 # %% [markdown]
 # ## What follows
 #
-# - Retrieval shows what a network treats as similar. It does not show why.
+# - Retrieval shows what a network treats as similar, not why.
 # - Retrieved training cases mirror what the network has learnt: five neighbours with score 4 are not five
-#   witnesses.
-# - Scores and descriptions are what a few readers wrote, and not pathology.
+#   opinions.
+# - Scores and descriptions are a few readers' impressions, not pathology.
 
 # %% [markdown]
 # ## Check yourself
 #
 # ```{dropdown} Three of four retrieved cases have the query's class. Is that good?
-# Nobody can tell. Where three of four cases are benign, random cases do as well for a benign query.
+# That depends on chance: where three of four cases are benign, random cases do as well for a benign query.
 # ```
 #
 # ```{dropdown} Why must cases of the query's patient not be retrieved?
-# They share scanner, dose and body with the query. They would be found for that.
+# They would be found for the scanner, dose and body that they share with the query.
 # ```
 #
 # ```{dropdown} Five malignant neighbours of a query that is called malignant: a second opinion?
@@ -321,9 +314,8 @@ show_figure(
 # %% [markdown]
 # ## Exercise
 #
-# A network has seen the answers of its training cases, and its embeddings are arranged by them. Let the test
-# cases search among the *other test cases*, which are as new to it as the query. How far is precision at 5
-# above chance there?
+# Embeddings of training cases are shaped by their labels. Let the test cases search among the *other test
+# cases*, whose labels the network has not seen. How far is precision at 5 above chance there?
 
 # %% tags=["hide-cell"]
 # Solution: this gallery is smaller, so what counts is the distance from chance

@@ -10,24 +10,21 @@
 # # How sure is it, and how often right?
 #
 # ```{admonition} In short
-# - **Question.** How sure are the networks, and may one believe them?
-# - **Answer, on real CT.** {{ sure_network }}, zoomed nodule, five scores, {{ sure_n }} nodules: its mean
-#   {term}`confidence` is {{ sure_mean }}, and {{ sure_right }} of its answers are right. Its calibration
-#   error is {{ sure_error }}, of which chance alone explains up to {{ sure_chance }}; temperature scaling,
-#   fitted on other patients, brings it to {{ sure_error_after }}. Of all its answers {{ sure_wrong }} are
-#   wrong, of the surest half {{ sure_wrong_half }}. The diameter alone is wrong in {{ ruler_wrong }} of all.
-# - **How sure.** Ordered by confidence instead of at random, the area under the risk-coverage curve gains
-#   {{ sure_gain }}. That helps, and does not make up for what a ruler knows.
+# - **Question.** How sure are the networks, and is their confidence justified?
+# - **Answer, on real CT.** No. {{ sure_network }} (fine-tuned) on the {term}`zoomed nodule <zoomed view>`
+#   ({{ sure_n }} nodules, five scores) has a mean {term}`confidence` of {{ sure_mean }}, and {{ sure_right }}
+#   of its answers are right. Its {term}`calibration error` is {{ sure_error }} (by chance up to
+#   {{ sure_chance }}), after {term}`temperature` scaling {{ sure_error_after }}. {{ sure_wrong }} of all its
+#   answers are wrong, {{ sure_wrong_half }} of the surest half; of the diameter's, {{ ruler_wrong }} of all.
+# - **How sure.** All {term}`out of fold`. Answering the surest cases first gains {{ sure_gain }} in the area
+#   under the risk-coverage curve, which does not make up for the lead of the diameter.
 # - **More.** [How sure the recorded networks are](../book/results_confidence.md).
 # ```
 #
-# The report shows how confident its networks are and compares two kinds of confidence (section 5.3.1, figures
-# 9 and 10). Here is both on real CT, and whether a probability can be taken at its word.
+# Here are the report's figures 9 and 10 (section 5.3.1) on real CT, and what they leave open.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -64,8 +61,7 @@ check_parameters(globals(), "level")
 # %% [markdown]
 # ## Real CT first: how confident it is
 #
-# A network's answer is the score with the largest probability, and how large it is, is its confidence. Take
-# the fine-tuned network of [chapter 4](04_model_comparison.ipynb), on the cases that it was not trained on.
+# The fine-tuned network of [chapter 4](04_model_comparison.ipynb), {term}`out of fold`:
 
 # %%
 folder = find_checkout() / "book" / "results" / "study"
@@ -75,9 +71,9 @@ found = tables.result_of(run.predictions, study.cohort)
 found[["case_id", "p_1", "p_2", "p_3", "p_4", "p_5", "y_pred", "y_true", "confidence"]].head(4).round(2)
 
 # %% [markdown]
-# The report has a mean of about {{ report_confidence_mean }} and "a significant portion" from
-# {{ report_confidence_most_from }} to {{ report_confidence_most_to }}. Beside the network stand
-# the {term}`baselines <baseline>`, which have a confidence too.
+# The report has a mean of about {{ report_confidence_mean }}, with "a significant portion" from
+# {{ report_confidence_most_from }} to {{ report_confidence_most_to }}. The network, beside the
+# {term}`baselines <baseline>`:
 
 # %%
 known = tables.required_results(study.cohort, study.parts, task="multiclass", seed=seed)
@@ -106,10 +102,10 @@ show_figure(
 # %% [markdown]
 # ## The report's figure 10
 #
-# For each class the report compares the mean confidence of the cases that are *called* so with the mean
-# probability of that class in the cases that *are* so, and reads a gap as overconfidence. But the first mean
-# is taken over cases that were *selected* for a large probability. What gap would a network have that is
-# right about every probability? Draw labels from its own probabilities and see.
+# For each class the report compares the mean confidence of the cases *called* so with the mean probability of
+# that class in the cases that *are* so, and reads a gap as overconfidence. But the first are *selected* for a
+# large probability. A network whose probabilities are all right has a gap too: draw labels from its
+# probabilities.
 
 # %%
 network = tests["network"]
@@ -135,27 +131,26 @@ show_figure(
 )
 
 # %% [markdown]
-# Overconfidence is another number: the mean confidence of the cases called so, less the share of them that
-# are so.
+# Overconfidence is mean confidence less the share of right answers, here by called class:
 
 # %%
 table.xs("excess", level="measure").round(2)
 
 # %% [markdown]
-# It is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training, where every score
-# was equally common.
+# The network is too sure of the scores 1, 2 and 5, and not sure enough of 3. That fits its training, where
+# every score was equally common.
 
 # %% [markdown]
 # ## Calibration
 #
-# Probabilities are *calibrated* if they come true. The {term}`calibration error` {cite}`guo2017` sorts $n$
-# cases into ten bins by confidence, $n_b$ in bin $b$:
+# Probabilities are *calibrated* if they come true. The calibration error {cite}`guo2017` sorts $n$ cases into
+# ten bins by confidence, $n_b$ in bin $b$:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \bigl| \, \text{share right in } b
 # - \text{mean confidence in } b \, \bigr| .$$
 #
-# Chance adds to a sum of absolute values. So we also give the error *by chance*, of labels drawn from the
-# probabilities. *Log-loss* and *Brier score* judge knowledge as well; lower is better {cite}`gneiting2007`.
+# It is above 0 even by chance, so we also give the error of labels drawn from the probabilities. *Log-loss*
+# and {term}`Brier score` judge ranking as well; lower is better {cite}`gneiting2007`.
 
 # %%
 scores = metrics.calibration_scores(y_true, y_prob, patients=patients, seed=seed)
@@ -166,9 +161,8 @@ print(
 scores.round(3)
 
 # %% [markdown]
-# {term}`Temperature` scaling {cite}`guo2017` divides the logarithms of the probabilities by one number $T$.
-# Above 1 it makes the network less sure; no answer changes. Fitted on the cases that it is scored on, $T$
-# would flatter: each fold of patients gets the $T$ of the others.
+# Temperature scaling {cite}`guo2017` divides the logarithms of the probabilities by one number $T$. Above 1
+# it makes the network less sure; no answer changes. Each fold of patients gets the $T$ fitted on the others.
 
 # %%
 number = calibration.folds(y_true, patients, seed=seed)
@@ -194,18 +188,18 @@ show_figure(
 # ```{admonition} Try it
 # :class: tip
 # In the cell that opens the study, change `model="efficientnetb4"` to `model="mobilenet"`. Expect larger
-# temperatures in every fold than before: it is further too sure.
+# temperatures in every fold: it is more overconfident.
 # ```
 #
-# A calibrated network need not be a good one: the {term}`majority class` is calibrated and knows nothing. And
-# what comes true here may not in another hospital.
+# Calibration is not skill: the {term}`majority class` is calibrated too. And it may not hold at [another
+# hospital](15_another_hospital.ipynb).
 
 # %% [markdown]
 # ## Answer only when sure
 #
-# A network could answer the cases that it is surest of and leave the others to a radiologist:
-# {term}`selective prediction`. *Coverage* is the share that it answers, *risk* the share of wrong answers
-# among them {cite}`geifman2017`.
+# In {term}`selective prediction` a network answers the cases that it is surest of and leaves the others to a
+# radiologist. *Coverage* is the share that it answers, *risk* the share of wrong answers among them
+# {cite}`geifman2017`.
 
 # %%
 risks = {}
@@ -227,7 +221,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The area under the curve is the mean risk. What confidence *gains* is the area of a random order less that.
+# The area under the curve is the mean risk. Confidence *gains* the area of a random order less that.
 
 # %%
 areas = {}
@@ -237,14 +231,13 @@ for name in ("network", "diameter alone", "majority class"):
 pd.concat(areas)[["value", "low", "high", "n"]].round(2)
 
 # %% [markdown]
-# This does not prove that network and radiologist together beat the radiologist: what the radiologist makes
-# of the hard cases was not measured.
+# Whether network and radiologist together beat the radiologist was not measured.
 
 # %% [markdown]
 # ## Is it unsure where readers disagree?
 #
-# It should be least sure where {term}`readers <reader>` give different scores. *Entropy* measures how widely
-# its probabilities are spread.
+# *Entropy* measures how widely probabilities spread. Does it rise where {term}`readers <reader>` give
+# different scores?
 
 # %%
 ratings = study.cohort.cases.set_index("case_id")["ratings"].loc[found["case_id"]]
@@ -255,12 +248,12 @@ for name in ("network", "diameter alone"):
 pd.DataFrame(rows).T.round(2)
 
 # %% [markdown]
-# Hardly. It has seen one label a nodule and never the single scores.
+# Hardly. It was trained on one label a nodule, never on the single scores.
 
 # %% [markdown]
 # ## Run it yourself: sets instead of single answers
 #
-# First the calibration of the CNN that [chapter 4](04_model_comparison.ipynb) trains.
+# The calibration of the CNN that [chapter 4](04_model_comparison.ipynb) trains:
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -271,10 +264,9 @@ print(mine.id, len(tested), "test cases, best T on all of them:", round(metrics.
 metrics.calibration_scores(labels, p, patients=tested["patient_id"], seed=seed).round(3)
 
 # %% [markdown]
-# A radiologist who is unsure says "a 3 or a 4". {term}`Conformal prediction <conformal prediction>`
-# {cite}`vovk2005` does so with a promise: the set holds the right score in at least 90 % of the cases,
-# whatever the probabilities are worth. Take cases with known labels, and of each $s = 1 - p_{\text{right
-# class}}$. Order the $n$ numbers; the one at place $\lceil (n + 1)\, \ell \rceil$ is the threshold for the
+# {term}`Conformal prediction` {cite}`vovk2005` answers "a 3 or a 4", in sets that hold the right score in at
+# least 90 % of the cases, however poor the probabilities. Of $n$ cases with known labels, order
+# $s = 1 - p_{\text{right class}}$; the value at place $\lceil (n + 1)\, \ell \rceil$ is the threshold for the
 # level $\ell$. A new case gets every class with $1 - p_c$ up to it.
 
 # %%
@@ -284,7 +276,7 @@ sets = [" ".join(map(str, np.flatnonzero(row) + 1)) for row in chosen]
 tested[["case_id", "y_true", "y_pred", "confidence"]].assign(set=sets).head(6).round(2)
 
 # %% [markdown]
-# A poor network keeps the promise too, with large sets. So compare sizes.
+# A poor network keeps the guarantee too, so compare sizes.
 
 # %%
 quality = conformal.quality(labels, chosen, patients=tested["patient_id"], seed=seed)
@@ -296,9 +288,9 @@ quality.loc[["coverage", "size", "single"]].round(2)
 # In the cell with the sets, change `level=level` to `level=0.5`. Expect smaller sets.
 # ```
 #
-# The promise holds on average over cases. In rare classes it may fail: a threshold for each class
-# {cite}`sadinle2019` holds it there too, at the price of larger sets. The other kind starts at the most
-# likely score and grows to the likelier neighbour {cite}`lu2022`, so it has no gaps.
+# The guarantee holds on average and may fail in rare classes. A threshold for each class {cite}`sadinle2019`
+# holds it there too, with larger sets. *Neighbours* {cite}`lu2022` grows from the most likely score to the
+# likelier neighbour, without gaps.
 #
 # On real CT the sets of the network, at {{ confidence_level }} and with one threshold, cover
 # {{ sure_coverage }} % of the cases with {{ sure_size }} scores; those of the diameter are smaller,
@@ -312,30 +304,30 @@ for kind in ("one threshold", "one a class", "neighbours"):
 pd.DataFrame(rows).drop("single").round(2)
 
 # %% [markdown]
-# For new cases `lungcls predict RUN COHORT --out predictions.csv --calibrated --sets 0.9` does all this, with
-# the temperature and the thresholds of the run's own test cases.
+# For new cases, `lungcls predict RUN COHORT --out predictions.csv --calibrated --sets 0.9` uses the
+# temperature and thresholds of the run's own test cases.
 
 # %% [markdown]
 # ## Check yourself
 #
 # ```{dropdown} A network is 64 % confident on average. Is that too much?
-# Nobody can tell before knowing how many of its answers are right.
+# That depends on how many of its answers are right.
 # ```
 #
 # ```{dropdown} Does a temperature change which answers are right?
-# No. It changes how sure the network is, and of every case in the same direction.
+# No. It only makes the network more, or less, sure of all cases.
 # ```
 #
-# ```{dropdown} Two networks keep the promise of 90 %. Which is better?
+# ```{dropdown} Two networks keep the guarantee of 90 %. Which is better?
 # The one with the smaller sets.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# The network was trained as if every score were equally common. Bayes' rule mends that without fitting:
-# multiply each probability by how common the class is, and bring the sum back to 1 {cite}`saerens2002`. Do so
-# on real CT. What happens to log-loss and accuracy?
+# The network was trained as if every score were equally common. Bayes' rule corrects that without a fit:
+# multiply each probability by how common the class is, and rescale to a sum of 1 {cite}`saerens2002`. What
+# happens on real CT to log-loss and accuracy?
 
 # %% tags=["hide-cell"]
 # Solution

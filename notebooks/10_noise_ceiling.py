@@ -10,25 +10,22 @@
 # # The noise ceiling
 #
 # ```{admonition} In short
-# - **Question.** How well can anyone foresee labels that readers disagree about, and how near do networks
+# - **Question.** How well can anyone predict labels that readers disagree about, and how near do networks
 #   come?
 # - **Answer, on real CT.** Two readers give a nodule the same score in {{ readers_same }} % of the pairs
 #   ({{ cases }} nodules, 95 % interval). A model of the readers puts the best {term}`accuracy` on five scores
-#   at {{ ceiling_multiclass_accuracy }}, and the best {term}`AUC` at {{ findings_ceiling }}. Our model has an
-#   AUC of {{ findings_ours }} ({{ findings_of }} nodules), inside that range; the rebuilt networks lie
-#   below theirs.
-# - **How sure.** The agreement is counted. The ceiling is a range and no bound: other models and other
+#   at {{ ceiling_multiclass_accuracy }} and the best {term}`AUC` at {{ findings_ceiling }}. Our model lies
+#   inside that range with {{ findings_ours }} ({{ findings_of }} nodules), the rebuilt networks below theirs.
+# - **How sure.** The agreement is counted. The ceiling is a range, not a bound: other models and other
 #   patients move it.
 # - **More.** [Results side by side](../book/results.md).
 # ```
 #
-# Other {term}`readers <reader>` would change some labels, and no model can know which. How much is left to
-# foresee is the {term}`noise ceiling`.
+# Other {term}`readers <reader>` would change some labels, and no model can know which: that sets a
+# {term}`noise ceiling`.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -71,14 +68,14 @@ check_parameters(globals(), "numbers", "folds", "starts", "resamples")
 # %% [markdown]
 # ## What a ceiling is
 #
-# Suppose that a coin decides one label in ten. The best predictor is right on the other nine, and on half of
-# the tenth: 95 %. Whoever reaches 94 % has nearly solved the problem. The ceiling is about what readers
-# *suspect*, not about cancer ([Against diagnoses](14_diagnoses.ipynb)).
+# If a coin decides one label in ten, the best predictor is right on the other nine and on half of the tenth:
+# 95 %. An accuracy of 94 % is then nearly perfect. The ceiling is about readers' *suspicion*, not about
+# cancer ([Against diagnoses](14_diagnoses.ipynb)).
 
 # %% [markdown]
 # ## How far readers agree
 #
-# The report's case list is part of {term}`LIDC-IDRI` {cite}`armato2011`.
+# From the report's case list, a part of {term}`LIDC-IDRI` {cite}`armato2011`:
 
 # %%
 cases = annotations.report_cases()
@@ -94,9 +91,9 @@ print(counts[:3].tolist(), sizes[:3])
 ratings.by_number_of_readers(readings).round(2)
 
 # %% [markdown]
-# Four readers are rarely of one mind. *Both sides*: one says benign and another malignant.
+# Four readers rarely agree. *Both sides*: one says benign and another malignant.
 #
-# *Weighted kappa* {cite}`cohen1968` takes the agreement of chance away, and counts a difference of two scores
+# Quadratic {term}`weighted kappa` {cite}`cohen1968` corrects for chance and counts a difference of two scores
 # four times as much as one of one. {term}`Krippendorff's alpha` {cite}`krippendorff2011` takes any number of
 # readers.
 
@@ -122,8 +119,7 @@ show_table(
 # %% [markdown]
 # ## Some readers against others
 #
-# A mean is steadier than one score. So split the readers of a nodule in two, make a label of each part, and
-# let one predict the other.
+# Split the readers of a nodule in two; the label of one part predicts that of the other.
 
 # %%
 patients, options = cases["patient_id"], {"seed": seed, "resamples": resamples}
@@ -147,22 +143,21 @@ show_table(
 # lower kappa.
 # ```
 #
-# Nodules with one reader are left out here. To speak of *all* labels we need a model.
+# Nodules with one reader are left out. *All* labels need a model.
 
 # %% [markdown]
 # ## A model of the readers
 #
-# The model is a *mixture of latent classes* {cite}`dawid1979,goodman1974`. Every nodule belongs to a
-# {term}`latent class`, and each class $k$ has shares $\theta_{k1}, \dots, \theta_{k5}$ of the five scores.
-# Readers draw from these shares. A nodule with $m$ readers belongs to class $k$ with probability $\pi_{mk}$:
+# The model is a mixture of {term}`latent classes <latent class>` {cite}`dawid1979,goodman1974`. Readers of a
+# nodule of class $k$ draw their scores with probabilities $\theta_{k1}, \dots, \theta_{k5}$. A nodule with
+# $m$ readers belongs to class $k$ with probability $\pi_{mk}$:
 #
 # $$ p(r_1, \dots, r_m) = \sum_k \pi_{mk} \prod_{i=1}^{m} \theta_{k r_i}. $$
 #
-# *Expectation-maximisation* {cite}`dempster1977` fits it, from random starts. It assumes that readers are
-# alike, and independent given the class. They were not quite: before a second round each was shown the
-# others' marks.
+# *Expectation-maximisation* {cite}`dempster1977` fits it. It assumes that readers are alike, and independent
+# given the class. They were not quite: each saw the others' marks before a second round.
 #
-# How many classes? Held-out patients tell. *Kept*: a number behind the best by two standard errors at most.
+# Held-out patients choose the number of classes. *Kept*: behind the best by two standard errors at most.
 
 # %%
 judged = latent_classes.held_out(counts, patients, classes=numbers, seed=seed, folds=folds)
@@ -181,8 +176,8 @@ near = near_fits(counts)
 print(kept.tolist(), "classes,", len(near), "fits that explain the scores about equally well")
 
 # %% [markdown]
-# Read a row as a kind of nodule: how its scores spread (%), and how many nodules with one reader and with
-# four are of that kind.
+# A row is a kind of nodule: how its scores spread, and its share of nodules with one reader and with four, in
+# percent.
 
 # %%
 best = near[0]
@@ -191,9 +186,9 @@ shares["one reader"], shares["four"] = 100 * best.weights[0], 100 * best.weights
 shares.round().astype(int)
 
 # %% [markdown]
-# Where a row spreads over three scores, a label is largely luck.
+# Where a row spreads over three scores, a label is largely chance.
 #
-# Does the model describe the readers? Let it invent scores for the same nodules.
+# Does the model describe the readers? Compare scores that it invents for the same nodules.
 
 # %%
 _, invented = latent_classes.simulate(best, sizes, seed=seed)
@@ -207,16 +202,16 @@ four.round(3)
 #
 # Two references follow from a fit.
 #
-# - **A second panel**: as many other readers predict the label of the first.
-# - **The ceiling**: a predictor knows the class of each nodule, and nothing of its readers. It decides so
-#   that the score at hand becomes largest.
+# - **A second panel**: as many other readers predict the label.
+# - **The ceiling**: a predictor knows each nodule's class, nothing of its readers, and decides so that the
+#   score at hand is largest.
 
 # %%
 modelled = noise_ceiling.ceiling_scores(near, sizes)
 modelled["known class"].groupby("classes").agg(["min", "max"])["multiclass"].round(3)
 
 # %% [markdown]
-# The fits disagree about the ceiling {cite}`goodman1974`. So it is a range.
+# The fits disagree about the ceiling {cite}`goodman1974`, so it is a range.
 
 # %%
 band = noise_ceiling.ceiling_range(modelled)
@@ -241,8 +236,8 @@ show_table(
 # %% [markdown]
 # ## Where the results stand
 #
-# The report prints accuracies. The {{ printed_size }} test cases that its tables imply ([Reading a table of
-# results](11_reported_numbers.ipynb)) give them intervals.
+# The report prints accuracies. The {{ printed_size }} test cases that its tables imply ([chapter
+# 11](11_reported_numbers.ipynb)) give them intervals.
 
 # %%
 printed = quoted.main_results()["accuracy"].loc[["Binary_Nodule", "MultiClass_Nodule"]] / 100
@@ -259,8 +254,8 @@ panel = {row: second.loc[task, "accuracy"]["low"] for row, task in tasks.items()
 # %% [markdown]
 # Both lie below a second panel; the interval of the binary one reaches into the range.
 #
-# The network was rebuilt on real CT, without a patient on both sides. These cases have more readers than
-# others, so they get a range of their own.
+# The network was rebuilt on real CT, {term}`out of fold`. Its cases have more readers than others, so they
+# get a range of their own.
 
 # %%
 record = find_checkout() / "book" / "results"
@@ -286,7 +281,7 @@ aucs = rows["binary"].query("score == 'AUC'")["value"]
 aucs.map(lambda value: noise_ceiling.position(value, **here.loc["binary", "AUC"].to_dict()))
 
 # %% [markdown]
-# Our own model was tested on nearly the whole list. Its range is recorded with it.
+# Our own model was tested on nearly the whole list, whose range is recorded.
 
 # %%
 model, kappa = measurements.read(record, "best_model.json"), "quadratic weighted kappa"
@@ -319,15 +314,15 @@ show_figure(
 
 # %% [markdown]
 # The rebuilt network stays below the range in every score. Diameter and {term}`radiomic measures` are inside
-# it in AUC, and *above* it in two-class accuracy, if not clearly: the readers who gave the labels also
-# measured and outlined. Our model sees the image alone. It is inside the range in both accuracies and in
-# AUC, and a little below it in kappa.
+# it in AUC, and *above* it, if not clearly, in two-class accuracy: the readers who gave the labels also
+# measured and outlined. Our model is inside the range in both accuracies and in AUC, and a little below it in
+# kappa.
 #
 # ```{admonition} How to use the range
 # :class: tip
 # - *Below the second panel*: other readers would do better.
 # - *Inside the range*: better labels help, better networks hardly.
-# - *Above the range*: look for a leak. One can hide below it, too.
+# - *Above the range*: look for a {term}`leak <leakage>`. One can hide below it, too.
 # ```
 
 # %% [markdown]
@@ -342,8 +337,8 @@ there = noise_ceiling.ceiling_range(noise_ceiling.ceiling_scores(near_fits(given
 pd.concat({"case list": band, "others": there}, axis=1).round(3)
 
 # %% [markdown]
-# The ceiling of kappa rises, and that of two-class accuracy falls: nodules that are small and benign are
-# gone. A score on one selection cannot be held against one on another.
+# The ceiling of kappa rises and that of two-class accuracy falls: small, benign nodules are gone. Scores on
+# different selections cannot be compared.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -359,18 +354,18 @@ pd.concat({"case list": band, "others": there}, axis=1).round(3)
 # ```
 #
 # ```{dropdown} Why is the ceiling a range?
-# Many fits explain the scores about equally well, and differ in what could be foreseen.
+# Many fits explain the scores about equally well, and differ in what can be predicted.
 # ```
 #
 # ```{dropdown} Does a model inside the range recognise cancer?
-# Nobody knows. It foresees what readers suspect.
+# That is not known. It predicts what readers suspect.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# Draw patients with replacement, fit again with as many classes, and see how far the ceiling moves. Is that
-# more than the width of the range?
+# Draw patients with replacement and fit again with as many classes. Does the ceiling move by more than its
+# range is wide?
 
 # %% tags=["hide-cell"]
 # Solution

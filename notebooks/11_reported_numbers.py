@@ -11,8 +11,8 @@
 #
 # ```{admonition} In short
 # - **Question.** What do the report's printed tables say that its text does not?
-# - **Answer, from its printed numbers.** Its four accuracies fit one number of test cases,
-#   {{ printed_size }}. For its best binary network a single {term}`confusion matrix` is left: it finds
+# - **Answer, from its printed numbers.** Of test sizes from {{ printed_sizes }}, only {{ printed_size }} fits
+#   its four accuracies. For its best binary network a single {term}`confusion matrix` fits: it finds
 #   {{ printed_found }} of {{ printed_malignant }} malignant cases, {{ printed_sensitivity }} %, behind a
 #   printed {term}`F1` of {{ report_f1_ft_binary_nodule }}. One row holds numbers of two networks. Two entries
 #   equal a {term}`constant answer`.
@@ -20,13 +20,10 @@
 # - **More.** What could be reached: [The noise ceiling](10_noise_ceiling.ipynb).
 # ```
 #
-# Rounded scores of whole cases leave few choices. So the report's two tables can be checked as one checks a
-# bill.
+# Scores of whole cases, rounded, fit few counts. So the report's tables can be checked.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -64,9 +61,9 @@ check_parameters(globals())
 # %% [markdown]
 # ## The two tables
 #
-# The report's section 5 has two tables: table 1 the F1 of three models on four tasks, table 2 more scores of
-# one model each. TL is {term}`transfer learning`, FT fine-tuning. Numbers stay texts: "34.3" and "34.30" say
-# different things.
+# Table 1 of the report's section 5 has the F1 of three models on four tasks, table 2 more scores of one model
+# each. TL is {term}`transfer learning`, FT {term}`fine-tuning`. Numbers stay as printed, since "34.3" and
+# "34.30" differ.
 
 # %%
 quoted.f1_table()
@@ -76,12 +73,12 @@ rows, entries = quoted.load()["main_results_percent"], quoted.load()["f1_percent
 pd.DataFrame(rows).transpose()
 
 # %% [markdown]
-# How many test cases? Which kind of F1? The text does not say. The tables do.
+# The text states neither the number of test cases nor the kind of F1.
 
 # %% [markdown]
 # ## How many test cases?
 #
-# Of 10 cases one can have 70 % right, never 75 %. A test size $n$ is possible only if some whole number $k$
+# Of 10 cases 70 % can be right, never 75 %. A test size $n$ is possible only if some whole number $k$
 # satisfies
 #
 # $$ \left| \frac{100 \, k}{n} - \text{printed} \right| \le 0.005 . $$
@@ -90,7 +87,7 @@ pd.DataFrame(rows).transpose()
 print(rounding.counts("70", 10), rounding.counts("75", 10))
 
 # %% [markdown]
-# The true size has to fit all four accuracies of table 2.
+# It has to fit all four accuracies of table 2.
 
 # %%
 accuracies = [row["accuracy"] for row in rows.values()]
@@ -117,7 +114,7 @@ show_figure(
 # size.
 # ```
 #
-# The text gives another share of the cases to the test set. Ten per cent, rounded up, fits.
+# The text gives another share of test cases. Ten per cent, rounded up, fits.
 
 # %%
 n, total = int(sizes[fit.all(axis=0)][0]), sum(quoted.class_counts())
@@ -125,8 +122,8 @@ stated = quoted.load()["split_percent"]["test"]
 print({share: ceil(total * share / 100) for share in (stated, 10)}, "found:", n)
 
 # %% [markdown]
-# The split is {term}`stratified`, so the size gives the cases of each class. Scores come from the rebuilt
-# case list ({doc}`../book/dataset_card`).
+# The split is {term}`stratified`, so the size gives the cases of each class; those of each score come from
+# the rebuilt case list ({doc}`../book/dataset_card`).
 
 # %%
 by_score = confusion_matrices.stratified_counts(
@@ -138,16 +135,15 @@ print("scores 1 to 5:", by_score, "benign, malignant:", supports)
 # %% [markdown]
 # ## The matrix behind a row
 #
-# All scores come from the confusion matrix $M$: row $c$ holds the cases of class $c$, column $d$ those that
-# the model calls $d$. For one class
+# All scores come from the confusion matrix $M$, whose row $c$ holds the cases of class $c$ and column $d$
+# those called $d$. For one class
 #
 # $$ F_c = \frac{2 \, M_{cc}}{\text{row sum}_c + \text{column sum}_c} . $$
 #
 # Several classes need {term}`averaging`. *Weighted*: each class counts by its cases. *Macro*: each counts the
 # same. *Binary*: only the malignant one. *Micro*: all decisions are pooled.
 #
-# For two classes we can try every matrix, and keep those whose scores round to the printed ones. How many are
-# left?
+# For two classes every matrix can be tried. How many have scores that round to the printed ones?
 
 # %%
 row = rows["Binary_Nodule"]
@@ -155,7 +151,7 @@ search = partial(confusion_matrices.binary_matrices, n=n)
 {average: len(search(row, average=average)) for average in confusion_matrices.AVERAGES}
 
 # %% [markdown]
-# Two, both under the weighted average: mirror images. The class counts leave one.
+# Two, both under the weighted average and mirror images. The class counts leave one.
 
 # %%
 (matrix,) = search(row, average="weighted", supports=supports)
@@ -179,8 +175,8 @@ averages = {average: confusion_matrices.scores(matrix, average=average) for aver
 pd.DataFrame(averages, dtype=float).T.round(3)
 
 # %% [markdown]
-# The first line is printed: an average in which the easier class weighs most. The recall of the second is
-# the sensitivity.
+# The first line is printed: an average in which the easier class weighs most. The recall of the second is the
+# sensitivity, with its 95 % interval:
 
 # %%
 missed, hits = (int(cases) for cases in matrix[1])
@@ -204,13 +200,13 @@ print(pair.tolist(), "F1", (100 * f1).round(2))
 {name: one["binary"]["full_slice"] for name, one in entries.items()}
 
 # %% [markdown]
-# The F1 of the matrix that fits precision and accuracy is the entry of the *transfer-learning* model in table
-# 1. The row prints that of the *fine-tuned* one. It likely mixes two models.
+# The matrix that fits precision and accuracy has the F1 of the *transfer-learning* model in table 1. The row
+# prints that of the *fine-tuned* one. It likely mixes two models.
 
 # %% [markdown]
 # ## What a constant answer scores
 #
-# Always saying "benign" is right on all benign cases. Which entries are no better?
+# Which entries are no better than one answer to all cases?
 
 # %%
 classes = {"binary": supports, "multiclass": by_score}
@@ -243,8 +239,8 @@ for task, view in (("binary", "nodule"), ("multiclass", "full_slice")):
 
 # %% [markdown]
 # Two entries of the CNN equal a constant to the last digit, and one is below it. Other matrices share the
-# value, so this is likely and not proven. The fine-tuned network on full slices leaves a single matrix: it
-# nearly always says "benign".
+# value, so a constant answer is likely, not proven. For the fine-tuned network on full slices a single matrix
+# fits: it nearly always says "benign".
 
 # %%
 tuned = {"f1": entries["EfficientNet FT"]["binary"]["full_slice"]}
@@ -254,8 +250,7 @@ print(search(tuned, supports=supports, **options).tolist())
 # %% [markdown]
 # ## Five classes
 #
-# A matrix of five classes has too many counts to try. Between which ends must F1 lie, given the right
-# answers?
+# Five classes have too many matrices to try. Which F1 are possible, given the right answers?
 
 # %%
 row = rows["MultiClass_Nodule"]
@@ -264,7 +259,7 @@ low, high = many_classes.f1_bounds(by_score, right, average="weighted")
 print(right, "right; F1 from", round(100 * low, 1), "to", round(100 * high, 1), "printed:", row["f1"])
 
 # %% [markdown]
-# That excludes little. So search for a matrix with all three printed numbers.
+# That excludes little. Search for matrices with all three printed numbers:
 
 # %%
 find = partial(many_classes.find_matrix, row, by_score, average="weighted", seed=seed)
@@ -292,8 +287,8 @@ show_figure(
 # %% [markdown]
 # ## Confidence and accuracy
 #
-# The report gives the mean {term}`confidence` of this model. The {term}`calibration error` {cite}`guo2017` is
-# no less than the distance of this mean from the accuracy (triangle inequality):
+# The report gives the mean {term}`confidence` of this model. By the triangle inequality, the
+# {term}`calibration error` {cite}`guo2017` is no less than its distance from the accuracy:
 
 # %%
 stated = rounding.bounds(quoted.load()["confidence"]["mean"], whole=1)
@@ -306,13 +301,12 @@ print("at least", float(rounding.gap(stated, rounding.bounds(row["accuracy"]))))
 # - The confusion matrix. Every other score follows from it.
 # - A constant answer and a simple baseline, in rows of their own.
 # - An {term}`interval <confidence interval>`, and which rows share their test cases.
-# - All numbers of a row from the same stored predictions, written by a program.
+# - All numbers of a row from the same stored predictions, by code.
 
 # %% [markdown]
 # ## Run it yourself: other label rules
 #
-# A constant's score depends on how many cases a class has, and so on the label rule. Which rule fits both
-# entries?
+# A constant's score depends on the class counts, and so on the label rule. Which rule fits both entries?
 
 # %%
 fitting = {}
@@ -341,18 +335,18 @@ pd.DataFrame(fitting).transpose()
 # ```
 #
 # ```{dropdown} Why does recall never differ from accuracy in a weighted row?
-# Each class's recall times its cases is the cases found, and these sum to the right answers.
+# Each class's recall times its cases are its right answers.
 # ```
 #
 # ```{dropdown} Why can weighted scores not tell a matrix from its mirror image?
-# Each class keeps its scores and its weight. Only names are swapped.
+# Each class keeps its scores and its weight; only names are swapped.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# How many decimals make a table checkable? Print the scores of the unique matrix with 0 to 3 decimals, and
-# count the matrices that fit, with and without class counts.
+# How many decimals make a table checkable? Print the scores of the unique matrix with 0 to 3 decimals. How
+# many matrices fit, with and without class counts?
 
 # %% tags=["hide-cell"]
 # Solution

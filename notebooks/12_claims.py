@@ -15,21 +15,17 @@
 #   {{ claims_does_not_hold }} do not ({{ claims_does_not_hold_by_proxy }} by proxy);
 #   {{ claims_not_reproduced }} was not reproduced, {{ claims_undecided }} stay undecided, and
 #   {{ claims_not_tested }} could not be tested. The zoomed nodule is better than the full slice, and two
-#   classes are easier than five: this holds for all networks. Decided among
-#   the {{ claims_on_networks }} that were tested on networks on real CT:
-#   {{ claims_on_networks_decided }}.
+#   classes are easier than five: this holds for all networks. Of the {{ claims_on_networks }} tested on
+#   networks on real CT, {{ claims_on_networks_decided }} are decided.
 # - **How sure.** One rule decides all, from 95 % intervals over patients and trainings, after
-#   {term}`Holm's adjustment` over all statements: it took back {{ claims_taken_back }} verdicts.
+#   {term}`Holm's adjustment` over all statements, which took back {{ claims_taken_back }} verdicts.
 # - **More.** The networks behind the verdicts: {doc}`../book/results_networks`.
 # ```
 #
-# Each statement becomes a test, and each test a verdict that nobody writes by hand. The
-# evidence is what is recorded: the readers' annotations, networks on real CT, and the report's own tables.
+# The evidence is recorded: the readers' annotations, networks on real CT, and the report's own tables.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -74,8 +70,7 @@ results = find_checkout() / "book" / "results"
 # %% [markdown]
 # ## One statement, from estimate to verdict
 #
-# A statement is a record: what is compared, and where the statement expects it. Every one is estimated from
-# the recorded source that has most of it.
+# A statement is a record of what is compared and which result it expects.
 
 # %%
 known = verdicts.recorded(results, seed=seed)
@@ -84,8 +79,8 @@ found = statements.estimates(*known, more=more)
 print({source.name: len(source.results) for source in known})
 
 # %% [markdown]
-# Number 17 makes two comparisons: the weighted {term}`F1` of the CNN with each {term}`augmentation`, less
-# that of the CNN without, on the same test cases.
+# Number 17 compares the weighted {term}`F1` of the CNN with and without each of two
+# {term}`augmentations <augmentation>`, on the same test cases.
 
 # %%
 claim = statements.BY_NUMBER[17]
@@ -94,20 +89,19 @@ print(claim.statement, claim.tested, sep="\n")
 estimates.comparisons({claim.number: given}).round(3)
 
 # %% [markdown]
-# Each value is the mean over all recorded trainings, seeds and folds alike. Its interval covers other
-# patients, and is widened by how far a score moves from one training to another. Both intervals hold 0. Is
-# that "no improvement"?
+# Each value is the mean over all recorded trainings. Its interval covers other patients and is widened by the
+# spread of trainings. Both intervals hold 0. Is that "no improvement"?
 
 # %%
 verdict, p = rule.statement(given)
 print(f"{verdict}, p = {p:.2f}")
 
 # %% [markdown]
-# No: such an interval may hold large gains as well. To show *no* gain, the whole interval has to lie
-# within a *margin* of 0, a test of equivalence {cite}`piaggio2012`. Ours is 0.02, which nobody would notice:
-# another training of a network moves its weighted F1 by {{ margin_trainings }} and its AUC by
-# {{ margin_auc }} (standard deviations), and other readers move the difference of two networks by
-# {{ margin_readers }}. The same statement, with other margins:
+# No: it may hold large gains too. To show *no* gain, all of it has to lie within a *margin* of 0, a test of
+# equivalence {cite}`piaggio2012`. Ours is 0.02, about what chance does: another training of a network moves
+# its weighted F1 by {{ margin_trainings }} and its {term}`AUC` by {{ margin_auc }} (standard deviations), and
+# other readers move the difference of two networks by {{ margin_readers }}. The same statement, with other
+# margins:
 
 # %%
 margins = (0.01, rule.MARGIN, 0.03, 0.05)
@@ -115,7 +109,7 @@ margins = (0.01, rule.MARGIN, 0.03, 0.05)
 
 # %% [markdown]
 # With a margin of 0.05 the statement would hold. So the margin has to be chosen before the result is seen.
-# Ours is older than all results; what it rests on was measured afterwards.
+# Ours was; the standard deviations above were measured afterwards.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -126,9 +120,8 @@ margins = (0.01, rule.MARGIN, 0.03, 0.05)
 # %% [markdown]
 # ## The rule
 #
-# The interval of a difference lies within the margin on both sides; or it lies above 0; or below 0; or it
-# crosses these lines, and decides nothing. Four made-up differences, read by "is better" and by "brings no
-# gain":
+# The interval of a difference lies within the margin; or above 0; or below 0; or it decides nothing. Four
+# made-up differences, read by "is better" and by "brings no gain":
 
 # %%
 made_up = {"A": (0.055, 0.030), "B": (-0.055, 0.030), "C": (0.005, 0.012), "D": (0.030, 0.070)}
@@ -141,19 +134,23 @@ for name, (value, half) in made_up.items():
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
-# A statement of several comparisons *holds* if all lie where it expects them, *does not hold* if one lies on
-# the other side, and is *within the margin* if one brings no difference that matters. Otherwise it is
-# *undecided*: a verdict on the test set, not on the statement. There is *nothing to decide* if every
-# comparison has a network that gives 95 % of the cases one answer; with one such comparison a statement
-# cannot hold. What the report's own networks put out, ours can only *reproduce* or *not reproduce*. *By
-# proxy*: something else is tested than the words say. Where a statement says *about* or *nearly all* of what
-# is no score of a network, the tolerance is 0.05.
+# - *Holds*: all comparisons of the statement lie where it expects them.
+# - *Does not hold*: one lies on the other side.
+# - *Within the margin*: one brings no difference that matters.
+# - *Undecided*: anything else. That is a verdict on the test set, not on the statement.
+# - *Nothing to decide*: in every comparison a network gives 95 % of the cases one answer. With one such
+#   comparison a statement cannot hold.
+# - *Reproduced* or *not reproduced*: for what the report's own networks put out, which ours cannot refute.
+#
+# *By proxy*: something else is tested than the words say. Where a statement says *about* or *nearly all* of
+# something that is no score of a network, the tolerance is 0.05.
 #
 # ### How often does the rule err?
 #
-# Of eight comparisons one may look bad by luck. So p values are adjusted by Holm's method {cite}`holm1979`,
-# for "holds" and against it alike. Draw statements of eight comparisons without a true difference, with
-# intervals as wide as the recorded ones. The book's earlier rule took one unadjusted failure for enough.
+# Of eight comparisons one may look bad by chance. So p values are adjusted by Holm's method {cite}`holm1979`,
+# for "holds" and against it alike. Statements of eight comparisons without a true difference, with intervals
+# as wide as the recorded ones, show the errors. The book's earlier rule took one unadjusted failure for
+# enough.
 
 # %%
 error, rng = 0.024, np.random.default_rng(seed)
@@ -164,8 +161,8 @@ earlier = (drawn + half < 0).any(axis=1).mean()
 print(f"false failures: earlier rule {earlier:.3f}, this rule {failed:.3f}")
 
 # %% [markdown]
-# The recorded simulation has more draws: {{ rule_errors_before }} before, {{ rule_errors_now }} now. The
-# price is power. What becomes of a true gain?
+# In a recorded simulation with more draws, false failures fall from {{ rule_errors_before }} to
+# {{ rule_errors_now }}. The price is power. How often is a true gain found?
 
 # %%
 record = measurements.read(results, "verdict_rule.json")
@@ -181,27 +178,26 @@ rates.query("k in (1, 4, 8)").pivot(index="truth", columns="k", values=["holds",
 #
 # ## All statements at once
 #
-# Many statements are as many chances to be fooled. So Holm's adjustment is made once more, over all that
-# rest on an estimate. What is counted in full has no luck in it.
+# Holm's adjustment is made once more, over all statements that rest on an estimate. What is counted in full
+# needs none.
 
 # %%
 decided = rule.decide(statements.CLAIMS, found)
 decided.loc[[14, 17, 22, 24], ["before Holm", "p", "p (Holm)", "verdict"]].round(3)
 
 # %% [markdown]
-# Statement 14, that EfficientNet does best in transfer learning, fails by itself, and not after the
+# Statement 14, that EfficientNet does best in {term}`transfer learning`, fails by itself, but not after the
 # adjustment. Statement 22, that the zoomed nodule is better in the multi-class task, holds after it too. One
-# of its three networks, the CNN, hardly learns on full slices: its loss stays near that of a constant
-# answer, so a gain on it says little. The statements on views hold for the two others alone as well. The
-# counts of this book are those after the adjustment:
+# of its three networks, the CNN, hardly learns on full slices, so a gain on it says little; the statements on
+# views also hold for the two others alone. The counts after the adjustment:
 
 # %%
 kinds = pd.Series({one.number: one.kind for one in statements.CLAIMS}, name="statements on")
 pd.crosstab(kinds, decided["verdict"], margins=True)
 
 # %% [markdown]
-# Most tests were fixed before any result on real CT. These were not, and the rule itself was rewritten
-# after verdicts of an earlier one had been seen.
+# These tests were not fixed before the first result on real CT, and the rule was rewritten after verdicts of
+# an earlier one had been seen.
 
 # %%
 late = pd.Series({one.number: one.written for one in statements.CLAIMS})
@@ -211,9 +207,8 @@ for written, numbers in late[late != statements.AT_FIRST].groupby(late).groups.i
 # %% [markdown]
 # ## Run it yourself: what this build's networks say
 #
-# The same tests run on the cohort at hand, by default simulated images. They decide nothing about patients.
-# A quick build trains only the plain CNN of both tasks on zoomed nodules, so this column is short; the
-# profile `full` trains all.
+# On the cohort at hand, by default simulated images, the same tests decide nothing about patients. A quick
+# build trains only the plain CNN on zoomed nodules; the profile `full` trains all.
 
 # %%
 data = open_cohort(cohort, profile=profile, seed=seed)
@@ -238,8 +233,7 @@ decided_here["verdict"].value_counts()
 # %% [markdown]
 # ## The ledger
 #
-# Every statement in our words, with its section and the chapters that have the details. Of more than two
-# comparisons of a kind, the least and the greatest stand here.
+# Statements are in our words. Of more than two comparisons of a kind, the smallest and the largest are shown.
 
 # %% tags=["hide-input"]
 show_table(
@@ -257,10 +251,10 @@ show_table(
 #
 # ## What the report's own tables can tell
 #
-# The report compares printed values as they stand. Their differences have intervals too. The number of test
-# cases follows from the accuracies ([Reading a table of results](11_reported_numbers.ipynb)). How often two
-# networks err on the same case is not known. So each statement is decided three times: as if errors were
-# independent, and for the narrowest and the widest interval that any pairing allows.
+# Differences of printed values have intervals too. The number of test cases follows from the accuracies
+# ([chapter 11](11_reported_numbers.ipynb)); how often two networks err on the same case is not known. So each
+# statement is decided three times: with independent errors, and with the narrowest and the widest interval
+# that any pairing allows.
 
 # %%
 rows = {}
@@ -272,13 +266,12 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # All but one of these statements are true of the printed values. Three hold whatever the pairing. Four hold
-# for our recorded networks: those that set the zoomed nodule above the full slice, and two classes above
-# five.
+# for our recorded networks: those on zoomed nodule against full slice, and on two classes against five.
 #
 # ## How to read "undecided"
 #
-# Other patients could have given the other answer. It does not mean that the report is wrong, nor that there
-# is no difference. How large a difference would have been seen?
+# Undecided means neither that the report is wrong nor that there is no difference. How large a difference
+# would have been seen?
 
 # %%
 on_f1 = [11, 13, 14, 15, 17, 19, 20, 21, 22, 23, 35]
@@ -305,8 +298,8 @@ show_figure(
 )
 
 # %% [markdown]
-# Half the width of a typical interval is nearly twice the margin. To halve an interval takes four times
-# the cases, and more trainings where these move the scores.
+# A typical interval reaches nearly twice the margin to either side. Halving it takes four times the cases,
+# and more trainings where these move the scores.
 
 # %% tags=["hide-cell"]
 show_table(
@@ -334,18 +327,18 @@ show_table(
 # ```
 #
 # ```{dropdown} Why is a network that answers "benign" to all cases no opponent?
-# It has not learnt the task. To be better than it is no merit.
+# It has not learnt the task, so being better says little.
 # ```
 #
 # ```{dropdown} Why can no network of ours refute a statement on the report's own outputs?
-# Their networks are not ours. Ours can show the same, or not.
+# Ours are other networks. They can show the same, or not.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
 # Decide every statement without Holm's adjustment over the statements, and then by its single comparisons.
-# How many more are decided, and how many would be luck if no difference were real?
+# How many more are decided, and how many would be chance if no difference were real?
 
 # %% tags=["hide-cell"]
 # Solution

@@ -10,27 +10,24 @@
 # # A model of our own
 #
 # ```{admonition} In short
-# - **Question.** How much more than the diameter can the same images give?
-# - **Answer, on real CT.** Our model ranks {{ best_cases }} nodules with an AUC of {{ best_auc }} percent,
-#   the diameter with {{ best_diameter_auc }}: a gain of {{ best_auc_gain }} points. In weighted F1 it gains
-#   {{ best_f1_gain }} on a diameter with fitted thresholds, and {{ best_f1_over_radiomics }} on measures
-#   inside the readers' outlines: the first is no gain that is shown, the second just one. The weighted kappa
-#   of five scores gains {{ best_kappa_gain }} on the fitted diameter.
-# - **How sure.** Each nodule was predicted without its patient, but some {{ best_variants }} variants were
-#   compared on these same cases. At another hospital, on {{ hospital_cases }} nodules,
-#   it has {{ hospital_auc }} and the diameter {{ hospital_diameter }}: no gain is shown.
+# - **Question.** How much more than the diameter do the same images give?
+# - **Answer, on real CT.** A little more. On {{ best_cases }} nodules our model has an {term}`AUC` of
+#   {{ best_auc }} percent, the diameter {{ best_diameter_auc }}: a gain of {{ best_auc_gain }} points. With
+#   five scores it gains {{ best_kappa_gain }} points of {term}`weighted kappa` on the diameter with fitted
+#   {term}`thresholds <threshold>`; in weighted {term}`F1` no gain on it is shown ({{ best_f1_gain }}).
+# - **How sure.** All {term}`out of fold`, but some {{ best_variants }} variants were compared on the same
+#   cases. At another hospital ({{ hospital_cases }} nodules) no gain is shown: {{ hospital_auc }} against
+#   {{ hospital_diameter }} for the diameter.
 # - **More.** [Another hospital](15_another_hospital.ipynb).
 # ```
 #
-# The opponent is the diameter, which needs no network. Our model sees pixels around the
-# middle of the {term}`context view` and the scanner's pixel size. All that it owes to readers is that the
-# window is centred on the nodule. The label is their *suspicion*, no biopsy.
+# The model is given no outline, box or diameter; only the centre of its window, the {term}`context view`,
+# comes from readers. The label is readers' *suspicion*, not pathology.
 
 # %% [markdown]
 # ## Set-up
 #
-# The second cell holds every setting. Nothing is trained here: `benchmarks/best_model.py` recorded the
-# results.
+# Nothing is trained here; `benchmarks/best_model.py` recorded the results.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -81,25 +78,22 @@ asked = [("binary", F1), ("binary", "AUC"), ("multiclass", F1), ("multiclass", K
 # %% [markdown]
 # ## The recipe
 #
-# **What it is given.** The best single clue is size. So a crop of fixed size, in millimetres, is cut around
-# the middle.
+# **Crop.** A square of fixed size in millimetres keeps the nodule's size, its best single clue.
 #
-# **Outline.** A small U-Net {cite}`ronneberger2015` learns to outline nodules, from the readers' outlines of
-# training cases. In a new image it draws the outline itself: a share $q$ of nodule for each pixel, the mean
-# over the eight ways to turn and mirror the image.
+# **Outline.** A small U-Net {cite}`ronneberger2015` learns the readers' outlines of training cases. In a new
+# image it gives each pixel a probability $q$ of nodule.
 #
 # **Measures.** Some thirty numbers are weighted by $q$: size and shape, grey levels inside and in rings
-# outside, edge and texture. The mean grey level, for one, is $\sum q\,x / \sum q$. A ridge regression with a
-# Gaussian kernel turns them into one number a score, and a logistic regression into probabilities.
+# outside, edge, texture. A ridge regression with a Gaussian kernel and a logistic regression turn them into
+# probabilities.
 #
-# **A second opinion.** Where ImageNet weights can be had, a frozen EfficientNetB4 looks at five versions of
-# the crop. A linear ridge regression does the same with its features of the middle. The two opinions count
-# alike:
+# **Features.** If {term}`ImageNet` weights are available, a frozen EfficientNetB4 describes five versions of
+# the crop. A linear ridge regression makes probabilities of these features. Both parts count alike:
 #
 # $$p(k) \propto \sqrt{p_\text{measures}(k)\; p_\text{features}(k)}$$
 #
-# **Decision.** Thresholds on the expected score $\sum_k k\,p(k)$, or on the probability of malignancy. They
-# are fitted on training patients whom the regressions had not seen. No outline, box or diameter is given.
+# **Decision.** Thresholds on the expected score $\sum_k k\,p(k)$, or on the probability of malignancy, are
+# fitted on training patients whom the regressions had not seen.
 
 # %%
 recipe = settings.resolve("full", model="ensemble", stage="transfer_learning")
@@ -107,7 +101,7 @@ names = ["crop_mm", "image_size", "filters", "epochs", "learning_rate", "kernel_
 {name: getattr(recipe, name) for name in [*names, "backbone", "ridge_penalty"]}
 
 # %% [markdown]
-# In one command each, on any cohort in this book's format:
+# On any cohort in this book's format:
 #
 # ```bash
 # lungcls train --recipe best-multiclass --cohort DIR
@@ -116,9 +110,9 @@ names = ["crop_mm", "image_size", "filters", "epochs", "learning_rate", "kernel_
 #
 # ## One setting changed
 #
-# Our first recipe was an ensemble of five small networks beside the frozen features. Candidates for such a
-# network were trained on four fifths of the patients and compared on the others, each with the
-# *base* (two scales, 24 and 48 mm) of the same machine, case by case. What is one scale worth?
+# Our first recipe joined an {term}`ensemble` of five small networks with the frozen features. Candidates for
+# such a network were compared, on one fold, with a *base* that sees two scales, 24 and 48 mm. What does one
+# scale give?
 
 # %%
 found = measurements.read(results, "best_model.json")
@@ -143,13 +137,12 @@ show_figure(
 )
 
 # %% [markdown]
-# *Pairs*: score and size class named together. *Mixup* {cite}`zhang2018mixup` trains on weighted means of
-# two images and their labels, *cutout* {cite}`devries2017` hides a square, *CORN* {cite}`shi2023` asks
-# whether the score lies above 1, then above 2, and so on. *Without labels*: first trained to match two
-# changed images of one nodule {cite}`chen2020`. Training has luck too: the base, trained twice with one
-# seed, moves in kappa by more than a quarter of the candidates do.
+# *Pairs* predict score and size class together; *without labels* first learns to match two changed images of
+# one nodule {cite}`chen2020`. *Mixup* {cite}`zhang2018mixup`, *cutout* {cite}`devries2017` and *CORN*
+# {cite}`shi2023` are published methods. The base, trained twice with one seed, moves in kappa by more than a
+# quarter of the candidates do.
 #
-# More variants were looked at in passing. They count as tries too:
+# Variants tried in passing count too:
 
 # %%
 print("compared in all:", measurements.variants(found["screening"]))
@@ -162,8 +155,8 @@ dict(found["screening"]["also looked at"])
 # Expect a gain in kappa whose interval lies above 0.
 # ```
 #
-# The second recipe outlines the nodule instead. Four candidates were carried to all five folds. These folds
-# chose the recipe, so the best looks a little better than it is.
+# The second recipe outlines the nodule instead. Four candidates were run on all five folds. They chose the
+# recipe, so its score here is a little too good.
 
 # %%
 carried = {row["name"]: row for row in found["carried"]["candidates"]}
@@ -173,13 +166,10 @@ pd.DataFrame.from_dict(cells, orient="index", columns=[" ".join(key) for key in 
 # %% [markdown]
 # ## Scored once
 #
-# The recipe is scored on five folds of another seed, on which nothing else was ever scored. That guards
-# against a lucky division of the patients. It does not make new ones.
+# The recipe is scored on five folds of another seed, which divide the same patients anew.
 #
-# Its bars: the *measures alone*, which is what a user without ImageNet weights gets; the diameter, with the
-# most probable class and with thresholds fitted like ours; our first recipe; and, apart since someone has to
-# draw first, *radiomic measures* inside the readers' outlines, by a random forest with fitted thresholds on
-# the same folds.
+# *Measures alone* is what a user without ImageNet weights gets. *Radiomic measures* need a reader's outline
+# first; a random forest with fitted thresholds uses them on the same folds.
 
 # %%
 bars = {"recipe": "our recipe, image only", "measures alone": "its measures alone (offline)"}
@@ -228,17 +218,17 @@ show_figure(
 )
 
 # %% [markdown]
-# In AUC and in the kappa of five scores the recipe is above all four bars. In binary F1 it is not shown to be
-# above the fitted diameter. On our first recipe it gains in AUC; in the other scores no difference is shown.
-# All targets set before the first recipe are reached. Of those set before this one the two for five scores
-# are missed. No score lies above the modelled ceiling, which would make us suspect a leak. The intervals know
-# other patients, not another training.
+# In AUC and in the kappa of five scores the recipe is above all four comparators. In binary F1 it is not
+# shown to be above the fitted diameter. On our first recipe it gains in AUC only. It misses two of the
+# targets set before it, those for five scores. No score lies above the
+# {term}`modelled ceiling <noise ceiling>`, which would suggest a {term}`leak <leakage>`. The intervals cover
+# other patients, not other trainings.
 #
 # ## Thresholds
 #
-# The most probable class is the best answer only if every error costs the same. The weighted kappa counts an
-# error of two scores four times as much as one of one. So thresholds are part of a model. Here they are
-# fitted once more, on four folds of the recorded answers, and decide the fifth:
+# The most probable class is the best answer only if all errors cost the same. In weighted kappa an error of
+# two scores costs four times an error of one, so thresholds are part of a model. Here they are fitted on four
+# folds of the recorded answers and decide the fifth:
 
 # %%
 said = pd.read_csv(results / "best_model_predictions.csv", dtype={"case_id": str})
@@ -257,32 +247,29 @@ rows = {name: classification.scores(y_true, y_pred, **five) for name, y_pred in 
 pd.DataFrame.from_dict(rows, orient="index")[["accuracy", "balanced accuracy", F1, KAPPA]].round(3)
 
 # %% [markdown]
-# Thresholds gain kappa and balanced accuracy, and cost accuracy. In the binary task a cut at one half
-# would have done as well. Which decision is best depends on the score that counts.
+# Thresholds gain kappa and balanced accuracy, and cost accuracy. In the binary task a threshold of one half
+# would have done as well.
 #
-# ## Everybody's rules
+# ## The same answers under other label rules
 #
-# Many works leave out the nodules on which readers disagree: those with a mean or median of 3, or with
-# fewer than three readers. Others forgive an error of one score. Here the *same* answers are scored under
-# such rules. The published values, of {cite:t}`alshabi2019` and {cite:t}`gallee2023`, come from other
-# splits of other selections; *none found*: no published value whose rule we could check.
-# Values are in percent, the AUC of all folds pooled; *a constant* is any one answer, or the score 3 (within
-# one).
+# Many works leave out nodules with a mean or median of 3 or fewer than three readers, or forgive an error of
+# one score. Here the *same* answers under such rules, in percent. Published values, of {cite:t}`alshabi2019`
+# and {cite:t}`gallee2023`, come from other selections and splits; *none found*: none whose rule we could
+# check. The AUC pools all folds. *A constant* is any one answer, or the score 3 (within one).
 
 # %%
 models = own_model.predictions(results)
 label_rules.under_rules(models, seed=seed)
 
 # %% [markdown]
-# Leaving out disputed nodules moves the AUC by as much as our model gains on the diameter, or more, and the
-# diameter gains too; these are other cases.
-# Within one score, the answer "3" to every nodule is right in more than four of five cases. A headline says
-# little without its rule, its *n* and what a ruler reaches on the same cases.
+# Leaving out disputed nodules moves the AUC by at least as much as our model gains on the diameter, which
+# gains too: these are other cases. Within one score, the answer "3" to every nodule is right in more than
+# four of five cases. A score says little without its rule, its *n* and the diameter on the same cases.
 #
 # ## Are the probabilities right?
 #
-# Two numbers sum up a calibration curve {cite}`vancalster2019`. The *slope* is below 1 if probabilities are
-# too extreme. The *intercept* is above 0 if they are too low on the whole.
+# Two numbers sum up a calibration curve {cite}`vancalster2019`. A *slope* below 1 means probabilities that
+# are too extreme; an *intercept* above 0, probabilities that are too low overall.
 
 # %%
 truth, patients = models["our recipe"]["y_true_binary"], models["our recipe"]["patient_id"]
@@ -294,10 +281,9 @@ for title, part in models.items():
 pd.DataFrame(lines)
 
 # %% [markdown]
-# What are they good for? Say that a nodule is followed up from a probability of $t$ on. Whoever chooses $t$
-# = 20 % takes four false alarms for one suspicious nodule found. The *net benefit* {cite}`vickers2006` is
-# the share of found ones less the false alarms at that rate. One reader, drawn by chance, stands beside the
-# model, against the label of the others.
+# Suppose that a nodule is followed up from a probability of $t$ on. At $t$ = 20 % four false alarms are
+# accepted for one suspicious nodule found. The *net benefit* {cite}`vickers2006` is the share found less the
+# false alarms at that rate. One reader, drawn at random, is scored against the label of the others.
 
 # %%
 at = np.linspace(0.02, 0.8, 79)
@@ -323,12 +309,11 @@ options = {"thresholds": (0.1, 0.2, 0.5), "seed": seed}
 pd.concat({name: own_model.benefit_gains(parts, **options) for name, parts in labels.items()}).fillna("–")
 
 # %% [markdown]
-# Per 100 nodules: 1 is one more suspicious nodule found, with no more false alarms.
+# Per 100 nodules: one more suspicious nodule found, without more false alarms, counts 1.
 #
 # ## For whom it works
 #
-# If the image told only the size, the recipe could not rank nodules of *one* size. And the scanner, or the
-# number of readers, should not decide whether it works.
+# If the model saw only size, it could not rank nodules of *one* size.
 
 # %%
 by_group = own_model.auc_by_group(models, seed=seed)
@@ -344,13 +329,12 @@ show_figure(
 )
 
 # %% [markdown]
-# Among nodules of like size the diameter tells less, and the other values fall with it. The number of readers
-# changes label and mix, and is no input. Thick slices hold other nodules, so their higher AUC is not the
-# network's alone.
+# Among nodules of like size the diameter tells less, and the other values fall with it. The number of
+# readers, though no input, changes label and mix. Thick slices hold other nodules, so their higher AUC need
+# not be the model's merit.
 #
-# Nor should it matter much where exactly the middle lies, or which slice was taken. The full slices come from
-# other files of the same scans: windows cut from them have half the pixels a side, and lie so far from the
-# slice that the book uses. Each row is against the book's images of the same cases.
+# Do the exact centre and the slice matter? Windows cut from the full slices of the same scans have half the
+# pixels a side and lie at a known distance from the book's slice. Each row compares the same cases.
 
 # %%
 signed = partial(with_interval, sign=True, decimals=3)
@@ -359,10 +343,10 @@ changed["AUC"] = changed["AUC"].map(with_interval)
 changed.assign(less=changed["less"].map(signed)).drop(columns="patients")
 
 # %% [markdown]
-# Moved by 3 mm, the recipe loses nothing that is shown, and its measures less than .01. Half the pixels cost
-# the measures more. A slice 0.5 to 2.5 mm away costs both some .02: the nodule is cut elsewhere.
+# Moved by 3 mm, the recipe shows no loss, its measures alone one below .01. Half the pixels cost the measures
+# more. A slice 0.5 to 2.5 mm away costs both some .02.
 #
-# Of which score are most nodules found?
+# How many nodules of each score are found?
 
 # %%
 recall = {}
@@ -373,12 +357,12 @@ for title, part in models.items():
 pd.DataFrame(recall)
 
 # %% [markdown]
-# Our recipe finds score 2 least. Scores beside the middle are mostly taken for their neighbours.
+# Our recipe finds score 2 least. Scores 2 and 4 are mostly taken for a neighbour.
 #
 # ## Chance
 #
-# The recipe was trained once a fold, so its spread over trainings is not known. Some of the report's
-# networks were trained with several seeds:
+# The recipe was trained once a fold: its spread over trainings is not known. That of some of the report's
+# networks is:
 
 # %%
 recorded = [*groups.recorded(results / "lidc"), *groups.out_of_fold(results / "study")]
@@ -386,10 +370,12 @@ spread = own_model.spreads(recorded, task="binary", seed=seed)
 spread.round(3)
 
 # %% [markdown]
-# † marks (nearly) one answer to all cases. Of the others, the spread over seeds is about a third of that over
-# patients. An interval over patients leaves it out. How many cases show that one model is better by .02 in
-# weighted F1? With the standard error $s$ of a paired difference on $n$ cases, a difference $d$ is shown in
-# four of five samples of $n\,((1.96 + 0.84)\, s / d)^2$ cases.
+# † marks (nearly) one answer to all cases. For the others, the spread over seeds, which intervals over
+# patients leave out, is about a third of that over patients.
+#
+# How many cases would show a gain of .02 in weighted F1? With the standard error $s$ of a {term}`paired`
+# difference on $n$ cases, a difference $d$ is shown in four of five samples of $n\,((1.96 + 0.84)\, s / d)^2$
+# cases.
 
 # %%
 binary = pd.DataFrame({name: gap.loc[f"binary: {F1}"] for name, gap in gaps.items()}).T

@@ -10,28 +10,27 @@
 # # Against diagnoses
 #
 # ```{admonition} In short
-# - **Question.** Does suspicion, a reader's or a network's, tell patients with cancer from those without, and
-#   does a network tell it better than a ruler?
-# - **Answer, on real CT.** With the {{ diagnosed_benign_two_stable_years }} patients who are called benign
-#   because nothing grew in two years, suspicion and disease go together: among {{ diagnosed_known }}
-#   patients, {{ diagnosed_malignant }} of them malignant, the AUC is {{ diagnosis_readers }} for the readers'
-#   label, {{ diagnosis_diameter }} for the diameter and {{ diagnosis_model }} for our model, out of fold. Our
-#   model less the diameter is {{ diagnosis_gain_diameter }}.
-# - **How sure.** Not sure. Those patients are most of the {{ diagnosed_benign }} benign ones. Without them
-#   ({{ diagnosed_malignant_tissue_or_course }} malignant and {{ diagnosed_benign_tissue_or_course }} benign
-#   patients with tissue or a known course) the readers' label has {{ diagnosis_shown_readers }} and our model
-#   {{ diagnosis_shown_model }}. The data do not show that a network helps to decide about a patient, and
-#   cannot show that it does not.
+# - **Question.** Does suspicion tell patients with cancer from others, and a network better than the
+#   diameter?
+# - **Answer, on real CT.** It goes together with the disease, but this may rest on how *benign* was shown; no
+#   gain over the diameter is shown. Among {{ diagnosed_known }} patients, {{ diagnosed_malignant }} with
+#   cancer, the {term}`AUC` is {{ diagnosis_readers }} for the readers' label, {{ diagnosis_diameter }} for
+#   the diameter and {{ diagnosis_model }} for our model ({term}`out of fold`; less the diameter,
+#   {{ diagnosis_gain_diameter }}).
+# - **How sure.** Not very. {{ diagnosed_benign_two_stable_years }} of the {{ diagnosed_benign }} benign
+#   patients are called so because nothing grew in two years. Without them
+#   ({{ diagnosed_malignant_tissue_or_course }} malignant, {{ diagnosed_benign_tissue_or_course }} benign) the
+#   readers' label has {{ diagnosis_shown_readers }} and our model {{ diagnosis_shown_model }}.
 # - **More.** What this means for the report's first statement: [The report's claims](12_claims.ipynb).
 # ```
 #
-# Every other score of this book says how well a network foresees what readers thought. For some patients of
-# the case list it is known what their disease was.
+# All other chapters score agreement with readers. For some patients of the case list the disease is known.
 
 # %% [markdown]
 # ## Set-up
 #
-# The second cell holds every setting. Nothing is trained here, and no image is read.
+# Nothing is trained here, and no image is read. `benchmarks/diagnoses.py` recorded counts, means and scores
+# of groups of five patients or more.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -65,11 +64,9 @@ check_parameters(globals(), "prevalence")
 # ## Who these patients are
 #
 # The collection {cite}`armato2015` comes with a sheet of diagnoses. For some patients it says whether the
-# disease was {term}`benign`, a primary lung cancer or a metastasis, and how that was found out: by two years
-# of images without a change, by biopsy, by resection, or by the course of the disease. It speaks of patients,
-# not of nodules. So a patient gets the *largest value* over his or her nodules.
-#
-# `benchmarks/diagnoses.py` records counts, means and scores of groups of five patients or more.
+# disease was {term}`benign`, a primary lung cancer or a metastasis, and how that was found: two years of
+# images without a change, biopsy, resection, or the course of the disease. It is about patients, so each gets
+# the *largest value* over his or her nodules.
 
 # %%
 found = measurements.read(find_checkout() / "book" / "results", "diagnoses.json")
@@ -77,10 +74,9 @@ n = found["counts"]
 pd.Series(n).to_frame("patients")
 
 # %% [markdown]
-# The sheet lists {{ diagnosed_listed }} patients of the case list; for {{ diagnosed_unknown }} of them the
-# disease is not known. The other {{ diagnosed_known }} have {{ diagnosed_cases }} nodules.
-# {{ diagnosed_share_malignant }} of them have cancer: that says who was followed up, not how common cancer
-# is. The table has means over patients, with 95 % intervals; *not known* are the other patients of the list.
+# The sheet lists {{ diagnosed_listed }} patients of the case list; for {{ diagnosed_unknown }} the disease is
+# not known. The other {{ diagnosed_known }} have {{ diagnosed_cases }} nodules. Below, means over patients
+# with 95 % intervals; *not known* are all other patients of the list.
 
 # %%
 STABLE, SHOWN = "benign, two stable years", "benign, tissue or course"
@@ -91,15 +87,15 @@ laid.insert(0, "patients", means.groupby("group")["n"].first())
 laid.loc[["primary", "metastatic", STABLE, SHOWN, "known", "not known"]]
 
 # %% [markdown]
-# The few benign patients with tissue are not told apart from the malignant ones. Those with two stable years
-# have smaller nodules and lower scores. This decides the chapter.
+# The few benign patients with tissue resemble the malignant ones. Those with two stable years have smaller
+# nodules and lower scores.
 
 # %% [markdown]
 # ## Malignant against benign
 #
-# The {term}`AUC` is the chance that of two patients, one malignant and one benign, the malignant one has the
-# larger value. No network here has seen a nodule of the patient whose value it gives. The
-# {term}`radiomic measures` are weighed by the readers' scores of other patients.
+# The AUC is the probability that a malignant patient has a larger value than a benign one. No network has
+# seen the patient whose value it gives. The {term}`radiomic measures` are weighted by the readers' scores of
+# other patients.
 
 # %%
 NAMED = ["readers' label", "readers' mean score", "diameter", "radiomic measures", "our model"]
@@ -123,7 +119,7 @@ show_figure(
 )
 
 # %% [markdown]
-# Does a value add to the diameter, or to the readers' label? {term}`Paired <paired>` differences say it.
+# Is a value better than the diameter, or than the readers' label? {term}`Paired <paired>` differences tell.
 
 # %%
 every = apart["malignant"].copy()
@@ -145,10 +141,10 @@ show_table(
 
 # %% [markdown]
 # Our model less the diameter is {{ diagnosis_gain_diameter }}, and less the readers' label
-# {{ diagnosis_gain_readers }}. No gain is shown, and neither a gain nor a loss of .05 is excluded. A largest
-# value could grow with the number of nodules alone, so that number stands in the table. Networks on the
-# {term}`zoomed nodule <zoomed view>` see its {term}`padding`, the readers' measure of size.
-# Is one of the recorded networks ahead of the diameter, its interval above 0?
+# {{ diagnosis_gain_readers }}: no gain is shown, and neither a gain nor a loss of .05 is excluded. The number
+# of nodules is listed since a largest value grows with it. How many of the recorded networks, of which those
+# on {term}`zoomed nodules <zoomed view>` see the {term}`padding`, are ahead of the diameter, with the
+# interval above 0?
 
 # %%
 others = apart["malignant"].drop([*NAMED, "number of nodules"])
@@ -156,15 +152,15 @@ ahead = [row["low"] > 0 for row in others["less diameter"]]
 print(f"{sum(ahead)} of {len(others)}")
 
 # %% [markdown]
-# Primary cancers and metastases are different questions: a metastasis is looked for because there is a cancer
+# Primary cancers and metastases are different questions: metastases are looked for when there is a cancer
 # elsewhere.
 
 # %% [markdown]
 # ## What the result rests on
 #
-# There are two kinds of benign patients: two years of images in which nothing grew, or tissue, or a course of
-# disease. Tissue is seldom taken from a nodule that looks harmless, so the way in which "benign" was shown
-# depends on the suspicion that is tested. Such tests look better than they are {cite}`lijmer1999`.
+# "Benign" was shown by two stable years, or by tissue or the course of the disease. Tissue is seldom taken
+# from a nodule that looks harmless, so the proof depends on the very suspicion that is tested. Such tests
+# look better than they are {cite}`lijmer1999`.
 
 # %%
 pairs = {
@@ -198,31 +194,30 @@ show_figure(
 )
 
 # %% [markdown]
-# Which value comes first changes from group to group, as it does where nobody is better:
+# The first place changes from group to group, as it would if no value were better:
 
 # %%
 first = {name: table.loc[NAMED, "value"].idxmax() for name, table in (apart | ways).items()}
 pd.Series(first).to_frame("largest AUC")
 
 # %% [markdown]
-# How wide are these intervals? Eight benign patients cost this much:
+# The width of the intervals shows what few benign patients cost:
 
 # %%
 widths = {name: table.loc[NAMED, "high"] - table.loc[NAMED, "low"] for name, table in ways.items()}
 pd.DataFrame(widths).round(2)
 
 # %% [markdown]
-# The third comparison has no cancer in it. It asks which benign patients had tissue taken, and the readers'
-# mean score answers that with {{ diagnosis_workup_mean }}. A part of *malignant against benign* may therefore
-# be *worked up against left alone*. How large a part cannot be said: {{ diagnosed_benign_tissue_or_course }}
-# patients are too few, and {{ diagnosis_shown_readers }} for the readers' label holds a useless test and a
-# useful one.
+# The third comparison has no cancer in it: it asks which benign patients had tissue taken. The readers' mean
+# score predicts that with {{ diagnosis_workup_mean }}. So part of *malignant against benign* may be *worked
+# up against left alone*. How large a part is open: with {{ diagnosed_benign_tissue_or_course }} patients, the
+# interval of the readers' label fits a useless test and a useful one.
 
 # %% [markdown]
 # ## Patients with one nodule
 #
-# Where a patient has one nodule in the case list, the diagnosis most likely means that one. The values are
-# similar, the intervals wider.
+# If a patient has one nodule in the case list, the diagnosis most likely means it. The values are similar,
+# the intervals wider.
 
 # %%
 single = external.told_apart(found, "malignant", "benign", patients="one nodule").loc[NAMED]
@@ -232,9 +227,8 @@ single[["n_first", "n_second", "AUC"]].rename(columns={"n_first": "malignant", "
 # %% [markdown]
 # ## Suspicion is not a probability of cancer
 #
-# Our model's probability foresees a label of 4 or 5. As a probability of cancer it would have to fit the
-# share of patients who have cancer: here in two halves of the patients. Diameter and radiomic measures have
-# one too, from a fit to other patients' scores.
+# Our model gives the probability of a label of 4 or 5; diameter and radiomic measures get one from a fit to
+# other patients' scores. Does it fit the share of patients with cancer, in halves by probability?
 
 # %%
 halves = pd.DataFrame(found["calibration"])
@@ -245,12 +239,12 @@ halves[["n", "probability", "share malignant", "off by"]].round(2)
 
 # %% [markdown]
 # In the lower half our model gives {{ diagnosis_lower_probability }} on average, and
-# {{ diagnosis_lower_malignant }} of these patients have cancer; in the upper half it is
-# {{ diagnosis_upper_probability }} and {{ diagnosis_upper_malignant }}. That the upper half fits is no merit:
-# the model never saw a diagnosis, and who was followed up decides how common cancer is here.
+# {{ diagnosis_lower_malignant }} have cancer; in the upper half, {{ diagnosis_upper_probability }} and
+# {{ diagnosis_upper_malignant }}. That the upper half fits says little: who was followed up decides how
+# common cancer is here.
 #
-# A decision makes it plainer. A patient is *called* if a nodule gets a score of 4 or 5, from the readers or
-# from a model: sensitivity among malignant patients, false alarms among benign ones.
+# The same for decisions. A patient is *called* if a nodule gets a score of 4 or 5: sensitivity among
+# malignant patients, false alarms among benign ones.
 
 # %%
 called = pd.DataFrame(found["called"])
@@ -261,38 +255,32 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # %% [markdown]
 # Of the patients with cancer, {{ diagnosis_missed_readers }} have no nodule that the readers label 4 or 5.
 # Our model misses {{ diagnosis_missed_model }}, and calls {{ diagnosis_called_model }} of the benign patients
-# where the readers call {{ diagnosis_called_readers }}. It calls more of both; that it finds more is
-# not shown, nor is a better order.
+# where the readers call {{ diagnosis_called_readers }}. It calls more of both; neither a higher share found
+# nor a better ranking is shown.
 
 # %% [markdown]
 # (what-diagnoses-mean)=
 # ## What this means
 #
-# The report concludes that such networks improve early detection and support clinical decisions
-# ({doc}`12_claims`, the first statement). To support a decision, three things would have to hold.
+# The report's first statement, that such networks improve early detection and support clinical decisions
+# ({doc}`12_claims`), takes three things:
 #
-# 1. *The output has to do with the disease.* Its AUC is shown to lie above one half only with the patients
-#    whose nodules were left alone for two years. That suspicious nodules are not left alone could give it by
-#    itself.
-# 2. *It adds to what is known without it.* This is not shown: the interval of our model less the diameter,
-#    and that less the readers' label, hold a gain and a loss. The label, from which the model has learnt, is
-#    not shown to be better than the diameter either.
-# 3. *Decisions become better, and patients live longer or have fewer needless biopsies.* Nothing here can say
-#    that. It takes a study of decisions with and without the network.
-#
-# So the first is not shown apart from how *benign* was found, the second is open, the third beyond these
-# data.
+# 1. *The output relates to the disease.* Its AUC is shown to lie above one half only with the patients whose
+#    nodules were left alone for two years, and leaving them alone could produce that by itself.
+# 2. *It adds to what is known without it.* This is open: the differences from the diameter and from the
+#    readers' label hold a gain and a loss. Nor is the label shown to be better than the diameter.
+# 3. *Decisions become better, and patients live longer or have fewer needless biopsies.* That takes a study
+#    of decisions with and without the network.
 #
 # ### What makes these patients special
 #
-# - A diagnosis is known for {{ diagnosed_known }} patients; for {{ diagnosed_others }} others it is not.
-#   Nobody drew them at random.
-# - {{ diagnosed_share_malignant }} of them have cancer. Among people who are screened it is far fewer.
-# - {{ diagnosed_share_metastatic }} of those with cancer have it from elsewhere. Their scans were likely made
-#   to look for metastases.
+# - They are no random sample: a diagnosis is known for {{ diagnosed_known }} patients, not for
+#   {{ diagnosed_others }} others. {{ diagnosed_share_malignant }} have cancer, far more than in screening.
+# - {{ diagnosed_share_metastatic }} of those with cancer have metastases. Their scans were likely made to
+#   look for them.
 # - Their largest nodules measure {{ diagnosis_mm_known }} mm on average, those of the other patients
 #   {{ diagnosis_mm_others }} mm.
-# - What did not grow in two years became *benign*; a cancer that grows slowly can do that too.
+# - What did not grow in two years counts as *benign*; so may a slowly growing cancer.
 #
 # ### What this chapter cannot show
 #
@@ -300,8 +288,8 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # - Anything about patients of today: the scans were made before 2011.
 # - Small differences. The intervals are wide and not adjusted for their number. Values of different folds
 #   come from different fits, which costs an AUC a little.
-# - A test that was planned. The AUC of readers, diameter and our model were looked at before this chapter was
-#   written; the comparisons by how benign was shown were chosen knowing them. No model was changed for them.
+# - A planned test. The comparisons were chosen knowing the AUC of readers, diameter and our model. No model
+#   was changed for them.
 
 # %% [markdown]
 # ```{admonition} Try it
@@ -317,24 +305,24 @@ shares[["malignant", "primary", "metastatic", "benign"]]
 # ## Check yourself
 #
 # ```{dropdown} Why does a patient get the largest value over all nodules?
-# The sheet gives a diagnosis for a patient and does not say which nodule was meant.
+# The sheet gives a diagnosis per patient, not per nodule.
 # ```
 #
 # ```{dropdown} Why is it a problem that most benign patients were followed for two years?
-# Nodules that look harmless are followed, suspicious ones are biopsied. So suspicion itself decides how
-# "benign" was shown, and a test of suspicion looks better than it is.
+# Harmless-looking nodules are followed, suspicious ones biopsied. Suspicion itself decides how "benign" was
+# shown, and a test of suspicion looks better than it is.
 # ```
 #
 # ```{dropdown} An interval of an AUC goes from 0.35 to 0.72. Is the test useless?
-# That cannot be said. The interval holds one half, and a useful test too. There are too few patients.
+# That is undecided. The interval holds one half, and a useful test too: there are too few patients.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# Take sensitivity and false alarms of our model as they are, and suppose that it is used where the share of
-# patients with cancer is `prevalence`. Of the patients whom it calls, what share has cancer? Compare with the
-# share among the patients of this chapter. Why would the true answer be different again?
+# Suppose that our model keeps its sensitivity and false alarms where the share of patients with cancer is
+# `prevalence`. What share of the patients whom it calls has cancer? Compare with the share here. Why would
+# the true answer differ again?
 
 # %% tags=["hide-cell"]
 # Solution

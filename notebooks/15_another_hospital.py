@@ -10,25 +10,25 @@
 # # Another hospital
 #
 # ```{admonition} In short
-# - **Question.** Does what a network has learnt hold at another hospital, and better than a ruler?
-# - **Answer, on real CT.** In ranking, no gain is shown. Trained on LIDC-IDRI, frozen, and applied to
-#   {{ hospital_cases }} nodules of {{ hospital_patients }} patients from Porto, our model reaches an AUC of
-#   {{ hospital_auc }}. The diameter alone reaches {{ hospital_diameter }}. The difference is
-#   {{ hospital_gain }}; at home, on cases that it had not seen, it was {{ hospital_gain_at_home }}. The CNN
-#   and MobileNet of the study lie below the ruler. In the weighted kappa of five scores our model gains
-#   {{ hospital_gain_kappa }}.
+# - **Question.** Does what a network has learnt hold at another hospital, and does it beat the diameter
+#   there?
+# - **Answer, on real CT.** In ranking, no gain is shown. Trained on {term}`LIDC-IDRI` and applied unchanged
+#   to {{ hospital_cases }} nodules of {{ hospital_patients }} patients from Porto, our model has an
+#   {term}`AUC` of {{ hospital_auc }}, the diameter {{ hospital_diameter }}; the difference is
+#   {{ hospital_gain }}, at home {{ hospital_gain_at_home }}. The CNN and MobileNet lie below the diameter.
 # - **How sure.** {{ hospital_malignant }} malignant nodules exclude neither a small gain nor a loss. Two
-#   thirds of the labels are one reader's.
+#   thirds of the labels come from one reader.
 # - **More.** How our model was made: [A model of our own](13_best_model.ipynb).
 # ```
 #
-# The networks of the other chapters were tested on unseen patients of the same hospitals, scanners and
-# readers. Here they leave home.
+# The other chapters test on unseen patients of the same hospitals, scanners and readers; this one on a
+# hospital that no network saw.
 
 # %% [markdown]
 # ## Set-up
 #
-# The second cell holds every setting. Nothing is trained here, and no image is read.
+# Nothing is trained here, and no image is read. `benchmarks/another_hospital.py` recorded counts, scores and
+# intervals.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -65,15 +65,14 @@ check_parameters(globals(), "margin")
 # ## The other collection
 #
 # LNDb {cite}`pedrosa2019` holds CT scans of the Centro Hospitalar e Universitário de São João in Porto. Its
-# radiologists outlined nodules of 3 mm and more and rated them on the scale of {term}`LIDC-IDRI`; the label
-# is made by the same rule. Each scan was read by one radiologist at least, so *one reader* means something
-# else than in LIDC-IDRI, where four read each scan and three of them did not mark the nodule.
+# radiologists outlined nodules of 3 mm and more and rated them on LIDC-IDRI's scale; the label follows the
+# same rule. Each scan had at least one reader; in LIDC-IDRI *one reader* means that three others did not mark
+# the nodule.
 #
-# What was at hand are public copies of a part of it: patients with an odd number, one axial window of 51 mm
-# around the middle of a nodule, resampled to equal pixels, stretched to its own grey levels and kept as JPEG.
-# One copy states the licence CC BY 4.0; we have not checked it at the source. So no image and no case of it
-# is in this project: `benchmarks/another_hospital.py` records counts, scores and intervals. `size` and
-# `pixel` below are quartiles in mm, `window` is in pixels.
+# We used public copies of a part of it: patients with an odd number, one axial window of 51 mm around the
+# middle of a nodule, resampled to equal pixels, stretched to its own grey levels and kept as JPEG. One copy
+# states the licence CC BY 4.0, which we have not checked at the source; so no image and no case of it is in
+# this project. Below, `size` and `pixel` are quartiles in mm, `window` is in pixels.
 
 # %%
 LIDC, LNDB = "lidc-ct", "lndb"
@@ -86,18 +85,16 @@ shares = sides.loc[["malignant", "one reader"]] / sides.loc["n"]
 shares.astype(float).round(2).rename(columns=cohort_title)
 
 # %% [markdown]
-# LNDb's nodules are much smaller, fewer of them are called malignant, and most have one reader. The diameter
-# of this chapter is that of a disc as large as the readers' outlines, because LNDb gives no other. The
-# longest one, used elsewhere, does a little worse on LIDC-IDRI. So the lead of our model at home,
-# {{ hospital_gain_at_home }}, is smaller here than in {doc}`13_best_model`.
+# LNDb's nodules are much smaller, fewer are called malignant, and most have one reader. LNDb gives no longest
+# diameter, so the diameter here is that of a disc as large as the readers' outlines. It does a little better
+# on LIDC-IDRI, so the lead at home is smaller here than in {doc}`13_best_model`.
 
 # %% [markdown]
 # ## Frozen, and applied
 #
-# Each model is trained on all cases of LIDC-IDRI, with the settings that the study had before, and then left
-# as it is. All see a square of fixed size in millimetres: 40 mm for our model, 48 mm for the networks of the
-# study. What turns a diameter into a probability, and the {term}`thresholds <threshold>` between scores, come
-# from LIDC-IDRI as well.
+# Each model is trained on all cases of LIDC-IDRI, with settings fixed before, and left as it is. All see a
+# square of fixed size, 40 or 48 mm. {term}`Thresholds <threshold>`, and what turns a diameter into a
+# probability, come from LIDC-IDRI too.
 
 # %%
 scores = partial(external.rows_of, found["scores"], "model")
@@ -123,8 +120,8 @@ show_figure(
 )
 
 # %% [markdown]
-# The report's rule calls scores 4 and 5 malignant. A clearer question leaves the middle out: mean scores of 2
-# or less against 4 or more. Differences from the diameter are {term}`paired`.
+# The report's rule calls scores 4 and 5 malignant. A clearer question leaves out the middle: mean scores of 2
+# or less against 4 or more. Differences are {term}`paired`.
 
 # %%
 signed = partial(tables.with_interval, sign=True, decimals=3)
@@ -148,7 +145,7 @@ show_table(
 )
 
 # %% [markdown]
-# The five scores, by quadratic {term}`weighted kappa`:
+# The five scores, by quadratic weighted kappa:
 
 # %%
 kappa = scores(cohort=LNDB, score="kappa", group="all")
@@ -160,7 +157,7 @@ five.fillna("–")
 # %% [markdown]
 # ## By size and by number of readers
 #
-# A model that follows what readers share should do better where there are more of them.
+# Does our model do better where more readers give the label?
 
 # %%
 groups = ("below 5 mm", "5 to 8 mm", "8 mm and more", "one reader", "two readers or more")
@@ -187,9 +184,8 @@ show_figure(
 # %% [markdown]
 # ## Probabilities
 #
-# Do probabilities that fit at home fit elsewhere? A *calibration slope* of 1 and an *intercept* of 0 mean
-# that they fit {cite}`vancalster2019`. A slope below 1 says that they are too extreme, an intercept below 0
-# that they are too high on the whole.
+# A calibration *slope* of 1 and an *intercept* of 0 mean that probabilities fit {cite}`vancalster2019`. A
+# slope below 1 means too extreme, an intercept below 0 too high overall.
 
 # %%
 calibrated = partial(external.rows_of, found["calibration"], "model")
@@ -199,13 +195,12 @@ slopes["slope at home"] = calibrated(cohort=LIDC, cases="all")["slope"].map(tabl
 pd.DataFrame(slopes, index=lines.index).fillna("–")
 
 # %% [markdown]
-# At home our model's probabilities fit; on LNDb its slope is {{ hospital_slope }}: they look too extreme
-# there, and without ImageNet features they are. We had aimed at .85 to 1.15. The diameter's show no misfit.
-# Those of the CNN and of MobileNet are too high: they were trained on classes made equally frequent, as in
-# the report.
+# At home our model's probabilities fit. On LNDb its slope is {{ hospital_slope }} (our aim was .85 to 1.15):
+# they look too extreme, and without ImageNet features they are. The diameter's show no misfit. Those of the
+# CNN and of MobileNet, trained on balanced classes, are too high.
 #
-# One number, a {term}`temperature`, can mend how extreme probabilities are {cite}`guo2017`. It is fitted here
-# on half of the patients and shown on the other half, as a test of whether it would help.
+# Would a {term}`temperature` help {cite}`guo2017`? It is fitted on half of the patients and scored on the
+# other half.
 
 # %%
 half = calibrated(cohort=LNDB, cases="other half")
@@ -217,8 +212,8 @@ mended.round(2)
 
 # %% [markdown]
 # A temperature of {{ hospital_temperature }} moves the slope of our model from {{ hospital_slope_before }} to
-# {{ hospital_slope_after }}; both intervals hold 1. It cannot mend probabilities that are too high on the
-# whole. The curve says the same in fifths of the nodules, by probability.
+# {{ hospital_slope_after }}; both intervals hold 1. It cannot correct probabilities that are too high
+# overall. The calibration curve, in fifths of the nodules by probability:
 
 # %%
 fifths = ["lowest fifth", "second", "third", "fourth", "highest fifth"]
@@ -239,15 +234,15 @@ show_figure(
 )
 
 # %% [markdown]
-# ## Which part of the fall is the hospital's
+# ## Why scores fall
 #
-# What changed can in part be tried at home, on unseen cases of LIDC-IDRI.
+# Part of what differs can be imitated on unseen cases of LIDC-IDRI.
 #
-# - **Sizes and readers.** Weights give LIDC-IDRI's cases the other hospital's shares of sizes, and of nodules
-#   with one reader. The second match is rough, since one reader means more doubt at home.
-# - **Images.** Windows are cut to 51 mm, resampled to its pixels and stretched to their own grey levels,
-#   rounded to 8 bits, and written as JPEG, of quality 95 (what the software that wrote LNDb's files does
-#   unless told otherwise) and of 75. LIDC-IDRI's windows had 8 bits before, so the rounding is a second one.
+# - **Sizes and readers.** Weights give LIDC-IDRI's cases LNDb's shares of sizes and of nodules with one
+#   reader. The second match is rough: at home one reader means more doubt.
+# - **Images.** Windows are cut to 51 mm, resampled, stretched to their own grey levels, rounded to 8 bits and
+#   written as JPEG, of quality 95 (the default of the software that wrote LNDb's files) and of 75.
+#   LIDC-IDRI's windows already had 8 bits.
 
 # %%
 changed = partial(external.rows_of, found["changes"])
@@ -270,8 +265,7 @@ show_figure(
 )
 
 # %% [markdown]
-# The images are tried twice, by our model without ImageNet features and by our whole model, each time on
-# cases that the model had not seen. Each step comes on top of the one before.
+# Each step comes on top of the one before.
 
 # %%
 images = {}
@@ -284,40 +278,35 @@ pd.DataFrame(images).rename_axis("AUC less that of unchanged images")
 # (what-hospital-means)=
 # ## What this means
 #
-# - **In ranking no gain over size is shown outside.** Less the diameter, our model is at {{ hospital_gain }}
-#   on LNDb, and at {{ hospital_gain_agreed }} where the mean score is clear. In the weighted kappa of five
-#   scores it gains {{ hospital_gain_kappa }}: one comparison of several, not adjusted for their number.
-# - **The CNN and MobileNet, frozen or fine-tuned, rank worse than a ruler there** (one training each, not
-#   adjusted). Our model without ImageNet features is at {{ hospital_gain_plain }}.
-# - **Sizes, and readers more, go with most of the fall**, as values; no step has an interval of its own.
+# - **In ranking no gain over size is shown elsewhere**: {{ hospital_gain }} on LNDb,
+#   {{ hospital_gain_agreed }} where the mean score is clear. The gain in weighted kappa,
+#   {{ hospital_gain_kappa }}, is one comparison of several, not adjusted.
+# - **The CNN and MobileNet, frozen or fine-tuned, rank worse than the diameter there** (one training each,
+#   not adjusted). Our model without ImageNet features is at {{ hospital_gain_plain }}.
+# - **Most of the fall goes with sizes and, more, with readers** (values; the steps have no intervals).
 #   Weighted to LNDb's sizes our model has {{ hospital_mix_sizes }} at home; weighted also to its numbers of
 #   readers, {{ hospital_mix_readers }}.
-# - **The lead on the ruler.** Weighted to LNDb's sizes and readers, our model less the diameter is at
-#   {{ hospital_gain_mixed }} at home: with such cases a gain is not shown at home either. On LNDb it is at
-#   {{ hospital_gain }}. That the lead is smaller there is not shown. The diameter has
-#   {{ hospital_ruler_mixed }} at home with this mix and {{ hospital_diameter }} on LNDb; where one reader
-#   gave the label, {{ hospital_ruler_one_home }} and {{ hospital_ruler_one_there }}.
-# - **Images explain little**, as far as the windows let us try: grey levels, pixels and JPEG. Slice
-#   thickness, dose and reconstruction kernel are not in the files.
-# - **What is left is not told from chance.** It may be patients, scanners, readers, the choice of the slice
-#   or another training; nothing here can tell one from another. The difference from the diameter by
-#   number of readers, {{ hospital_gain_one }} and {{ hospital_gain_more }}, would fit habits of single
-#   readers; the two intervals overlap.
+# - **With that mix no gain is shown at home either**: our model less the diameter is
+#   {{ hospital_gain_mixed }}. The diameter has {{ hospital_ruler_mixed }} at home with this mix and
+#   {{ hospital_diameter }} on LNDb; where one reader gave the label, {{ hospital_ruler_one_home }} and
+#   {{ hospital_ruler_one_there }}.
+# - **Images explain little**, as far as grey levels, pixels and JPEG tell. Slice thickness, dose and
+#   reconstruction kernel are not in the files.
+# - **The rest may be chance**, patients, scanners, readers, the slice or another training. By number of
+#   readers, the difference from the diameter is {{ hospital_gain_one }} (one) and {{ hospital_gain_more }}
+#   (more); the intervals overlap.
 #
 # ### What this chapter cannot show
 #
 # - What the report's own networks would do. Their weights are not public; those of the study are rebuilt.
 # - How far another training would move a score. Each model was trained once.
 # - Anything about disease: the labels are readers' impressions here too.
-# - That another hospital would be alike. This is one, and a part of its patients.
+# - How other hospitals compare. This is a part of the patients of one.
 #
-# Looks at LNDb are counted. The first was at our model alone, before this chapter was planned; each later one
-# is a run of the benchmark, which adds itself to the record. Between the first and the second our model was
-# trained anew by the same recipe, before the last one by another, which was chosen on LIDC-IDRI alone. No
-# setting was changed for any of them. But the first look had the report's
-# rule, that of clear mean scores and the number of readers in it, so these comparisons were planned knowing
-# what they gave; and the bands of size were set so that each holds malignant nodules of LNDb. Read them as a
-# description, not as a test.
+# Each look at LNDb is counted. Our model was trained anew before the second and before the last, then by
+# another recipe, chosen on LIDC-IDRI alone. No setting was changed for any look. But the comparisons by rule
+# and by number of readers were planned knowing what the first look gave, and the size groups were set so that
+# each holds malignant nodules of LNDb. Read them as a description, not as a test.
 
 # %%
 print(f"looks at LNDb so far: {len(found['looks'])}")
@@ -329,7 +318,7 @@ found["runs"]
 # - In the cell with `agreed`, put `"two readers or more"` in place of `"mean <= 2 against >= 4"`. Expect the
 #   CNN to get level with the diameter, and with our model, in the last column.
 # - In the cell with `fifths`, put `"diameter", "curve"` in place of `"our model", "curve"`. Expect that what
-#   the ruler promises lies inside each interval of what was found.
+#   the diameter predicts lies inside each interval of what was found.
 # - With the collections at hand: `python benchmarks/another_hospital.py LNDB LIDC --runs STORE`. It counts as
 #   a look.
 # ```
@@ -338,7 +327,7 @@ found["runs"]
 # ## Check yourself
 #
 # ```{dropdown} Our model lies below the diameter on LNDb. Is it worse there?
-# Not shown. The interval of the difference holds 0, a small gain and a loss.
+# That is not shown. The interval of the difference holds a small gain and a loss.
 # ```
 #
 # ```{dropdown} Why are probabilities of the CNN too high on LNDb?
@@ -346,16 +335,15 @@ found["runs"]
 # ```
 #
 # ```{dropdown} What would you have to do to choose a setting on LNDb fairly?
-# Keep other patients of that hospital apart, and test on them once. A case on which something was chosen
-# tests it no more.
+# Keep other patients of that hospital apart, and test on them once.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# The paired difference of our model from the diameter has an interval. Suppose that its width falls with the
-# square root of the number of patients. How many patients of such a hospital would it take until the interval
-# reaches no further than `margin` to either side? How many malignant nodules would they have?
+# Suppose that the interval of our model less the diameter narrows with the square root of the number of
+# patients. How many patients of such a hospital, and how many malignant nodules among theirs, until it
+# reaches no further than `margin` to either side?
 
 # %% tags=["hide-cell"]
 # Solution

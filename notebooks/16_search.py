@@ -10,25 +10,23 @@
 # # A search for better settings
 #
 # ```{admonition} In short
-# - **Question.** The report proposes {term}`cross-validation <nested cross-validation>` and a search for
-#   better settings. What does a search find, and how much of its best score is luck?
-# - **Answer, on real CT.** Of {{ search_trials }} settings tried in each of {{ search_folds }} outer folds
-#   ({{ search_n }} nodules), the best have an AUC of {{ search_inner }} on the inner folds that chose them
-#   and of {{ search_outer }} on the outer folds, which did not. The default settings have
-#   {{ search_default }} there: the search gains {{ search_gain }}, which is within the margin of 0.02. The
-#   diameter has {{ search_diameter }}.
+# - **Question.** What does the search for better settings that the report proposes find, and how much of its
+#   best score is luck?
+# - **Answer, on real CT.** Next to nothing. Of {{ search_trials }} settings in each of {{ search_folds }}
+#   outer folds ({{ search_n }} nodules), the best have an {term}`AUC` of {{ search_inner }} on the inner
+#   folds that chose them and of {{ search_outer }} on the outer folds. The default settings have
+#   {{ search_default }} there: a gain of {{ search_gain }}, within the margin of 0.02. The diameter has
+#   {{ search_diameter }}.
 # - **How sure.** One network, one view, few trials: {{ search_fits }} fits in all. Intervals are over
 #   patients, not over searches.
 # - **More.** How to search on your own cohort: {doc}`../book/bring_your_own_ct`.
 # ```
 #
-# The report ends with this proposal (its section 7). A search tries many settings and keeps the best. The
-# best of many scores is too good: part of it is luck. So folds inside choose, and folds outside score.
+# The best of many scores is partly luck, so inner folds choose and outer folds score
+# ({term}`nested cross-validation`). The report proposes it in section 7.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -64,9 +62,8 @@ check_parameters(globals(), "trials")
 # %% [markdown]
 # ## Real CT first: what was searched
 #
-# MobileNet, frozen, sees the zoomed nodule; its features are computed once. What is searched are settings
-# of the head and the optimiser. Two numbers are a range, on a logarithmic scale where they span a factor
-# of ten. Other lists are a choice.
+# For frozen MobileNet on the {term}`zoomed nodule <zoomed view>`, settings of head and optimiser. Two numbers
+# are a range, on a logarithmic scale if they span a factor of ten; other lists are a choice.
 
 # %%
 folder = find_checkout() / "book" / "results" / "search"
@@ -74,10 +71,10 @@ found = measurements.read(folder, "head.json")
 found["space"]
 
 # %% [markdown]
-# In each outer fold one fifth of the patients is set aside. The others are divided into inner folds. A
-# setting is fitted once an inner fold, and its score is the mean AUC. [Optuna](https://optuna.org) draws
-# the settings {cite}`akiba2019`: at random first, then where good ones were {cite}`bergstra2011`. A trial
-# that lies below the median of the others after two inner folds is given up.
+# Each outer fold sets one fifth of the patients aside and divides the others into inner folds. A setting is
+# fitted once an inner fold; its score is the mean AUC. [Optuna](https://optuna.org) draws settings
+# {cite}`akiba2019` at random first, then where good ones were {cite}`bergstra2011`. A trial below the median
+# of the others after two inner folds is stopped.
 
 # %%
 tried = pd.DataFrame(found["trials"])
@@ -89,21 +86,20 @@ best = pd.DataFrame(found["best"]).set_index("fold")
 best.drop(columns=["trial", "run"]).round(4)
 
 # %% [markdown]
-# Each outer fold chose for itself. Where the chosen settings differ much, the search does not know them
-# well: many settings are about as good.
+# Each outer fold chose for itself. Where the choices differ much, many settings are about as good.
 
 # %%
 importance = pd.Series(found["importance"])
 importance.round(2)
 
 # %% [markdown]
-# The share of each setting in what makes a trial one of the best ({cite}`watanabe2023`, mean over outer
+# This is each setting's share in what makes a trial one of the best ({cite}`watanabe2023`, mean over outer
 # folds).
 #
 # ## What the search is worth
 #
-# The best settings are trained once more on all of an outer fold's training part, and score on patients
-# that no choice has seen. So do the default settings. *Gap* is inner less outer score.
+# The best settings are trained once more on an outer fold's whole training part and scored on patients that
+# no choice has seen. So are the default settings. *Gap* is inner less outer score.
 
 # %%
 scores = pd.DataFrame(found["scores"]).set_index("score")
@@ -111,7 +107,7 @@ shown = scores.drop("outer, constant").apply(tables.with_interval, axis=1, decim
 shown.to_frame("AUC").assign(n=scores["n"])
 
 # %% [markdown]
-# The predictions of each outer fold are kept. scikit-learn, another hand, finds the same:
+# scikit-learn finds the same from the stored predictions:
 
 # %%
 said = pd.read_csv(folder / "head_predictions.csv")
@@ -124,13 +120,13 @@ gains = scores.loc[["gap, best", "gap, default", "best less default", "best less
 gains.apply(tables.with_interval, axis=1, sign=True, decimals=3)
 
 # %% [markdown]
-# The default settings were not picked, so their gap holds no luck. It holds what else differs: an inner
-# fit has fewer cases to learn from. What the best's gap has beyond it is the luck of the pick.
+# The default settings were not chosen: their gap comes from other differences, such as fewer cases to learn
+# from. What the best's gap has beyond it is luck.
 #
-# ## The luck of the pick
+# ## The luck of the choice
 #
-# Let half of the patients choose the best of *N* trials, and score it on the other half. With one trial
-# nothing is chosen, and both halves agree on average.
+# Half of the patients choose the best of *N* trials; the other half scores it. With one trial nothing is
+# chosen, and both halves agree on average.
 
 # %%
 luck = pd.DataFrame(found["luck"]).set_index("trials")
@@ -154,7 +150,7 @@ show_figure(
 # %% [markdown]
 # ## When nothing differs
 #
-# Suppose that all settings were equally good, with an AUC of 0.85, and that chance moves a score by 0.01.
+# Suppose that all settings have an AUC of 0.85, and that chance moves a score by 0.01.
 
 # %%
 most, searches, spread = 100, 2000, 0.01
@@ -163,7 +159,7 @@ noise = rng.normal(0.85, spread, size=(searches, most))
 noise[:3, :4].round(3)
 
 # %% [markdown]
-# Keep the best so far of each of the searches, and average over them.
+# The best so far, averaged over searches:
 
 # %%
 best_so_far = np.maximum.accumulate(noise, axis=1).mean(axis=0)
@@ -184,8 +180,7 @@ show_figure(
 )
 
 # %% [markdown]
-# How wide the cloud of chance is follows from the number of cases. A score without any skill, for as many
-# cases as an outer fold has:
+# The spread of chance follows from the number of cases. For scores without any skill:
 
 # %%
 cases = [50, 200, 500, 2000]
@@ -197,8 +192,8 @@ widths.T.round(3)
 # %% [markdown]
 # ## Run it yourself
 #
-# A small search on the cohort at hand: a tiny CNN, three outer folds of three inner folds. What was fitted
-# is kept; run the cell again, and nothing is fitted twice.
+# A small search on the cohort at hand, with a tiny CNN. Fits are kept, so running the cell again fits
+# nothing.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -217,7 +212,7 @@ mine.scores[["value", "low", "high", "n"]].round(3)
 mine.luck.round(3)
 
 # %% [markdown]
-# The winner of an outer fold is a run like any other, with its network, and can predict.
+# The winner of an outer fold is a run like any other and can predict.
 
 # %%
 first = mine.runs[0]
@@ -241,25 +236,23 @@ mine.best[["inner", "outer", *space]].round(4)
 # ## Check yourself
 #
 # ```{dropdown} Why is the best inner score not the score of the model?
-# It is the largest of many scores, and the largest is also the luckiest. The outer fold had no part in the
-# choice.
+# It is the largest of many scores, so partly luck. The outer fold had no part in the choice.
 # ```
 #
 # ```{dropdown} Why must the folds keep patients together, inside as well as outside?
-# Nodules of one patient resemble each other. If one is trained on and the other chooses, settings that
+# Nodules of one patient resemble each other. With one in training and one in the choice, settings that
 # remember patients win.
 # ```
 #
 # ```{dropdown} The gap of the default settings is not 0. Why, if nobody chose them?
-# Inner fits learn from fewer cases, and score on other cases. Both can move the score either way.
+# Inner fits learn from fewer cases and are scored on others. Both can move the score either way.
 # ```
 
 # %% [markdown]
 # ## Exercise
 #
-# A paper tries 50 settings on one test set and reports the best, which lies 0.02 above the first. A score's
-# standard error there is 0.01. If nothing differed, how often would the best of 50 lie that far above the
-# first?
+# A paper tries 50 settings on one test set and reports the best, 0.02 above the first. A score's standard
+# error there is 0.01. If nothing differed, how often would the best of 50 lie that far above the first?
 
 # %% tags=["hide-cell"]
 # Solution

@@ -10,27 +10,23 @@
 # # Both views together
 #
 # ```{admonition} In short
-# - **Question.** The report proposes a model that sees the full slice and the zoomed nodule. Does the slice
-#   add anything to the nodule?
-# - **Answer, on real CT.** No. On the same {{ both_n }} nodules, the mean of both answers moves the
-#   {term}`AUC` of four networks on the zoomed nodule by {{ both_mean_least }} to {{ both_mean_most }}.
-#   Weighed by a regression, the slice adds {{ both_stacking_least }} to {{ both_stacking_most }}: nothing,
-#   within a margin of 0.02. A second network on the *same* view does better than the second view, by
-#   {{ both_twins_above_views }}. The readers' diameter alone stays ahead of both views.
-# - **How sure.** Each nodule was predicted by networks that had not seen its patient. The intervals are over
-#   patients; another training would move the networks too. A network with two inputs, trained on both views
-#   at once, is recorded on {{ both_inputs_n }} nodules, its backbones frozen: {{ both_inputs_gain }}. That
-#   decides nothing; fine-tuned on both views it has not been measured.
+# - **Question.** The report proposes a model of both views. Does the {term}`full slice` add anything to the
+#   {term}`zoomed nodule <zoomed view>`?
+# - **Answer, on real CT.** No. On {{ both_n }} nodules, averaging both answers moves the {term}`AUC` of four
+#   networks on the nodule by {{ both_mean_least }} to {{ both_mean_most }}. Weighted by a regression, the
+#   slice adds {{ both_stacking_least }} to {{ both_stacking_most }}, within the margin of 0.02. A second
+#   network on the *same* view gains more than the second view, by {{ both_twins_above_views }}.
+# - **How sure.** All {term}`out of fold`; the intervals are over patients, not trainings. A network with two
+#   inputs, frozen, gains {{ both_inputs_gain }} on {{ both_inputs_n }} nodules, which decides nothing;
+#   fine-tuned it has not been measured.
 # - **More.** Why the zoomed nodule is so far ahead: [Full slice against zoomed nodule](06_views.ipynb).
 # ```
 #
-# Two views can be joined late, by their answers; in the middle, by what two frozen networks see; or early, in
-# one network that is trained on both. This chapter goes from the cheapest to the dearest.
+# Views can be joined late, by answers; in the middle, by features of frozen networks; or early, in one
+# network trained on both.
 
 # %% [markdown]
 # ## Set-up
-#
-# The second cell holds every setting.
 
 # %% tags=["hide-input"]
 import importlib.util
@@ -71,9 +67,8 @@ check_parameters(globals())
 # %% [markdown]
 # ## Real CT first: the mean of two answers
 #
-# The study has the answers of one network on the {term}`full slice` and of another on the {term}`zoomed view`
-# of the same nodules. Both are EfficientNetB4, fine-tuned. To join them, average their {term}`logits
-# <logit>`, case by case {cite}`kittler1998`. Nothing is fitted, so nothing can be overfitted.
+# The study has two fine-tuned EfficientNetB4 on the same nodules, one for each view. Averaging their
+# {term}`logits <logit>` joins them {cite}`kittler1998`, without a fit.
 
 # %%
 results = find_checkout() / "book" / "results"
@@ -88,7 +83,7 @@ beside = paired(together, nodule, task="binary", seed=seed).loc[["AUC", "F1 (wei
 beside[["first", "second", "difference", "low", "high", "n", "patients"]].round(3)
 
 # %% [markdown]
-# *First* is the mean, *second* the zoomed nodule alone; the difference is {term}`paired`.
+# *First* is the mean, *second* the zoomed nodule alone; differences are {term}`paired`.
 #
 # ```{admonition} Try it
 # :class: tip
@@ -96,7 +91,7 @@ beside[["first", "second", "difference", "low", "high", "n", "patients"]].round(
 # slice lacks what the nodule has.
 # ```
 #
-# Beside the {term}`baselines <baseline>`, which look at no image, all in percent:
+# Beside the {term}`baselines <baseline>`, in percent:
 
 # %%
 base = tables.required_results(study.cohort, study.parts, task="binary", seed=seed)
@@ -105,14 +100,13 @@ scored = tables.scored(answers, task="binary", seed=seed)
 tables.results_table(scored, scores=["AUC", "F1 (weighted)"], percent=True)
 
 # %% [markdown]
-# The diameter alone, which readers measured, lies above both views together.
+# The readers' diameter alone lies above both views together.
 #
 # ### Let the cases decide how much each view counts
 #
-# A mean lets a weak view speak as loudly as a strong one. *Stacking* {cite}`wolpert1992` weighs them: a
-# logistic regression on both logits, fitted on four folds and asked about the fifth. A fit moves the answers
-# even of one view, so the fair rival is the nodule's own logit, stacked alone. What is left is what the slice
-# adds to the nodule: its *conditional* gain.
+# A mean gives a weak view the same weight as a strong one. *Stacking* {cite}`wolpert1992` fits the weights: a
+# logistic regression on both logits, on four folds, applied to the fifth. The comparison is the nodule's
+# logit stacked alone, since the fit alone can change answers.
 
 # %%
 both, alone = (fusion.stacked(views, "binary") for views in ([wide, nodule], [nodule]))
@@ -120,9 +114,9 @@ added = paired(both, alone, task="binary", seed=seed).loc[["AUC", "F1 (weighted)
 added[["first", "second", "difference", "low", "high"]].round(3)
 
 # %% [markdown]
-# The same for every network of the study, as recorded by `benchmarks/both_views.py`, with the verdict of
-# {doc}`12_claims` on each: a gain *holds* if its interval lies above 0, and lies *within the margin* where
-# no more than 0.02, the {term}`margin <margin (of equivalence)>`, is at stake.
+# The same for every network of the study (`benchmarks/both_views.py`), with the verdict of {doc}`12_claims`:
+# a gain *holds* if its interval lies above 0, and is *within the margin* if it is at most 0.02, the
+# {term}`margin <margin (of equivalence)>`.
 
 # %%
 recorded = measurements.read(results / "both_views", "slices.json")["rows"]
@@ -156,30 +150,28 @@ show_figure(
 )
 
 # %% [markdown]
-# Weighed, the slice adds nothing to the nodule: for each network the interval lies within the margin. The
-# plain mean adds nothing to EfficientNetB4, and takes from MobileNet what it had, since the weak view speaks
-# as loudly as the strong one. The other way round all is gained: what the slice lacks, the nodule has.
+# Weighted, the slice adds nothing to the nodule: each network's interval lies within the margin. The plain
+# mean adds nothing to EfficientNetB4 and lowers MobileNet's AUC. The nodule adds much to the slice.
 #
-# This is about two classes. With five scores the report's wish fares no better; the rows are in the same
-# file, and those of the {term}`context window <context view>` in `windows.json`.
+# With five scores no gain is shown either; the rows are in the same file, and those of the
+# {term}`context window <context view>` in `windows.json`.
 #
 # ## Do they err on the same nodules?
 #
-# Two views can help each other only where one is right and the other wrong. *The first* is the nodule.
+# Views help each other only where one is right and the other wrong. *The first* is the nodule.
 
 # %%
 shares = fusion.error_overlap(nodule, wide, seed=seed).set_index("right")
 shares[["value", "low", "high", "n", "patients"]].round(3)
 
 # %% [markdown]
-# The slice alone is right about {{ both_only_slice }} of the nodules. That looks like much to gain. But
-# somebody has to know *when* to believe it, and its own probabilities do not say so: where the two disagree,
-# the slice is right in {{ both_slice_right }} of the cases.
+# The slice alone is right about {{ both_only_slice }} of the nodules. But its probabilities do not say when
+# to believe it: where the two disagree, the slice is right in {{ both_slice_right }} of the cases.
 #
 # ## What averaging alone explains
 #
-# An average of any two networks cancels some of their errors. So before a second *view* gets the credit,
-# average two networks, MobileNet and EfficientNetB4, on the nodule alone, and two trainings of one network.
+# Averaging any two networks cancels some of their errors. So compare with two networks on the nodule alone,
+# MobileNet and EfficientNetB4, and with two trainings of one network.
 
 # %%
 averaged = measurements.read(results / "both_views", "averages.json")["rows"]
@@ -198,13 +190,12 @@ seeds[["first", "second", "difference", "n"]].mean().round(3)
 
 # %% [markdown]
 # On the nodule, two networks beat EfficientNetB4 alone by {{ both_twins_gain }}. Most of this is MobileNet,
-# which is the better one here; above MobileNet it is {{ both_twins_better }}. Two views lie below two
-# networks on one view. So if a hybrid of views were to gain a little, this is what it would have to beat.
-# Two trainings of one network, over three starts on one split of the larger list, differ by less.
+# the better one here; above MobileNet it is {{ both_twins_better }}. Two views lie below two networks on one
+# view. Averaging two trainings of one network (three starts, one split of the larger list) changes less.
 #
 # ## By size
 #
-# A small nodule is a few pixels of the slice. Perhaps the slice helps with large ones?
+# Does the slice help with large nodules, which fill more of its pixels?
 
 # %%
 of_size = partial(external.rows_of, recorded, "size", network="FT", score="AUC", method="mean of logits")
@@ -212,11 +203,12 @@ sizes = of_size(task="binary", against="nodule")
 sizes[["n", "first", "second", "difference", "low", "high", "verdict"]].round(3)
 
 # %% [markdown]
-# In no band a gain is shown. The bands are small, and their intervals wide.
+# No group shows a gain; the groups are small, the intervals wide.
 #
-# Late fusion joins answers; what the views *show* could still fit together. `fusion.fused` takes the features
-# of two frozen backbones, side by side, and fits one head to them, again fold by fold. Here it is for
-# MobileNet, less the same head on one view alone, and less the mean of both heads' logits.
+# ## Features in place of answers
+#
+# `fusion.fused` puts the features of two frozen backbones side by side and fits one head to them, again fold
+# by fold. Here for MobileNet, less the same head on one view, and less the mean of both heads' logits.
 
 # %%
 heads = measurements.read(results / "both_views", "frozen.json")["rows"]
@@ -224,14 +216,12 @@ of_heads = partial(external.rows_of, heads, "against", task="binary", score="AUC
 of_heads()[["first", "second", "difference", "low", "high", "n", "verdict"]].round(3)
 
 # %% [markdown]
-# With the slice's features the head does worse than with the nodule's alone: more numbers to fit, and nothing
-# new in them.
+# With the slice's features the head does worse than with the nodule's alone.
 #
 # ## Run it yourself: one network with two inputs
 #
-# A view with a plus is a run like any other: `full_slice+nodule`. Both views are prepared as each is alone
-# and lie in one array, a channel each. Each has layers of its own; a head sees what both have found. On the
-# command line: `lungcls train --view full_slice+nodule`.
+# A view with a plus is a run like any other: `full_slice+nodule`, also in `lungcls train --view`. Each view
+# has layers of its own; one head sees what both have found.
 
 # %%
 data = sources.open_cohort(cohort, profile=profile, seed=seed)
@@ -246,7 +236,7 @@ pair = trained["full_slice+nodule"]
 runs.compare(pair, trained["nodule"]).loc[["F1 (weighted)", "AUC"]].round(3)
 
 # %% [markdown]
-# On real CT such a network, MobileNet with both backbones frozen, is recorded on the folds that were trained:
+# Recorded on real CT, with frozen MobileNet backbones:
 
 # %%
 paired_inputs = measurements.read(results / "both_views", "two_inputs.json")["rows"]
@@ -254,8 +244,8 @@ of_inputs = partial(external.rows_of, paired_inputs, "against", task="binary", s
 of_inputs()[["network", "folds", "first", "second", "difference", "low", "high", "n", "verdict"]].round(3)
 
 # %% [markdown]
-# Its interval leaves both a gain and a loss open. The nodules of the run above are simulated: they show that
-# it runs, not that it helps. The layers carry the name of their view.
+# The interval holds a gain and a loss. The run above, on simulated nodules, shows only that the code runs.
+# The layers carry the name of their view.
 
 # %%
 network = prediction.open_model(pair)
@@ -264,8 +254,8 @@ print(network.input_shape, [layer.name for layer in network.layers][-7:])
 # %% [markdown]
 # ### Where it looks, on either input
 #
-# {term}`Grad-CAM` asks which part of an input speaks for the answer. With two inputs it is asked twice, and
-# `view` says of which. The larger the maps, the more that view moves the answer, here for one test case.
+# {term}`Grad-CAM` shows which part of an input raises the answer; `view` names the input. The larger the map,
+# the more that view moves the answer, here for one test case.
 
 # %%
 test = pair.predictions.query("split == 'test'").nlargest(1, "p_malignant")["case_id"].tolist()
@@ -295,22 +285,21 @@ show_figure(
 # ## Check yourself
 #
 # ```{dropdown} A mean of two views beats the weaker one by far. Has fusion helped?
-# No. It has to beat the better one. Against the weaker one even a mean that spoils the better one looks good.
+# No. It has to beat the better one.
 # ```
 #
 # ```{dropdown} Why is stacking compared with one view that is stacked alone?
-# The regression also mends how the classes are weighed. One view gains from that too; only what is left is
-# the second view's.
+# The fit can change one view's answers too. Only the rest is due to the second view.
 # ```
 #
 # ```{dropdown} The slice is right where the nodule is wrong, now and then. Why is that not enough?
-# A coin would be, too. To use it, something has to say beforehand which of the two to believe.
+# So is a coin. Something has to say beforehand which of the two to believe.
 # ```
 #
 # ## Exercise
 #
-# How much does the network with two inputs use each of them? Give it the same cases with one view replaced by
-# that of other cases, and see how far its answers move.
+# How much does the network use each of its two inputs? Replace one view by that of other cases, and see how
+# far its answers move.
 
 # %% tags=["hide-cell"]
 # Solution. Views of other cases are real images, so nothing is strange to the network but the pair.

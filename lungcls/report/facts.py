@@ -125,7 +125,6 @@ def _seen_patients(cases, *, splits=10):
 def _class_facts(scores):
     counts, binary = scores.value_counts(), np.bincount(to_binary(scores), minlength=2)
     found = {f"n_score_{score}": count(counts[score]) for score in SCORE_NAMES}
-    found |= {f"weight_score_{score}": f"{len(scores) / 5 / counts[score]:.2f}" for score in SCORE_NAMES}
     for label, name in BINARY_NAMES.items():
         found[f"n_{name}"] = count(binary[label])
         found[f"share_{name}"] = percent(binary[label] / len(scores))

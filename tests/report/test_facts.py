@@ -70,8 +70,7 @@ def test_the_reports_own_counts_are_those_of_the_rebuilt_list():
 def test_class_weights_balance_the_classes():
     scores = pd.Series([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2 + [5] * 4)
     found = facts._class_facts(scores)
-    weights = [found[f"weight_score_{score}"] for score in range(1, 6)]
-    assert weights == ["0.50", "1.00", "2.00", "2.00", "1.00"]
+    assert (found["weight_benign"], found["weight_malignant"]) == ("0.71", "1.67")  # 20 / 2 / 14, 20 / 2 / 6
     assert (found["imbalance"], found["imbalance_scores"]) == ("2.3", "4.0")
 
 
