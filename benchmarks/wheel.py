@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 SCAN = """
 import nrrd, numpy as np
 volume = np.random.default_rng(0).normal(-850, 30, (160, 160, 5))
+volume[:20] += 890
 place = np.indices((160, 160)) - 79.5
 volume[..., 2][np.hypot(*place) < 8] = 40
 about = {"space": "left-posterior-superior", "space directions": np.diag([0.7, 0.7, 2.5])}

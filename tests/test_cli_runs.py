@@ -37,6 +37,28 @@ def test_train_says_how_another_run_differs(trained, tmp_path):
     assert f"{run.id} is another run: crop 32, now 30" in answer.output
 
 
+def test_shards_have_every_run_of_the_grid_once(trained, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("lungcls.runs.study.train_all", lambda found, **_: asked.append(found) or {})
+    common = ("study", "--cohort", trained[0], "--profile", "smoke", "--runs", tmp_path, "--set", "crop=32")
+    for part in ((), ("--shard", "1/3"), ("--shard", "2/3"), ("--shard", "3/3")):
+        assert call(*common, "--weights", "none", *part).exit_code == 0
+    whole, *shards = [[job.id for job in jobs] for jobs in asked]
+    assert sorted(sum(shards, [])) == sorted(whole) and max(map(len, shards)) - min(map(len, shards)) <= 1
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "a/b", "1/"])
+def test_a_shard_that_is_none_is_one_line(trained, part):
+    answer = call("study", "--cohort", trained[0], "--shard", part)
+    assert answer.exit_code == 2
+    assert f"--shard: found {part!r}, expected I/N with I from 1 to N, such as 2/8" in answer.stderr
+
+
+def test_a_cluster_has_its_own_number_of_workers(trained):
+    answer = call("study", "--cohort", trained[0], "--cluster", "local:2", "--jobs", "2")
+    assert answer.exit_code == 2 and "--jobs: found with --cluster, whose workers count" in answer.stderr
+
+
 def test_study_trains_the_grid(trained, tmp_path, monkeypatch):
     cells = [
         grid.Cell("table 1", "CNN", "binary", "nodule", "cnn", "scratch"),

@@ -1,0 +1,1 @@
+"""Executes the notebooks, stages pages and executed copies, and renders the book."""

@@ -1,0 +1,1 @@
+"""Figures: functions that take arrays, compute nothing and return a matplotlib figure."""

@@ -1,0 +1,1 @@
+"""The report's own tables, as quoted, and what they imply."""

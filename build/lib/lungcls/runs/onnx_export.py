@@ -1,0 +1,118 @@
+"""Write the network of a run as ONNX, for programs without Keras, once it is seen to answer alike.
+
+Needs the extra `onnx`: Keras exports by tf2onnx, and onnxruntime answers.
+"""
+
+import json
+import os
+
+import numpy as np
+
+from lungcls.cohorts.predictions import CLASS_COLUMNS
+from lungcls.errors import InputError
+from lungcls.files import output
+from lungcls.runs import inputs, prediction
+
+TOLERANCE = 1e-5  # of probabilities
+OPSET = 18
+BATCHES = (1, 3)  # sizes that are compared
+
+
+def export(run, path, *, force=False):
+    """Write the network of a run as an ONNX file, whole or not at all.
+
+    Parameters
+    ----------
+    run : Run
+    path : path
+        A file that is there is replaced only by `force`.
+
+    Returns
+    -------
+    float
+        The largest difference of probabilities from Keras's, on images of noise; at most 1e-5.
+
+    Raises
+    ------
+    InputError
+        If the extra `onnx` is not installed, the run or the file cannot be used, or the answers differ.
+
+    Notes
+    -----
+    One input, `image`, float32 in [0, 1] of shape (n, size, size, views), as the run sees it, with any n;
+    one output, `probabilities` (n, classes). The file's metadata hold the run, its classes and settings.
+
+    Examples
+    --------
+    >>> from lungcls import runs
+    >>> runs.export(runs.pretrained("best-binary"), "model.onnx")  # doctest: +SKIP
+    1.2e-07
+    """
+    path = output(path, force=force, inputs=(run.folder,))
+    try:
+        import onnx
+        import onnxruntime
+        import tf2onnx  # noqa: F401  Keras asks for it
+    except ImportError as error:
+        raise InputError(f"export: {error}, expected the extra onnx: pip install 'lungcls[onnx]'") from error
+    model = prediction.open_model(run)
+    part = path.with_name(f".{path.name}-{os.getpid()}.onnx")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(model, part)
+        made = _named(onnx.load(part), run)
+        onnx.checker.check_model(made)
+        onnx.save(made, part)
+        session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
+        apart = difference(model, session, run)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return apart
+
+
+def _write(model, path):
+    """Let Keras write the network; tensors in it that would become inputs are made constants."""
+    import keras
+
+    def constant(value):
+        return np.array(value) if keras.ops.is_tensor(value) else value
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = constant(layer.mean), constant(layer.variance)
+        for operation in getattr(layer, "operations", ()):
+            for node in operation._inbound_nodes:
+                node.arguments.args, node.arguments.kwargs = node.arguments.convert(constant)
+    image = keras.InputSpec(shape=(None, *model.input.shape[1:]), dtype="float32", name="image")
+    options = {"input_signature": [image], "opset_version": OPSET, "verbose": False}
+    model.export(path, format="onnx", **options)
+
+
+def _named(made, run):
+    """The graph with a name for its output, and with what the numbers mean."""
+    output, name = made.graph.output[0], "probabilities"
+    for node in made.graph.node:
+        node.output[:] = [name if one == output.name else one for one in node.output]
+        node.input[:] = [name if one == output.name else one for one in node.input]
+    output.name = name
+    about = {"run": run.id, "classes": list(CLASS_COLUMNS[run.config["task"]])}
+    about |= {"views": inputs.views_of(run.config), "settings": run.config["settings"]}
+    about |= {"use": "research only, not for diagnosis: a score is readers' suspicion, not pathology"}
+    for key, value in about.items():
+        made.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    return made
+
+
+def difference(model, session, run):
+    """The largest difference between the answers of Keras and of ONNX; more than allowed is an error."""
+    names, most = [one.name for one in session.get_inputs()], 0.0
+    if names != ["image"]:
+        raise InputError(f"{run.id}: exports with the inputs {', '.join(names)}, expected image alone")
+    for n in BATCHES:
+        image = np.random.default_rng(n).random((n, *model.input.shape[1:]), dtype=np.float32)
+        apart = np.abs(session.run(None, {"image": image})[0] - model.predict(image, verbose=0))
+        most = max(most, float(apart.max()))
+    if not most <= TOLERANCE:
+        raise InputError(f"{run.id}: ONNX answers {most:.1e} from Keras, expected at most {TOLERANCE:g}")
+    return most
