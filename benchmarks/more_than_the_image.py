@@ -191,17 +191,13 @@ def _named(names):
 
 def ibsi_measures(options, cohort, cases):
     """Whether measures of the IBSI say more than ours: the forest of the bar, and a logistic regression."""
-    own, flash = (pd.read_pickle(options.work / f"{name}.pkl") for name in ("ours", "flash"))
-    tables, rows = {"ours": own, "flash": flash, "both": own.join(flash)}, []
+    tables = {name: pd.read_pickle(options.work / f"{name}.pkl") for name in ("ours", "flash")}
+    rows = []
     for task in TASKS:
-        forest = {name: forested(cohort, table, task) for name, table in tables.items()}
-        logistic = {name: fusion.fused([table], cases_of(task), task) for name, table in tables.items()}
-        for learner, said in (("forest", forest), ("logistic", logistic)):
-            pairs = {(name, "ours"): (said[name], said["ours"]) for name in ("flash", "both")}
-            rows += rows_of(pairs, task, learner=learner)
-        rows += rows_of(
-            {("ours", "ours, forest"): (logistic["ours"], forest["ours"])}, task, learner="logistic"
-        )
+        said = [forested(cohort, table, task) for table in tables.values()]
+        rows += rows_of({("flash", "ours"): said[::-1]}, task, learner="forest")
+    said = [fusion.fused([table], cases_of("binary"), "binary") for table in tables.values()]
+    rows += rows_of({("flash", "ours"): said[::-1]}, "binary", learner="logistic")
     return {"measures": {name: table.shape[1] for name, table in tables.items()}, "rows": rows}
 
 
