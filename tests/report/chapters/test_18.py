@@ -46,6 +46,31 @@ def test_every_verdict_is_that_of_the_rule():
             assert row["verdict"] == rule.statement([one])[0]
 
 
+def test_a_good_model_gains_nothing_and_a_weak_one_stays_behind():
+    late = rows("modalities", "covariates", model="stacked", against="our model stacked alone")
+    assert len(late) == 4 and set(late["verdict"]) == {rule.EQUAL}
+    joined = rows("modalities", "covariates", model="joined", against="MobileNet").loc["radiomics"]
+    alone = rows("modalities", "model", against="our model")
+    assert joined["verdict"] == rule.HOLDS and joined["first"] < alone.loc["radiomics", "second"]
+    assert alone.loc["acquisition", "first"] < 0.55 and (alone["high"] < 0).all()
+
+
+def test_measures_of_the_ibsi_say_no_more_than_the_margin():
+    found = pd.DataFrame(RECORD["ibsi_measures"]["rows"])
+    assert set(found["verdict"]) == {rule.EQUAL} and set(found["learner"]) == {"forest", "logistic"}
+    assert (found.query("score == 'AUC'")["difference"] > 0).all() and set(found["n"]) == {2340}
+    count, seconds = RECORD["ibsi_measures"]["measures"], RECORD["measures"]["seconds per 100 nodules"]
+    assert count == {"ours": 22, "flash": 156} and 7 < seconds["flash"] / seconds["ours"] < 13
+
+
+def test_predicted_attributes_agree_with_a_reader_as_another_reader_does():
+    found = pd.DataFrame(RECORD["attributes"]["agreement"]).set_index(["attribute", "by"])["kappa"].unstack()
+    assert len(found) == 8
+    assert all(one["value"] > other["low"] for one, other in zip(found["image"], found["another reader"]))
+    detour = rows("attributes", "against", model="attributes first")
+    assert (detour["high"] < 0).all()
+
+
 def test_readers_who_give_the_label_seem_to_know_more():
     less = rows("apart", "given", readers="same less apart")
     assert (less["low"] > 0).all() and less["value"].idxmax() == "attributes"
