@@ -8,7 +8,7 @@ export LUNGCLS_CACHE
 
 # What `make env` installs; every other extra of pyproject.toml gets a lock of its own, requirements-EXTRA.lock.
 EXTRAS := book lidc test
-APART := cluster onnx
+APART := cluster onnx radiomics
 
 BIN := .venv/bin
 STAMP := .venv/.made

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from lungcls.cli.__main__ import main
-from lungcls.runs import grid, store, training
+from lungcls.cohorts import cohort as cohorts
+from lungcls.runs import evaluation, grid, store, training
 
 
 def call(*arguments):
@@ -90,6 +91,29 @@ def test_runs_lists_and_shows(trained):
     assert run.id in listed.output and "up to date" in listed.output and "1 runs in" in listed.output
     shown = call("runs", "show", run.id[:8], "--runs", store)
     assert shown.exit_code == 0 and "learning rate" in shown.output and "packages" in shown.output
+
+
+def test_show_scores_a_run_beside_a_baseline(trained):
+    cohort, store, _, run = trained
+    answer = call("runs", "show", run.id, "--runs", store, "--cohort", cohort)
+    assert answer.exit_code == 0, answer.output
+    (area,) = (line for line in answer.output.split(" less diameter\n")[1].splitlines() if "AUC" in line)
+    said = evaluation.score(run, against="diameter", data=cohorts.load(cohort)).loc["AUC"]
+    assert f"{said['value']:.3f} less {said['diameter']:.3f}: {said['difference']:+.3f} [" in area
+    flash = call("runs", "show", run.id, "--runs", store, "--cohort", cohort, "--radiomics", "flash")
+    assert flash.exit_code == 2 and "expected the mask of a view" in flash.stderr
+
+
+def test_show_scores_a_run_with_and_without_covariates(trained):
+    cohort, store, _, run = trained
+    given = "diameter_mm"
+    answer = call("runs", "show", run.id, "--runs", store, "--cohort", cohort, "--covariates", given)
+    assert answer.exit_code == 0, answer.output
+    assert "with diameter_mm less without\n" in answer.output
+    wrong = call("runs", "show", run.id, "--runs", store, "--cohort", cohort, "--covariates", "age")
+    assert wrong.exit_code == 2 and "covariates: found 'age', expected some of" in wrong.stderr
+    none = call("runs", "show", run.id, "--runs", store, "--covariates", "age")
+    assert none.exit_code == 2 and "cohort: found none, expected that of the run" in none.stderr
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])

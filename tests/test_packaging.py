@@ -94,7 +94,7 @@ def test_what_the_package_imports_is_declared_and_no_extra_for_tests_is_among_it
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module]
             for module in {name.split(".")[0] for name in names} - {"lungcls", *sys.stdlib_module_names}:
-                sources = names_of_imports().get(module, {module})
+                sources = names_of_imports().get(module, {canonicalize_name(module)})
                 assert sources & runs, f"{path.name}: imports {module}, which pyproject.toml does not name"
 
 

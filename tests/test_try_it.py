@@ -255,6 +255,21 @@ def as_bad(before, after):
     assert up > 0.02 and abs(up + down) < 0.001
 
 
+def the_label_leaks(before, after):
+    apart, same = (names["scored"].loc["AUC", "value"] for names in (before, after))
+    assert same > apart + 0.02
+
+
+def fewer_spikes(before, after):
+    assert after["after"] < before["after"]
+
+
+def readers_of_the_label(before, after):
+    found = [names["checked"].set_index("view")["verdict"] for names in (before, after)]
+    assert found[0]["risk"] == found[1]["spiculation"] == "found"
+    assert found[0]["pixel_spacing_mm"] == found[1]["pixel_spacing_mm"] == "clean"
+
+
 CARDS = [
     ("01_data_inspection", "least_readers=1", "least_readers=3", fewer_nodules),
     ("01_data_inspection", "seed + 1", "seed", same_start),
@@ -297,6 +312,9 @@ CARDS = [
     ("17_both_views", 'view="nodule"', 'view="full_slice"', the_other_input),
     ("15_another_hospital", '"mean <= 2 against >= 4"', '"two readers or more"', level),
     ("15_another_hospital", '"our model", "curve"', '"diameter", "curve"', ruler_fits),
+    ("18_more_than_the_image", "first.drop", "second.drop", the_label_leaks),
+    ("18_more_than_the_image", "spiculation=5.0", "spiculation=1.0", fewer_spikes),
+    ("18_more_than_the_image", '"risk"]', '"spiculation"]', readers_of_the_label),
     ("16_search", "spread = 100, 2000, 0.01", "spread = 100, 2000, 0.02", twice_the_luck),
     ("16_search", "np.maximum.accumulate", "np.minimum.accumulate", as_bad),
 ]

@@ -2,7 +2,7 @@
 
 import click
 
-from lungcls.cli.shared import FOLDER, SEED, end_with, reports, show_summary
+from lungcls.cli.shared import COVARIATES, FOLDER, SEED, end_with, reports, show_summary
 
 
 @click.group()
@@ -131,18 +131,20 @@ def check(folder, task, no_labels, **files):
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.argument("split", type=FOLDER)
+@COVARIATES
 @reports
-def audit(folder, split, **files):
+def audit(folder, split, covariates, **files):
     """Audit the cohort in FOLDER and a SPLIT of it (case_id,split) for leakage.
 
     A case may stand in several rows of SPLIT: the table then lists examples, as they are
-    after balancing. Exit code 1 if something leaks.
+    after balancing. Covariates are columns of cases.csv that a model is to be given: one that tells the
+    label by itself was probably made from it. Exit code 1 if something leaks.
     """
     from lungcls.cohorts import cohort as cohorts, leakage as auditor, splits
 
     loaded = cohorts.load(folder)
     table = splits.load_split(split, loaded.cases, repeats=True)
-    findings = auditor.audit(loaded, table)
+    findings = auditor.audit(loaded, table, covariates=covariates)
     show_findings(findings)
     end_with(findings, loaded, files)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from lungcls.cli.shared import FOLDER, FORCE, SEED as SEEDS, STORE, default_store
+from lungcls.cli.shared import COVARIATES, FOLDER, FORCE, SEED as SEEDS, STORE, default_store
 from lungcls.errors import InputError
 
 
@@ -175,15 +175,27 @@ def list_runs(store):
 
 @runs_group.command()
 @click.argument("run")
+@click.option("--cohort", "folder", type=FOLDER, help="Its cohort, to score it beside the next three.")
+@click.option("--against", default="diameter", show_default=True, help="A baseline, such as radiomics.")
+@click.option("--radiomics", type=click.Choice(["ours", "flash"]), help="Whose: flash needs an extra.")
+@COVARIATES
 @STORE
-def show(run, store):
-    """Show a RUN: its settings, scores, versions, and why it is stale if it is."""
+def show(run, folder, against, radiomics, covariates, store):
+    """Show a RUN: its settings, scores, versions, and why it is stale if it is.
+
+    With its cohort also beside a baseline or, with --covariates, with and without columns of the cohort.
+    """
     from lungcls.runs import store as runs
 
     found = runs.find(store, run)
     if runs.is_sealed(found):
         runs.verify(found)
     show_run(found, everything=True)
+    if folder:
+        against = {"ours": "radiomics", "flash": "radiomics_flash"}.get(radiomics, against)
+        show_beside(found, folder, against, covariates)
+    elif radiomics or covariates:
+        raise InputError("cohort: found none, expected that of the run, for a baseline or covariates")
 
 
 @runs_group.command()
@@ -271,6 +283,26 @@ def show_run(run, *, everything=False):
     for name, value in rows:
         click.echo(f"  {name.replace('_', ' '):<16} {value}")
     click.echo(f"  {'folder':<16} {run.folder}")
+
+
+def show_beside(run, folder, against, covariates):
+    """Print a run's scores less those of a baseline, or with covariates less without."""
+    from lungcls.cohorts.cohort import load
+    from lungcls.runs import evaluation
+
+    data, names = load(folder), (run.id, against)
+    if covariates:
+        parts = evaluation.with_covariates(run, covariates, data=data)
+        table = evaluation.paired(parts["both"], parts["run"], task=run.config["task"], seed=0)
+        names = f"with {', '.join(covariates)}", "without"
+    else:
+        table = evaluation.score(run, against=against, data=data)
+        renamed = {"value": "first", against: "second", "difference_low": "low", "difference_high": "high"}
+        table = table.drop(columns=["low", "high"]).rename(columns=renamed)
+    click.echo(f"{names[0]} less {names[1]}")
+    for name, row in table.loc[list(evaluation.SCORES[run.config["task"]])].iterrows():
+        change = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        click.echo(f"  {name:<24} {row['first']:.3f} less {row['second']:.3f}: {change}  n {row['n']:.0f}")
 
 
 COMMANDS = (train, study, search, runs_group, explain, weights_group)

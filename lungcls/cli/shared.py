@@ -33,6 +33,18 @@ def default_store():
     return planning.default_store()
 
 
+class Names(click.ParamType):
+    """Names between commas."""
+
+    name = "NAMES"
+
+    def convert(self, value, param, ctx):
+        """Take them apart."""
+        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(","))
+
+
+COLUMNS = "Columns of cases.csv, such as age,smoking."
+COVARIATES = click.option("--covariates", type=Names(), default=(), help=COLUMNS)
 IN_CACHE = "Where runs live; by default in the user's cache."
 STORE = click.option("--runs", "store", type=FOLDER, default=default_store, help=IN_CACHE)
 FORCE = click.option("--force", is_flag=True, help="Replace the file that is there.")

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lungcls.cohorts import near_duplicates
+from lungcls.cohorts import covariates as covariates_, near_duplicates
 from lungcls.cohorts.case_table import SCORES, doubtful_names, refuse_rows
 from lungcls.cohorts.cohort import check_pixels
 from lungcls.cohorts.splits import PARTS, check_split
@@ -27,6 +27,7 @@ CHECKS = (
     "near-identical images",
     "class drift",
     "preprocessing outside training",
+    "covariates that tell the label",
 )
 COLUMNS = ["check", "view", "parts", "count", "of", "examples", "verdict"]
 DRIFT = 0.05  # difference of a class's shares that counts, if chance is no likely reason
@@ -37,7 +38,7 @@ EXACT = 1e-6  # to which limits of a float32 image are exact
 ROUNDED = 1e-3  # to which mean and standard deviation of standardised images are 0 and 1
 
 
-def audit(cohort, table):
+def audit(cohort, table, *, covariates=()):
     """Check a split of a cohort for leakage.
 
     Parameters
@@ -47,11 +48,13 @@ def audit(cohort, table):
     table : DataFrame
         `case_id` and `split` ("train", "validation" or "test"). A case may stand in several
         rows: then the table lists examples, as they are after balancing.
+    covariates : sequence of str, optional
+        Columns of the case table that a model is to be given.
 
     Returns
     -------
     DataFrame
-        One row a check, view and pair of parts: `check`, `view` ("" for all or none),
+        One row a check, view and pair of parts: `check`, `view` ("" for all or none; a covariate),
         `parts`, `count` (cases of the last-named part that are concerned; scores that
         drift), `of` (how many there are), `examples`, `verdict` ("found", "clean" or
         "cannot tell").
@@ -68,6 +71,8 @@ def audit(cohort, table):
         - *class drift*: scores whose share differs from that in the training part by more
           than 5 points, where p of the chi-square test is below 0.01.
         - *preprocessing outside training*: see ``scaling``.
+        - *covariates that tell the label*: one that tells malignant from benign, or one score from the
+          others, with an AUC of 0.95 or more, or lists a value for each reader who gave the label.
 
     Raises
     ------
@@ -102,6 +107,7 @@ def audit(cohort, table):
         + _repeated(cohort.cases, table, parts)
         + _drift(cohort, parts)
         + _scalings(cohort, parts)
+        + _covariates(cohort, covariates)
     )
     found.sort(key=lambda row: CHECKS.index(row["check"]))
     return pd.DataFrame(found, columns=COLUMNS)
@@ -224,6 +230,13 @@ def _scalings(cohort, parts):
         row = ("preprocessing outside training", view, why, verdict == "found", "all")
         found.append(_row(*row, of=[view], verdict=verdict))
     return found
+
+
+def _covariates(cohort, names):
+    """Say which covariates tell the label, or come from the readers who gave it."""
+    known = covariates_.telling(cohort, names) if names else {}
+    check, of = "covariates that tell the label", range(len(cohort))
+    return [_row(check, name, why, tells, "all", of=of[:1]) for name, (why, tells) in known.items()]
 
 
 def _moments(images):

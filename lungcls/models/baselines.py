@@ -7,6 +7,8 @@ Each is fitted on training cases only and answers in the layout of a run's
 - `diameter`: logistic regression on the logarithm of the nodule's diameter, the readers' mean;
 - `diameter_boosted`: small gradient boosting on the diameter, for what is not monotone;
 - `radiomics`: size, shape, intensity and texture inside the readers' outline;
+- `radiomics_flash`: the same as IBSI defines it, by an optional extra, :mod:`lungcls.models.ibsi`;
+- `covariates`: logistic regression on columns of the cohort's own, such as age or slice thickness;
 - `padding`: the widths of the padding around the zoomed view, no pixel of the lung;
 - `second_reader`: one reader of the nodule, scored against the panel of the others; its
   labels are not those of the other rows, see :mod:`lungcls.models.second_reader`.
@@ -15,23 +17,25 @@ Each is fitted on training cases only and answers in the layout of a run's
 import numpy as np
 import pandas as pd
 
+from lungcls.cohorts import covariates as covariates_
 from lungcls.cohorts.case_table import measured as measured_column, refuse_rows
 from lungcls.cohorts.predictions import prediction_table
 from lungcls.errors import InputError
-from lungcls.models import radiomics, second_reader
+from lungcls.models import ibsi, radiomics, second_reader
 from lungcls.preprocessing import padding
 
 NAMES = ("majority", "diameter", "diameter_boosted", "radiomics", "padding", "second_reader")
+ASKED = ("radiomics_flash", "covariates")  # those that need an extra, or the names of columns
 _MASKED = ("context", "nodule", "full_slice")  # the view that radiomics measures: the first with a mask
 
 
-def predict_baseline(name, cohort, split, *, task, seed, measured=None):
+def predict_baseline(name, cohort, split, *, task, seed, measured=None, covariates=()):
     """Fit a baseline on the training cases and predict all cases of a split.
 
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES` or `ASKED`.
     cohort : Cohort
     split : DataFrame
         `case_id` and `split`, as from :func:`lungcls.cohorts.splits.split`; it may leave out
@@ -41,6 +45,8 @@ def predict_baseline(name, cohort, split, *, task, seed, measured=None):
         Of the learner, and of which reader `second_reader` draws.
     measured : ndarray of shape (n_cohort, n_measures), optional
         What ``measure`` gave for this cohort, so that several splits measure once.
+    covariates : sequence of str, optional
+        Columns of the case table that `covariates` goes by.
 
     Returns
     -------
@@ -67,25 +73,25 @@ def predict_baseline(name, cohort, split, *, task, seed, measured=None):
     >>> table["p_malignant"].round(3).to_list()
     [0.667, 0.667, 0.667, 0.667]
     """
-    if name not in NAMES:
-        raise ValueError(f"name: found {name!r}, expected one of {NAMES}")
+    if name not in NAMES + ASKED:
+        raise ValueError(f"name: found {name!r}, expected one of {NAMES + ASKED}")
     rows = _rows(cohort, split)
     if name == "second_reader":
         return _by_reader(cohort, split, rows, task, seed)
-    measures = measure(name, cohort) if measured is None else np.asarray(measured, dtype=float)
+    measures = pd.DataFrame(measure(name, cohort, covariates) if measured is None else measured)
     labels = cohort.labels(task)
     train = _train_rows(cohort, split, rows, labels, task)
-    learner = _learner(name, seed).fit(measures[train], labels[train])
-    y_prob = learner.predict_proba(measures[rows])
+    learner = _learner(name, seed).fit(measures.iloc[train], labels[train])
+    y_prob = learner.predict_proba(measures.iloc[rows])
     return _table(cohort, split, rows, labels[rows], y_prob, task)
 
 
-def cross_predict(name, cohort, folds, *, task, seed, measured=None):
+def cross_predict(name, cohort, folds, *, task, seed, measured=None, covariates=()):
     """Predict each fold with a baseline fitted on the others: as :func:`predict_baseline`, and `fold`."""
     # The probabilities of different folds come from different fits: an order over all folds
     # mixes them (the majority class then has an AUC a little off 0.5).
     if measured is None and name != "second_reader":
-        measured = measure(name, cohort)
+        measured = measure(name, cohort, covariates)
     parts = []
     for fold in sorted(folds["fold"].unique()):
         here = folds["fold"] == fold
@@ -99,12 +105,14 @@ def cross_predict(name, cohort, folds, *, task, seed, measured=None):
 # --- What they measure, and their learners ----------------------------------------------
 
 
-def measure(name, cohort):
-    """What a baseline goes by, for every case: float64, (n, n_measures); of `majority` there is nothing."""
+def measure(name, cohort, covariates=()):
+    """What a baseline goes by, for every case, (n, n_measures); of `majority` there is nothing."""
     # Logarithm of the diameter in mm; the columns of :func:`lungcls.models.radiomics.measure_radiomics`;
-    # pixels of padding above and below together, and left and right together.
-    if name not in NAMES[:-1]:
-        raise ValueError(f"name: found {name!r}, expected one of {NAMES[:-1]}")
+    # pixels of padding above and below together, and left and right together; a table of covariates.
+    if name not in NAMES[:-1] + ASKED:
+        raise ValueError(f"name: found {name!r}, expected one of {NAMES[:-1] + ASKED}")
+    if name == "covariates":
+        return covariates_.columns(cohort, covariates)
     if name == "majority":
         return np.empty((len(cohort), 0))
     if name in ("diameter", "diameter_boosted"):
@@ -114,10 +122,10 @@ def measure(name, cohort):
             raise _lacks(cohort, name, "nodule.npy, the zoomed view")
         widths = np.concatenate([padding.widths(batch) for _, batch in cohort.views["nodule"].batches()])
         return np.stack([widths[:, :2].sum(axis=1), widths[:, 2:].sum(axis=1)], axis=1).astype(float)
-    return _radiomics(cohort)
+    return _radiomics(cohort, ibsi.measure_ibsi if name == "radiomics_flash" else radiomics.measure_radiomics)
 
 
-def _radiomics(cohort):
+def _radiomics(cohort, measured_by):
     """Radiomic measures, batch by batch, of the first view that has a mask."""
     view = next((view for view in _MASKED if view in cohort.masks), None)
     if view is None:
@@ -128,7 +136,7 @@ def _radiomics(cohort):
     parts, masks = [], cohort.masks[view]
     for part, images in cohort.views[view].batches():
         try:
-            parts.append(radiomics.measure_radiomics(images, masks[part], spacing=spacing[part]))
+            parts.append(measured_by(images, masks[part], spacing=spacing[part]))
         except ValueError as error:
             where = f"{cohort.where}: {view}_mask.npy, from row {part.start + 1}"
             raise InputError(f"{where}: {error}") from error
@@ -158,7 +166,9 @@ def _learner(name, seed):
         return DummyClassifier(strategy="prior")
     if name == "diameter":
         return make_pipeline(StandardScaler(), LogisticRegression())
-    if name == "radiomics":
+    if name == "covariates":
+        return make_pipeline(covariates_.encoder(), LogisticRegression(max_iter=1000))
+    if name.startswith("radiomics"):
         return RandomForestClassifier(300, min_samples_leaf=3, max_features="sqrt", random_state=seed)
     return GradientBoostingClassifier(n_estimators=100, max_depth=2, learning_rate=0.05, random_state=seed)
 

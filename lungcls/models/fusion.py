@@ -1,19 +1,22 @@
 """Several views of the same cases as one answer, without training a network on them together.
 
 *Late fusion* joins predictions: by the mean of their logits, which fits nothing, or by stacking, a regression
-on them. *Feature fusion* fits one head to the frozen features of all views. Whatever is fitted answers for
-the cases of a fold that it has not seen, and its penalty is chosen on the folds that it has.
+on them. *Feature fusion* fits one head to the frozen features of all views, or to covariates and an image's
+features. Whatever is fitted answers for the cases of a fold that it has not seen, and its penalty is chosen
+on the folds that it has.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from lungcls.cohorts import covariates
 from lungcls.cohorts.predictions import CLASS_COLUMNS, prediction_table
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
 
 PENALTIES = tuple(10.0**power for power in range(-5, 1))  # C of the regression; the least is the strongest
+PARTS = 32  # principal components that stand for a table with more columns than rows
 KEPT = ["case_id", "patient_id", "split", "fold", "y_true"]
 
 
@@ -79,8 +82,27 @@ def stacked(tables, task):
     60
     """
     tables = same_cases(tables)
-    logits = np.hstack([_log(table, task)[:, 1:] - _log(table, task)[:, :1] for table in tables])
-    return fused([logits], tables[0], task)
+    return fused([_logits(tables, task)], tables[0], task)
+
+
+def weighed(tables, task):
+    """Fuse predictions of one split by a regression on their logits, fitted on its validation part."""
+    from sklearn.linear_model import LogisticRegression
+
+    tables = same_cases(tables)
+    seen = (tables[0]["split"] == "validation").to_numpy()
+    if not seen.any():
+        raise InputError("fusion: found no validation case, expected some to weigh the answers on")
+    logits = _logits(tables, task)
+    learner = LogisticRegression(max_iter=2000).fit(logits[seen], tables[0]["y_true"][seen])
+    return _table(tables[0], _answered(learner, logits, task), task)
+
+
+def _answered(learner, x, task):
+    """Probabilities (n, k) of all classes of a task; 0 for those that a learner has not met."""
+    y_prob = np.zeros((len(x), len(CLASS_COLUMNS[task])))
+    y_prob[:, learner.classes_ - (task == "multiclass")] = learner.predict_proba(x)
+    return y_prob
 
 
 def fused(features, cases, task):
@@ -88,8 +110,10 @@ def fused(features, cases, task):
 
     Parameters
     ----------
-    features : sequence of ndarray of shape (n, m), float
-        Of each view; the number of features may differ.
+    features : sequence of ndarray of shape (n, m), float, or DataFrame of n rows
+        Of each view; the number of features may differ. A table has covariates, as from
+        :func:`lungcls.cohorts.covariates.columns`, or features; where it has more columns than rows, its
+        largest principal components count, and where one is a table, so do the others.
     cases : DataFrame
         `case_id`, `y_true` and `fold` of the n cases; all cases of a patient have one fold.
     task : {"binary", "multiclass"}
@@ -106,14 +130,37 @@ def fused(features, cases, task):
     >>> float((found["y_pred"] == found["y_true"]).mean()) > 0.8
     True
     """
-    x, y, folds = np.hstack(features), cases["y_true"].to_numpy(), cases["fold"].to_numpy()
-    classes = np.arange(2) if task == "binary" else np.arange(1, 6)
-    y_prob = np.zeros((len(y), len(classes)))
+    (x, scale), y, folds = _beside(features), cases["y_true"].to_numpy(), cases["fold"].to_numpy()
+    y_prob = np.zeros((len(y), len(CLASS_COLUMNS[task])))
     for fold in np.unique(folds):
         test = folds == fold
-        learner = _learner(x[~test], y[~test], folds[~test])
-        y_prob[np.ix_(test, np.isin(classes, learner.classes_))] = learner.predict_proba(x[test])
+        seen, asked = (x[~test], x[test]) if scale is None else _scaled(scale, x[~test], x[test])
+        learner = _learner(seen, y[~test], folds[~test])
+        y_prob[test] = _answered(learner, asked, task)
     return _table(cases, y_prob, task)
+
+
+def _beside(features):
+    """Features side by side and, with a table among them, what makes numbers of them."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not any(isinstance(part, pd.DataFrame) for part in features):
+        return np.hstack(features), None
+    tables, steps = [], []
+    for number, part in enumerate(features):
+        table = pd.DataFrame(part).reset_index(drop=True).add_prefix(f"{number} ")
+        parts = make_pipeline(StandardScaler(), PCA(PARTS, random_state=0))
+        tables.append(table)
+        steps.append((parts if table.shape[1] > len(table) else covariates.encoder(), list(table)))
+    return pd.concat(tables, axis=1), make_column_transformer(*steps)
+
+
+def _scaled(scale, seen, asked):
+    """Make numbers of both by what the first hold; no label is used, so inner folds need not do it again."""
+    return scale.fit_transform(seen), scale.transform(asked)
 
 
 def _learner(x, y, folds):
@@ -166,6 +213,11 @@ def same_cases(tables):
 
 def _log(table, task):
     return np.log(table[list(CLASS_COLUMNS[task])].to_numpy(float).clip(1e-7))
+
+
+def _logits(tables, task):
+    """Logits of all answers side by side, against the first class."""
+    return np.hstack([_log(table, task)[:, 1:] - _log(table, task)[:, :1] for table in tables])
 
 
 def _table(cases, y_prob, task):

@@ -8,7 +8,9 @@ helped them to agree.
 """
 
 import numpy as np
+import pandas as pd
 
+from lungcls.cohorts.case_table import refuse_rows
 from lungcls.cohorts.cohort import TASKS, to_binary
 from lungcls.errors import InputError
 from lungcls.metrics.ratings import parse_ratings
@@ -29,6 +31,62 @@ def draw(ratings, *, seed):
         others.append(" ".join(map(str, np.delete(panels[i], drawn))))
     label[paired] = aggregate(others, "ceil_mean")
     return predicted, label
+
+
+def halves(cases, columns, *, seed):
+    """Divide the readers of each nodule at random into two halves, and give what each half said.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        With `ratings` and the other columns: a number a reader, in one order, separated by spaces.
+    columns : sequence of str
+        What to give beside the score, such as an attribute or the readers' diameters.
+    seed : int
+
+    Returns
+    -------
+    tuple of two DataFrame
+        Of nodules with two readers or more, the rows of `cases`: the mean of each column over the readers
+        of a half, and `malignancy`, the mean of their scores rounded up. Of an odd number of readers, the
+        one in the middle falls to either half.
+
+    Raises
+    ------
+    InputError
+        If a nodule has not as many numbers in a column as ratings.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"ratings": ["5 1", "3"], "spiculation": ["4 2", "1"]})
+    >>> first, second = halves(cases, ["spiculation"], seed=0)
+    >>> sorted([*first["malignancy"], *second["malignancy"]]), len(first)
+    ([1, 5], 1)
+    """
+    rng, readers = np.random.default_rng(seed), cases["ratings"].str.split().str.len()
+    cases, readers = cases[readers > 1], readers[readers > 1]
+    orders = [rng.permutation(n) for n in readers]
+    cuts = (readers + rng.integers(2, size=len(readers))).to_numpy() // 2
+    chosen = [
+        [order[:cut] for order, cut in zip(orders, cuts)],
+        [order[cut:] for order, cut in zip(orders, cuts)],
+    ]
+    given = {name: _numbers(cases, name, readers) for name in ("ratings", *columns)}
+    found = []
+    for half in chosen:
+        taken = {name: [one[of] for one, of in zip(values, half)] for name, values in given.items()}
+        scores = aggregate([" ".join(f"{score:g}" for score in one) for one in taken["ratings"]], "ceil_mean")
+        means = {name: [one.mean() for one in taken[name]] for name in columns}
+        found.append(pd.DataFrame(means, index=cases.index).assign(malignancy=scores))
+    return tuple(found)
+
+
+def _numbers(cases, name, readers):
+    """The numbers of a column, an array a nodule with one for each of its readers."""
+    found = [np.array(text.split(), dtype=float) for text in cases[name]]
+    wrong = np.array([len(one) for one in found]) != readers
+    refuse_rows(cases, "readers", wrong.to_numpy(), name, "a number for each of its ratings")
+    return found
 
 
 def to_predictions(predicted, label, train, *, task):

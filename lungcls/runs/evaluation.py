@@ -3,7 +3,7 @@
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
 from lungcls.metrics import bootstrap
-from lungcls.models import baselines
+from lungcls.models import baselines, fusion
 from lungcls.runs.store import Run
 
 SCORES = {
@@ -13,15 +13,17 @@ SCORES = {
 AVERAGES = ("weighted", "macro", "per_class")
 
 
-def score(run, *, against="diameter", data=None, part="test", seed=0):
+def score(run, *, against="diameter", covariates=(), data=None, part="test", seed=0):
     """Score a run, each score with its 95 % interval over patients, and beside a baseline on the same cases.
 
     Parameters
     ----------
     run : Run
     against : str or Run or None, default "diameter"
-        A baseline of :data:`lungcls.models.baselines.NAMES`, fitted on the training part of
+        A baseline of :data:`lungcls.models.baselines.NAMES` or `ASKED`, fitted on the training part of
         the run's split; another run of the same cases; or nothing.
+    covariates : sequence of str, optional
+        Columns of the case table that the baseline "covariates" goes by.
     data : Cohort, optional
         The run's cohort; by default the one that it was trained on in this session.
     part : {"test", "validation", "train"}, default "test"
@@ -53,7 +55,7 @@ def score(run, *, against="diameter", data=None, part="test", seed=0):
     table = intervals_of(first, task=task, seed=seed).set_index("score")
     table = table[["value", "low", "high", "n", "patients"]]
     if against is not None:
-        table = table.join(_difference(run, first, against, data, part, seed))
+        table = table.join(_difference(run, first, against, covariates, data, part, seed))
     return table.loc[list(SCORES[task])]
 
 
@@ -93,7 +95,44 @@ def compare(run, other, *, data=None, part="test", seed=0):
     return paired(first, second, task=task, seed=seed).loc[list(SCORES[task]), names]
 
 
-def _difference(run, first, against, data, part, seed):
+def with_covariates(run, covariates, *, data=None, seed=0):
+    """Join a run's answers and those of covariates, by a regression on both fitted on the validation part.
+
+    Parameters
+    ----------
+    run : Run
+    covariates : sequence of str
+        Columns of the case table; their own regression is fitted on the training part.
+    data, seed
+        As for :func:`score`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The test part of "run", "covariates" and "both", each weighed anew by a regression on the
+        validation part, so that they can be compared.
+
+    Examples
+    --------
+    >>> from lungcls import runs, sources
+    >>> data = sources.open_cohort("phantom", profile="smoke")
+    >>> small = {"view": "nodule", "model": "cnn", "profile": "smoke", "progress": False}
+    >>> found = with_covariates(runs.train(data, task="binary", **small), ["slice_thickness_mm"])
+    >>> list(found)
+    ['run', 'covariates', 'both']
+    """
+    task, data = run.config["task"], _data(run, data)
+    options = {"task": task, "seed": seed, "covariates": covariates}
+    split = run.predictions[["case_id", "split"]]
+    said = {
+        "run": [run.predictions],
+        "covariates": [baselines.predict_baseline("covariates", data, split, **options)],
+    }
+    said["both"] = [*said["run"], *said["covariates"]]
+    return {name: result_of(fusion.weighed(tables, task), data) for name, tables in said.items()}
+
+
+def _difference(run, first, against, covariates, data, part, seed):
     """The other's values and the paired differences, as columns beside the run's own."""
     task, data = run.config["task"], _data(run, data)
     if isinstance(against, Run):
@@ -101,7 +140,8 @@ def _difference(run, first, against, data, part, seed):
     else:
         split, name = run.predictions[["case_id", "split"]], against
         try:
-            found = baselines.predict_baseline(against, data, split, task=task, seed=seed)
+            options = {"task": task, "seed": seed, "covariates": covariates}
+            found = baselines.predict_baseline(against, data, split, **options)
         except ValueError as error:
             raise InputError(f"against: {error}") from error
     second = result_of(found, data, part)

@@ -1,5 +1,7 @@
 """The leakage audit: planted leaks of each kind are found, a clean split passes."""
 
+from dataclasses import replace
+
 from click.testing import CliRunner
 import numpy as np
 import pandas as pd
@@ -270,3 +272,21 @@ def test_the_command_says_clean_found_or_bad_input(clean, tmp_path):
         assert wrong.stderr.count("\n") == 1
     path = save_split(table, tmp_path / "split.csv")
     assert CliRunner().invoke(main, ["audit", str(tmp_path / "none"), str(path)]).exit_code == 2
+
+
+def test_the_command_finds_a_covariate_that_was_made_from_the_label(clean, tmp_path):
+    cohort, table = clean
+    rng = np.random.default_rng(0)
+    made = cohort.cases["malignancy"] * 10 + rng.normal(0, 2, len(cohort)).round()
+    cases = cohort.cases.assign(risk=made, age=rng.integers(40, 80, len(cohort)))
+    folder = save(replace(cohort, cases=cases), tmp_path / "cohort")
+    path = save_split(table, tmp_path / "split.csv")
+    answers = {
+        names: CliRunner().invoke(main, ["audit", str(folder), str(path), "--covariates", names])
+        for names in ("age,risk", "age", "weight")
+    }
+    assert [answer.exit_code for answer in answers.values()] == [1, 0, 2]
+    found = "found        covariates that tell the label  risk"
+    assert found in answers["age,risk"].stdout and "AUC " in answers["age,risk"].stdout
+    assert "clean        covariates that tell the label" in answers["age"].stdout
+    assert "expected some of" in answers["weight"].stderr

@@ -148,6 +148,17 @@ def test_radiomics_takes_the_view_with_a_mask_and_its_spacing(noise):
     np.testing.assert_allclose(spaced[:, 0], expected["area"] / 4)
 
 
+def test_covariates_are_named_columns(noise):
+    cohort, split = noise
+    smoking = np.where(cohort.cases["malignancy"] > 3, "current", "never")
+    given = Cohort(cohort.cases.assign(smoking=smoking, age=np.nan), cohort.views, {}, {"name": "mine"})
+    options = {"task": "binary", "seed": 0}
+    table = baselines.predict_baseline("covariates", given, split, covariates=["smoking"], **options)
+    np.testing.assert_array_equal(table["y_pred"], table["y_true"])
+    with pytest.raises(InputError, match="mine: cases.csv: covariates: found none, expected one name"):
+        baselines.predict_baseline("covariates", given, split, **options)
+
+
 def test_measured_once_is_the_same(noise):
     cohort, split = noise
     measured = baselines.measure("radiomics", cohort)

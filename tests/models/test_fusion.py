@@ -102,3 +102,42 @@ def test_a_case_that_lacks_a_view_is_refused_in_one_line():
         fusion.stacked([one, one.assign(y_true=1 - one["y_true"])], "binary")
     with pytest.raises(InputError, match="another fold in view 2"):
         fusion.stacked([one, one.assign(fold=0)], "binary")
+
+
+def test_covariates_and_features_stand_beside_each_other():
+    cases, rng = answers()[["case_id", "patient_id", "fold", "y_true"]], np.random.default_rng(0)
+    half = rng.random(len(cases)) < 0.5  # each part knows half of the cases
+    image = np.where(half, cases["y_true"], 0.5)[:, None] + rng.normal(0, 0.1, (len(cases), 120))
+    smoking = np.where(half, "", np.where(cases["y_true"] == 1, "current", "never"))
+    age = np.where(rng.random(len(cases)) < 0.2, np.nan, rng.normal(60, 9, len(cases)))
+    table = pd.DataFrame({"smoking": smoking, "age": age})
+    areas = {}
+    for name, parts in {"table": [table], "image": [image], "both": [table, image]}.items():
+        said = fusion.fused(parts, cases, "binary")
+        areas[name] = roc_auc_score(said["y_true"], said["p_malignant"])
+    assert areas["both"] > max(areas["table"], areas["image"]) + 0.05
+
+
+def test_what_a_fold_holds_does_not_move_what_is_fitted_for_it():
+    cases, rng = answers()[["case_id", "fold", "y_true"]], np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"age": rng.normal(60, 9, len(cases)), "smoking": rng.choice(list("abc"), len(cases))}
+    )
+    wide = pd.DataFrame(rng.normal(size=(len(cases), 120)))
+    test = (cases["fold"] == 0).to_numpy()
+    changed = cases.assign(y_true=np.where(test, 1 - cases["y_true"], cases["y_true"]))
+    first, second = (fusion.fused([table, wide], given, "binary") for given in (cases, changed))
+    np.testing.assert_array_equal(first["p_malignant"][test], second["p_malignant"][test])
+    assert (first["p_malignant"][~test] != second["p_malignant"][~test]).all()
+
+
+def test_answers_of_one_split_are_weighed_on_its_validation_part():
+    parts = np.resize(["train", "validation", "test"], 90)
+    one, other = (answers(seed=seed).assign(split=parts) for seed in (0, 1))
+    found = fusion.weighed([one, other], "binary")
+    x = np.stack([logit(table["p_malignant"]) for table in (one, other)], axis=1)
+    seen = parts == "validation"
+    learner = LogisticRegression(max_iter=2000).fit(x[seen], one["y_true"][seen])
+    np.testing.assert_allclose(found["p_malignant"], learner.predict_proba(x)[:, 1], atol=1e-5)
+    with pytest.raises(InputError, match="found no validation case"):
+        fusion.weighed([one.assign(split="test"), other.assign(split="test")], "binary")

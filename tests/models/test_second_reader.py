@@ -1,6 +1,7 @@
 """One reader against the others."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lungcls.errors import InputError
@@ -45,6 +46,29 @@ def test_probabilities_are_counted_on_training_cases():
     assert y_true.tolist() == [1, 1, 0, 0, 0] and y_pred.tolist() == [1, 1, 1, 0, 1]
     np.testing.assert_allclose(y_prob[[0, 3]], [[2 / 5, 3 / 5], [2 / 3, 1 / 3]])
     np.testing.assert_allclose(y_prob.sum(axis=1), 1)
+
+
+def test_halves_are_of_different_readers():
+    cases = pd.DataFrame({"ratings": ["1 2 3 4 5", "3", "5 1"], "margin": ["1 2 3 4 5", "3", "5 1"]})
+    sizes, means = set(), []
+    for seed in range(30):
+        halves = second_reader.halves(cases, ["margin"], seed=seed)
+        assert all(half.index.tolist() == [0, 2] for half in halves)
+        for half in halves:  # the margin is the rating here, so the label is its mean, rounded up
+            assert half["malignancy"].tolist() == np.ceil(half["margin"]).tolist()
+        first, second = (half["margin"].to_numpy() for half in halves)
+        assert {first[1], second[1]} == {1, 5}
+        sizes |= {n for n in (2, 3) if abs(n * first[0] + (5 - n) * second[0] - 15) < 1e-9}
+        means.append(first[0])
+    assert sizes == {2, 3} and len(set(means)) > 5
+    again = second_reader.halves(cases, ["margin"], seed=0)[0]
+    assert again.equals(second_reader.halves(cases, ["margin"], seed=0)[0])
+
+
+def test_a_column_without_a_number_a_reader_is_refused():
+    cases = pd.DataFrame({"ratings": ["1 2", "3 4"], "margin": ["1 2", "3"]})
+    with pytest.raises(InputError, match="row 2: margin is '3', expected a number for each of its ratings"):
+        second_reader.halves(cases, ["margin"], seed=0)
 
 
 def test_errors():

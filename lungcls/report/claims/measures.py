@@ -13,6 +13,12 @@ from lungcls.report.printed import quoted
 from lungcls.report.results import external, measurements
 from lungcls.sources import annotations
 
+PROPOSED = (
+    "search, best less default",
+    "radiomic measures, with less without",
+    "two networks, less the better",
+)
+MORE = "more_than_the_image.json"
 AGREED = {"readers on the same side": "same side of the border", "readers with the same score": "same score"}
 
 
@@ -95,7 +101,27 @@ def recorded(folder):
     images, diagnoses = (Path(folder) / f"{name}.json" for name in ("image_statements", "diagnoses"))
     found = measurements.read(folder, images.name)["measures"] if images.exists() else {}
     found = {name: Estimate(**one) for name, one in found.items()}
-    return found | (_diagnosed(measurements.read(folder, diagnoses.name)) if diagnoses.exists() else {})
+    found |= _diagnosed(measurements.read(folder, diagnoses.name)) if diagnoses.exists() else {}
+    return found | (_proposed(Path(folder)) if (Path(folder) / MORE).exists() else {})
+
+
+def _proposed(folder):
+    """What the report's proposals add to the AUC of a network, by the names of `PROPOSED`."""
+    (searched,) = external.chosen(
+        measurements.read(folder, "search/head.json")["scores"], {"score": "best less default"}
+    )
+    known = {"task": "binary", "score": "AUC"}
+    joined = known | {"model": "joined", "against": "MobileNet", "covariates": "radiomics"}
+    (measured,) = external.chosen(measurements.read(folder, MORE)["modalities"]["rows"], joined)
+    twins = known | {"network": "FT", "view": "nodule", "against": "MobileNet", "cohort": "full slices"}
+    (both,) = external.chosen(measurements.read(folder, "both_views/averages.json")["rows"], twins)
+    rows = (searched | {"difference": searched["value"]}, measured, both)
+    return {name: _less(row) for name, row in zip(PROPOSED, rows, strict=True)}
+
+
+def _less(row):
+    ends = {name: row[name] for name in ("low", "high", "n", "patients")}
+    return Estimate(row["difference"], **ends)
 
 
 def _diagnosed(found):

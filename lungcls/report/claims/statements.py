@@ -12,7 +12,7 @@ import json
 from math import inf, nan
 
 from lungcls.explain.retrieval import AMONG, SHARED
-from lungcls.report.claims import scores
+from lungcls.report.claims import measures, scores
 from lungcls.report.claims.evidence import Answers
 from lungcls.report.claims.rule import ABOVE, BELOW, NO_GAIN
 from lungcls.report.claims.scores import mean_of
@@ -143,6 +143,7 @@ ESTIMATES = {
     33: compared(*views_of(*TASKS)),
     34: compared(*(((TASKS[0], *one), (TASKS[1], *one)) for one in EACH), score=scores.accuracy),
     35: compared(*views_of(*TASKS, first="both", second="nodule")),
+    36: measured(*measures.PROPOSED),
 }
 
 

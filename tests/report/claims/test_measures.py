@@ -38,8 +38,8 @@ def test_every_measure_of_the_statements_is_there(lidc_measures):
     )
     bench, lacks = load_benchmark("explanations"), dict.fromkeys(retrieval.SHARED, "no run")
     found |= bench.of_likeness(None, lacks, None, seed=0)
-    diagnosed = {"cancer, less the diameter, zoomed nodule"}
-    assert wanted == set(lidc_measures) | set(found) | diagnosed
+    recorded = {"cancer, less the diameter, zoomed nodule", *measures.PROPOSED}
+    assert wanted == set(lidc_measures) | set(found) | recorded
 
 
 def test_bands_and_contrast_are_measured_where_the_cohort_has_them():
