@@ -72,13 +72,15 @@ def export(run, path, *, force=False):
 
 
 def _write(model, path):
-    """Let Keras write the network; tensors in it that would become inputs are made constants."""
+    """Let Keras write the network without dropout; tensors that would become inputs become constants."""
     import keras
 
     def constant(value):
         return np.array(value) if keras.ops.is_tensor(value) else value
 
     for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = constant(layer.mean), constant(layer.variance)
         for operation in getattr(layer, "operations", ()):
@@ -89,8 +91,27 @@ def _write(model, path):
     model.export(path, format="onnx", **options)
 
 
+def _plain(node):
+    """A node in operations that ONNX has: it knows no log(1 + x)."""
+    from onnx import helper
+
+    if node.op_type != "Log1p":
+        return [node]
+    more = f"{node.output[0]}/more"
+    return [
+        helper.make_node("Add", [*node.input, "one"], [more]),
+        helper.make_node("Log", [more], node.output),
+    ]
+
+
 def _named(made, run):
-    """The graph with a name for its output, and with what the numbers mean."""
+    """The graph in plain operations, with a name for its output, and with what the numbers mean."""
+    from onnx import numpy_helper
+
+    nodes = [plain for node in made.graph.node for plain in _plain(node)]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    made.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
     output, name = made.graph.output[0], "probabilities"
     for node in made.graph.node:
         node.output[:] = [name if one == output.name else one for one in node.output]
