@@ -1,4 +1,4 @@
-"""Put the models that ship with the package together: the folders of `lungcls/runs/data`.
+"""Put the models that ship with the package together: the folders of `lungcls/runs/sharing/data`.
 
     lungcls train --cohort /data/lidc --task T --view context --model ensemble --stage S \\
         --profile full --set test_share=0 --weights W --runs STORE      T: binary, multiclass; S with W:
@@ -23,7 +23,8 @@ import pandas as pd
 from lungcls.cohorts import cohort as cohorts
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.files import whole_folder
-from lungcls.runs import calibration, prediction, shipped, store
+from lungcls.runs import calibration, prediction, store
+from lungcls.runs.sharing import shipped
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 RANGE = ("pixel_spacing_mm", "slice_thickness_mm", "outline_diameter_mm")

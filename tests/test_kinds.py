@@ -826,8 +826,14 @@ SCANS = {
     "neither cohort nor scan": (lambda f: AT, "predict: found neither, expected FOLDER or --scan"),
     "cohort and scan": (lambda f: [f, "--scan", f, *AT], "predict: found both, expected FOLDER or --scan"),
     "point without scan": (lambda f: [f, *AT], "--point: found without --scan, expected both or neither"),
-    "scan without point": (lambda f: ["--scan", f], "expected one of --point, --voxel and --points"),
-    "two points": (lambda f: ["--scan", f, *AT, "--voxel", "1,2,3"], "expected one of --point, --voxel and"),
+    "scan without point": (
+        lambda f: ["--scan", f],
+        "expected one of --point, --voxel, --box, --points, --mask",
+    ),
+    "two points": (
+        lambda f: ["--scan", f, *AT, "--voxel", "1,2,3"],
+        "expected one of --point, --voxel, --box",
+    ),
     "NaN in a point": (
         lambda f: ["--scan", f, "--point", "1,nan,3"],
         "--point: found '1,nan,3', expected three",

@@ -17,7 +17,7 @@ def models_group():
 @models_group.command("list")
 def list_models():
     """List the models with their scores on cases that a training had not seen, and at another hospital."""
-    from lungcls.runs import shipped
+    from lungcls.runs.sharing import shipped
 
     for name in shipped.NAMES:
         card = shipped.released(name).card
@@ -38,7 +38,7 @@ def show(name):
     """Show the card of a model: what it is for, takes and answers, its training cases, scores and licence."""
     import json
 
-    from lungcls.runs import shipped
+    from lungcls.runs.sharing import shipped
 
     run = shipped.released(name)
     click.echo(json.dumps(run.card, indent=1))
@@ -53,7 +53,7 @@ def verify(names, weights):
 
     Exit code 1 if one answers otherwise. Without NAMES those whose weights cannot be had are left out.
     """
-    from lungcls.runs import shipped
+    from lungcls.runs.sharing import shipped
 
     differs = False
     for name in names or shipped.NAMES:
@@ -83,7 +83,7 @@ def export(run, out, force, weights, store):
 
     It is compared with Keras's answers first. Needs the extra: pip install 'lungcls[onnx]'.
     """
-    from lungcls.runs import onnx_export, shipped
+    from lungcls.runs.sharing import onnx_export, shipped
 
     found = shipped.find(run, store, weights=weights)
     apart = onnx_export.export(found, out, force=force)

@@ -66,7 +66,8 @@ def predict(run, folder, scan, out, calibrated, store, weights, **options):
     RUN may be a model that ships with the package: `lungcls models list`. Calibration and sets were fitted
     on the test cases of the run, of such a model out of fold: they are for other cases.
     """
-    from lungcls.runs import prediction, shipped
+    from lungcls.runs import prediction
+    from lungcls.runs.sharing import shipped
 
     if (folder is None) == (scan is None):
         raise InputError(f"predict: found {'neither' if scan is None else 'both'}, expected FOLDER or --scan")
@@ -126,7 +127,8 @@ def named(scan, kind, place):
 
 def outlined(run, cohort):
     """A cohort with diameters of the outlines that an ensemble draws, and what is unusual; the outlines."""
-    from lungcls.runs import prediction, shipped
+    from lungcls.runs import prediction
+    from lungcls.runs.sharing import shipped
 
     cases, outlines = cohort.cases, None
     if run.config["model"] == "ensemble":

@@ -81,7 +81,8 @@ def shard(context, option, text):
 def study(folder, profile, views, backbone, groups, jobs, record, pairs, shard, cluster, **options):
     """Train the whole grid: Table 1, the other candidates and the ablations."""
     from lungcls.cohorts.cohort import load
-    from lungcls.runs import cluster as clusters, grid, recorded, settings
+    from lungcls.runs import grid, recorded, settings
+    from lungcls.runs.sharing import cluster as clusters
     from lungcls.runs.study import train_all
 
     cells = grid.grid_of(views or load(folder).views, profile=profile, backbone=backbone)

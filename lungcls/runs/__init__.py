@@ -10,11 +10,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "evaluation": ["compare", "score"],
-        "onnx_export": ["export"],
+        "sharing.onnx_export": ["export"],
         "grid": ["grid_of", "plan"],
         "searching.nested": ["search"],
         "prediction": ["calibrate", "predict"],
-        "shipped": ["pretrained"],
+        "sharing.shipped": ["pretrained"],
         "store": ["find", "list_runs"],
         "study": ["train_all"],
         "training": ["train"],

@@ -7,8 +7,9 @@ from lungcls.metrics import size_matched
 from lungcls.report.cases_shown import VIEW_NAMES
 from lungcls.report.results import networks, score_tables, tables
 from lungcls.report.wording import SPACE, captioned, count, duration, percent, plain, text
-from lungcls.runs import grid, shipped
+from lungcls.runs import grid
 from lungcls.runs.settings import STAGES
+from lungcls.runs.sharing import shipped
 from lungcls.sources import annotations
 
 PARTS = ("train", "validation", "test")

@@ -1,1 +1,0 @@
-"""Executes the notebooks, stages pages and executed copies, and renders the book."""

@@ -1,1 +1,0 @@
-"""Figures: functions that take arrays, compute nothing and return a matplotlib figure."""

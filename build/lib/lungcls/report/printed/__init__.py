@@ -1,1 +1,0 @@
-"""The report's own tables, as quoted, and what they imply."""
