@@ -48,11 +48,11 @@ def _shipped():
         shared = [name for name in inside if name in outside and isinstance(inside[name], dict)][0]
         found = [tables.with_interval(scores[shared]) for scores in (inside, outside)]
         needs = text("sentence-needs-imagenet") if "extends" in card else "–"
-        rows.append([f"`{card['name']}`", score_tables.TASKS[card["task"]], needs, shared, *found])
+        rows.append([f"`{card['name']}`", score_tables.TASKS[card["task"]], needs, *found])
     sizes = {f"n_{where}": count(cards[0]["scores"][where]["n"]) for where in ("inside", "outside")}
     head = (shipped.DATA / shipped.NAMES[1] / shipped.HEAD).stat().st_size
     return {
-        "card_shipped": captioned(rows, "tab-card-shipped", texts=4, **sizes),
+        "card_shipped": captioned(rows, "tab-card-shipped", texts=3, **sizes),
         "shipped_cases": count(cards[0]["training"]["cases"]),
         "shipped_patients": count(cards[0]["training"]["patients"]),
         "shipped_head": f"{head / 1e6:.1f}{SPACE}MB",

@@ -11,8 +11,10 @@ from lungcls.cohorts.cohort import Cohort
 from lungcls.errors import InputError
 from lungcls.report.results import cards, networks
 from lungcls.report.wording import SPACE
+from lungcls.runs.sharing import shipped
 from lungcls.sources import annotations
 
+KAPPA = "quadratic weighted kappa"
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "book" / "results" / "lidc"
 MITCHELL = (
@@ -119,3 +121,15 @@ def test_scans_are_those_of_the_list(found):
 def test_a_folder_without_records_is_one_clear_error(tmp_path):
     with pytest.raises(InputError, match="no recorded run"):
         cards.collect(tmp_path)
+
+
+def test_shipped_models_stand_with_the_scores_of_their_cards():
+    found = cards._shipped()
+    rows = [line for line in found["card_shipped"].splitlines() if "`best-" in line]
+    assert len(rows) == len(shipped.NAMES) == 4
+    for name, row in zip(shipped.NAMES, rows):
+        card = shipped.released(name).card
+        for where in ("inside", "outside"):
+            score = next(one for key, one in card["scores"][where].items() if key in ("AUC", KAPPA))
+            assert f"{score['value']:.2f}" in row
+        assert ("ImageNet" in row) == ("extends" in card)
