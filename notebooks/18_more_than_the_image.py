@@ -13,9 +13,9 @@
 # - **Question.** The report proposes clinical and radiomic data beside the image.
 #   Do they help?
 # - **Answer, on real CT.** They help a weak model, hardly a good one. A frozen MobileNet gains
-#   {{ more_joined }} in {term}`AUC` from {term}`radiomic measures`, on {{ more_n }} nodules. Beside our model they move it by
-#   {{ more_late }}, and all {term}`covariates <covariate>` together by {{ more_late_all }}: nothing, within a
-#   margin of 0.02.
+#   {{ more_joined }} in {term}`AUC` from {term}`radiomic measures`, on {{ more_n }} nodules. Beside our
+#   model they move it by {{ more_late }}, and all {term}`covariates <covariate>` together by
+#   {{ more_late_all }}: nothing, within a margin of 0.02.
 #   Attributes that readers rate look strong, with {{ more_same }}, as long as the same readers give the
 #   label; tested on the label of *other* readers they have {{ more_apart }}, below the diameter's
 #   {{ more_apart_diameter }}. The difference, {{ more_leak }}, was {term}`leakage`.
