@@ -22,6 +22,7 @@ POINTS = "Several: a CSV file with LUNA16's columns, or markups of 3D Slicer (.m
 PNG = "Also draw the window and what the run sees, of the first 20 points."
 HTML = "Also write a page with pictures and answers, of the first 20 points."
 PLACES = ("point", "voxel", "box", "points", "mask")
+WORDS = {3: "three", 6: "six"}
 MOST = 20
 RESEARCH = "For research only, not for diagnosis: the score is readers' suspicion, not pathology."
 
@@ -37,9 +38,6 @@ def numbers(context, option, text):
         expected = f"expected {WORDS[wanted]} finite numbers between commas"
         raise InputError(f"{option.opts[0]}: found {text!r}, {expected}")
     return found
-
-
-WORDS = {3: "three", 6: "six"}
 
 
 @click.command()
@@ -100,6 +98,8 @@ def predict_scan(run, path, out, *, series, png, html, force, level, calibrated,
     about = cohort.cases.drop(columns=["case_id", "patient_id"]).to_dict("records")
     said = prediction.answers(run, cohort, level=level, calibrated=calibrated)
     said = [{**answer, **place, "note": RESEARCH} for answer, place in zip(said, about, strict=True)]
+    listed = said if given[0] in ("points", "mask") else said[0]
+    text = json.dumps(listed, indent=1, allow_nan=False) + "\n"
     if png or html:
         picture = scan_page.picture(run, cohort, said[:MOST], outlines)
     if png:
@@ -107,8 +107,7 @@ def predict_scan(run, path, out, *, series, png, html, force, level, calibrated,
             part.write_bytes(picture)
     if html:
         whole_text(html, scan_page.page(said[:MOST], picture, note=RESEARCH))
-    listed = said if given[0] in ("points", "mask") else said[0]
-    whole_text(out, json.dumps(listed, indent=1, allow_nan=False) + "\n")
+    whole_text(out, text)
     return len(said)
 
 

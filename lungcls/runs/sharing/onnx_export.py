@@ -4,13 +4,12 @@ Needs the extra `onnx`: Keras exports by tf2onnx, and onnxruntime answers.
 """
 
 import json
-import os
 
 import numpy as np
 
 from lungcls.cohorts.predictions import CLASS_COLUMNS
 from lungcls.errors import InputError
-from lungcls.files import output
+from lungcls.files import output, whole_file
 from lungcls.runs import inputs, prediction
 
 TOLERANCE = 1e-5  # of probabilities
@@ -56,19 +55,17 @@ def export(run, path, *, force=False):
     except ImportError as error:
         raise InputError(f"export: {error}, expected the extra onnx: pip install 'lungcls[onnx]'") from error
     model = prediction.open_model(run)
-    part = path.with_name(f".{path.name}-{os.getpid()}.onnx")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(model, part)
-        made = _named(onnx.load(part), run)
-        onnx.checker.check_model(made)
-        onnx.save(made, part)
-        session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
-        apart = difference(model, session, run)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return apart
+    with whole_file(path) as part:
+        try:
+            _write(model, part)
+            made = _named(onnx.load(part), run)
+            onnx.checker.check_model(made)
+            onnx.save(made, part)
+            session = onnxruntime.InferenceSession(part, providers=["CPUExecutionProvider"])
+        except Exception as error:  # Keras, tf2onnx, onnx and onnxruntime each have their own
+            found = " ".join(str(error).split())
+            raise InputError(f"{run.id}: cannot be written as ONNX ({found})") from error
+        return difference(model, session, run)
 
 
 def _write(model, path):

@@ -20,7 +20,7 @@ import pandas as pd
 
 from lungcls.cohorts.cohort import TASKS, Cohort
 from lungcls.errors import InputError
-from lungcls.files import cache_folder, whole_folder
+from lungcls.files import cache_folder, sha, whole_folder
 from lungcls.runs import planning, prediction, store
 
 DATA = Path(__file__).parent / "data"
@@ -51,6 +51,9 @@ class Pretrained(store.Run):
         images = np.asarray(images)
         if images.ndim != 3 or not len(images):
             raise InputError(f"images: found shape {images.shape}, expected (n, H, W), n at least 1")
+        if np.shape(spacing_mm) not in ((), (1,), (len(images),)):
+            raise InputError(f"spacing_mm: found shape {np.shape(spacing_mm)}, expected one number an image")
+        spacing_mm = np.broadcast_to(spacing_mm, len(images))
         numbers = [str(number) for number in range(len(images))]
         cases = pd.DataFrame({"case_id": numbers, "patient_id": numbers})
         return Cohort(cases.assign(pixel_spacing_mm=spacing_mm), {self.config["view"]: images})
@@ -140,7 +143,8 @@ def _joined(run, weights):
     if source.path is None:
         expected = f"those of {backbone}; {run.card['extends']} needs none"
         raise InputError(f"{run.id}: found no weights ({weights}), expected {expected}")
-    folder = cache_folder() / "shipped" / f"{run.id}-{run.config['key'][:8]}-{source.digest[:8]}"
+    made_of = [store.sealed(folder) for folder in (run.folder, DATA / run.card["extends"])]
+    folder = cache_folder() / "shipped" / f"{run.id}-{sha([*made_of, source.digest])[:16]}"
     try:
         return _open(folder)
     except InputError:  # not there, or damaged

@@ -22,7 +22,9 @@ def test_without_the_extra_it_is_one_line(monkeypatch):
             pass
 
 
-@pytest.mark.parametrize("where", ["local:two", "slurm:nowhere.toml", "tcp://127.0.0.1:1", "elsewhere"])
+@pytest.mark.parametrize(
+    "where", ["local:two", "local:1", "slurm:nowhere.toml", "tcp://127.0.0.1:1", "elsewhere"]
+)
 def test_what_names_no_cluster_is_one_line(where):
     pytest.importorskip("dask_jobqueue")
     with pytest.raises(InputError, match=f"cluster: found '{where}' .* expected local:N, slurm:FILE.toml or"):

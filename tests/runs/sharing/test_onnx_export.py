@@ -41,3 +41,11 @@ def test_a_file_that_answers_otherwise_is_not_written(trained, tmp_path, monkeyp
     with pytest.raises(InputError, match="ONNX answers .* from Keras, expected at most"):
         runs.export(trained[3], tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_onnx_cannot_say_is_one_line(trained, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(onnx_export, "_write", lambda model, part: part.write_bytes(b"no graph"))
+    with pytest.raises(InputError, match=f"{trained[3].id}: cannot be written as ONNX"):
+        runs.export(trained[3], tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())

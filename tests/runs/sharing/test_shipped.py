@@ -104,6 +104,12 @@ def test_sets_and_calibrated_answers_need_no_test_case(said):
     assert found["set"].isin(["0", "1", "0 1", ""]).all()
 
 
+@pytest.mark.parametrize("spacing", [[0.7, 0.7, 0.7], -1, [0.7, np.nan]])
+def test_spacings_that_fit_no_images_are_refused(spacing):
+    with pytest.raises(InputError, match="spacing"):
+        runs.pretrained("best-binary").predict(np.random.default_rng(0).random((2, 64, 64)), spacing)
+
+
 def test_unknown_names_and_weights_that_mean_nothing_are_refused(tmp_path):
     with pytest.raises(InputError, match="found 'best', expected one of best-binary"):
         runs.pretrained("best")
